@@ -1,0 +1,27 @@
+// Compiles src/ to dist/. The folder is swapped in whole, so a reader of dist/ never meets half a build.
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+const fresh = join(root, `dist.${process.pid}.tmp`)
+const old = join(root, `dist.${process.pid}.old`)
+try {
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', fresh], {
+    stdio: 'inherit',
+  })
+  if (existsSync(join(root, 'src/live/page'))) {
+    cpSync(join(root, 'src/live/page'), join(fresh, 'live/page'), { recursive: true })
+  }
+  if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old)
+  renameSync(fresh, join(root, 'dist'))
+} catch (error) {
+  process.exitCode = typeof error?.status === 'number' ? error.status : 1
+  if (typeof error?.status !== 'number') console.error(error)
+} finally {
+  rmSync(fresh, { recursive: true, force: true })
+  rmSync(old, { recursive: true, force: true })
+}

@@ -1,0 +1,65 @@
+/**
+ * Every fault that a person can do something about is a `PregenError`: a stable code, what is wrong,
+ * why, and what to do. Anything else that is thrown is a bug and is shown with its stack.
+ */
+
+/** Where in a file a fault stands. Lines and columns count from 1. */
+export interface SourceLocation {
+  readonly file: string
+  readonly line?: number | undefined
+  readonly column?: number | undefined
+}
+
+export interface PregenErrorOptions {
+  /** What to do about it, one or more lines. */
+  readonly help?: string | undefined
+  readonly location?: SourceLocation | undefined
+  readonly cause?: unknown
+  /** Exit code of the process when this ends a command: 2 = bad usage or input (the default), 1 = bug. */
+  readonly exitCode?: 1 | 2 | 3 | undefined
+}
+
+export class PregenError extends Error {
+  override readonly name = 'PregenError'
+  /** A stable, documented code such as `E_UNKNOWN_SCHEDULER`. */
+  readonly code: string
+  readonly help: string | undefined
+  readonly location: SourceLocation | undefined
+  readonly exitCode: 1 | 2 | 3
+
+  constructor(code: string, message: string, options: PregenErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.help = options.help
+    this.location = options.location
+    this.exitCode = options.exitCode ?? 2
+  }
+}
+
+/** Several faults found in one pass, reported together. */
+export class PregenErrors extends Error {
+  override readonly name = 'PregenErrors'
+  readonly errors: readonly PregenError[]
+
+  constructor(errors: readonly PregenError[]) {
+    super(errors.map((error) => formatError(error)).join('\n\n'))
+    this.errors = errors
+  }
+}
+
+/** `cues.yaml:14:16`, or as much of it as is known. */
+export function formatLocation({ file, line, column }: SourceLocation): string {
+  return [file, line, column].filter((part) => part !== undefined).join(':')
+}
+
+/** The face that a terminal shows: place and code, then what and why, then what to do. */
+export function formatError(error: PregenError): string {
+  const head = error.location ? `${formatLocation(error.location)}  ${error.code}` : error.code
+  const body = [error.message, ...(error.help ? [error.help] : [])].flatMap((text) => text.split('\n'))
+  return [head, ...body.map((line) => `  ${line}`)].join('\n')
+}
+
+/** The message of anything thrown, for wrapping into a `PregenError` with the original as `cause`. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

@@ -1,0 +1,42 @@
+/** Where finished files go. Three members: disk, memory, S3. One contract suite proves them alike. */
+
+export interface StorageObject {
+  /** Key relative to the storage's root: `foigoi/<version>/cues/<cue>/<variant>/final.png`. Forward slashes. */
+  readonly key: string
+  readonly body: Uint8Array
+  readonly contentType: string
+  readonly cacheControl: string
+}
+
+export interface StoredObject {
+  readonly key: string
+  readonly sizeBytes: number
+  /** MD5 of the body in lower-case hex where the member knows it (S3: the ETag of a single PUT), else null. */
+  readonly md5: string | null
+}
+
+export interface PutResult {
+  readonly etag: string | null
+  /** PUT requests it took, 1 = at the first try. */
+  readonly attempts: number
+}
+
+export interface Storage {
+  readonly kind: 'disk' | 'memory' | 's3'
+  /** For messages: `s3://show` or a folder. Never a secret. */
+  readonly description: string
+  /**
+   * Stores one object whole, replacing what was there; resolves only when the store has confirmed the content.
+   * @throws PregenError `E_UPLOAD_…` after its own retries
+   */
+  put(object: StorageObject, options?: { signal?: AbortSignal }): Promise<PutResult>
+  /** null when there is no such object. */
+  head(key: string): Promise<StoredObject | null>
+  get(key: string): Promise<Uint8Array | null>
+  /** All objects under a prefix, in key order. */
+  list(prefix: string): AsyncIterable<StoredObject>
+  delete(key: string): Promise<void>
+  /** Proves access before any model loads; returns warnings for what the policy forbids but a run does not need. */
+  preflight(): Promise<readonly string[]>
+  close(): Promise<void>
+}

@@ -1,0 +1,20 @@
+/** Prompts to token ids, as the tokenizers of a diffusers folder give them. */
+
+export interface TokenizedPrompt {
+  /** Padded and truncated to `maxLength`, with the tokenizer's special tokens. */
+  readonly ids: Int32Array
+  /** Number of ids before truncation and padding, special tokens included. */
+  readonly untruncatedLength: number
+  /** The text that truncation cut off (decoded tokens), or null when everything fitted. */
+  readonly truncatedText: string | null
+}
+
+export interface PromptTokenizer {
+  readonly kind: 'clip' | 't5'
+  /** Length in tokens that a model input has unless `tokenize` is told otherwise (CLIP: 77). */
+  readonly modelMaxLength: number
+  /** Ids without truncation and padding, special tokens included. */
+  encode(text: string): readonly number[]
+  /** @param maxLength defaults to `modelMaxLength` */
+  tokenize(text: string, maxLength?: number): TokenizedPrompt
+}
