@@ -1,0 +1,24 @@
+/** What planning must know of a model folder. `model/` reads it from disk; planning stays pure. */
+import type { SchedulerConfig } from '../diffusion/scheduler.ts'
+
+export const FAMILIES = ['sd', 'sdxl', 'sd3', 'lcm', 'flux'] as const
+export type Family = (typeof FAMILIES)[number]
+
+export interface ModelFacts {
+  readonly family: Family
+  /** sha-256 over the folder's files that decide pixels. */
+  readonly fingerprint: string
+  /** diffusers' defaults of the family (steps, guidance) and the folder's native size. */
+  readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly width: number; readonly height: number }
+  /** Width and height must be multiples of this (VAE scale, times the patch where there is one). */
+  readonly sizeMultiple: number
+  readonly latentChannels: number
+  readonly schedulerClass: string
+  readonly schedulerConfig: SchedulerConfig
+  readonly hasVaeEncoder: boolean
+  readonly hasPreviewDecoder: boolean
+  /** Whether linear factors exist for its latent space: `preview.json` in the folder, or published ones of the family. */
+  readonly hasLatentRgb: boolean
+  /** The longest prompt in T5 tokens that `max_sequence_length` may ask for, or null without T5. */
+  readonly maxSequenceLength: number | null
+}
