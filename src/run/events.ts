@@ -16,8 +16,18 @@ export type RunEventBody =
       readonly version: string
       readonly out: string
     }
-  | { readonly type: 'model-loaded'; readonly model: string; readonly provider: string; readonly durationMs: number }
-  | (UnitRef & { readonly type: 'unit-started'; readonly program: string; readonly seed: string; readonly steps: number })
+  | {
+      readonly type: 'model-loaded'
+      readonly model: string
+      readonly provider: string
+      readonly durationMs: number
+    }
+  | (UnitRef & {
+      readonly type: 'unit-started'
+      readonly program: string
+      readonly seed: string
+      readonly steps: number
+    })
   | (UnitRef & {
       readonly type: 'step'
       readonly step: number
@@ -25,12 +35,36 @@ export type RunEventBody =
       readonly durationMs: number
     })
   | (UnitRef & { readonly type: 'preview'; readonly step: number; readonly path: string })
-  | (UnitRef & { readonly type: 'preview-failed'; readonly step: number; readonly method: string; readonly message: string })
-  | (UnitRef & { readonly type: 'unit-finished'; readonly files: readonly string[]; readonly durationMs: number })
-  | (UnitRef & { readonly type: 'unit-failed'; readonly stage: string; readonly code: string; readonly message: string })
+  | (UnitRef & {
+      readonly type: 'preview-failed'
+      readonly step: number
+      readonly method: string
+      readonly message: string
+    })
+  | (UnitRef & {
+      readonly type: 'unit-finished'
+      readonly files: readonly string[]
+      readonly durationMs: number
+    })
+  | (UnitRef & {
+      readonly type: 'unit-failed'
+      readonly stage: string
+      readonly code: string
+      readonly message: string
+    })
   | (UnitRef & { readonly type: 'unit-skipped'; readonly reason: string })
-  | { readonly type: 'object-uploaded'; readonly key: string; readonly sizeBytes: number; readonly attempts: number }
-  | { readonly type: 'upload-failed'; readonly key: string; readonly attempts: number; readonly message: string }
+  | {
+      readonly type: 'object-uploaded'
+      readonly key: string
+      readonly sizeBytes: number
+      readonly attempts: number
+    }
+  | {
+      readonly type: 'upload-failed'
+      readonly key: string
+      readonly attempts: number
+      readonly message: string
+    }
   | { readonly type: 'warning'; readonly code: string; readonly message: string }
   | {
       readonly type: 'run-finished'

@@ -16,7 +16,9 @@ export function sizeOf(dims: readonly number[]): number {
 /** @throws RangeError when `data` does not fill `dims` exactly. */
 export function createTensor(data: Float32Array, dims: readonly number[]): Tensor {
   if (data.length !== sizeOf(dims)) {
-    throw new RangeError(`a tensor of shape [${dims.join(', ')}] needs ${sizeOf(dims)} values, got ${data.length}`)
+    throw new RangeError(
+      `a tensor of shape [${dims.join(', ')}] needs ${sizeOf(dims)} values, got ${data.length}`,
+    )
   }
   return { data, dims }
 }

@@ -1,0 +1,45 @@
+/** Sentences for events, shared by the plain lines and the bars. */
+import type { RunEvent } from '../../run/events.ts'
+import { formatBytes, formatDuration, plural } from './format.ts'
+
+type Finished = Extract<RunEvent, { type: 'run-finished' }>
+
+/** A line for the events that deserve one in every face, or null. */
+export function describeTrouble(event: RunEvent): string | null {
+  switch (event.type) {
+    case 'warning':
+      return `warning  ${event.code}  ${event.message}`
+    case 'preview-failed':
+      return `preview failed  ${event.cue}/${event.variant} step ${event.step} (${event.method}): ${event.message}`
+    case 'unit-failed':
+      return `failed  ${event.cue}/${event.variant}: ${event.stage}: ${event.message} [${event.code}]`
+    case 'upload-failed':
+      return `upload failed  ${event.key} after ${plural(event.attempts, 'attempt')}: ${event.message}`
+    default:
+      return null
+  }
+}
+
+/** The summary that ends a run: what was made, where it lies, how fast it went. */
+export function describeEnd(event: Finished, stepsDone: number): string[] {
+  const counts = [
+    `${event.done} done`,
+    `${event.skipped} skipped`,
+    `${event.failed} failed`,
+    ...(event.uploaded > 0 || event.uploadsFailed > 0 ? [`${event.uploaded} uploaded`] : []),
+    ...(event.uploadsFailed > 0 ? [`${event.uploadsFailed} not uploaded`] : []),
+  ]
+  const lines = [
+    `${event.cancelled ? 'cancelled: ' : ''}${counts.join(', ')} in ${formatDuration(event.wallMs)}`,
+  ]
+  if (stepsDone > 0) {
+    const perStep = event.sessionRunMs / stepsDone / 1000
+    lines.push(
+      `${perStep < 0.1 ? perStep.toPrecision(2) : perStep.toFixed(2)} s/step on ${event.provider ?? 'cpu'}, model loaded in ${formatDuration(event.modelLoadMs)}, peak memory ${formatBytes(event.peakRssBytes)}`,
+    )
+  } else if (event.done === 0 && event.failed === 0 && !event.cancelled) {
+    lines.push(event.uploaded > 0 ? 'nothing to generate' : 'nothing to do: everything is there and whole')
+  }
+  lines.push(event.folder)
+  return lines
+}

@@ -1,0 +1,95 @@
+/** Progress bars on a terminal: units, steps of the unit in work, uploads; troubles stay readable above them. */
+import cliProgress from 'cli-progress'
+import { describeEnd, describeTrouble } from './describe.ts'
+import type { Reporter, ReporterStreams } from './reporter.ts'
+
+type Bar = ReturnType<cliProgress.MultiBar['create']>
+
+export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
+  const bars = new cliProgress.MultiBar(
+    {
+      stream: stderr,
+      format: '{name} {bar} {value}/{total} {note}',
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      barsize: 28,
+      hideCursor: true,
+      clearOnComplete: false,
+      stopOnComplete: false,
+      emptyOnZero: true,
+      etaBuffer: 50,
+      forceRedraw: true,
+      gracefulExit: false,
+    },
+    cliProgress.Presets.rect,
+  )
+  let units: Bar | null = null
+  let allSteps: Bar | null = null
+  let uploads: Bar | null = null
+  let steps = 0
+  let filesToUpload = 0
+  let stopped = false
+  const stop = () => {
+    if (!stopped) bars.stop()
+    stopped = true
+  }
+
+  return {
+    onEvent(event) {
+      const trouble = describeTrouble(event)
+      if (trouble) bars.log(`${trouble}\n`)
+      switch (event.type) {
+        case 'run-planned':
+          if (event.units > event.skipped) {
+            units = bars.create(event.units - event.skipped, 0, {
+              name: 'units  ',
+              note: `(${event.skipped} already whole)`,
+            })
+            allSteps = bars.create(event.steps, 0, { name: 'steps  ', note: '' })
+          }
+          break
+        case 'model-loaded':
+          units?.update({ note: `${event.model} on ${event.provider}` })
+          break
+        case 'step': {
+          steps++
+          allSteps?.increment(1, {
+            note: `${event.cue}/${event.variant} ${event.step}/${event.steps}  ${eta(allSteps)}`,
+          })
+          break
+        }
+        case 'unit-finished':
+          units?.increment(1)
+          filesToUpload += event.files.length
+          uploads?.setTotal(filesToUpload)
+          break
+        case 'unit-failed':
+          units?.increment(1)
+          break
+        case 'object-uploaded':
+        case 'upload-failed':
+          uploads ??= bars.create(Math.max(filesToUpload, 1), 0, { name: 'uploads', note: '' })
+          uploads.increment(1)
+          if (uploads.getProgress() > 1) uploads.setTotal(filesToUpload + 1)
+          break
+        case 'run-finished':
+          stop()
+          stderr.write(`${describeEnd(event, steps).join('\n')}\n`)
+          break
+      }
+    },
+    close: stop,
+  }
+}
+
+/** Time left, from cli-progress's own estimate over the last steps. */
+function eta(bar: Bar | null): string {
+  const seconds = bar && 'eta' in bar && isEta(bar.eta) ? bar.eta.getTime() : null
+  return seconds === null || !Number.isFinite(seconds) ? '' : `${Math.round(Number(seconds))} s left`
+}
+
+function isEta(value: unknown): value is { getTime(): number | string } {
+  return (
+    typeof value === 'object' && value !== null && 'getTime' in value && typeof value.getTime === 'function'
+  )
+}
