@@ -34,7 +34,7 @@ export function findFault(data: Float32Array): TensorFault | null {
   let nonZero = false
   for (let i = 0; i < data.length; i++) {
     const value = data[i]!
-    if (value !== value) return 'NaN'
+    if (Number.isNaN(value)) return 'NaN'
     if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) return 'infinite'
     if (value !== 0) nonZero = true
   }

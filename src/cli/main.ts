@@ -1,0 +1,166 @@
+/**
+ * The command line: names and options of every command. Each command's code is loaded when it is called, so
+ * `--help` and `--version` answer at once.
+ */
+import { Command, CommanderError, Option } from 'commander'
+import { EXIT } from './exit-codes.ts'
+import { parsePositiveInteger, parseWholeNumber } from './option-values.ts'
+import { reportError } from './report-error.ts'
+import { REPORT_FORMATS } from './reporters/reporter.ts'
+import { readPackageVersion } from './version.ts'
+
+const PROVIDERS = ['auto', 'cuda', 'webgpu', 'dml', 'coreml', 'cpu']
+
+/** @returns the exit code; never throws */
+export async function main(argv: readonly string[]): Promise<number> {
+  const outcome: { exitCode: number } = { exitCode: EXIT.ok }
+  const program = createProgram(outcome)
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return outcome.exitCode
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage
+    return reportError(thrown, (text) => void process.stderr.write(text))
+  }
+}
+
+function createProgram(outcome: { exitCode: number }): Command {
+  const program = new Command('pregen')
+    .description('Renders a cue sheet of programs × cues × variants with diffusion models on ONNX Runtime.')
+    .version(readPackageVersion(), '-V, --version')
+    .showHelpAfterError('(pregen --help lists the commands)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  pregen init                                   a sheet to start from, with the embedded model
+  pregen run cues.yaml --dry-run                try it here: disk only, no bucket, no network
+  pregen plan cues.yaml                         what would run, what is whole already, and why
+  pregen run cues.yaml --cue 'dawn*' --force    do some of it again
+
+Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/143 cancelled.`,
+    )
+
+  withSelection(program.command('run').argument('<sheet>', 'the cue sheet (YAML)'))
+    .description('generate, write and upload what the sheet asks for and is not there yet')
+    .option('--dry-run', 'to disk only: no bucket, no credentials, no network')
+    .option('--force', 'do units again that are whole already')
+    .option('--fail-fast', 'stop at the first unit that fails')
+    .addOption(providerOption())
+    .option('--device-id <n>', 'which device of the provider', parseWholeNumber)
+    .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
+    .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
+    .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
+    .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
+    .addOption(
+      new Option('--format <format>', 'how the run reports').choices([...REPORT_FORMATS]).default('auto'),
+    )
+    .action(async (sheet: string, options) => {
+      outcome.exitCode = await (await import('./commands/run.ts')).runCommand(sheet, options)
+    })
+
+  withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML)'))
+    .description('what would run or be skipped, and why; counts, bytes, expected time')
+    .option('--force', 'as `run --force` would plan it')
+    .option('--json', 'the plan as JSON on stdout')
+    .option('--allow-private-urls', 'let image URLs point at private addresses')
+    .action(async (sheet: string, options) => {
+      outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)
+    })
+
+  program
+    .command('upload')
+    .argument('<dir>', 'the --out folder of a run')
+    .description('send, or mend in the bucket, a finished tree')
+    .requiredOption('--sheet <sheet>', 'the cue sheet whose `storage` says where to')
+    .option('--version-id <id>', 'only this version (default: every version in the folder)')
+    .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--force', 'send every object again')
+    .addOption(
+      new Option('--format <format>', 'how the upload reports').choices([...REPORT_FORMATS]).default('auto'),
+    )
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/upload.ts')).uploadCommand(dir, options)
+    })
+
+  program
+    .command('verify')
+    .argument('<dir>', 'the --out folder of a run')
+    .description('is the tree whole? in the bucket too?')
+    .option('--sheet <sheet>', 'also compare the bucket that this sheet names; needed for --rerender')
+    .option('--version-id <id>', 'only this version')
+    .option('--rerender <k>', 'draw K units again and compare the pictures', parsePositiveInteger)
+    .addOption(providerOption())
+    .option('--json', 'the findings as JSON on stdout')
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/verify.ts')).verifyCommand(dir, options)
+    })
+
+  program
+    .command('doctor')
+    .argument('[sheet]', 'a cue sheet whose models and bucket are checked too')
+    .description('providers, models, dtypes, bucket: what works here, and what to do about the rest')
+    .option('--json', 'the findings as JSON on stdout')
+    .action(async (sheet: string | undefined, options) => {
+      outcome.exitCode = await (await import('./commands/doctor.ts')).doctorCommand(sheet, options)
+    })
+
+  const models = program.command('models').description('look into model folders')
+  models
+    .command('inspect')
+    .argument('<dir>', 'a folder in the ONNX layout of diffusers')
+    .description('family, components, dtypes, scheduler, sizes; every fault of the folder')
+    .option('--json', 'as JSON on stdout')
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/models-inspect.ts')).inspectCommand(dir, options)
+    })
+  models
+    .command('calibrate')
+    .argument('<dir>', 'a folder in the ONNX layout of diffusers')
+    .description('fit the latent → RGB map of the previews to this very model')
+    .option('--out <file>', 'where preview.json goes (default: into the model folder)')
+    .option('--strip <file>', 'where the strip before / after / true goes (default: beside preview.json)')
+    .option('--prompts <file>', 'one prompt a line (default: a list of general ones)')
+    .option('--pictures <n>', 'pictures to fit on', parsePositiveInteger, 24)
+    .option('--steps <n>', 'steps a picture (default: as the model likes)', parsePositiveInteger)
+    .addOption(providerOption())
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/models-calibrate.ts')).calibrateCommand(dir, options)
+    })
+
+  program
+    .command('schema')
+    .description('the JSON Schema of the cue sheet, for editors')
+    .action(async () => {
+      outcome.exitCode = await (await import('./commands/schema.ts')).schemaCommand()
+    })
+
+  program
+    .command('init')
+    .argument('[file]', 'the sheet to write', 'cues.yaml')
+    .description('write a sheet to start from')
+    .option('--force', 'replace a file that is there')
+    .action(async (file: string, options) => {
+      outcome.exitCode = await (await import('./commands/init.ts')).initCommand(file, options)
+    })
+
+  return program
+}
+
+/** The options that say where a run writes and which of its units it means. */
+function withSelection(command: Command): Command {
+  return command
+    .option('--out <dir>', 'where the tree is written', 'out')
+    .option('--version-id <id>', 'the version, over PREGEN_VERSION_ID and the sheet')
+    .option('--cue <glob>', 'only these cues')
+    .option('--variant <glob>', 'only these variants')
+    .option('--program <glob>', 'only these programs')
+    .option('--shard <i/n>', 'only the i-th of n shares (also read from the batch system)')
+    .option('--shard-total <n>', 'how many shares, where the batch system does not say', parsePositiveInteger)
+}
+
+function providerOption(): Option {
+  return new Option('--provider <name>', 'where inference runs').choices(PROVIDERS)
+}

@@ -1,0 +1,15 @@
+/** Values of options: text in, number out, or one clear line. */
+import { InvalidArgumentError } from 'commander'
+
+/** @throws InvalidArgumentError unless the text is a whole number from 0 up */
+export function parseWholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 0 up.')
+  return Number(text)
+}
+
+/** @throws InvalidArgumentError unless the text is a whole number from 1 up */
+export function parsePositiveInteger(text: string): number {
+  const value = parseWholeNumber(text)
+  if (value === 0) throw new InvalidArgumentError('It must be 1 or more.')
+  return value
+}
