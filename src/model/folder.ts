@@ -1,0 +1,198 @@
+/** A model folder in diffusers' ONNX layout, read from its JSON files; no weights are touched. Plain data. */
+import { existsSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { PregenError, PregenErrors } from '../errors.ts'
+import type { Family } from '../plan/model-facts.ts'
+import { detectFamily, FAMILY_CLASSES } from './families.ts'
+import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
+
+export const COMPONENT_NAMES = [
+  'text_encoder',
+  'text_encoder_2',
+  'text_encoder_3',
+  'unet',
+  'transformer',
+  'vae_encoder',
+  'vae_decoder',
+] as const
+export type ComponentName = (typeof COMPONENT_NAMES)[number]
+
+export const TOKENIZER_NAMES = ['tokenizer', 'tokenizer_2', 'tokenizer_3'] as const
+export type TokenizerName = (typeof TOKENIZER_NAMES)[number]
+
+export interface ModelComponent {
+  readonly name: ComponentName
+  /** Absolute path of the component's folder. */
+  readonly folder: string
+  /** Absolute path of its `model.onnx`. */
+  readonly modelPath: string
+  /** Its `config.json`; empty when it has none, as in folders exported long ago. */
+  readonly config: JsonObject
+}
+
+/** What connects pictures and latents. */
+export interface VaeFacts {
+  /** Picture size over latent size: 8 for all families here. */
+  readonly scale: number
+  readonly latentChannels: number
+  readonly scalingFactor: number
+  /** 0 where the model has none. */
+  readonly shiftFactor: number
+  /** Per channel, or null; SDXL derivatives such as Playground v2.5. */
+  readonly latentsMean: readonly number[] | null
+  readonly latentsStd: readonly number[] | null
+  readonly forceUpcast: boolean
+}
+
+export interface ModelFolder {
+  /** Absolute. */
+  readonly path: string
+  readonly family: Family
+  /** `_class_name` of model_index.json. */
+  readonly className: string
+  readonly modelIndex: JsonObject
+  readonly components: Readonly<Partial<Record<ComponentName, ModelComponent>>>
+  /** Absolute paths of the tokenizers' folders. */
+  readonly tokenizers: Readonly<Partial<Record<TokenizerName, string>>>
+  /** diffusers' class name, such as `EulerDiscreteScheduler`. */
+  readonly schedulerClass: string
+  readonly schedulerConfig: JsonObject
+  readonly vae: VaeFacts
+  /** Absolute path of a tiny decoder for previews (TAESD and its kin), or null. */
+  readonly previewDecoder: string | null
+}
+
+export interface ReadModelFolderOptions {
+  /** Family or diffusers class that wins over model_index.json (`pipeline:` in the sheet). */
+  readonly pipeline?: string | undefined
+  /** Path of a preview decoder's .onnx file or folder; default: `preview_decoder/` or `taesd/` in the model folder. */
+  readonly previewDecoder?: string | undefined
+}
+
+/**
+ * @throws PregenErrors with every fault of the folder's JSON files; the .onnx files are `checkModelFolder`'s matter
+ */
+export function readModelFolder(path: string, options: ReadModelFolderOptions = {}): ModelFolder {
+  const root = resolve(path)
+  requireFolder(root)
+  const faults: PregenError[] = []
+  const attempt = <Value>(read: () => Value, otherwise: Value): Value => {
+    try {
+      return read()
+    } catch (thrown) {
+      if (!(thrown instanceof PregenError)) throw thrown
+      faults.push(thrown)
+      return otherwise
+    }
+  }
+
+  const indexPath = join(root, 'model_index.json')
+  const modelIndex = attempt(() => readJsonFile(indexPath, 'It names the pipeline and its parts.'), {})
+  const className = typeof modelIndex._class_name === 'string' ? modelIndex._class_name : ''
+  const family =
+    faults.length > 0 && options.pipeline === undefined
+      ? undefined
+      : attempt(() => detectFamily(className, options.pipeline, indexPath), undefined)
+
+  const components: Partial<Record<ComponentName, ModelComponent>> = {}
+  for (const name of COMPONENT_NAMES) {
+    const folder = join(root, name)
+    if (!isFolder(folder)) continue
+    const config = attempt(() => readOptionalJsonFile(join(folder, 'config.json')), {})
+    components[name] = { name, folder, modelPath: join(folder, 'model.onnx'), config }
+  }
+  const tokenizers: Partial<Record<TokenizerName, string>> = {}
+  for (const name of TOKENIZER_NAMES) if (isFolder(join(root, name))) tokenizers[name] = join(root, name)
+
+  const schedulerConfig = attempt(
+    () => readJsonFile(join(root, 'scheduler', 'scheduler_config.json'), 'It holds the noise schedule.'),
+    {},
+  )
+  const schedulerClass = attempt(() => schedulerClassOf(schedulerConfig, modelIndex, root), '')
+  const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
+
+  if (faults.length > 0 || family === undefined) throw new PregenErrors(faults)
+  const vae = vaeFacts(components, family)
+  return {
+    path: root,
+    family,
+    className,
+    modelIndex,
+    components,
+    tokenizers,
+    schedulerClass,
+    schedulerConfig,
+    vae,
+    previewDecoder,
+  }
+}
+
+function requireFolder(root: string): void {
+  if (isFolder(root)) return
+  const help =
+    'A model is a folder with model_index.json and a folder per component, as optimum-cli export onnx writes it ' +
+    '(docs/models.md).'
+  throw new PregenErrors([
+    existsSync(root)
+      ? new PregenError('E_MODEL_NOT_A_FOLDER', 'The model is a file; a folder is needed.', {
+          help,
+          location: { file: root },
+        })
+      : new PregenError('E_MODEL_MISSING', 'There is no model folder here.', {
+          help,
+          location: { file: root },
+        }),
+  ])
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
+function schedulerClassOf(config: JsonObject, modelIndex: JsonObject, root: string): string {
+  if (typeof config._class_name === 'string') return config._class_name
+  const entry = modelIndex.scheduler
+  if (Array.isArray(entry) && typeof entry[1] === 'string') return entry[1]
+  throw new PregenError('E_MODEL_CONFIG', 'No scheduler class is named.', {
+    help: `Add "_class_name", such as "${FAMILY_CLASSES.sd.scheduler}".`,
+    location: { file: join(root, 'scheduler', 'scheduler_config.json') },
+  })
+}
+
+function findPreviewDecoder(root: string, given: string | undefined): string | null {
+  if (given !== undefined) {
+    const path = resolve(root, given)
+    const file = isFolder(path) ? join(path, 'model.onnx') : path
+    if (existsSync(file)) return file
+    throw new PregenError('E_MODEL_MISSING', 'There is no preview decoder here.', {
+      help: 'preview_decoder names an .onnx file, or a folder with a model.onnx.',
+      location: { file },
+    })
+  }
+  const candidates = ['preview_decoder', 'taesd'].map((name) => join(root, name, 'model.onnx'))
+  return candidates.find((file) => existsSync(file)) ?? null
+}
+
+/** diffusers' defaults where the export left a key out: scaling 0.18215 is Stable Diffusion 1's. */
+function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: Family): VaeFacts {
+  const config = components.vae_decoder?.config ?? components.vae_encoder?.config ?? {}
+  const blocks = config.block_out_channels
+  const channels = config.latent_channels
+  const number = (key: string, otherwise: number): number => {
+    const value = config[key]
+    return typeof value === 'number' ? value : otherwise
+  }
+  const list = (key: string): readonly number[] | null => {
+    const value = config[key]
+    return Array.isArray(value) && value.every((item) => typeof item === 'number') ? value : null
+  }
+  return {
+    scale: Array.isArray(blocks) ? 2 ** (blocks.length - 1) : 8,
+    latentChannels: typeof channels === 'number' ? channels : FAMILY_CLASSES[family].latentChannels,
+    scalingFactor: number('scaling_factor', 0.18215),
+    shiftFactor: number('shift_factor', 0),
+    latentsMean: list('latents_mean'),
+    latentsStd: list('latents_std'),
+    forceUpcast: config.force_upcast === true,
+  }
+}

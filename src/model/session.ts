@@ -1,0 +1,175 @@
+/** One loaded ONNX file: typed inputs written in place, outputs read as float32, time inside `session.run` counted. */
+import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node'
+import { messageOf, PregenError } from '../errors.ts'
+import { createTensor, type Tensor } from '../tensor/tensor.ts'
+import { executionProvider, type ResolvedProvider } from './providers.ts'
+import { createInput, type ModelInput, readOutput } from './session-values.ts'
+
+/** Adds up what a run's sessions cost. One object is shared by all of them. */
+export interface RunMeter {
+  /** Milliseconds inside `session.run`. */
+  runMs: number
+  runs: number
+  /** Milliseconds spent on loading models. */
+  loadMs: number
+}
+
+export function createRunMeter(): RunMeter {
+  return { runMs: 0, runs: 0, loadMs: 0 }
+}
+
+export interface ModelSessionOptions {
+  readonly provider: ResolvedProvider
+  /** Threads of the CPU provider; undefined leaves the choice to ONNX Runtime. */
+  readonly threads?: number | undefined
+  readonly meter: RunMeter
+  /** What messages call it, such as `unet`. */
+  readonly label: string
+}
+
+export interface ValueInfo {
+  readonly name: string
+  /** `float32`, `float16`, `int64`, `int32`, … */
+  readonly type: string
+  /** A number where the export fixed it, else the export's name of the dimension. */
+  readonly dims: readonly (number | string)[]
+}
+
+export interface ModelSession {
+  readonly label: string
+  readonly inputs: readonly ValueInfo[]
+  readonly outputs: readonly ValueInfo[]
+  /** What the model says of an input, or null when it has none of this name. */
+  input(name: string): ValueInfo | null
+  hasOutput(name: string): boolean
+  /**
+   * A buffer for an input in the type that the model wants, to be written and fed as often as needed.
+   * @throws RangeError when the model has no such input
+   */
+  createInput(name: string, dims: readonly number[]): ModelInput
+  /**
+   * Runs the model. The outputs' data are valid until the next run of this session.
+   * @param outputs names of the outputs wanted
+   * @throws PregenError E_GPU_OUT_OF_MEMORY, E_OUT_OF_MEMORY, E_INFERENCE_FAILED
+   */
+  run<const Name extends string>(
+    inputs: readonly ModelInput[],
+    outputs: readonly Name[],
+  ): Promise<Record<Name, Tensor>>
+  dispose(): Promise<void>
+}
+
+/**
+ * @param path the .onnx file; external data beside it is found by ONNX Runtime
+ * @throws PregenError E_GPU_OUT_OF_MEMORY, E_OUT_OF_MEMORY, E_MODEL_LOAD_FAILED
+ */
+export async function createModelSession(path: string, options: ModelSessionOptions): Promise<ModelSession> {
+  const { provider, threads, meter, label } = options
+  const started = performance.now()
+  let session: InferenceSession
+  try {
+    session = await InferenceSession.create(path, {
+      executionProviders: [executionProvider(provider)],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    })
+  } catch (thrown) {
+    throw outOfMemory(thrown, label, provider, 'while loading') ?? loadFailure(thrown, path, label)
+  }
+  meter.loadMs += performance.now() - started
+
+  const inputs = session.inputMetadata.map(valueInfo)
+  const outputs = session.outputMetadata.map(valueInfo)
+  const scratch = new Map<string, Float32Array>()
+
+  return {
+    label,
+    inputs,
+    outputs,
+    input: (name) => inputs.find((value) => value.name === name) ?? null,
+    hasOutput: (name) => outputs.some((value) => value.name === name),
+    createInput(name, dims) {
+      const info = inputs.find((value) => value.name === name)
+      if (info === undefined) throw new RangeError(`${label} has no input "${name}"`)
+      return createInput(info, dims)
+    },
+    async run(feeds, names) {
+      const tensors: Record<string, OrtTensor> = {}
+      for (const feed of feeds) tensors[feed.name] = feed.tensor
+      const began = performance.now()
+      let results: InferenceSession.ReturnType
+      try {
+        results = await session.run(tensors, names)
+      } catch (thrown) {
+        throw outOfMemory(thrown, label, provider, 'while running') ?? runFailure(thrown, label)
+      } finally {
+        meter.runMs += performance.now() - began
+        meter.runs++
+      }
+      const read: Partial<Record<(typeof names)[number], Tensor>> = {}
+      for (const name of names) {
+        const result = results[name]!
+        read[name] = createTensor(readOutput(name, result, scratch), result.dims)
+      }
+      return read as Record<(typeof names)[number], Tensor>
+    },
+    async dispose() {
+      scratch.clear()
+      await session.release()
+    },
+  }
+}
+
+function valueInfo(value: InferenceSession.ValueMetadata): ValueInfo {
+  return value.isTensor
+    ? { name: value.name, type: value.type, dims: value.shape }
+    : { name: value.name, type: 'not a tensor', dims: [] }
+}
+
+const OUT_OF_MEMORY =
+  /out of memory|failed to allocate memory|bad_alloc|E_OUTOFMEMORY|CUDA failure 2\b|cudaErrorMemoryAllocation|is smaller than requested bytes/i
+const REQUESTED_BYTES = /(?:requested bytes of|buffer of size|allocate) (\d+)/i
+
+function outOfMemory(
+  thrown: unknown,
+  label: string,
+  provider: ResolvedProvider,
+  when: string,
+): PregenError | null {
+  const message = messageOf(thrown)
+  if (!OUT_OF_MEMORY.test(message)) return null
+  const bytes = Number(REQUESTED_BYTES.exec(message)?.[1] ?? Number.NaN)
+  const size = Number.isFinite(bytes) ? `, asking for ${(bytes / 2 ** 20).toFixed(0)} MiB more` : ''
+  const onGpu = provider.name !== 'cpu'
+  const where = onGpu ? `${provider.name} device ${provider.deviceId}` : 'this machine'
+  return new PregenError(
+    onGpu ? 'E_GPU_OUT_OF_MEMORY' : 'E_OUT_OF_MEMORY',
+    `${label}: ${where} ran out of memory ${when}${size}.`,
+    {
+      help:
+        'Make the pictures smaller, set batch: 1, use an fp16 export of the model, ' +
+        `${onGpu ? 'end other programs on the GPU, or run with --provider cpu' : 'or end other programs'}.`,
+      cause: thrown,
+      exitCode: 3,
+    },
+  )
+}
+
+function loadFailure(thrown: unknown, path: string, label: string): PregenError {
+  return new PregenError('E_MODEL_LOAD_FAILED', `${label} does not load: ${messageOf(thrown)}`, {
+    help: 'pregen models inspect names what is wrong with the folder; a fresh export or download usually mends it.',
+    location: { file: path },
+    cause: thrown,
+  })
+}
+
+function runFailure(thrown: unknown, label: string): PregenError {
+  return new PregenError('E_INFERENCE_FAILED', `${label} failed: ${messageOf(thrown)}`, {
+    help:
+      'If the message speaks of shapes: exports of UNets take sizes that are multiples of 8 × 2^(levels − 1) only ' +
+      '(pregen models inspect tells which).',
+    cause: thrown,
+    exitCode: 3,
+  })
+}

@@ -1,0 +1,149 @@
+/**
+ * What a run asks of a model: prompts in, pictures out, one call per stage so that the text encoders can be freed
+ * before the denoiser is loaded. Everything that crosses this interface is plain data: it runs in a worker thread.
+ */
+import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
+import type { ResolvedProvider } from '../model/providers.ts'
+import type { RunMeter } from '../model/session.ts'
+import type { Family } from '../plan/model-facts.ts'
+import type { RngName } from '../random/generator.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+export interface PipelineOptions {
+  readonly provider: ResolvedProvider
+  /** Threads of the CPU provider; undefined leaves the choice to ONNX Runtime (one per physical core). */
+  readonly threads?: number | undefined
+  /** Adds up the time inside `session.run`; shared by every session of a run. One is made when absent. */
+  readonly meter?: RunMeter | undefined
+}
+
+/** One prompt set. Two requests that are equal as JSON give the same conditioning: cache on that. */
+export interface PromptRequest {
+  readonly prompt: string
+  /** undefined = none was given: SDXL then takes zeros where the folder says so; the others read it as `""`. */
+  readonly negativePrompt?: string | undefined
+  /** Second text of SDXL and SD3 (their second CLIP encoder) and FLUX (T5); undefined = `prompt`. */
+  readonly prompt2?: string | undefined
+  readonly negativePrompt2?: string | undefined
+  /** `a1111` reads weights, `BREAK` and prompts beyond 77 tokens; Stable Diffusion, SDXL and LCM only. */
+  readonly syntax?: 'plain' | 'a1111' | undefined
+  /** Length of the T5 input in tokens; undefined = the family's default (SD3 256, FLUX 512). */
+  readonly maxSequenceLength?: number | undefined
+  /** Whether the negative side is wanted: `pipeline.usesNegativePrompt(guidanceScale)`. */
+  readonly withNegative: boolean
+}
+
+/** Embeddings of one prompt set, float32 whatever the model's own type. */
+export interface PromptConditioning {
+  /** [1, tokens, channels] */
+  readonly promptEmbeds: Tensor
+  /** [1, channels]; SDXL, SD3 and FLUX. */
+  readonly pooledPromptEmbeds: Tensor | null
+  /** Same shapes; null when the request was made without the negative side. */
+  readonly negativePromptEmbeds: Tensor | null
+  readonly negativePooledPromptEmbeds: Tensor | null
+  /** What the person should know, such as a prompt cut off at 77 tokens (the text that was cut is quoted). */
+  readonly warnings: readonly PromptWarning[]
+}
+
+export interface PromptWarning {
+  readonly code: 'W_PROMPT_TRUNCATED'
+  readonly message: string
+}
+
+export interface GenerateRequest {
+  readonly conditioning: PromptConditioning
+  /** 0 … 2^64 − 1 */
+  readonly seed: bigint
+  readonly rng: RngName
+  readonly width: number
+  readonly height: number
+  /** As asked for; image-to-image executes fewer. */
+  readonly steps: number
+  readonly guidanceScale: number
+  /** undefined name: the folder's own scheduler. `config` is laid over the folder's scheduler_config.json. */
+  readonly scheduler: { readonly name?: SchedulerName | undefined; readonly config: SchedulerConfig }
+  /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture. */
+  readonly initImage?: Float32Array | undefined
+  /** Image-to-image only: 0 … 1, 1 forgets the picture. Needed with `initImage`. */
+  readonly denoiseStrength?: number | undefined
+}
+
+/** The state after one step of a batch. The arrays are reused by the next step: copy what you keep. */
+export interface StepInfo {
+  /** From 1. */
+  readonly step: number
+  /** Steps that will be executed. */
+  readonly steps: number
+  /** The denoiser call that finished this step, from 0, counted over the whole schedule. */
+  readonly callIndex: number
+  /** Wall time of this step alone; the time inside `onStep` itself is in no step. */
+  readonly durationMs: number
+  /** [batch, channels, height, width] of both arrays, unpacked, in the scale that the denoiser works in. */
+  readonly dims: readonly [number, number, number, number]
+  /** The noisy state. */
+  readonly latents: Float32Array
+  /** The predicted x0. */
+  readonly denoised: Float32Array
+}
+
+export interface GenerateHooks {
+  onStep?(info: StepInfo): void | Promise<void>
+  /** Asked before every denoiser call; true ends the generation with `E_CANCELLED`. */
+  shouldStop?(): boolean
+}
+
+export interface GeneratedImage {
+  readonly width: number
+  readonly height: number
+  /** Row by row, three bytes a pixel. */
+  readonly rgb: Uint8Array
+  /** Final latents of this picture, [1, channels, height, width], in the scale that the denoiser works in. */
+  readonly latents: Tensor
+  readonly timings: GenerationTimings
+}
+
+/** Milliseconds on a monotonic clock, the time inside hooks left out; shared by all pictures of a batch. */
+export interface GenerationTimings {
+  /** Init-image encoding and the first noise; it is part of the first step's duration too. */
+  readonly prepareMs: number
+  /** One entry per executed step. */
+  readonly stepDurationsMs: readonly number[]
+  /** VAE decoding and conversion to bytes. */
+  readonly decodeMs: number
+  readonly executedSteps: number
+}
+
+export interface RgbImage {
+  readonly width: number
+  readonly height: number
+  readonly rgb: Uint8Array
+}
+
+export interface Pipeline {
+  readonly family: Family
+  readonly meter: RunMeter
+
+  /** Whether guidance at this scale evaluates the negative prompt (guidance distilled into the model never does). */
+  usesNegativePrompt(guidanceScale: number): boolean
+
+  /** Stage 1. Loads every text encoder and tokenizer; does nothing when they are loaded. */
+  loadTextEncoders(): Promise<void>
+  /** @throws StageError with stage `text encode` */
+  encodePrompt(request: PromptRequest): Promise<PromptConditioning>
+  freeTextEncoders(): Promise<void>
+
+  /** Stage 2. Loads denoiser and VAE decoder, and the VAE encoder when pictures will be read. */
+  loadDenoiser(options?: { readonly withVaeEncoder?: boolean }): Promise<void>
+  /**
+   * Pictures for one batch: requests that share size, steps, guidance, scheduler and strength and differ in
+   * conditioning, seed and init image. Each has its own generator, so a picture does not depend on its neighbours.
+   * @throws StageError naming the stage (`image encode`, `denoise step 3`, `vae decode`)
+   */
+  generate(requests: readonly GenerateRequest[], hooks?: GenerateHooks): Promise<GeneratedImage[]>
+  /** Pixels of latents as `StepInfo` hands them out, for full-size previews. */
+  decodeLatents(latents: Float32Array, dims: readonly [number, number, number, number]): Promise<RgbImage[]>
+
+  /** Frees every session. The pipeline can be loaded again. */
+  dispose(): Promise<void>
+}
