@@ -13,6 +13,14 @@ export interface PromptTokenizer {
   readonly kind: 'clip' | 't5'
   /** Length in tokens that a model input has unless `tokenize` is told otherwise (CLIP: 77). */
   readonly modelMaxLength: number
+  /** Number of tokens of the model's own vocabulary; every id is below it unless the folder adds tokens. */
+  readonly vocabSize: number
+  /** The token that opens every prompt, or null where the tokenizer adds none (T5). */
+  readonly bosTokenId: number | null
+  /** The token that closes every prompt, truncated ones too. */
+  readonly eosTokenId: number
+  /** What fills a short prompt: CLIP's eos, or "!" (id 0) in SDXL's and SD3's second tokenizer; T5's 0. */
+  readonly padTokenId: number
   /** Ids without truncation and padding, special tokens included. */
   encode(text: string): readonly number[]
   /** @param maxLength defaults to `modelMaxLength` */

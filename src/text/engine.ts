@@ -1,0 +1,90 @@
+/**
+ * `@huggingface/tokenizers`, mended where it differs from the Rust `tokenizers` library that transformers'
+ * fast tokenizers run on:
+ *
+ * - `Precompiled` is approximated there by NFKC; here the folder's own character map is applied.
+ * - `Lowercase` there lowers whole strings, so a final Σ becomes ς; Rust lowers code point by code point.
+ * - `Strip` there trims JavaScript's white space; here Unicode's (U+0085 is in it, U+FEFF is not).
+ * - `ByteLevel` there takes U+FEFF for white space; after CLIP's `Split` its pattern has nothing left to split.
+ *
+ * What stays different: Unicode tables. Rust's are older, so a character that became a letter, or got a
+ * combining class, in Unicode 10 or later (such as U+0CDC) can be split or ordered in another way there.
+ */
+
+import { Tokenizer } from '@huggingface/tokenizers'
+import { createPrecompiledNormalizer } from './precompiled-charsmap.ts'
+import type { AddedToken, JsonObject } from './tokenizer-files.ts'
+import { isJsonObject } from './tokenizer-files.ts'
+
+/** The parts of the package that are used here; its own types do not resolve under NodeNext. */
+export interface TokenizerEngine {
+  encode(text: string): { readonly ids: number[] }
+  decode(
+    ids: number[],
+    options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean },
+  ): string
+  token_to_id(token: string): number | undefined
+  normalizer: EngineNormalizer | null
+}
+
+interface EngineNormalizer {
+  (text: string): string
+  readonly normalizers?: readonly (EngineNormalizer | null)[]
+}
+
+/**
+ * @param tokenizerJson a whole `tokenizer.json`
+ * @throws Error of any kind where the JSON does not hold together; callers name the file
+ */
+export function createEngine(tokenizerJson: JsonObject, addedTokens: readonly AddedToken[]): TokenizerEngine {
+  const { normalizer = null, decoder = null, post_processor = null } = tokenizerJson
+  const engine: TokenizerEngine = new Tokenizer(
+    {
+      ...tokenizerJson,
+      normalizer,
+      decoder,
+      post_processor,
+      pre_tokenizer: withoutSecondSplit(tokenizerJson.pre_tokenizer ?? null),
+      added_tokens: addedTokens,
+    },
+    {},
+  )
+  engine.normalizer = mendNormalizer(normalizer, engine.normalizer)
+  return engine
+}
+
+function mendNormalizer(config: unknown, original: EngineNormalizer | null): EngineNormalizer | null {
+  if (!isJsonObject(config)) return original
+  if (config.type === 'Precompiled' && typeof config.precompiled_charsmap === 'string') {
+    return createPrecompiledNormalizer(config.precompiled_charsmap)
+  }
+  if (config.type === 'Lowercase') return lowerEachCodePoint
+  if (config.type === 'Strip') return stripWhiteSpace(config.strip_left === true, config.strip_right === true)
+  if (config.type !== 'Sequence' || !Array.isArray(config.normalizers)) return original
+  const steps = config.normalizers.map((step: unknown, i) =>
+    mendNormalizer(step, original?.normalizers?.[i] ?? null),
+  )
+  return (text) => steps.reduce((current, step) => (step === null ? current : step(current)), text)
+}
+
+function lowerEachCodePoint(text: string): string {
+  let lowered = ''
+  for (const character of text) lowered += character.toLowerCase()
+  return lowered
+}
+
+function stripWhiteSpace(left: boolean, right: boolean): (text: string) => string {
+  return (text) => {
+    const started = left ? text.replace(/^\p{White_Space}+/u, '') : text
+    return right ? started.replace(/(?<!\p{White_Space})\p{White_Space}+$/u, '') : started
+  }
+}
+
+/** `Split` + `ByteLevel`, as CLIP has them, with ByteLevel's own pattern switched off. */
+function withoutSecondSplit(preTokenizer: unknown): unknown {
+  if (!isJsonObject(preTokenizer) || !Array.isArray(preTokenizer.pretokenizers)) return preTokenizer
+  const [first, second, ...rest]: unknown[] = preTokenizer.pretokenizers
+  if (!isJsonObject(first) || !isJsonObject(second) || rest.length > 0) return preTokenizer
+  if (first.type !== 'Split' || second.type !== 'ByteLevel') return preTokenizer
+  return { ...preTokenizer, pretokenizers: [first, { ...second, use_regex: false }] }
+}

@@ -1,0 +1,104 @@
+/** Truncation, padding and the cut-off text, the same for every tokenizer kind. */
+
+import { join } from 'node:path'
+import { messageOf, PregenError } from '../errors.ts'
+import { createEngine, type TokenizerEngine } from './engine.ts'
+import { collectAddedTokens, specialToken } from './special-tokens.ts'
+import type { PromptTokenizer } from './tokenizer.ts'
+import type { AddedToken, JsonObject, TokenizerFiles } from './tokenizer-files.ts'
+import { invalidTokenizer } from './tokenizer-files.ts'
+
+export interface PromptTokenizerOptions {
+  readonly kind: 'clip' | 't5'
+  readonly files: TokenizerFiles
+  /** A whole `tokenizer.json`, read from the folder or made from its other files. */
+  readonly tokenizerJson: JsonObject
+  readonly vocabulary: ReadonlyMap<string, number>
+  /** Used where `tokenizer_config.json` has no usable `model_max_length`. */
+  readonly defaultMaxLength: number
+  /** Used where no file names a pad token. */
+  readonly defaultPadToken: string
+}
+
+/** Anything above this stands for "no limit" in tokenizer_config.json (transformers writes 1e30). */
+const greatestMaxLength = 1_000_000
+
+/**
+ * @throws PregenError `E_TOKENIZER_INVALID` for files that do not fit together, `E_TOKENIZER_LENGTH` from
+ *   `tokenize` for a length that has no room for the special tokens
+ */
+export function createPromptTokenizer(options: PromptTokenizerOptions): PromptTokenizer {
+  const { kind, files, tokenizerJson, vocabulary } = options
+  const addedTokens = collectAddedTokens(files, (content) => vocabulary.get(content))
+  const { engine, emptyPrompt } = openEngine(files, tokenizerJson, addedTokens)
+  const eosTokenId = emptyPrompt.at(-1)
+  const padToken = specialToken(files, 'pad_token')?.content ?? options.defaultPadToken
+  const padTokenId = engine.token_to_id(padToken)
+  if (eosTokenId === undefined) {
+    throw invalidTokenizer(join(files.dir, 'tokenizer.json'), 'its post_processor adds no end token')
+  }
+  if (padTokenId === undefined) {
+    throw invalidTokenizer(
+      join(files.dir, 'tokenizer_config.json'),
+      `pad_token "${padToken}" is not in the vocabulary`,
+    )
+  }
+  const { model_max_length: declared, clean_up_tokenization_spaces: cleanUp } = files.config
+  const modelMaxLength =
+    typeof declared === 'number' && declared >= emptyPrompt.length && declared <= greatestMaxLength
+      ? Math.trunc(declared)
+      : options.defaultMaxLength
+
+  const encode = (text: string): number[] => engine.encode(replaceLoneSurrogates(text)).ids
+
+  return {
+    kind,
+    modelMaxLength,
+    vocabSize: vocabulary.size,
+    bosTokenId: emptyPrompt.length > 1 ? emptyPrompt[0]! : null,
+    eosTokenId,
+    padTokenId,
+    encode,
+    tokenize(text, maxLength = modelMaxLength) {
+      if (!Number.isInteger(maxLength) || maxLength < emptyPrompt.length) {
+        throw new PregenError('E_TOKENIZER_LENGTH', `A prompt cannot be ${maxLength} tokens long.`, {
+          help: `Give a whole number from ${emptyPrompt.length} up.`,
+        })
+      }
+      const untruncated = encode(text)
+      const fits = untruncated.length <= maxLength
+      const ids = new Int32Array(maxLength).fill(padTokenId)
+      ids.set(fits ? untruncated : untruncated.slice(0, maxLength))
+      if (!fits) ids[maxLength - 1] = eosTokenId
+      return {
+        ids,
+        untruncatedLength: untruncated.length,
+        truncatedText: fits ? null : decode(engine, untruncated.slice(maxLength - 1, -1), cleanUp === true),
+      }
+    },
+  }
+}
+
+/** Special tokens are kept, as in the warning of diffusers' pipelines. */
+function decode(engine: TokenizerEngine, ids: number[], cleanUp: boolean): string {
+  return engine.decode(ids, { skip_special_tokens: false, clean_up_tokenization_spaces: cleanUp }).trim()
+}
+
+/** UTF-8 has no lone surrogates: they become U+FFFD, as encoders do. */
+function replaceLoneSurrogates(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd')
+}
+
+function openEngine(files: TokenizerFiles, tokenizerJson: JsonObject, addedTokens: readonly AddedToken[]) {
+  try {
+    const engine = createEngine(tokenizerJson, addedTokens)
+    return { engine, emptyPrompt: engine.encode('').ids }
+  } catch (cause) {
+    const file = join(files.dir, files.tokenizerJson ? 'tokenizer.json' : 'vocab.json')
+    throw new PregenError('E_TOKENIZER_INVALID', `The tokenizer cannot be built: ${messageOf(cause)}`, {
+      help: 'Take the tokenizer folder that was published with the model, unchanged.',
+      location: { file },
+      cause,
+    })
+  }
+}
