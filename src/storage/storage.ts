@@ -6,6 +6,8 @@ export interface StorageObject {
   readonly body: Uint8Array
   readonly contentType: string
   readonly cacheControl: string
+  /** sha-256 of the body in lower-case hex, where the caller has it: saves a member computing it again. */
+  readonly sha256?: string | undefined
 }
 
 export interface StoredObject {

@@ -1,0 +1,284 @@
+/** Every name, path and key that pregen writes is made here, and nothing that is made here leaves its root. */
+import { lstat, mkdir, realpath } from 'node:fs/promises'
+import { dirname, join, resolve, sep } from 'node:path'
+import { messageOf, PregenError } from '../errors.ts'
+
+export const FINAL_NAME = 'final.png'
+export const THUMBNAIL_NAME = 'final.thumb.webp'
+/** The marker: its presence says that every step picture is there. */
+export const TIMING_NAME = 'timing.json'
+export const MANIFEST_NAME = 'manifest.json'
+
+/** S3's and R2's longest key, in UTF-8 bytes. */
+export const MAX_KEY_BYTES = 1024
+/** The longest file name of ext4, APFS and NTFS, in bytes. */
+export const MAX_NAME_BYTES = 255
+
+/** `7.png`. Steps count from 1. */
+export function stepName(step: number): string {
+  if (!Number.isSafeInteger(step) || step < 1) throw new RangeError(`a step counts from 1, not ${step}`)
+  return `${step}.png`
+}
+
+const STEP_NAME = /^([1-9]\d{0,8})\.png$/
+
+/** The step of `7.png`, or null for any other name. */
+export function stepOfName(name: string): number | null {
+  const match = STEP_NAME.exec(name)
+  return match ? Number(match[1]) : null
+}
+
+/** Whether a file name is one that a variant's folder may hold. */
+export function isVariantFileName(name: string): boolean {
+  return name === FINAL_NAME || name === THUMBNAIL_NAME || name === TIMING_NAME || stepOfName(name) !== null
+}
+
+/** Order in which a variant's files are listed and sent: steps, final, thumbnail, and the marker last. */
+export function compareVariantFiles(a: string, b: string): number {
+  return fileRank(a) - fileRank(b)
+}
+
+function fileRank(name: string): number {
+  const step = stepOfName(name)
+  if (step !== null) return step
+  return 1e9 + [FINAL_NAME, THUMBNAIL_NAME, TIMING_NAME].indexOf(name) + 1
+}
+
+const CONTENT_TYPES = { png: 'image/png', webp: 'image/webp', json: 'application/json' } as const
+
+/** Content type by extension; all that is published has one of three. */
+export function contentTypeOf(name: string): string {
+  const extension = name.slice(name.lastIndexOf('.') + 1)
+  if (extension === 'png' || extension === 'webp' || extension === 'json') return CONTENT_TYPES[extension]
+  return 'application/octet-stream'
+}
+
+/**
+ * Pictures never change under one version id, so caches may keep them for ever. The pointers that say what is
+ * there (manifest.json, timing.json) must be asked for anew.
+ */
+export function cacheControlOf(name: string): string {
+  return name.endsWith('.json') ? 'no-cache' : 'public, max-age=31536000, immutable'
+}
+
+export interface LayoutOptions {
+  /** The output folder (`--out`). */
+  readonly out: string
+  /** First part of every key: the sheet's `root`, `foigoi` unless it says otherwise. */
+  readonly root: string
+  readonly version: string
+}
+
+export interface Layout {
+  /** Absolute path of the output folder. */
+  readonly out: string
+  /** `foigoi/<version>`, the key prefix of all that is published; no slash at the end. */
+  readonly prefix: string
+  readonly manifestKey: string
+  readonly manifestPath: string
+  /** Key prefix of a variant, and its name in the ledger: `foigoi/<version>/cues/<cue>/<variant>`. */
+  variantKey(cue: string, variant: string): string
+  variantFolder(cue: string, variant: string): string
+  fileKey(cue: string, variant: string, name: string): string
+  filePath(cue: string, variant: string, name: string): string
+  readonly state: StateLayout
+}
+
+/** What a run keeps for itself, outside the published tree. */
+export interface StateLayout {
+  readonly folder: string
+  readonly ledgerPath: string
+  readonly lockPath: string
+  readonly liveFolder: string
+  readonly jobsFolder: string
+  livePreviewPath(cue: string, variant: string): string
+}
+
+/**
+ * @throws PregenError `E_PATH_ESCAPE` where a root, version, cue or variant could lead out of its folder or is no
+ *   portable name, `E_KEY_TOO_LONG` where a key or name is longer than stores and file systems take
+ */
+export function createLayout(options: LayoutOptions): Layout {
+  const out = resolve(options.out)
+  const prefix = `${checkRoot(options.root)}/${checkSegment(options.version, 'version id')}`
+  const variantKey = (cue: string, variant: string) =>
+    checkKey(`${prefix}/cues/${checkSegment(cue, 'cue id')}/${checkSegment(variant, 'variant id')}`)
+  const fileKey = (cue: string, variant: string, name: string) => {
+    if (!isVariantFileName(name)) throw refusal('file name', name, 'it is not a file of a variant')
+    return checkKey(`${variantKey(cue, variant)}/${name}`)
+  }
+  return {
+    out,
+    prefix,
+    manifestKey: checkKey(`${prefix}/${MANIFEST_NAME}`),
+    manifestPath: pathOfKey(out, `${prefix}/${MANIFEST_NAME}`),
+    variantKey,
+    variantFolder: (cue, variant) => pathOfKey(out, variantKey(cue, variant)),
+    fileKey,
+    filePath: (cue, variant, name) => pathOfKey(out, fileKey(cue, variant, name)),
+    state: createStateLayout(out),
+  }
+}
+
+/** The run's own folder, which needs no version: `<out>/.pregen/`. */
+export function createStateLayout(out: string): StateLayout {
+  const folder = join(resolve(out), '.pregen')
+  const liveFolder = join(folder, 'live')
+  return {
+    folder,
+    ledgerPath: join(folder, 'ledger.ndjson'),
+    lockPath: join(folder, 'lock'),
+    liveFolder,
+    jobsFolder: join(folder, 'jobs'),
+    livePreviewPath: (cue, variant) =>
+      join(liveFolder, checkSegment(cue, 'cue id'), `${checkSegment(variant, 'variant id')}_preview.png`),
+  }
+}
+
+/** `cue`, `variant` and `prefix` of a variant's key, or null for any other key. */
+export function parseVariantKey(key: string): { prefix: string; cue: string; variant: string } | null {
+  const parts = key.split('/')
+  if (parts.length < 5 || parts[parts.length - 3] !== 'cues') return null
+  return {
+    prefix: parts.slice(0, -3).join('/'),
+    cue: parts[parts.length - 2] ?? '',
+    variant: parts[parts.length - 1] ?? '',
+  }
+}
+
+/**
+ * The path of a key under a folder.
+ * @throws PregenError `E_PATH_ESCAPE` for a key that would leave it
+ */
+export function pathOfKey(out: string, key: string): string {
+  for (const part of key.split('/')) checkSegment(part, 'key')
+  const base = resolve(out)
+  const path = resolve(base, ...key.split('/'))
+  if (!path.startsWith(base.endsWith(sep) ? base : base + sep))
+    throw refusal('key', key, 'it leaves its root')
+  return path
+}
+
+/**
+ * Makes the output folder, and makes sure that it is one.
+ * @throws PregenError `E_OUTPUT_SYMLINK` where it is a symbolic link, `E_OUTPUT_FOLDER` where it cannot be made
+ */
+export async function openOutputFolder(out: string): Promise<string> {
+  const path = resolve(out)
+  try {
+    await mkdir(path, { recursive: true })
+    const state = await lstat(path)
+    if (state.isSymbolicLink()) {
+      throw new PregenError(
+        'E_OUTPUT_SYMLINK',
+        `the output folder ${path} is a symbolic link to ${await realpath(path)}`,
+        {
+          help: 'Give the folder it leads to as --out, so that what is written there is written on purpose.',
+        },
+      )
+    }
+    if (!state.isDirectory()) throw new Error('it is not a folder')
+    return path
+  } catch (error) {
+    if (error instanceof PregenError) throw error
+    throw new PregenError('E_OUTPUT_FOLDER', `cannot make the output folder ${path}: ${messageOf(error)}`, {
+      help: 'Choose another with --out, or change its permissions.',
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Makes a folder below the output folder, refusing symbolic links on the way that lead out of it.
+ * @throws PregenError `E_OUTPUT_SYMLINK` | `E_OUTPUT_FOLDER`
+ */
+export async function makeFolderInside(out: string, folder: string): Promise<void> {
+  try {
+    const [root, real] = await Promise.all([realpath(out), realpathOfExisting(folder)])
+    if (real !== root && !real.startsWith(root + sep)) {
+      throw new PregenError('E_OUTPUT_SYMLINK', `${folder} leads out of the output folder, to ${real}`, {
+        help: 'Remove the symbolic link: pregen writes inside the output folder only.',
+      })
+    }
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    if (error instanceof PregenError) throw error
+    throw new PregenError('E_OUTPUT_FOLDER', `cannot make the folder ${folder}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** The real path of a folder, or of the nearest one above it that exists: checked before anything is made. */
+async function realpathOfExisting(folder: string): Promise<string> {
+  for (let path = folder; ; path = dirname(path)) {
+    try {
+      return await realpath(path)
+    } catch (error) {
+      // A link to nowhere must not pass for a folder that is yet to be made.
+      const dangling = await lstat(path).then(
+        (state) => state.isSymbolicLink(),
+        () => false,
+      )
+      if (dangling || path === dirname(path)) throw error
+    }
+  }
+}
+
+function checkRoot(root: string): string {
+  for (const part of root.split('/')) checkSegment(part, 'root')
+  return root
+}
+
+// Device names of Windows, which no folder there may have, with or without an extension.
+const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$/i
+// Separators, what Windows forbids, controls, and what turns or hides text on a screen.
+const FORBIDDEN = /[\\/:*?"<>|\p{Cc}\p{Cs}\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/u
+
+/** One part of a path: a portable, visible file name. */
+function checkSegment(part: string, what: string): string {
+  if (part === '') throw refusal(what, part, 'it is empty')
+  if (part === '.' || part === '..') throw refusal(what, part, 'it names a folder above')
+  if (FORBIDDEN.test(part)) throw refusal(what, part, 'it holds a character that paths cannot hold safely')
+  if (/^[.-]/.test(part)) throw refusal(what, part, 'it begins with "." or "-"')
+  if (/[. ]$/.test(part)) throw refusal(what, part, 'it ends with a dot or a space')
+  if (RESERVED.test(part)) throw refusal(what, part, 'Windows reserves it for a device')
+  // The live picture of a variant adds `_preview.png`.
+  if (Buffer.byteLength(part) > MAX_NAME_BYTES - '_preview.png'.length) {
+    throw new PregenError(
+      'E_KEY_TOO_LONG',
+      `the ${what} "${part.slice(0, 40)}…" is too long for a file name`,
+      {
+        help: `Keep it within ${MAX_NAME_BYTES - '_preview.png'.length} bytes.`,
+      },
+    )
+  }
+  return part
+}
+
+function checkKey(key: string): string {
+  // Step names of up to five digits still fit behind a variant's key.
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES - '/final.thumb.webp'.length && !key.endsWith('.png')) {
+    throw keyTooLong(key)
+  }
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw keyTooLong(key)
+  return key
+}
+
+function keyTooLong(key: string): PregenError {
+  return new PregenError(
+    'E_KEY_TOO_LONG',
+    `the key ${key.slice(0, 60)}… is longer than the ${MAX_KEY_BYTES} bytes that buckets take`,
+    { help: 'Shorten the version, cue or variant id.' },
+  )
+}
+
+function refusal(what: string, value: string, why: string): PregenError {
+  return new PregenError(
+    'E_PATH_ESCAPE',
+    `the ${what} ${JSON.stringify(value.slice(0, 80))} is refused: ${why}`,
+    {
+      help: 'Use letters, digits, "-" and "_".',
+    },
+  )
+}

@@ -1,0 +1,299 @@
+/**
+ * `<out>/.pregen/ledger.ndjson`: what was made, of what, and where it was sent. Append-only; a later line about
+ * the same thing wins; a torn last line (power cut in mid-append) is dropped; compacted when it is opened.
+ */
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, syncFolder, writeError, writeFileDurably } from './durable-write.ts'
+import { type FaultHook, noFaults } from './faults.ts'
+import type { ManifestAsset } from './manifest.ts'
+
+/** One file of a unit as it was when the unit was finished. */
+export interface LedgerFile {
+  /** Name in the variant's folder. */
+  readonly name: string
+  /** Lower-case hex. */
+  readonly sha256: string
+  readonly sizeBytes: number
+  readonly mtimeMs: number
+}
+
+/** A finished unit. `digest` and `parts` are the plan's; the ledger only keeps them. */
+export interface LedgerUnit {
+  readonly digest: string
+  /** Digests of the parts that the unit's digest is made of, by which the plan names what changed. */
+  readonly parts: Readonly<Record<string, string>>
+  readonly files: readonly LedgerFile[]
+  /** false: the final picture is there but a preview failed, so the unit counts as not done. */
+  readonly complete?: boolean | undefined
+  /** From start to the last file, for estimates of later runs. */
+  readonly durationMs?: number | undefined
+  readonly steps?: number | undefined
+  /** The unit's line in manifest.json, kept for runs that skip the unit. */
+  readonly asset?: ManifestAsset | undefined
+}
+
+/** An object that a store has confirmed. */
+export interface SentObject {
+  /** Of the file that was sent. */
+  readonly sha256: string
+  readonly sizeBytes: number
+  readonly etag: string | null
+}
+
+export interface LedgerContent {
+  /** By variant key (`foigoi/<version>/cues/<cue>/<variant>`). */
+  readonly units: ReadonlyMap<string, LedgerUnit>
+  /** Target (`Storage.description`) → folder key → file name → object. */
+  readonly sent: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, SentObject>>>
+  /** Lines that could not be read (a disk's fault); what they told of is done again. */
+  readonly damagedLines: number
+}
+
+export interface Ledger extends LedgerContent {
+  readonly path: string
+  /** Records a finished unit; on disk for good when it resolves. */
+  recordUnit(key: string, unit: LedgerUnit): Promise<void>
+  /** Forgets a unit before its files are touched, so that half-replaced files are never taken for whole. */
+  forgetUnit(key: string): Promise<void>
+  /** Records confirmed objects of one folder key. Not synced: what a power cut takes away is sent again. */
+  recordSent(target: string, key: string, objects: Readonly<Record<string, SentObject>>): Promise<void>
+  /** Forgets objects whose state in the store is not known any more. */
+  forgetSent(target: string, key: string, names: readonly string[]): Promise<void>
+  close(): Promise<void>
+}
+
+type Line =
+  | { readonly type: 'unit'; readonly key: string; readonly unit: LedgerUnit | null }
+  | {
+      readonly type: 'sent'
+      readonly target: string
+      readonly key: string
+      /** null = not there any more. */
+      readonly objects: Readonly<Record<string, SentObject | null>>
+    }
+
+type SentByTarget = Map<string, Map<string, Map<string, SentObject>>>
+
+interface ReadState {
+  readonly units: Map<string, LedgerUnit>
+  readonly sent: SentByTarget
+  damagedLines: number
+  lines: number
+  /** Bytes up to the end of the last whole line. */
+  wholeBytes: number
+  totalBytes: number
+}
+
+/**
+ * Reads a ledger without touching it, for `plan` and `verify`; no file reads as an empty one.
+ * @throws PregenError `E_LEDGER_UNREADABLE`
+ */
+export async function readLedger(path: string): Promise<LedgerContent> {
+  return readState(path)
+}
+
+/**
+ * Opens a ledger for a run, which must hold the lock: drops a torn last line, and rewrites the file when less
+ * than half of its lines still say something.
+ * @throws PregenError `E_LEDGER_UNREADABLE`, `E_DISK_FULL`, `E_WRITE_FAILED`
+ */
+export async function openLedger(path: string, options: { faults?: FaultHook } = {}): Promise<Ledger> {
+  const { faults = noFaults } = options
+  await mkdir(dirname(path), { recursive: true })
+  const state = await readState(path)
+  const live = liveLines(state)
+  if (state.damagedLines > 0 || state.lines > 2 * live.length) {
+    await faults('ledger-compacting', path)
+    await writeFileDurably(path, Buffer.from(live.map((line) => `${JSON.stringify(line)}\n`).join('')), {
+      faults,
+    })
+    state.wholeBytes = state.totalBytes = 0
+  }
+  const handle = await openForAppend(path, state)
+  return createLedger(path, handle, state, faults)
+}
+
+async function openForAppend(path: string, state: ReadState): Promise<FileHandle> {
+  try {
+    const handle = await open(path, 'a')
+    if (state.wholeBytes < state.totalBytes) await handle.truncate(state.wholeBytes)
+    await syncFolder(dirname(path))
+    return handle
+  } catch (error) {
+    throw writeError(path, error)
+  }
+}
+
+function createLedger(path: string, handle: FileHandle, state: ReadState, faults: FaultHook): Ledger {
+  let size: number | null = null
+  let tail: Promise<void> = Promise.resolve()
+  let closed = false
+  // Appends go one after another: two lines must never be mixed, and a half-written one must be cut off.
+  const append = (line: Line, sync: boolean): Promise<void> => {
+    const done = tail.then(async () => {
+      if (closed) throw new Error('the ledger is closed')
+      const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
+      size ??= (await handle.stat()).size
+      try {
+        for (let offset = 0; offset < bytes.byteLength; ) {
+          const { bytesWritten } = await handle.write(bytes, offset, bytes.byteLength - offset, null)
+          if (bytesWritten === 0) throw Object.assign(new Error('no more bytes taken'), { code: 'ENOSPC' })
+          offset += bytesWritten
+        }
+        await faults('ledger-appended', path)
+        if (sync) await handle.datasync()
+        await faults('ledger-synced', path)
+        size += bytes.byteLength
+      } catch (error) {
+        await handle.truncate(size)
+        throw writeError(path, error)
+      }
+      applyLine(state, line)
+    })
+    tail = done.catch(() => undefined)
+    return done
+  }
+  return {
+    path,
+    units: state.units,
+    sent: state.sent,
+    damagedLines: state.damagedLines,
+    recordUnit: (key, unit) => append({ type: 'unit', key, unit }, true),
+    async forgetUnit(key) {
+      if (state.units.has(key)) await append({ type: 'unit', key, unit: null }, true)
+    },
+    recordSent: (target, key, objects) => append({ type: 'sent', target, key, objects }, false),
+    async forgetSent(target, key, names) {
+      const known = state.sent.get(target)?.get(key)
+      const gone = names.filter((name) => known?.has(name))
+      if (gone.length === 0) return
+      await append(
+        { type: 'sent', target, key, objects: Object.fromEntries(gone.map((name) => [name, null])) },
+        true,
+      )
+    },
+    async close() {
+      await tail
+      if (closed) return
+      closed = true
+      try {
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+    },
+  }
+}
+
+async function readState(path: string): Promise<ReadState> {
+  const state: ReadState = {
+    units: new Map(),
+    sent: new Map(),
+    damagedLines: 0,
+    lines: 0,
+    wholeBytes: 0,
+    totalBytes: 0,
+  }
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return state
+    throw new PregenError('E_LEDGER_UNREADABLE', `cannot read ${path}: ${messageOf(error)}`, {
+      help: 'Change its permissions, or remove it: everything is then made again.',
+      cause: error,
+    })
+  }
+  state.totalBytes = bytes.byteLength
+  state.wholeBytes = bytes.lastIndexOf(0x0a) + 1
+  // Line by line from bytes: a ledger may be longer than the longest string.
+  for (let start = 0; start < state.wholeBytes; ) {
+    const end = bytes.indexOf(0x0a, start)
+    const line = parseLine(bytes.toString('utf8', start, end))
+    start = end + 1
+    state.lines += 1
+    if (line) applyLine(state, line)
+    else state.damagedLines += 1
+  }
+  return state
+}
+
+function applyLine(state: ReadState, line: Line): void {
+  if (line.type === 'unit') {
+    if (line.unit) state.units.set(line.key, line.unit)
+    else state.units.delete(line.key)
+    return
+  }
+  const keys = state.sent.get(line.target) ?? new Map<string, Map<string, SentObject>>()
+  const objects = keys.get(line.key) ?? new Map<string, SentObject>()
+  state.sent.set(line.target, keys)
+  keys.set(line.key, objects)
+  for (const [name, object] of Object.entries(line.objects)) {
+    if (object) objects.set(name, object)
+    else objects.delete(name)
+  }
+  if (objects.size === 0) keys.delete(line.key)
+}
+
+function liveLines(state: ReadState): readonly Line[] {
+  const lines: Line[] = []
+  for (const [key, unit] of state.units) lines.push({ type: 'unit', key, unit })
+  for (const [target, keys] of state.sent) {
+    for (const [key, objects] of keys) {
+      lines.push({ type: 'sent', target, key, objects: Object.fromEntries(objects) })
+    }
+  }
+  return lines
+}
+
+function parseLine(text: string): Line | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return null
+  }
+  return isLine(value) ? value : null
+}
+
+function isLine(value: unknown): value is Line {
+  if (!isRecord(value) || typeof value.key !== 'string') return false
+  if (value.type === 'unit') return value.unit === null || isUnit(value.unit)
+  if (value.type !== 'sent' || typeof value.target !== 'string' || !isRecord(value.objects)) return false
+  return Object.values(value.objects).every((object) => object === null || isSentObject(object))
+}
+
+function isUnit(value: unknown): value is LedgerUnit {
+  return (
+    isRecord(value) &&
+    typeof value.digest === 'string' &&
+    isRecord(value.parts) &&
+    Array.isArray(value.files) &&
+    value.files.every(isLedgerFile)
+  )
+}
+
+function isLedgerFile(value: unknown): value is LedgerFile {
+  return (
+    isRecord(value) &&
+    typeof value.name === 'string' &&
+    typeof value.sha256 === 'string' &&
+    typeof value.sizeBytes === 'number' &&
+    typeof value.mtimeMs === 'number'
+  )
+}
+
+function isSentObject(value: unknown): value is SentObject {
+  return (
+    isRecord(value) &&
+    typeof value.sha256 === 'string' &&
+    typeof value.sizeBytes === 'number' &&
+    (value.etag === null || typeof value.etag === 'string')
+  )
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,305 @@
+/**
+ * `<out>/.pregen/lock`: one process at a time on an output folder. It names its holder, and heals after a holder
+ * that is dead: on the same machine at once (its process is gone), from another one when its heartbeat stops.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readFile,
+  readlink,
+  rename,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, writeError } from './durable-write.ts'
+
+export interface LockHolder {
+  readonly host: string
+  readonly pid: number
+  /** ISO 8601 in UTC. */
+  readonly startedAt: string
+  /** What tells this process from a later one with the same PID: boot, PID namespace and start in clock ticks. */
+  readonly process: string | null
+  /** Made anew for every lock. */
+  readonly nonce: string
+}
+
+export interface OutputLock {
+  readonly path: string
+  readonly holder: LockHolder
+  /** Removes the lock, if it still is ours. */
+  release(): Promise<void>
+}
+
+export interface LockOptions {
+  /** Time between two heartbeats; a lock of another machine is dead after six missed ones. */
+  readonly heartbeatMs?: number | undefined
+  /** Called once when another process has taken the lock over (this machine slept for long, say). */
+  readonly onLost?: (() => void) | undefined
+}
+
+const HEARTBEAT_MS = 5_000
+const MISSED_HEARTBEATS = 6
+/** How long a taken-over lock is left to settle before it is believed. */
+const SETTLE_MS = 150
+
+/**
+ * @throws PregenError `E_LOCKED`, within a second, naming the holder's PID and host
+ */
+export async function acquireLock(path: string, options: LockOptions = {}): Promise<OutputLock> {
+  const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS
+  await mkdir(dirname(path), { recursive: true })
+  const holder: LockHolder = {
+    host: hostname(),
+    pid: process.pid,
+    startedAt: new Date().toISOString(),
+    process: await processIdentity(process.pid),
+    nonce: randomBytes(8).toString('hex'),
+  }
+  const own = join(dirname(path), `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    await writeFile(own, `${JSON.stringify(holder)}\n`, { flag: 'wx' })
+    await takeLock(path, own, holder, heartbeatMs * MISSED_HEARTBEATS)
+  } catch (error) {
+    throw writeError(path, error)
+  } finally {
+    await removeFile(own)
+  }
+  return holdLock(path, holder, heartbeatMs, options.onLost)
+}
+
+async function takeLock(path: string, own: string, holder: LockHolder, patienceMs: number): Promise<void> {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    // A hard link is made whole or not at all, and fails where a lock stands.
+    if (await linked(own, path)) {
+      if (attempt === 0) return
+      // Another process may have judged the dead lock at the same time and moved ours away in its place.
+      await sleep(SETTLE_MS)
+      if ((await readHolder(path))?.nonce === holder.nonce) return
+      continue
+    }
+    const standing = await readHolder(path)
+    if (standing === undefined) continue
+    if (!(await isDead(path, own, standing, patienceMs))) throw lockedError(path, standing)
+    await moveAway(path, standing)
+  }
+  throw lockedError(path, (await readHolder(path)) ?? null)
+}
+
+/** Moves a dead lock out of the way; what turns out to be another's live lock is put back. */
+async function moveAway(path: string, dead: LockHolder | null): Promise<void> {
+  const aside = join(dirname(path), `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    await rename(path, aside)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return
+    throw error
+  }
+  const moved = await readHolder(aside)
+  if (moved && moved.nonce !== dead?.nonce) await linked(aside, path)
+  await removeFile(aside)
+}
+
+function holdLock(
+  path: string,
+  holder: LockHolder,
+  heartbeatMs: number,
+  onLost: (() => void) | undefined,
+): OutputLock {
+  const isOurs = async () => (await readHolder(path))?.nonce === holder.nonce
+  let beating = Promise.resolve()
+  const beat = async () => {
+    try {
+      if (await touch(path, holder.nonce)) return
+    } catch {
+      // A disk that does not answer now is asked again at the next beat.
+      return
+    }
+    clearInterval(timer)
+    onLost?.()
+  }
+  const timer = setInterval(() => {
+    beating = beat()
+  }, heartbeatMs)
+  timer.unref()
+  return {
+    path,
+    holder,
+    async release() {
+      clearInterval(timer)
+      await beating
+      if (await isOurs()) await removeFile(path)
+    },
+  }
+}
+
+/**
+ * One heartbeat: writes the lock's first byte anew, so that the file system sets its mtime. Nonce and byte go
+ * through one handle: another's lock is never written to.
+ * @returns false where the lock is ours no more
+ */
+async function touch(path: string, nonce: string): Promise<boolean> {
+  let handle: FileHandle
+  try {
+    handle = await open(path, 'r+')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
+  }
+  try {
+    const text = await handle.readFile('utf8')
+    if (parseHolder(text)?.nonce !== nonce) return false
+    await handle.write(text.slice(0, 1), 0)
+    return true
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Whether a lock's holder is gone for certain. A lock that cannot be read is judged by its heartbeat. */
+async function isDead(
+  path: string,
+  own: string,
+  holder: LockHolder | null,
+  patienceMs: number,
+): Promise<boolean> {
+  if (holder && holder.host === hostname() && (await sharesProcesses(holder))) {
+    if (!isRunning(holder.pid)) return true
+    const identity = await processIdentity(holder.pid)
+    return holder.process !== null && identity !== null && identity !== holder.process
+  }
+  try {
+    // Both times come from the file system's own clock, so that machines need not agree on theirs.
+    await writeFile(own, await readFile(own))
+    const [ours, theirs] = await Promise.all([stat(own), stat(path)])
+    return ours.mtimeMs - theirs.mtimeMs > patienceMs
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return true
+    throw error
+  }
+}
+
+/** Whether the holder's PID means the same process to us: same boot, same PID namespace. */
+async function sharesProcesses(holder: LockHolder): Promise<boolean> {
+  const mine = await processIdentity(process.pid)
+  if (mine === null || holder.process === null) return mine === holder.process
+  return scopeOf(mine) === scopeOf(holder.process)
+}
+
+function scopeOf(identity: string): string {
+  return identity.slice(0, identity.lastIndexOf(':'))
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errorCode(error) !== 'ESRCH'
+  }
+}
+
+/** `<boot id>:<pid namespace>:<start in ticks>` where /proc tells, else null. */
+async function processIdentity(pid: number): Promise<string | null> {
+  try {
+    const [line, boot, namespace] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, 'utf8'),
+      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+      readlink('/proc/self/ns/pid'),
+    ])
+    // Field 22; the second field, the command, may hold spaces and brackets.
+    const start = line.slice(line.lastIndexOf(')') + 2).split(' ')[19]
+    return start === undefined ? null : `${boot.trim()}:${namespace}:${start}`
+  } catch {
+    return null
+  }
+}
+
+/** undefined: there is no lock; null: it cannot be understood. */
+async function readHolder(path: string): Promise<LockHolder | null | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+  return parseHolder(text)
+}
+
+function parseHolder(text: string): LockHolder | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isHolder(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+function isHolder(value: unknown): value is LockHolder {
+  if (typeof value !== 'object' || value === null) return false
+  return (
+    'host' in value &&
+    typeof value.host === 'string' &&
+    'pid' in value &&
+    typeof value.pid === 'number' &&
+    'startedAt' in value &&
+    typeof value.startedAt === 'string' &&
+    'process' in value &&
+    (value.process === null || typeof value.process === 'string') &&
+    'nonce' in value &&
+    typeof value.nonce === 'string'
+  )
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    if (NO_LINKS.has(errorCode(error) ?? '')) return copied(from, to)
+    throw new Error(`the lock cannot be made: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+// exFAT and some network drives know no hard links: there the lock is made in two steps, the first exclusive.
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+async function copied(from: string, to: string): Promise<boolean> {
+  try {
+    await writeFile(to, await readFile(from), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+}
+
+function lockedError(path: string, holder: LockHolder | null): PregenError {
+  const who = holder
+    ? `process ${holder.pid} on ${holder.host}, since ${holder.startedAt}`
+    : 'a process that left no name'
+  return new PregenError('E_LOCKED', `the output folder is in use by ${who}`, {
+    help: [
+      'Wait for it to end, stop it, or give another folder with --out.',
+      `If nothing runs there any more, the lock heals by itself within ${(HEARTBEAT_MS * MISSED_HEARTBEATS) / 1000} seconds (${path}).`,
+    ].join('\n'),
+  })
+}

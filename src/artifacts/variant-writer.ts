@@ -1,0 +1,129 @@
+/** Writes one variant's folder so that `timing.json` never stands beside anything but its own, whole set. */
+import { stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  errorCode,
+  syncFolder,
+  type WritableFileSystem,
+  writeError,
+  writeFileDurably,
+} from './durable-write.ts'
+import { type FaultHook, noFaults } from './faults.ts'
+import { hashBytes, listVariantFiles } from './file-state.ts'
+import {
+  compareVariantFiles,
+  FINAL_NAME,
+  makeFolderInside,
+  stepName,
+  stepOfName,
+  THUMBNAIL_NAME,
+  TIMING_NAME,
+} from './layout.ts'
+import type { LedgerFile } from './ledger.ts'
+import { encodeTiming, type Timing } from './timing.ts'
+
+export interface VariantWriter {
+  readonly folder: string
+  /** Several pictures may be in writing at once. @returns the file's path */
+  writeStep(step: number, png: Uint8Array): Promise<string>
+  writeFinal(png: Uint8Array): Promise<string>
+  writeThumbnail(webp: Uint8Array): Promise<string>
+  /**
+   * Waits for all writes, makes them last, and only then writes `timing.json`, where there is one to write.
+   * @param timing null: no step pictures were asked for, or one of them failed
+   * @returns all files of the variant, steps first, the marker last
+   */
+  finish(timing: Timing | null): Promise<readonly LedgerFile[]>
+}
+
+export interface VariantWriterOptions {
+  /** The output folder, which nothing leaves. */
+  readonly out: string
+  /** `layout.variantFolder(cue, variant)`. */
+  readonly folder: string
+  readonly faults?: FaultHook | undefined
+  readonly fileSystem?: WritableFileSystem | undefined
+}
+
+/**
+ * Opens a variant's folder for (re)writing. What an earlier run left goes first, its marker before all else; an
+ * earlier `final.png` stays until the new one takes its place.
+ * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_FOLDER`, `E_DISK_FULL`, `E_WRITE_FAILED`
+ */
+export async function createVariantWriter(options: VariantWriterOptions): Promise<VariantWriter> {
+  const { out, folder, faults = noFaults, fileSystem } = options
+  await makeFolderInside(out, folder)
+  await faults('variant-begun', folder)
+  await removeStale(folder, faults)
+
+  const files = new Map<string, Promise<LedgerFile>>()
+  const write = async (name: string, bytes: Uint8Array, sync: boolean): Promise<string> => {
+    const path = join(folder, name)
+    const written = (async () => {
+      await writeFileDurably(path, bytes, { syncFolder: sync, faults, fileSystem })
+      const state = await stat(path)
+      return { name, sha256: hashBytes(bytes), sizeBytes: bytes.byteLength, mtimeMs: state.mtimeMs }
+    })()
+    files.set(name, written)
+    await written
+    return path
+  }
+
+  return {
+    folder,
+    writeStep: (step, png) => write(stepName(step), png, false),
+    writeFinal: (png) => write(FINAL_NAME, png, false),
+    writeThumbnail: (webp) => write(THUMBNAIL_NAME, webp, false),
+    async finish(timing) {
+      // A failed preview has been told to its writer already; here only what stands on disk counts.
+      const settled = await Promise.allSettled(files.values())
+      if (!files.has(FINAL_NAME)) throw new Error(`${folder} has no ${FINAL_NAME} to finish`)
+      await files.get(FINAL_NAME)
+      await syncNamed(folder)
+      if (timing) {
+        const failed = settled.find((result) => result.status === 'rejected')
+        if (failed) throw failed.reason
+        await faults('before-marker', folder)
+        await write(TIMING_NAME, encodeTiming(timing), true)
+        await faults('marker-written', folder)
+      }
+      const written: LedgerFile[] = []
+      for (const result of await Promise.allSettled(files.values())) {
+        if (result.status === 'fulfilled') written.push(result.value)
+      }
+      return written.sort((a, b) => compareVariantFiles(a.name, b.name))
+    },
+  }
+}
+
+/**
+ * Removes an earlier run's marker, step pictures and thumbnail. The marker's removal is made to last first: from
+ * then on readers show the final picture only.
+ */
+async function removeStale(folder: string, faults: FaultHook): Promise<void> {
+  const names = await listVariantFiles(folder)
+  if (names.includes(TIMING_NAME)) {
+    await remove(join(folder, TIMING_NAME))
+    await syncNamed(folder)
+    await faults('stale-marker-removed', folder)
+  }
+  const rest = names.filter((name) => stepOfName(name) !== null || name === THUMBNAIL_NAME)
+  await Promise.all(rest.map((name) => remove(join(folder, name))))
+  if (rest.length > 0) await faults('steps-cleared', folder)
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw writeError(path, error)
+  }
+}
+
+async function syncNamed(folder: string): Promise<void> {
+  try {
+    await syncFolder(folder)
+  } catch (error) {
+    throw writeError(folder, error)
+  }
+}

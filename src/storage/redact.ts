@@ -1,0 +1,21 @@
+/** Texts of servers and libraries, fit to be shown: no query of a presigned url, no name or password in one. */
+
+const URLS = /\b([a-z][a-z0-9+.-]*:\/\/)([^\s"'<>]+)/gi
+const SIGNED = /\b(X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)=[^\s&"'<>]+/gi
+const HEADERS = /\b(authorization|x-amz-security-token)\b\s*[:=]\s*[^\n]+/gi
+
+/** @param secrets literal values that must not appear, wherever they stand */
+export function redact(text: string, secrets: readonly (string | undefined)[] = []): string {
+  let clean = text
+    .replace(URLS, (_, scheme: string, rest: string) => {
+      const bare = rest.replace(/[?#].*$/, '')
+      const slash = bare.indexOf('/')
+      const authority = slash < 0 ? bare : bare.slice(0, slash)
+      const path = slash < 0 ? '' : bare.slice(slash)
+      return scheme + authority.slice(authority.lastIndexOf('@') + 1) + path
+    })
+    .replace(SIGNED, '$1=…')
+    .replace(HEADERS, '$1: …')
+  for (const secret of secrets) if (secret && secret.length >= 4) clean = clean.replaceAll(secret, '…')
+  return clean
+}

@@ -1,0 +1,265 @@
+/** S3 and what speaks like it: R2, MinIO and others. Buffers only, every PUT confirmed by its checksum. */
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
+import { retry } from './retry.ts'
+import { checkEndpoint, createClient, defaultRegion, resolveTimeouts, type S3Options } from './s3-client.ts'
+import {
+  isForbidden,
+  isNotFound,
+  isRetryable,
+  type S3Place,
+  storageError,
+  UnconfirmedError,
+} from './s3-errors.ts'
+import type { Storage, StoredObject } from './storage.ts'
+
+const SLOWEST_BYTES_PER_MS = 64
+const RETRY_BASE_MS = 250
+const RETRY_CAP_MS = 20_000
+
+export type { S3Options, S3Timeouts } from './s3-client.ts'
+
+/** @throws PregenError `E_INSECURE_ENDPOINT`, `E_ENDPOINT_INVALID` */
+export function createS3Storage(options: S3Options): Storage {
+  const endpoint = options.endpoint === undefined ? undefined : checkEndpoint(options.endpoint)
+  const region = options.region ?? defaultRegion(endpoint)
+  const timeouts = resolveTimeouts(options.timeouts)
+  const { bucket, credentials } = options
+  const place: S3Place = {
+    bucket,
+    endpoint: endpoint?.origin,
+    region,
+    secrets: [credentials?.secretAccessKey, credentials?.sessionToken],
+  }
+  const client = createClient(options, endpoint, region, timeouts.connectMs)
+
+  /** One call with retries; what it fails with in the end is a clear message. */
+  const call = async <T>(
+    operation: string,
+    attempt: (signal: AbortSignal) => Promise<T>,
+    limits: { deadlineMs?: number; bodyBytes?: number; signal?: AbortSignal | undefined } = {},
+  ): Promise<{ value: T; attempts: number }> => {
+    try {
+      return await retry(attempt, {
+        deadlineMs: limits.deadlineMs ?? timeouts.deadlineMs,
+        attemptMs: timeouts.attemptMs + (limits.bodyBytes ?? 0) / SLOWEST_BYTES_PER_MS,
+        baseMs: RETRY_BASE_MS,
+        capMs: RETRY_CAP_MS,
+        signal: limits.signal,
+        isRetryable,
+      })
+    } catch (error) {
+      limits.signal?.throwIfAborted()
+      if (isNotFound(error) || isForbidden(error)) throw new StoreRefusal(operation, error)
+      throw storageError(error, operation, place)
+    }
+  }
+  /** The plain message of a refusal that the caller has no other answer to. */
+  const explained = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      throw error instanceof StoreRefusal ? storageError(error.cause, error.operation, place) : error
+    }
+  }
+
+  const put: Storage['put'] = async (object, { signal } = {}) => {
+    const { key, body, contentType, cacheControl } = object
+    const md5 = createHash('md5').update(body).digest()
+    const sha256 = object.sha256 ?? createHash('sha256').update(body).digest('hex')
+    const send = async (attemptSignal: AbortSignal) => {
+      const command = new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: body,
+        ContentLength: body.byteLength,
+        ContentMD5: md5.toString('base64'),
+        ContentType: contentType,
+        CacheControl: cacheControl,
+      })
+      // Signed as it is known already, so that the SDK does not hash the body again.
+      command.middlewareStack.add(
+        (next) => (args) => {
+          const { request } = args
+          if (hasHeaders(request)) request.headers['x-amz-content-sha256'] = sha256
+          return next(args)
+        },
+        { step: 'build', name: 'pregenPayloadHash' },
+      )
+      const answer = await client.send(command, { abortSignal: attemptSignal })
+      return confirm(answer, md5.toString('hex'))
+    }
+    const limits = { bodyBytes: body.byteLength, signal }
+    const { value: etag, attempts } = await explained(call(`PUT ${key}`, send, limits))
+    return { etag, attempts }
+  }
+
+  const headOf = async (key: string, limits: { deadlineMs?: number } = {}): Promise<StoredObject | null> => {
+    try {
+      const { value } = await call(
+        `HEAD ${key}`,
+        async (abortSignal) => {
+          const answer = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), {
+            abortSignal,
+          })
+          if (answer.ETag === undefined) throw new UnconfirmedError('the answer carries no ETag')
+          return answer
+        },
+        limits,
+      )
+      const encrypted = value.ServerSideEncryption?.startsWith('aws:kms') || value.SSECustomerAlgorithm
+      return { key, sizeBytes: value.ContentLength ?? 0, md5: encrypted ? null : md5Of(value.ETag) }
+    } catch (error) {
+      if (error instanceof StoreRefusal && isNotFound(error.cause)) return null
+      throw error
+    }
+  }
+
+  const remove = (key: string, limits: { deadlineMs?: number } = {}) =>
+    call(
+      `DELETE ${key}`,
+      (abortSignal) => client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal }),
+      limits,
+    )
+
+  return {
+    kind: 's3',
+    description: endpoint ? `s3://${bucket} (${endpoint.host})` : `s3://${bucket}`,
+    put,
+    head: (key) => explained(headOf(key)),
+    async get(key) {
+      try {
+        const { value } = await call(`GET ${key}`, async (abortSignal) => {
+          const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), {
+            abortSignal,
+          })
+          const body = await answer.Body?.transformToByteArray()
+          if (!body || answer.ETag === undefined) throw new UnconfirmedError('the answer carries no object')
+          return body
+        })
+        return value
+      } catch (error) {
+        if (error instanceof StoreRefusal && isNotFound(error.cause)) return null
+        throw error instanceof StoreRefusal ? storageError(error.cause, error.operation, place) : error
+      }
+    },
+    async *list(prefix) {
+      let token: string | undefined
+      do {
+        const input = { Bucket: bucket, Prefix: prefix, ContinuationToken: token }
+        const { value: page } = await explained(
+          call(`LIST ${prefix}`, (abortSignal) =>
+            client.send(new ListObjectsV2Command(input), { abortSignal }),
+          ),
+        )
+        for (const { Key, Size, ETag } of page.Contents ?? []) {
+          if (Key !== undefined) yield { key: Key, sizeBytes: Size ?? 0, md5: md5Of(ETag) }
+        }
+        token = page.IsTruncated ? page.NextContinuationToken : undefined
+      } while (token !== undefined)
+    },
+    async delete(key) {
+      await explained(remove(key))
+    },
+    async preflight() {
+      const warnings: string[] = []
+      const limits = { deadlineMs: timeouts.preflightMs }
+      const key = `${options.probePrefix ?? 'foigoi'}/.pregen-probe-${randomBytes(6).toString('hex')}`
+      const body = new TextEncoder().encode('pregen')
+      const md5 = createHash('md5').update(body).digest()
+      await explained(
+        call(
+          `PUT ${key}`,
+          async (abortSignal) => {
+            const command = new PutObjectCommand({
+              Bucket: bucket,
+              Key: key,
+              Body: body,
+              ContentMD5: md5.toString('base64'),
+              ContentType: 'text/plain',
+              CacheControl: 'no-store',
+            })
+            return confirm(await client.send(command, { abortSignal }), md5.toString('hex'))
+          },
+          limits,
+        ),
+      )
+      const allowed = async (what: string, consequence: string, work: Promise<unknown>) => {
+        try {
+          return await work
+        } catch (error) {
+          if (!(error instanceof StoreRefusal && isForbidden(error.cause))) {
+            throw error instanceof StoreRefusal ? storageError(error.cause, error.operation, place) : error
+          }
+          warnings.push(`${what} is not allowed on s3://${bucket}: ${consequence}`)
+          return undefined
+        }
+      }
+      const found = await allowed(
+        'HEAD (s3:GetObject)',
+        'what is in the bucket cannot be verified',
+        headOf(key, limits),
+      )
+      if (found === null) {
+        throw storageError(
+          new UnconfirmedError('the probe was stored but is not there'),
+          `HEAD ${key}`,
+          place,
+        )
+      }
+      await allowed(
+        'DELETE (s3:DeleteObject)',
+        `the probe ${key} stays, and so may step pictures of an earlier run`,
+        remove(key, limits),
+      )
+      return warnings
+    },
+    async close() {
+      client.destroy()
+    },
+  }
+}
+
+/** A 403 or 404, which some callers take as an answer. */
+class StoreRefusal extends Error {
+  readonly operation: string
+
+  constructor(operation: string, cause: unknown) {
+    super(operation, { cause })
+    this.operation = operation
+  }
+}
+
+/** The ETag of a PUT's answer, or `UnconfirmedError` where it does not prove that these bytes arrived. */
+function confirm(
+  answer: {
+    ETag?: string | undefined
+    ServerSideEncryption?: string | undefined
+    SSECustomerAlgorithm?: string | undefined
+  },
+  md5: string,
+): string {
+  const etag = answer.ETag?.replaceAll('"', '')
+  if (!etag) throw new UnconfirmedError('the answer carries no ETag')
+  // Under SSE-KMS and SSE-C an ETag is no MD5; there Content-MD5 has been checked by the store alone.
+  const isMd5 = !answer.ServerSideEncryption?.startsWith('aws:kms') && !answer.SSECustomerAlgorithm
+  if (isMd5 && etag.toLowerCase() !== md5) {
+    throw new UnconfirmedError(`its ETag is ${etag}, the MD5 of what was sent is ${md5}`)
+  }
+  return etag
+}
+
+function md5Of(etag: string | undefined): string | null {
+  const bare = etag?.replaceAll('"', '').toLowerCase()
+  return bare !== undefined && /^[0-9a-f]{32}$/.test(bare) ? bare : null
+}
+
+function hasHeaders(request: unknown): request is { headers: Record<string, string> } {
+  return typeof request === 'object' && request !== null && 'headers' in request
+}
