@@ -1,0 +1,75 @@
+/** From measurements to the table that docs/performance.md shows. */
+import type { Measurement } from './measure.ts'
+import { median } from './statistics.ts'
+
+export interface Column {
+  readonly title: string
+  readonly value: (row: Row) => string
+}
+
+export interface Row {
+  readonly title: string
+  readonly rounds: readonly Measurement[]
+  /** Of the same rounds with previews off. */
+  readonly off: readonly Measurement[]
+  /** Weights that are in memory while the peak is reached: denoiser, VAE decoder, preview decoder if used. */
+  readonly weightBytes: number
+}
+
+/** (wall − model load) ÷ Σ session.run: 1 would be a tool that costs nothing. */
+export function overheadOf({ wallMs, modelLoadMs, sessionRunMs }: Measurement): number {
+  return (wallMs - modelLoadMs) / sessionRunMs
+}
+
+/**
+ * What a step gains by previews, as a share of a step without: the difference of (wall − load), round by round so
+ * that a machine that slows down meanwhile harms both sides, over the steps.
+ */
+export function gainOf(row: Row): number {
+  const gains = row.rounds.map((round, i) => {
+    const off = row.off[i]!
+    const difference = round.wallMs - round.modelLoadMs - (off.wallMs - off.modelLoadMs)
+    return difference / round.stepMs.length / median(off.stepMs)
+  })
+  return median(gains)
+}
+
+const MIB = 2 ** 20
+const of = (row: Row, pick: (round: Measurement) => number) => median(row.rounds.map(pick))
+
+const COLUMNS: readonly Column[] = [
+  { title: 'Previews', value: (row) => row.title },
+  { title: 'wall − load, s', value: (row) => (of(row, (r) => r.wallMs - r.modelLoadMs) / 1000).toFixed(2) },
+  { title: 'Σ session.run, s', value: (row) => (of(row, (r) => r.sessionRunMs) / 1000).toFixed(2) },
+  {
+    title: '(wall − load) ÷ Σ',
+    value: (row) => {
+      const all = row.rounds.map(overheadOf)
+      return `${median(all).toFixed(3)} (${Math.min(...all).toFixed(3)} … ${Math.max(...all).toFixed(3)})`
+    },
+  },
+  { title: 'step, ms', value: (row) => of(row, (r) => median(r.stepMs)).toFixed(0) },
+  { title: 'a step gains', value: (row) => (row.rounds === row.off ? '–' : percent(gainOf(row))) },
+  { title: 'previews', value: (row) => of(row, (r) => r.previews).toFixed(0) },
+  { title: 'uploads', value: (row) => of(row, (r) => r.uploaded).toFixed(0) },
+  {
+    title: 'peak − weights, MiB',
+    value: (row) => ((of(row, (r) => r.peakRssBytes) - row.weightBytes) / MIB).toFixed(0),
+  },
+]
+
+function percent(share: number): string {
+  return `${share < 0 ? '−' : '+'}${Math.abs(share * 100).toFixed(1)} %`
+}
+
+/** A Markdown table, its columns aligned for the eye too. */
+export function formatTable(rows: readonly Row[]): string {
+  const cells = [
+    COLUMNS.map(({ title }) => title),
+    ...rows.map((row) => COLUMNS.map(({ value }) => value(row))),
+  ]
+  const widths = COLUMNS.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)))
+  const lines = cells.map((line) => `| ${line.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`)
+  const rule = `|${widths.map((width, i) => (i === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
+  return [lines[0], rule, ...lines.slice(1)].join('\n')
+}
