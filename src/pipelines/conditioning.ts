@@ -1,0 +1,47 @@
+/** The texts of a batch as the denoiser takes them. */
+import { PregenError } from '../errors.ts'
+import { stack } from '../tensor/join.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { GenerateRequest, PromptRequest } from './pipeline.ts'
+
+export interface StackedConditioning {
+  /** [rows, tokens, channels]: negatives before positives under guidance. */
+  readonly embeds: Tensor
+  /** [rows, channels], or null where the family has none. */
+  readonly pooled: Tensor | null
+}
+
+/**
+ * @throws RangeError when guidance needs negatives that were not encoded, or when prompts of different lengths are to
+ *   share a batch (weighted prompts of different chunk counts)
+ */
+export function stackConditioning(
+  requests: readonly GenerateRequest[],
+  guided: boolean,
+): StackedConditioning {
+  const texts = requests.map(({ conditioning }) => conditioning)
+  const side = (pick: (index: number) => Tensor | null): Tensor[] =>
+    texts.map((_, index) => {
+      const tensor = pick(index)
+      if (tensor === null) throw new RangeError('the conditioning lacks a part that this generation needs')
+      return tensor
+    })
+  const embeds = [
+    ...(guided ? side((index) => texts[index]!.negativePromptEmbeds) : []),
+    ...side((index) => texts[index]!.promptEmbeds),
+  ]
+  if (texts[0]!.pooledPromptEmbeds === null) return { embeds: stack(embeds), pooled: null }
+  const pooled = [
+    ...(guided ? side((index) => texts[index]!.negativePooledPromptEmbeds) : []),
+    ...side((index) => texts[index]!.pooledPromptEmbeds),
+  ]
+  return { embeds: stack(embeds), pooled: stack(pooled) }
+}
+
+/** @throws PregenError E_PROMPT_SYNTAX for families whose text encoders are not CLIP alone */
+export function requirePlainSyntax(request: PromptRequest, family: string): void {
+  if (request.syntax !== 'a1111') return
+  throw new PregenError('E_PROMPT_SYNTAX', `prompt_syntax: a1111 does not exist for ${family}.`, {
+    help: 'Weights and chunks are for Stable Diffusion 1 and 2, SDXL and LCM. Leave prompt_syntax out.',
+  })
+}

@@ -1,0 +1,76 @@
+/** The loop over a schedule: scale, predict, step, check, tell. */
+import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
+import { PregenError } from '../errors.ts'
+import type { Predict } from './denoiser.ts'
+import { type LatentDims, roundToHalf } from './latents.ts'
+import type { GenerateHooks } from './pipeline.ts'
+import { requireSound, stageError } from './stage.ts'
+import type { StepClock } from './step-clock.ts'
+
+export interface DenoiseOptions {
+  readonly scheduler: Scheduler
+  /** Index into `scheduler.timesteps` of the first evaluation: 0, or where image-to-image enters. */
+  readonly firstCall: number
+  /** In the layout that the model takes; denoised in place. */
+  readonly latents: Float32Array
+  readonly dims: LatentDims
+  readonly predict: Predict
+  readonly noise: NoiseSource
+  /** Keeps the latents on half precision's grid between steps. */
+  readonly half: boolean
+  /** Writes the model's layout as NCHW into `out`; absent where they are the same. */
+  readonly unpack?: (packed: Float32Array, out: Float32Array) => void
+  readonly hooks: GenerateHooks
+  readonly clock: StepClock
+}
+
+/** @returns the duration of every executed step, in milliseconds */
+export async function denoise(options: DenoiseOptions): Promise<number[]> {
+  const { scheduler, firstCall, latents, dims, predict, noise, half, unpack, hooks, clock } = options
+  const scaled = new Float32Array(latents.length)
+  const latentsView = unpack === undefined ? latents : new Float32Array(latents.length)
+  const denoisedView = unpack === undefined ? null : new Float32Array(latents.length)
+  const durations: number[] = []
+
+  scheduler.begin(firstCall, latents.length, dims[0])
+  const { timesteps, stepOfCall } = scheduler
+  const skipped = stepOfCall[firstCall]! - 1
+  const steps = stepOfCall.at(-1)! - skipped
+  for (let call = firstCall; call < timesteps.length; call++) {
+    if (hooks.shouldStop?.() === true) throw cancelled()
+    const step = stepOfCall[call]! - skipped
+    try {
+      scheduler.scaleModelInput(latents, call, scaled)
+      const prediction = await predict(scaled, timesteps[call]!)
+      const denoised = scheduler.step(prediction, call, latents, noise)
+      if (half) roundToHalf(latents)
+      requireSound(latents, 'The latents')
+      if (stepOfCall[call + 1] === stepOfCall[call]) continue
+
+      const durationMs = clock.lap()
+      durations.push(durationMs)
+      if (hooks.onStep === undefined) continue
+      const info = {
+        step,
+        steps,
+        callIndex: call,
+        durationMs,
+        dims,
+        latents: latentsView,
+        denoised: denoisedView ?? denoised,
+      }
+      await clock.pause(() => {
+        unpack?.(latents, latentsView)
+        if (denoisedView !== null) unpack?.(denoised, denoisedView)
+        return hooks.onStep?.(info)
+      })
+    } catch (thrown) {
+      throw stageError(`denoise step ${step}`, thrown)
+    }
+  }
+  return durations
+}
+
+function cancelled(): PregenError {
+  return new PregenError('E_CANCELLED', 'Stopped before the picture was done.', { exitCode: 3 })
+}

@@ -1,0 +1,95 @@
+/** Where a batch starts: noise, or a picture's latents with noise on top; drawn in the order in which diffusers draws. */
+import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
+import { PregenError } from '../errors.ts'
+import { createRandomGenerator } from '../random/create.ts'
+import type { RandomGenerator } from '../random/generator.ts'
+import { TorchCpuGenerator } from '../random/torch-cpu.ts'
+import { fromFloat16, toFloat16 } from '../tensor/float16.ts'
+import type { ImageModels } from './models.ts'
+import type { GenerateRequest } from './pipeline.ts'
+import { encodeImage } from './vae.ts'
+
+/** [batch, channels, height, width] */
+export type LatentDims = readonly [number, number, number, number]
+
+export interface StartLatents {
+  /** NCHW, to be denoised in place. */
+  readonly latents: Float32Array
+  /** The later draws of the same generators, one per picture, for schedulers that add noise as they go. */
+  readonly noise: NoiseSource
+}
+
+/** @throws PregenError E_IMAGE_SIZE when the picture's size does not fit the latents' grid */
+export function latentDims(
+  models: ImageModels,
+  requests: readonly GenerateRequest[],
+  multiple: number,
+): LatentDims {
+  const { width, height } = requests[0]!
+  if (width % multiple !== 0 || height % multiple !== 0) {
+    throw new PregenError('E_IMAGE_SIZE', `This model cannot make ${width} × ${height} pixels.`, {
+      help: `Width and height must be multiples of ${multiple}.`,
+    })
+  }
+  const { scale, latentChannels } = models.vae
+  return [requests.length, latentChannels, height / scale, width / scale]
+}
+
+/**
+ * Text-to-image: noise × initNoiseSigma. Image-to-image: the VAE's posterior sample is drawn first, then the noise that
+ * brings it to the level of `firstCall`. Every picture has its own generator, as diffusers with a list of generators.
+ * @param half rounds draws and latents to half precision, as diffusers does when the text encoder is fp16
+ */
+export async function startLatents(
+  models: ImageModels,
+  requests: readonly GenerateRequest[],
+  dims: LatentDims,
+  scheduler: Scheduler,
+  firstCall: number,
+  half: boolean,
+): Promise<StartLatents> {
+  const size = dims[1] * dims[2] * dims[3]
+  const latents = new Float32Array(requests.length * size)
+  const draw = half ? drawHalf : drawSingle
+  const generators = requests.map(({ rng, seed }) => createRandomGenerator(rng, seed))
+
+  for (const [index, request] of requests.entries()) {
+    const generator = generators[index]!
+    const own = latents.subarray(index * size, (index + 1) * size)
+    if (request.initImage === undefined) {
+      draw(generator, own)
+      for (let i = 0; i < size; i++) own[i] = own[i]! * scheduler.initNoiseSigma
+    } else {
+      const original = await encodeImage(models, request, (out) => draw(generator, out))
+      if (half) roundToHalf(original)
+      const noise = draw(generator, new Float32Array(size))
+      own.set(scheduler.addNoise(original, noise, firstCall))
+    }
+  }
+  if (half) roundToHalf(latents)
+
+  return {
+    latents,
+    noise(out) {
+      const each = out.length / generators.length
+      for (const [index, generator] of generators.entries()) {
+        draw(generator, out.subarray(index * each, (index + 1) * each))
+      }
+    },
+  }
+}
+
+/** The nearest halves, in place. */
+export function roundToHalf(values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) values[i] = fromFloat16(toFloat16(values[i]!))
+}
+
+function drawSingle(generator: RandomGenerator, out: Float32Array): Float32Array {
+  return generator.randn(out)
+}
+
+function drawHalf(generator: RandomGenerator, out: Float32Array): Float32Array {
+  if (generator instanceof TorchCpuGenerator) return generator.randnFloat16(out)
+  roundToHalf(generator.randn(out))
+  return out
+}

@@ -1,0 +1,124 @@
+/**
+ * Stable Diffusion XL, its Turbo and its refiner (image-to-image, second encoder only). After diffusers'
+ * StableDiffusionXLPipeline and StableDiffusionXLImg2ImgPipeline.
+ */
+import { joinChannels } from '../tensor/join.ts'
+import { createTensor, type Tensor, zeros } from '../tensor/tensor.ts'
+import { stackConditioning } from './conditioning.ts'
+import { denoise } from './denoise-loop.ts'
+import { createDenoiser } from './denoiser.ts'
+import { finishPictures } from './finish.ts'
+import { latentDims, startLatents } from './latents.ts'
+import { guidanceEmbedding } from './lcm.ts'
+import type { ImageModels, TextModels } from './models.ts'
+import type {
+  GeneratedImage,
+  GenerateHooks,
+  GenerateRequest,
+  PromptConditioning,
+  PromptRequest,
+} from './pipeline.ts'
+import { encodePair } from './prompt-pair.ts'
+import { prepareSchedule } from './schedule.ts'
+import { createStepClock } from './step-clock.ts'
+import type { ClipStates } from './text-conditioning.ts'
+
+export async function encodePromptSdxl(
+  text: TextModels,
+  request: PromptRequest,
+): Promise<PromptConditioning> {
+  const { folder, first, second } = text
+  // No negative prompt is not an empty one: most SDXL folders then take zeros.
+  const zeroNegative =
+    request.negativePrompt === undefined && folder.modelIndex.force_zeros_for_empty_prompt !== false
+  const negativePrompt = request.negativePrompt ?? ''
+  const encoders = [first, second].filter((encoder) => encoder !== null)
+  // An empty second text counts as none, as in diffusers; the refiner's only encoder reads the first text.
+  const prompts = [request.prompt, request.prompt2 || request.prompt]
+  const negativePrompts = [negativePrompt, request.negativePrompt2 || negativePrompt]
+
+  const { positive, negative, warnings } = await encodePair(
+    encoders.map((encoder, index) => ({
+      encoder,
+      prompt: prompts[index]!,
+      negativePrompt: zeroNegative ? null : negativePrompts[index]!,
+    })),
+    request,
+    { layer: 'penultimate', pooled: 'text_embeds' },
+  )
+  const promptEmbeds = joinHidden(positive)
+  const pooledPromptEmbeds = positive.at(-1)!.pooled!
+  const zeroed = request.withNegative && zeroNegative
+  return {
+    promptEmbeds,
+    pooledPromptEmbeds,
+    negativePromptEmbeds: zeroed ? zeros(promptEmbeds.dims) : negative && joinHidden(negative),
+    negativePooledPromptEmbeds: zeroed ? zeros(pooledPromptEmbeds.dims) : (negative?.at(-1)?.pooled ?? null),
+    half: second!.half,
+    warnings,
+  }
+}
+
+function joinHidden(states: readonly ClipStates[]): Tensor {
+  return states.map(({ hidden }) => hidden).reduce((joined, hidden) => joinChannels(joined, hidden))
+}
+
+export async function generateSdxl(
+  models: ImageModels,
+  requests: readonly GenerateRequest[],
+  hooks: GenerateHooks,
+): Promise<GeneratedImage[]> {
+  const clock = createStepClock()
+  const [request] = requests as readonly [GenerateRequest]
+  const embedded = models.denoiser.input('timestep_cond') !== null
+  const guidanceScale = request.guidanceScale > 1 && !embedded ? request.guidanceScale : null
+
+  // 1. The schedule
+  const dims = latentDims(models, requests, models.vae.scale)
+  const { scheduler, firstCall } = prepareSchedule(models.folder, request, { slicing: 'floor-kept' })
+
+  // 2. The latents to start from
+  const half = requests.every(({ conditioning }) => conditioning.half)
+  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall, half)
+  const prepareMs = clock.elapsed()
+
+  // 3. The denoiser, with texts and sizes stacked [negatives, positives]
+  const texts = stackConditioning(requests, guidanceScale !== null)
+  const predict = createDenoiser({
+    session: models.denoiser,
+    sample: { name: 'sample', dims },
+    output: 'out_sample',
+    constants: {
+      encoder_hidden_states: texts.embeds,
+      text_embeds: texts.pooled!,
+      time_ids: timeIds(models, request, dims[0], guidanceScale !== null),
+      ...(embedded ? { timestep_cond: guidanceEmbedding(models, request.guidanceScale, dims[0]) } : {}),
+    },
+    guidanceScale,
+  })
+
+  // 4. The loop
+  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, half, hooks, clock })
+
+  // 5. Pixels
+  return finishPictures(models, latents, dims, { prepareMs, durations, clock })
+}
+
+/**
+ * SDXL's size conditioning: original height and width, crop corner (0, 0), target height and width; the refiner has
+ * an aesthetic score (6, and 2.5 for the negative side) in place of the target.
+ * @returns [rows, 6], or [rows, 5] for the refiner
+ */
+function timeIds(
+  { folder }: ImageModels,
+  { width, height }: GenerateRequest,
+  batch: number,
+  guided: boolean,
+): Tensor {
+  const refiner = folder.modelIndex.requires_aesthetics_score === true
+  const row = (score: number): number[] => [height, width, 0, 0, ...(refiner ? [score] : [height, width])]
+  const repeat = (values: number[]): number[] => Array.from({ length: batch }, () => values).flat()
+  const values = [...(guided ? repeat(row(2.5)) : []), ...repeat(row(6))]
+  const columns = row(0).length
+  return createTensor(Float32Array.from(values), [values.length / columns, columns])
+}

@@ -1,0 +1,100 @@
+/** One text through one encoder: ids in, hidden states and pooled vector out, as copies in float32. */
+import { copyOf } from '../tensor/join.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { TextEncoder } from './models.ts'
+import type { PromptWarning } from './pipeline.ts'
+import { inStage, requireSound } from './stage.ts'
+
+export interface ClipStates {
+  /** [1, 77, channels] */
+  readonly hidden: Tensor
+  /** [1, channels] */
+  readonly pooled: Tensor | null
+}
+
+export interface ClipOptions {
+  /** Which hidden state: after the last layer (Stable Diffusion), or before it (SDXL, SD3). */
+  readonly layer: 'last' | 'penultimate'
+  /** The output that holds the pooled vector, or null where none is wanted. */
+  readonly pooled: 'text_embeds' | 'pooler_output' | null
+}
+
+/** Collects what the person should know about their prompts. */
+export type Warn = (warning: PromptWarning) => void
+
+/**
+ * diffusers' plain prompts: padded or cut to the tokenizer's length.
+ * @param maxLength defaults to the tokenizer's own
+ */
+export async function encodeClip(
+  encoder: TextEncoder,
+  text: string,
+  options: ClipOptions,
+  warn: Warn,
+  maxLength = encoder.tokenizer.modelMaxLength,
+): Promise<ClipStates> {
+  const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(text, maxLength)
+  if (truncatedText !== null) warn(truncationWarning(untruncatedLength, maxLength, truncatedText))
+  return runClip(encoder, ids, options)
+}
+
+/** @param ids padded token ids, with start and end */
+export async function runClip(
+  encoder: TextEncoder,
+  ids: ArrayLike<number>,
+  options: ClipOptions,
+): Promise<ClipStates> {
+  const hiddenName =
+    options.layer === 'last' ? 'last_hidden_state' : `hidden_states.${encoder.hiddenLayers - 1}`
+  const names = options.pooled === null ? [hiddenName] : [hiddenName, options.pooled]
+  const outputs = await runEncoder(encoder, ids, names)
+  return {
+    hidden: outputs[hiddenName]!,
+    pooled: options.pooled === null ? null : outputs[options.pooled]!,
+  }
+}
+
+/** @returns [1, maxLength, channels]; the padding is encoded too, without a mask, as diffusers does */
+export async function encodeT5(
+  encoder: TextEncoder,
+  text: string,
+  maxLength: number,
+  warn: Warn,
+): Promise<Tensor> {
+  const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(text, maxLength)
+  if (truncatedText !== null) warn(truncationWarning(untruncatedLength, maxLength, truncatedText))
+  const outputs = await runEncoder(encoder, ids, ['last_hidden_state'])
+  return outputs.last_hidden_state!
+}
+
+async function runEncoder(
+  encoder: TextEncoder,
+  ids: ArrayLike<number>,
+  names: readonly string[],
+): Promise<Readonly<Record<string, Tensor>>> {
+  const { session } = encoder
+  return inStage('text encode', async () => {
+    const input = session.createInput('input_ids', [1, ids.length])
+    input.write(ids)
+    const inputs = [input]
+    if (session.input('attention_mask') !== null) {
+      const mask = session.createInput('attention_mask', [1, ids.length])
+      mask.write(new Uint8Array(ids.length).fill(1))
+      inputs.push(mask)
+    }
+    const outputs = await session.run(inputs, names)
+    return Object.fromEntries(
+      Object.entries(outputs).map(([name, tensor]) => {
+        requireSound(tensor.data, `${session.label}’s ${name}`)
+        return [name, copyOf(tensor)]
+      }),
+    )
+  })
+}
+
+function truncationWarning(length: number, limit: number, cut: string): PromptWarning {
+  return {
+    code: 'W_PROMPT_TRUNCATED',
+    message: `The prompt has ${length} tokens and the model reads ${limit}; cut off: "${cut}"`,
+  }
+}

@@ -1,0 +1,126 @@
+/** Between pixels and latents: the VAE's encoder with its posterior sample, the decoder, and rounding to bytes. */
+import { PregenError } from '../errors.ts'
+import type { VaeFacts } from '../model/folder.ts'
+import type { ModelSession } from '../model/session.ts'
+import type { ModelInput } from '../model/session-values.ts'
+import type { ImageModels } from './models.ts'
+import type { GenerateRequest, RgbImage } from './pipeline.ts'
+import { inStage, requireSound } from './stage.ts'
+
+const VAE_HELP =
+  'VAEs overflow in half precision, SDXL’s above all: use an fp32 vae_decoder (or the fp16-fix of SDXL’s VAE) in this ' +
+  'folder, or another provider (--provider cpu).'
+
+/**
+ * A picture's latents in the denoiser's scale: mean + std · noise of the VAE's posterior, shifted and scaled.
+ * @param draw fills an array with normals; called once, or not at all for exports that sample by themselves
+ * @returns [channels, h, w], a new array
+ */
+export async function encodeImage(
+  { vae, vaeEncoder }: ImageModels,
+  { initImage, width, height }: GenerateRequest,
+  draw: (out: Float32Array) => Float32Array,
+): Promise<Float32Array> {
+  return inStage('image encode', async () => {
+    if (vaeEncoder === null) throw new Error('the VAE encoder is not loaded')
+    if (initImage?.length !== 3 * width * height)
+      throw new RangeError('the picture is not 3 × height × width')
+    const sample = vaeEncoder.createInput('sample', [1, 3, height, width])
+    sample.write(initImage)
+    const latents = vaeEncoder.hasOutput('latent_parameters')
+      ? samplePosterior((await vaeEncoder.run([sample], ['latent_parameters'])).latent_parameters.data, draw)
+      : (await vaeEncoder.run([sample], ['latent_sample'])).latent_sample.data.slice()
+    requireSound(latents, 'The picture’s latents', VAE_HELP)
+    toDenoiserScale(latents, vae)
+    return latents
+  })
+}
+
+/** diffusers' DiagonalGaussianDistribution: the first half of `parameters` is the mean, the second the log-variance. */
+function samplePosterior(parameters: Float32Array, draw: (out: Float32Array) => Float32Array): Float32Array {
+  const size = parameters.length / 2
+  const sample = draw(new Float32Array(size))
+  for (let i = 0; i < size; i++) {
+    const logVariance = Math.min(Math.max(parameters[size + i]!, -30), 20)
+    sample[i] = parameters[i]! + Math.fround(Math.fround(Math.exp(0.5 * logVariance)) * sample[i]!)
+  }
+  return sample
+}
+
+/** Per-channel mean and deviation where the VAE has them (as SDXL's pipelines do), else shift and scale. In place. */
+function toDenoiserScale(latents: Float32Array, vae: VaeFacts): void {
+  const { scalingFactor, shiftFactor, latentsMean, latentsStd, latentChannels } = vae
+  const plane = latents.length / latentChannels
+  for (let i = 0; i < latents.length; i++) {
+    if (latentsMean !== null && latentsStd !== null) {
+      const channel = Math.floor(i / plane)
+      latents[i] = ((latents[i]! - latentsMean[channel]!) * scalingFactor) / latentsStd[channel]!
+    } else {
+      latents[i] = Math.fround(latents[i]! - shiftFactor) * scalingFactor
+    }
+  }
+}
+
+/** The inverse, for one picture. */
+function toVaeScale(latents: Float32Array, vae: VaeFacts): Float32Array {
+  const { scalingFactor, shiftFactor, latentsMean, latentsStd, latentChannels } = vae
+  const plane = latents.length / latentChannels
+  const out = new Float32Array(latents.length)
+  for (let i = 0; i < latents.length; i++) {
+    if (latentsMean !== null && latentsStd !== null) {
+      const channel = Math.floor(i / plane)
+      out[i] = (latents[i]! * latentsStd[channel]!) / scalingFactor + latentsMean[channel]!
+    } else {
+      out[i] = Math.fround(latents[i]! / scalingFactor) + shiftFactor
+    }
+  }
+  return out
+}
+
+/** Decodes one picture after another, so that memory does not depend on the batch. */
+export interface VaeDecoder {
+  /** @param latents [1, channels, h, w] in the denoiser's scale */
+  decode(latents: Float32Array): Promise<RgbImage>
+}
+
+/** @param dims [batch, channels, h, w]; the input buffer is kept for all pictures of this size */
+export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: readonly number[]): VaeDecoder {
+  const [, channels, height, width] = dims as [number, number, number, number]
+  const input: ModelInput = session.createInput('latent_sample', [1, channels, height, width])
+  return {
+    decode: (latents) =>
+      inStage('vae decode', async () => {
+        input.write(toVaeScale(latents, vae))
+        const { sample } = await session.run([input], ['sample'])
+        requireSound(sample.data, 'The decoded pixels', VAE_HELP)
+        const image = toRgb(sample.data, width * vae.scale, height * vae.scale)
+        if (image.rgb.every((value) => value === 0)) {
+          throw new PregenError('E_BLACK_IMAGE', 'The picture is black all over.', {
+            help: VAE_HELP,
+            exitCode: 3,
+          })
+        }
+        return image
+      }),
+  }
+}
+
+/** diffusers' VaeImageProcessor: clamp(x/2 + 0.5) · 255, rounded half to even. @param pixels [3, height, width] */
+export function toRgb(pixels: Float32Array, width: number, height: number): RgbImage {
+  const plane = width * height
+  const rgb = new Uint8Array(3 * plane)
+  for (let channel = 0; channel < 3; channel++) {
+    for (let i = 0; i < plane; i++) {
+      const unit = Math.min(Math.max(Math.fround(pixels[channel * plane + i]! * 0.5) + 0.5, 0), 1)
+      rgb[3 * i + channel] = roundHalfEven(Math.fround(Math.fround(unit) * 255))
+    }
+  }
+  return { width, height, rgb }
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value)
+  const rest = value - floor
+  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1
+  return floor % 2 === 0 ? floor : floor + 1
+}
