@@ -5,6 +5,7 @@
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
+import type { DigestParts } from '../plan/digest.ts'
 import { errorCode, syncFolder, writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 import type { ManifestAsset } from './manifest.ts'
@@ -22,8 +23,8 @@ export interface LedgerFile {
 /** A finished unit. `digest` and `parts` are the plan's; the ledger only keeps them. */
 export interface LedgerUnit {
   readonly digest: string
-  /** Digests of the parts that the unit's digest is made of, by which the plan names what changed. */
-  readonly parts: Readonly<Record<string, string>>
+  /** What the unit's digest is made of, by which the plan names what changed. */
+  readonly parts: DigestParts
   readonly files: readonly LedgerFile[]
   /** false: the final picture is there but a preview failed, so the unit counts as not done. */
   readonly complete?: boolean | undefined
