@@ -1,0 +1,114 @@
+/** Tells another program that something is done, and never lets that endanger what was done. */
+
+import { createHmac } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
+import type { ReachOptions } from './guarded-request.ts'
+import { checkUrl, NetFault, sendGuarded } from './guarded-request.ts'
+import { redactUrl } from './redact-url.ts'
+
+export interface PostOptions extends ReachOptions {
+  /** Key of the HMAC-SHA256 over the body, sent as `X-Pregen-Signature: sha256=<hex>`; unsigned without. */
+  readonly secret?: string | undefined
+  /** Tries in all, 1 or more. */
+  readonly attempts: number
+  /** For one try. */
+  readonly timeoutMs: number
+  /** Before try n + 1: a random time of at most `baseDelayMs` · 2ⁿ⁻¹ (full jitter), never above `maxDelayMs`. */
+  readonly baseDelayMs: number
+  readonly maxDelayMs: number
+  readonly signal?: AbortSignal | undefined
+  /** Uniform in [0, 1); `Math.random` unless told otherwise. */
+  readonly random?: (() => number) | undefined
+}
+
+export type PostResult =
+  | { readonly ok: true; readonly status: number; readonly attempts: number }
+  | {
+      readonly ok: false
+      /** Status of the last answer, or null where none came. */
+      readonly status: number | null
+      readonly attempts: number
+      /** What went wrong last, without query strings. */
+      readonly reason: string
+    }
+
+/** Statuses that may pass: everything else below 500 is the receiver's last word. */
+const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429])
+
+/** Faults that another try cannot mend. */
+const lastingFaults: ReadonlySet<string> = new Set(['invalid', 'scheme', 'private'])
+
+interface Try {
+  readonly status: number | null
+  readonly reason: string
+  readonly lasting: boolean
+}
+
+/**
+ * Posts `body` as JSON, with retries; redirects are not followed. Never throws: a failure is a result.
+ *
+ * @param body anything that JSON can hold
+ */
+export async function postJson(url: string, body: unknown, options: PostOptions): Promise<PostResult> {
+  const { attempts, baseDelayMs, maxDelayMs, signal, random = Math.random } = options
+  let last: Try = { status: null, reason: 'no attempt was made', lasting: true }
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    if (signal?.aborted) return { ok: false, ...outcome(last), attempts: attempt - 1, reason: 'cancelled' }
+    last = await tryOnce(url, body, options)
+    const { status } = last
+    if (status !== null && status >= 200 && status < 300) return { ok: true, status, attempts: attempt }
+    if (last.lasting || attempt === attempts) return { ok: false, ...outcome(last), attempts: attempt }
+    const waitMs = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (attempt - 1))
+    // An abort ends the wait early; the next turn of the loop sees it.
+    await delay(waitMs, undefined, { signal }).catch(() => undefined)
+  }
+  return { ok: false, ...outcome(last), attempts: 0 }
+}
+
+function outcome({ status, reason }: Try): { status: number | null; reason: string } {
+  return { status, reason }
+}
+
+async function tryOnce(url: string, body: unknown, options: PostOptions): Promise<Try> {
+  const timeout = AbortSignal.timeout(options.timeoutMs)
+  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout
+  try {
+    const payload = Buffer.from(JSON.stringify(body) ?? 'null')
+    const response = await sendGuarded(checkUrl(url, options), {
+      ...options,
+      method: 'POST',
+      headers: requestHeaders(payload, options.secret),
+      body: payload,
+      signal,
+    })
+    const status = response.statusCode ?? 0
+    response.destroy()
+    return {
+      status,
+      reason: `${redactUrl(url)} answers with status ${status}`,
+      lasting: status < 500 && !passingStatuses.has(status),
+    }
+  } catch (thrown) {
+    if (options.signal?.aborted) return { status: null, reason: 'cancelled', lasting: true }
+    if (timeout.aborted) {
+      return { status: null, reason: `no answer within ${options.timeoutMs / 1000} s`, lasting: false }
+    }
+    const lasting = thrown instanceof NetFault ? lastingFaults.has(thrown.reason) : true
+    return { status: null, reason: messageOf(thrown), lasting }
+  }
+}
+
+function requestHeaders(payload: Buffer, secret: string | undefined): Record<string, string | number> {
+  return {
+    'content-type': 'application/json',
+    'content-length': payload.length,
+    'user-agent': 'pregen',
+    ...(secret === undefined ? {} : { 'x-pregen-signature': signPayload(payload, secret) }),
+  }
+}
+
+/** `sha256=<hex>`: what a receiver computes over the raw body with the shared secret, and compares. */
+export function signPayload(payload: Buffer, secret: string): string {
+  return `sha256=${createHmac('sha256', secret).update(payload).digest('hex')}`
+}
