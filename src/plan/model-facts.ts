@@ -9,7 +9,12 @@ export interface ModelFacts {
   /** sha-256 over the folder's files that decide pixels. */
   readonly fingerprint: string
   /** diffusers' defaults of the family (steps, guidance) and the folder's native size. */
-  readonly defaults: { readonly steps: number; readonly guidanceScale: number; readonly width: number; readonly height: number }
+  readonly defaults: {
+    readonly steps: number
+    readonly guidanceScale: number
+    readonly width: number
+    readonly height: number
+  }
   /** Width and height must be multiples of this (VAE scale, times the patch where there is one). */
   readonly sizeMultiple: number
   readonly latentChannels: number

@@ -1,0 +1,222 @@
+/** Sheet of the right shape → checked sheet: references, merged levels, listed variants. */
+import { dirname, resolve } from 'node:path'
+import { reportTwins } from './check-ids.ts'
+import { checkSegments, readCallback, readStorage } from './connections.ts'
+import type { SheetDocument } from './convert.ts'
+import { didYouMean } from './did-you-mean.ts'
+import { type Faults, formatPath } from './faults.ts'
+import { findIdFault, foldId, MAX_KEY_BYTES } from './ids.ts'
+import { EMPTY, type LayerContext, type Merged, mergeLayer, readLayer } from './layers.ts'
+import { countCells } from './matrix.ts'
+import { findModel, readModels } from './models.ts'
+import type { ParseSheetOptions } from './options.ts'
+import { mergePrograms } from './programs.ts'
+import type { SheetInput } from './schema.ts'
+import { MAX_PIXELS } from './settings.ts'
+import type { CueSheet, SheetCue, SheetModel, SheetVariant } from './sheet.ts'
+import { expandVariants } from './variants.ts'
+
+export const DEFAULT_ROOT = 'foigoi'
+export const MAX_UNITS = 100_000
+/** The longest file name inside a variant's folder. */
+const LONGEST_FILE = 'final.thumb.webp'
+
+/**
+ * @param isTainted whether a cue has lost settings to faults that are reported already
+ */
+export function assembleSheet(
+  input: SheetInput,
+  doc: SheetDocument,
+  faults: Faults,
+  options: ParseSheetOptions,
+  isTainted: (cue: string) => boolean,
+): Omit<CueSheet, 'warnings'> {
+  const context: LayerContext = { doc, faults, directory: dirname(resolve(options.file)), isTainted }
+  const version = readVersion(input.version, context, options)
+  const root = (input.root ?? DEFAULT_ROOT).replace(/\/+$/, '')
+  checkSegments(root, ['root'], 'E_BAD_ROOT', context)
+  const storage = readStorage(input.storage, context)
+  const declared = readModels(input, context)
+  const models = new Map<string, SheetModel>()
+  const base = [...(storage?.prefix ? [storage.prefix] : []), root, version, 'cues'].join('/')
+  const cues = readCues(input, context, options.maxUnits ?? MAX_UNITS).map((cue) => ({
+    ...cue,
+    variants: cue.variants.map((variant) => {
+      checkKeyLength(`${base}/${cue.id}/${variant.id}/${LONGEST_FILE}`, variant, context)
+      checkTogether(variant, cue.id, context)
+      const model = findModel(variant, cue.id, declared, options.embeddedModels ?? {}, context)
+      if (model === undefined) return variant
+      models.set(model.id, model)
+      return { ...variant, settings: { ...variant.settings, model: model.id } }
+    }),
+  }))
+  return {
+    file: options.file,
+    version,
+    root,
+    models: Object.fromEntries(models),
+    cues,
+    storage,
+    callback: readCallback(input.callback, context),
+    locate: doc.locate,
+  }
+}
+
+function readVersion(
+  inSheet: string | undefined,
+  { doc, faults }: LayerContext,
+  options: ParseSheetOptions,
+): string {
+  const fromEnv = options.env.PREGEN_VERSION_ID || undefined
+  const version = options.versionId ?? fromEnv ?? inSheet
+  const source =
+    options.versionId !== undefined ? '--version-id' : fromEnv !== undefined ? 'PREGEN_VERSION_ID' : undefined
+  const location = source === undefined ? doc.locate(['version']) : undefined
+  if (version === undefined) {
+    // A version of the wrong type is reported by its shape already.
+    if (doc.written(['version']) !== undefined) return 'unnamed'
+    const help = 'Add "version: opening-night", or set PREGEN_VERSION_ID or --version-id.'
+    faults.add('E_NO_VERSION', location, 'The sheet has no version.', help)
+    return 'unnamed'
+  }
+  const fault = findIdFault(version)
+  if (fault) {
+    const message = `The version ${JSON.stringify(version)} (${source ?? 'version'}) ${fault.why}.`
+    faults.add('E_BAD_VERSION', location, message, fault.help)
+  }
+  return version
+}
+
+/** Cues in the order of the file. */
+function readCues(input: SheetInput, context: LayerContext, maxUnits: number): readonly SheetCue[] {
+  const { doc, faults } = context
+  const programs = readPrograms(input, context)
+  if (doc.keys(['programs']).length === 0) {
+    const help = 'Add one at least, such as "P0: {}".'
+    faults.add('E_NO_PROGRAMS', doc.locate(['programs'], 'key'), 'The sheet has no programs.', help)
+  }
+  const ids = doc.keys(['cues'])
+  if (ids.length === 0) {
+    const help = 'Add one at least: a program, a prompt, and variants or seeds.'
+    faults.add('E_NO_CUES', doc.locate(['cues'], 'key'), 'The sheet has no cues.', help)
+  }
+  const count = countUnits(input)
+  if (count > maxUnits) {
+    const message = `The sheet makes ${count} units; ${maxUnits} is the limit.`
+    faults.add(
+      'E_TOO_MANY_UNITS',
+      doc.locate(['cues'], 'key'),
+      message,
+      'Split the sheet, or shorten "matrix" and "seeds".',
+    )
+    return []
+  }
+  return ids.flatMap((id) => {
+    const cue = Object.hasOwn(input.cues, id) ? input.cues[id] : undefined
+    if (cue === undefined) return []
+    const program = programs.get(cue.program)
+    if (program === undefined && !doc.keys(['programs']).includes(cue.program)) {
+      const path = ['cues', id, 'program']
+      const message = `${formatPath(path)} is "${cue.program}", which is no program of this sheet.`
+      faults.add(
+        'E_UNKNOWN_PROGRAM',
+        doc.locate(path),
+        message,
+        didYouMean(cue.program, doc.keys(['programs'])),
+      )
+    }
+    const variants = expandVariants(id, cue, program ?? EMPTY, context)
+    checkVariantIds(id, variants, context)
+    return [{ id, program: cue.program, variants }]
+  })
+}
+
+function countUnits(input: SheetInput): number {
+  return Object.values(input.cues).reduce((sum, cue) => {
+    return sum + Object.keys(cue.variants ?? {}).length + (cue.seeds?.length ?? 0) + countCells(cue.matrix)
+  }, 0)
+}
+
+function readPrograms(input: SheetInput, context: LayerContext): ReadonlyMap<string, Merged> {
+  const { doc, faults } = context
+  const defaults = mergeLayer(
+    EMPTY,
+    readLayer(input.defaults ?? {}, (key) => ['defaults', key], context),
+  )
+  const layers = doc.keys(['programs']).map((id) => {
+    const program = Object.hasOwn(input.programs, id) ? input.programs[id] : undefined
+    const layer = readLayer(program ?? {}, (key) => ['programs', id, key], context)
+    return [id, { extends: program?.extends, layer }] as const
+  })
+  return mergePrograms(defaults, new Map(layers), doc, faults)
+}
+
+/** Ids that `seeds` and `matrix` made, against each other and against the listed ones. */
+function checkVariantIds(
+  cue: string,
+  variants: readonly SheetVariant[],
+  { doc, faults }: LayerContext,
+): void {
+  const folds = new Map<string, string>()
+  for (const { id, path } of variants) {
+    const fold = foldId(id)
+    const twin = folds.get(fold)
+    if (twin === undefined) folds.set(fold, id)
+    else if (twin === id) {
+      const message = `cues.${cue} has two variants "${id}".`
+      faults.add('E_DUPLICATE_ID', doc.locate(path), message, 'Rename one of the two.')
+    } else reportTwins(twin, id, ['cues', cue], doc, faults)
+    // Listed ids have been checked with the keys of the file.
+    const fault = path[2] === 'variants' ? undefined : findIdFault(id)
+    if (fault)
+      faults.add(
+        fault.code,
+        doc.locate(path),
+        `The variant id ${JSON.stringify(id)} ${fault.why}.`,
+        fault.help,
+      )
+  }
+}
+
+function checkKeyLength(key: string, { path }: SheetVariant, { doc, faults }: LayerContext): void {
+  // UTF-8 takes at most three bytes per UTF-16 unit: most keys need no counting.
+  if (key.length * 3 <= MAX_KEY_BYTES) return
+  const bytes = Buffer.byteLength(key)
+  if (bytes <= MAX_KEY_BYTES) return
+  const message = `The longest key of ${formatPath(path)} would be ${bytes} bytes; buckets allow ${MAX_KEY_BYTES}.`
+  faults.add(
+    'E_KEY_TOO_LONG',
+    doc.locate(path, 'key'),
+    message,
+    'Shorten the ids, the version or the prefix.',
+  )
+}
+
+/** Faults that only the merged settings show. */
+function checkTogether({ path, settings, origins }: SheetVariant, cue: string, context: LayerContext): void {
+  const { doc, faults, isTainted } = context
+  const { width, height, image } = settings
+  if (width !== undefined && height !== undefined && width * height > MAX_PIXELS) {
+    const at = [origins.width ?? path, origins.height ?? path].sort((a, b) => b.length - a.length)[0]!
+    const message = `${formatPath(path)} is ${width} × ${height} = ${width * height} pixels.`
+    faults.add(
+      'E_TOO_MANY_PIXELS',
+      doc.locate(at),
+      message,
+      `A picture may have ${MAX_PIXELS} pixels (4096 × 4096).`,
+    )
+  }
+  if (image !== undefined || isTainted(cue)) return
+  for (const name of ['denoiseStrength', 'exactCopyMode', 'fit'] as const) {
+    const at = origins[name]
+    // In defaults it waits for the cues that do have an image.
+    if (at === undefined || at[0] === 'defaults' || settings[name] === false) continue
+    const message = `${formatPath(at)} needs an image to start from, and ${formatPath(path)} has none.`
+    faults.add(
+      'E_NO_IMAGE',
+      doc.locate(at),
+      message,
+      'Set "image", or move this setting to "defaults" or away.',
+    )
+  }
+}

@@ -1,0 +1,39 @@
+/** Every id that a person chose: fit for a folder name, and unlike its neighbours. */
+import type { SheetDocument } from './convert.ts'
+import { type Faults, formatPath, type SheetPath } from './faults.ts'
+import { findIdFault, foldId } from './ids.ts'
+
+export function checkIds(doc: SheetDocument, faults: Faults): void {
+  const lists: SheetPath[] = [['models'], ['programs'], ['cues']]
+  for (const cue of doc.keys(['cues'])) lists.push(['cues', cue, 'variants'])
+  for (const list of lists) checkList(list, doc, faults)
+}
+
+function checkList(list: SheetPath, doc: SheetDocument, faults: Faults): void {
+  const isFolder = list[0] === 'cues'
+  const folds = new Map<string, string>()
+  for (const id of doc.keys(list)) {
+    const fault = findIdFault(id, isFolder)
+    if (fault) {
+      const message = `The id ${JSON.stringify(id)} under ${formatPath(list)} ${fault.why}.`
+      faults.add(fault.code, doc.locate([...list, id], 'key'), message, fault.help)
+    }
+    const fold = foldId(id)
+    const twin = folds.get(fold)
+    if (twin === undefined) folds.set(fold, id)
+    else reportTwins(twin, id, list, doc, faults)
+  }
+}
+
+/** Two ids of one list that some file system would take for one. */
+export function reportTwins(
+  first: string,
+  second: string,
+  list: SheetPath,
+  doc: SheetDocument,
+  faults: Faults,
+): void {
+  const message = `The ids "${first}" and "${second}" under ${formatPath(list)} are one name on some file systems.`
+  const help = 'Let them differ in more than case or the way accents are stored.'
+  faults.add('E_IDS_COLLIDE', doc.locate([...list, second], 'key'), message, help)
+}

@@ -1,0 +1,268 @@
+/** Syntax tree → plain data, with `${NAME}` filled in and the place of everything kept. */
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  type Scalar,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml'
+import type { SourceLocation } from '../errors.ts'
+import { type Faults, formatPath, type SheetPath } from './faults.ts'
+import { hasInterpolation, interpolate } from './interpolate.ts'
+import { MAX_DEPTH, type ScannedSheet } from './scan.ts'
+
+/** Nodes that aliases may stand for in all; YAML bombs go far beyond. */
+const MAX_ALIASED_NODES = 100_000
+
+/** Keys whose `${NAME}` stays text even where it reads like a number. */
+const TEXT_KEYS = new Set([
+  ...['version', 'root', 'model', 'prompt', 'prompt_2', 'negative_prompt', 'negative_prompt_2'],
+  ...['prompt_template', 'seed', 'image', 'program', 'extends', 'bucket', 'endpoint', 'region', 'prefix'],
+  ...['public_url', 'url', 'path', 'preview_decoder', 'sha256', 'name', 'callback', 'secret_env', 'job_id'],
+])
+
+export interface SheetDocument {
+  /** Maps (without a prototype), arrays, strings, numbers, booleans, null; integers beyond 2^53 are bigints. */
+  readonly data: unknown
+  /** Where the value (or the key) at `path` stands; where nothing stands, the nearest parent. */
+  readonly locate: (path: SheetPath, at?: 'key' | 'value') => SourceLocation
+  /** Keys of the map at `path` in the order of the file. */
+  readonly keys: (path: SheetPath) => readonly string[]
+  /** The scalar at `path` as written in the file (variables not filled in), else undefined. */
+  readonly written: (path: SheetPath) => string | undefined
+}
+
+export interface ConvertOptions {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly faults: Faults
+  /** Whether the keys of the map at this path are ids that a person chose. */
+  readonly isIdMap: (path: SheetPath) => boolean
+}
+
+export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): SheetDocument {
+  const { document, place } = scanned
+  const { faults } = options
+  const anchors = new Map<string, Node>()
+  const path: (string | number)[] = []
+  const targets = new WeakMap<Alias, Node>()
+  let aliasDepth = 0
+  let aliasedNodes = 0
+  let bombReported = false
+
+  const placeOf = (node: Node | null | undefined): SourceLocation => place(node?.range?.[0] ?? 0)
+
+  const convert = (node: Node | null | undefined): unknown => {
+    if (aliasDepth > 0 && ++aliasedNodes > MAX_ALIASED_NODES) return undefined
+    if (node === null || node === undefined) return null
+    if (isAlias(node)) return convertAlias(node)
+    if (node.anchor !== undefined && aliasDepth === 0) anchors.set(node.anchor, node)
+    if (isMap<Node, Node>(node)) return convertMap(node)
+    if (isSeq<Node>(node)) return convertSeq(node)
+    return isScalar(node) ? convertScalar(node) : null
+  }
+
+  const convertAlias = (alias: Alias): unknown => {
+    const target = anchors.get(alias.source)
+    if (target === undefined) {
+      const message = `The alias *${alias.source} has no anchor before it.`
+      faults.add(
+        'E_YAML_SYNTAX',
+        placeOf(alias),
+        message,
+        `Write &${alias.source} before the value it stands for.`,
+      )
+      return undefined
+    }
+    targets.set(alias, target)
+    if (aliasDepth >= MAX_DEPTH) return reportBomb(alias)
+    aliasDepth++
+    const value = convert(target)
+    aliasDepth--
+    return aliasedNodes > MAX_ALIASED_NODES ? reportBomb(alias) : value
+  }
+
+  const reportBomb = (alias: Alias): undefined => {
+    if (!bombReported) {
+      const message = `The alias *${alias.source} unfolds into itself or into too many values.`
+      faults.add(
+        'E_ALIAS_BOMB',
+        placeOf(alias),
+        message,
+        'Use "extends" or "defaults" instead of nested aliases.',
+      )
+    }
+    bombReported = true
+  }
+
+  const convertMap = (map: YAMLMap<Node, Node>): unknown => {
+    const data: Record<string, unknown> = Object.create(null)
+    const ids = options.isIdMap(path)
+    for (const pair of map.items) {
+      const key = keyOf(pair, ids)
+      if (key === undefined) continue
+      if (Object.hasOwn(data, key)) {
+        const code = ids ? 'E_DUPLICATE_ID' : 'E_DUPLICATE_KEY'
+        const message = `${formatPath([...path, key])} stands here twice.`
+        faults.add(
+          code,
+          placeOf(pair.key),
+          message,
+          ids ? 'Rename one of the two.' : 'Take one of the two away.',
+        )
+        continue
+      }
+      path.push(key)
+      data[key] = convert(pair.value)
+      path.pop()
+    }
+    return data
+  }
+
+  const convertSeq = (seq: YAMLSeq<Node>): unknown => {
+    return seq.items.map((item, index) => {
+      path.push(index)
+      const value = convert(isPair(item) ? undefined : item)
+      path.pop()
+      return value
+    })
+  }
+
+  const keyOf = (pair: Pair<Node, Node | null>, isId: boolean): string | undefined => {
+    const { key } = pair
+    if (!isScalar(key)) {
+      const message = `A key of ${formatPath(path)} is not a word.`
+      const help = 'Keys are words. Text that begins with "{", "[" or "*" must stand in quotes.'
+      faults.add('E_BAD_KEY', placeOf(key ?? pair.value), message, help)
+      return undefined
+    }
+    if (key.value === '<<' && key.type === 'PLAIN') {
+      const help = 'Merge keys are not part of YAML 1.2: use "extends" on a program, or "defaults".'
+      faults.add('E_MERGE_KEY', placeOf(key), `${formatPath(path)} has a merge key "<<".`, help)
+      return undefined
+    }
+    if (key.value === '__proto__') {
+      faults.add('E_RESERVED_KEY', placeOf(key), `"__proto__" cannot be a key.`, 'Choose another name.')
+      return undefined
+    }
+    if (typeof key.value === 'string') return key.value
+    const source = key.source ?? String(key.value)
+    if (isId && source !== '') {
+      const message = `The id ${source} under ${formatPath(path)} is ${kindOf(key.value)}, not text.`
+      faults.add('E_ID_NOT_TEXT', placeOf(key), message, `Quote it: "${source}".`)
+    } else {
+      const message = `A key of ${formatPath(path)} is ${kindOf(key.value)}, not a word.`
+      faults.add('E_BAD_KEY', placeOf(key), message, 'Keys are words.')
+    }
+    return source === '' ? undefined : source
+  }
+
+  const convertScalar = (scalar: Scalar): unknown => {
+    const { value } = scalar
+    if (typeof value === 'bigint') {
+      return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
+    }
+    if (typeof value !== 'string' || !hasInterpolation(value)) return value
+    const { text, unset, malformed } = interpolate(value, options.env)
+    for (const name of unset) {
+      const message = `${formatPath(path)} needs the environment variable ${name}, which is not set.`
+      faults.add(
+        'E_ENV_UNSET',
+        placeOf(scalar),
+        message,
+        `Set ${name}, or write $\${${name}} for the text itself.`,
+      )
+    }
+    for (const found of malformed) {
+      const message = `${formatPath(path)} has "${found}", which names no variable.`
+      faults.add('E_BAD_INTERPOLATION', placeOf(scalar), message, `Write \${NAME}, or $\${ for a literal \${.`)
+    }
+    const last = path.findLast((part) => typeof part === 'string')
+    const isText = scalar.type !== 'PLAIN' || (typeof last === 'string' && TEXT_KEYS.has(last))
+    return isText ? text : plainValue(text)
+  }
+
+  const data = convert(document.contents)
+
+  const resolve = (node: Node | null | undefined): Node | null | undefined =>
+    isAlias(node) ? targets.get(node) : node
+
+  const pairsOf = new WeakMap<YAMLMap, Map<string, Pair<Node, Node | null>>>()
+  const pairsIn = (map: YAMLMap<Node, Node | null>): Map<string, Pair<Node, Node | null>> => {
+    const known = pairsOf.get(map)
+    if (known) return known
+    const pairs = new Map<string, Pair<Node, Node | null>>()
+    for (const pair of map.items) {
+      const text = keyText(pair.key)
+      if (text !== undefined && !pairs.has(text)) pairs.set(text, pair)
+    }
+    pairsOf.set(map, pairs)
+    return pairs
+  }
+
+  /** The node at `path`, and its key; stops at the last node that exists. */
+  const find = (
+    wanted: SheetPath,
+  ): { node: Node | null | undefined; key: Node | undefined; whole: boolean } => {
+    let node: Node | null | undefined = document.contents
+    let key: Node | undefined
+    for (const part of wanted) {
+      const parent = resolve(node)
+      if (isMap<Node, Node | null>(parent)) {
+        const pair = pairsIn(parent).get(String(part))
+        if (pair === undefined) return { node, key, whole: false }
+        key = pair.key
+        node = pair.value
+      } else if (isSeq<Node>(parent) && typeof part === 'number' && part < parent.items.length) {
+        node = parent.items[part]
+        key = node ?? undefined
+      } else {
+        return { node, key, whole: false }
+      }
+    }
+    return { node, key, whole: true }
+  }
+
+  return {
+    data,
+    locate: (wanted, at = 'value') => {
+      const { node, key, whole } = find(wanted)
+      return placeOf(at === 'key' || !whole ? (key ?? node) : (node ?? key))
+    },
+    keys: (wanted) => {
+      const { node, whole } = find(wanted)
+      const map = resolve(node)
+      return whole && isMap<Node, Node | null>(map) ? [...pairsIn(map).keys()] : []
+    },
+    written: (wanted) => {
+      const { node, whole } = find(wanted)
+      const scalar = resolve(node)
+      if (!whole || !isScalar(scalar)) return undefined
+      if (scalar.type === 'PLAIN') return scalar.source
+      return typeof scalar.value === 'string' ? JSON.stringify(scalar.value) : scalar.source
+    },
+  }
+}
+
+function keyText(key: Node): string | undefined {
+  if (!isScalar(key)) return undefined
+  return typeof key.value === 'string' ? key.value : key.source
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'empty'
+  return typeof value === 'boolean' ? 'true or false' : 'a number'
+}
+
+/** What an unquoted `${NAME}` reads as once it is filled in: a number, true or false, or text. */
+function plainValue(text: string): unknown {
+  if (text === 'true' || text === 'false') return text === 'true'
+  if (!/^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/.test(text)) return text
+  const number = Number(text)
+  return Number.isInteger(number) && !Number.isSafeInteger(number) ? text : number
+}

@@ -1,0 +1,23 @@
+import { distance } from 'fastest-levenshtein'
+
+/** The candidate nearest to `word` when it is near enough to be a slip of the finger, else undefined. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const wanted = word.toLowerCase().replaceAll('-', '_')
+  let best: string | undefined
+  let bestDistance = Math.max(1, Math.floor(Math.min(word.length, 12) / 3)) + 1
+  for (const candidate of candidates) {
+    const found = distance(wanted, candidate.toLowerCase().replaceAll('-', '_'))
+    if (found < bestDistance) {
+      best = candidate
+      bestDistance = found
+    }
+  }
+  return best
+}
+
+/** `Did you mean "steps"? Valid: model, prompt, …`, with every candidate listed. */
+export function didYouMean(word: string, candidates: readonly string[]): string {
+  const guess = nearest(word, candidates)
+  const valid = candidates.length === 0 ? 'There are none.' : `Valid: ${[...candidates].sort().join(', ')}.`
+  return guess === undefined ? valid : `Did you mean "${guess}"? ${valid}`
+}

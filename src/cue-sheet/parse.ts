@@ -1,0 +1,96 @@
+/** A sheet's bytes → a checked sheet, or every fault at once. */
+import { assembleSheet } from './assemble.ts'
+import { checkIds } from './check-ids.ts'
+import { convertSheet } from './convert.ts'
+import { decodeSheet, EMPTY_HELP } from './decode.ts'
+import { explainIssues } from './explain-issues.ts'
+import { Faults, type SheetPath } from './faults.ts'
+import type { ParseSheetOptions } from './options.ts'
+import { scanSheet } from './scan.ts'
+import { isIdMap, type SheetInput, sheetSchema } from './schema.ts'
+import type { CueSheet } from './sheet.ts'
+
+/** @throws PregenErrors with every fault, each with file, line and column */
+export function parseCueSheet(bytes: Uint8Array, options: ParseSheetOptions): CueSheet {
+  const faults = new Faults()
+  const sheet = parseOrFault(bytes, options, faults)
+  faults.throwIfAny()
+  if (sheet === undefined) throw new Error('a sheet was given up without a fault')
+  return { ...sheet, warnings: faults.warnings }
+}
+
+function parseOrFault(
+  bytes: Uint8Array,
+  options: ParseSheetOptions,
+  faults: Faults,
+): Omit<CueSheet, 'warnings'> | undefined {
+  const text = decodeSheet(bytes, options.file, faults)
+  const scanned = text === undefined ? undefined : scanSheet(text, options.file, faults)
+  if (scanned === undefined) return undefined
+  const doc = convertSheet(scanned, { env: options.env, faults, isIdMap })
+  const { data } = doc
+  if (data === null || data === undefined) {
+    faults.add('E_SHEET_EMPTY', doc.locate([]), 'The sheet is empty.', EMPTY_HELP)
+    return undefined
+  }
+  if (typeof data !== 'object' || Array.isArray(data)) {
+    const message = `The sheet is ${Array.isArray(data) ? 'a list' : 'a single value'}, not a map.`
+    faults.add(
+      'E_SHEET_NOT_A_MAP',
+      doc.locate([]),
+      message,
+      'Begin with "version: …", "programs: …" and "cues: …".',
+    )
+    return undefined
+  }
+  checkIds(doc, faults)
+  const parsed = sheetSchema.safeParse(data)
+  if (parsed.success) return assembleSheet(parsed.data, doc, faults, options, () => false)
+  explainIssues(parsed.error.issues, doc, faults)
+  const { input, tainted } = salvage(data)
+  return input && assembleSheet(input, doc, faults, options, (cue) => tainted.has(cue) || tainted.has(ALL))
+}
+
+/** Stands for every cue in the set of those that lost something. */
+const ALL = Symbol('all cues')
+
+/**
+ * Takes faulty parts out until the rest has the right shape, so that it is judged in the same pass: first each
+ * faulty value, then, where that was not enough, what it stands in.
+ */
+function salvage(data: object): { input: SheetInput | undefined; tainted: ReadonlySet<string | symbol> } {
+  const tainted = new Set<string | symbol>()
+  let rest: unknown = data
+  for (let outward = 0; outward < 4; outward++) {
+    const parsed = sheetSchema.safeParse(rest)
+    if (parsed.success) return { input: parsed.data, tainted }
+    // Last first, so that an index into a list still holds when its turn comes.
+    for (const issue of parsed.error.issues.toReversed()) {
+      const at: SheetPath = issue.path.filter((part) => typeof part !== 'symbol')
+      const doomed = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...at, key]) : [at]
+      for (const path of doomed) {
+        if (path.length <= outward) return { input: undefined, tainted }
+        rest = without(rest, path.slice(0, path.length - outward))
+        if (path[0] === 'cues' && typeof path[1] === 'string') tainted.add(path[1])
+        else if (path[0] === 'defaults' || path[0] === 'programs') tainted.add(ALL)
+      }
+    }
+  }
+  return { input: undefined, tainted }
+}
+
+/** A copy of `data` without the value at `path`. */
+function without(data: unknown, path: SheetPath): unknown {
+  const [first, ...others] = path
+  if (first === undefined || typeof data !== 'object' || data === null) return data
+  if (Array.isArray(data)) {
+    return data.flatMap((item, index) =>
+      index !== first ? [item] : others.length === 0 ? [] : [without(item, others)],
+    )
+  }
+  const entries = Object.entries(data).flatMap(([key, value]) => {
+    if (key !== first) return [[key, value] as const]
+    return others.length === 0 ? [] : [[key, without(value, others)] as const]
+  })
+  return Object.fromEntries(entries)
+}

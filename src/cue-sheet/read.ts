@@ -1,0 +1,65 @@
+/** The one impure part of this room: bytes of a sheet from disk. */
+import { type FileHandle, open } from 'node:fs/promises'
+import { messageOf, PregenError } from '../errors.ts'
+import type { ParseSheetOptions } from './options.ts'
+import { parseCueSheet } from './parse.ts'
+import { MAX_SHEET_BYTES } from './scan.ts'
+import type { CueSheet } from './sheet.ts'
+
+/**
+ * Reads and parses a sheet.
+ * @param path as the user gave it; messages show it unchanged
+ * @throws PregenError `E_SHEET_MISSING`, `E_SHEET_IS_FOLDER`, `E_SHEET_UNREADABLE`; PregenErrors from `parseCueSheet`
+ */
+export async function readCueSheet(
+  path: string,
+  options: Omit<ParseSheetOptions, 'file'>,
+): Promise<CueSheet> {
+  return parseCueSheet(await readSheetBytes(path), { ...options, file: path })
+}
+
+async function readSheetBytes(path: string): Promise<Uint8Array> {
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(path, 'r')
+    if ((await handle.stat()).isDirectory()) throw folderError(path)
+    // One byte more than allowed is enough to know that it is too large.
+    const bytes = Buffer.alloc(MAX_SHEET_BYTES + 1)
+    let filled = 0
+    while (filled < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return bytes.subarray(0, filled)
+  } catch (error) {
+    throw readError(path, error)
+  } finally {
+    await handle?.close()
+  }
+}
+
+function folderError(path: string): PregenError {
+  return new PregenError('E_SHEET_IS_FOLDER', `${path} is a folder.`, {
+    location: { file: path },
+    help: 'Name the sheet itself, such as cues/demo.yaml.',
+  })
+}
+
+function readError(path: string, error: unknown): PregenError {
+  if (error instanceof PregenError) return error
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const location = { file: path }
+  if (code === 'EISDIR') return folderError(path)
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new PregenError('E_SHEET_MISSING', `There is no file ${path}.`, {
+      location,
+      help: 'Check the path, or write a first sheet with "pregen init".',
+    })
+  }
+  return new PregenError('E_SHEET_UNREADABLE', `${path} cannot be read: ${messageOf(error)}.`, {
+    location,
+    help: 'Check that you may read the file.',
+    cause: error,
+  })
+}

@@ -1,0 +1,88 @@
+/** YAML text → syntax tree, with caps that hold before the recursive part of the parser sees the text. */
+import { Composer, type Document, Lexer, LineCounter, type ParsedNode, Parser, type YAMLError } from 'yaml'
+import type { SourceLocation } from '../errors.ts'
+import type { Faults } from './faults.ts'
+
+/** Deeper collections than this are refused. A sheet needs six. */
+export const MAX_DEPTH = 32
+export const MAX_SHEET_BYTES = 1024 * 1024
+
+export interface ScannedSheet {
+  readonly document: Document.Parsed<ParsedNode, true>
+  /** The place of a character offset. */
+  readonly place: (offset: number) => SourceLocation
+}
+
+/** Parses one document; syntax faults go to `faults`. undefined: there is nothing to go on with. */
+export function scanSheet(text: string, file: string, faults: Faults): ScannedSheet | undefined {
+  const lines = new LineCounter()
+  const place = (offset: number): SourceLocation => {
+    const { line, col } = lines.linePos(Math.min(offset, text.length))
+    return { file, line: Math.max(1, line), column: Math.max(1, col) }
+  }
+  const parser = new Parser(lines.addNewLine)
+  const tokens = []
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) tokens.push(token)
+    // The stack holds the document, the open collections, and the scalar at hand.
+    if (parser.stack.length > MAX_DEPTH + 2) {
+      const help = `A sheet may nest ${MAX_DEPTH} deep at most.`
+      faults.add('E_SHEET_TOO_DEEP', place(parser.offset), 'The sheet is nested too deeply.', help)
+      return undefined
+    }
+  }
+  for (const token of parser.end()) tokens.push(token)
+
+  const composer = new Composer({ intAsBigInt: true, uniqueKeys: false, version: '1.2', strict: true })
+  const [document, second] = [...composer.compose(tokens, true, text.length)]
+  if (document === undefined) return undefined
+  if (second !== undefined) {
+    const offset = text.indexOf('---', document.range[1])
+    const message = 'The file holds several YAML documents.'
+    faults.add(
+      'E_SEVERAL_DOCUMENTS',
+      place(offset < 0 ? second.range[0] : offset),
+      message,
+      'One sheet a file: take the "---" away, or split the file.',
+    )
+  }
+  // One broken place makes the parser stumble over all that follows: only the first is news.
+  const tabs = document.errors.filter((error) => isTab(error, text))
+  const [first] = document.errors
+  for (const error of tabs.length > 0 ? tabs : first ? [first] : [])
+    addSyntaxFault(error, text, place, faults)
+  for (const warning of document.warnings) addSyntaxFault(warning, text, place, faults)
+  // What the parser made of broken text is not worth judging further.
+  return document.errors.length > 0 ? undefined : { document, place }
+}
+
+const QUOTE_HELP = `Between { and } a value with \${NAME} in it must stand in quotes.`
+
+function isTab(error: YAMLError, text: string): boolean {
+  return error.code === 'TAB_AS_INDENT' || /^ *\t/.test(lineBefore(text, error.pos[0]))
+}
+
+function addSyntaxFault(
+  error: YAMLError,
+  text: string,
+  place: (offset: number) => SourceLocation,
+  faults: Faults,
+): void {
+  const location = place(error.pos[0])
+  const message = error.message.split('\n')[0]!.replace(/:$/, '.')
+  if (isTab(error, text)) {
+    faults.add('E_TAB_INDENT', location, 'A tab indents this line.', 'YAML indents with spaces only.')
+  } else if (error.code === 'TAG_RESOLVE_FAILED') {
+    const help = 'A sheet needs no tags (words that begin with "!"): take it away.'
+    faults.add('E_UNKNOWN_TAG', location, message, help)
+  } else {
+    const help =
+      text[error.pos[0] - 1] === '$' ? QUOTE_HELP : 'Check the indentation, quotes and brackets here.'
+    faults.add('E_YAML_SYNTAX', location, message, help)
+  }
+}
+
+function lineBefore(text: string, offset: number): string {
+  const start = text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1
+  return text.slice(start, offset + 1)
+}

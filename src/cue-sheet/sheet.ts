@@ -1,0 +1,117 @@
+/** A parsed sheet: every reference checked, every variant listed, every setting merged. Plain data but `locate`. */
+import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
+import type { SourceLocation } from '../errors.ts'
+import type { SheetPath, SheetWarning } from './faults.ts'
+
+export interface SheetModel {
+  readonly id: string
+  /** Absolute folder. */
+  readonly path: string
+  /** Whether it is a model of the package and not one that the sheet declares. */
+  readonly embedded: boolean
+  readonly provider: 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml' | undefined
+  readonly pipeline: 'sd' | 'sdxl' | 'sd3' | 'lcm' | 'flux' | undefined
+  /** Absolute folder of a tiny decoder for previews. */
+  readonly previewDecoder: string | undefined
+  /** The fingerprint that the folder must have, lower-case hex. */
+  readonly sha256: string | undefined
+}
+
+export interface SheetScheduler {
+  /** undefined: the model folder's own. */
+  readonly name: SchedulerName | undefined
+  /** Overrides of the folder's scheduler_config.json. */
+  readonly config: SchedulerConfig
+}
+
+export interface SheetPreviews {
+  readonly method?: 'none' | 'latent2rgb' | 'taesd' | 'full' | 'auto' | undefined
+  readonly every?: number | undefined
+  readonly source?: 'denoised' | 'latents' | undefined
+  readonly size?: 'latent' | 'image' | undefined
+}
+
+/** Settings of one level, or merged over all levels. Absent = not set anywhere. */
+export interface Settings {
+  readonly model?: string | undefined
+  readonly prompt?: string | undefined
+  readonly negativePrompt?: string | undefined
+  readonly prompt2?: string | undefined
+  readonly negativePrompt2?: string | undefined
+  readonly promptTemplate?: string | undefined
+  readonly maxSequenceLength?: number | undefined
+  readonly seed?: bigint | undefined
+  readonly steps?: number | undefined
+  readonly guidanceScale?: number | undefined
+  readonly width?: number | undefined
+  readonly height?: number | undefined
+  readonly scheduler?: SheetScheduler | undefined
+  /** false: explicitly off; a map (perhaps empty): explicitly on. */
+  readonly previews?: SheetPreviews | false | undefined
+  /** Absolute path, or an https URL. */
+  readonly image?: string | undefined
+  readonly fit?: 'cover' | 'contain' | 'fill' | undefined
+  readonly denoiseStrength?: number | undefined
+  readonly exactCopyMode?: boolean | undefined
+  readonly thumbnail?: boolean | undefined
+  readonly rng?: 'torch-cpu' | 'philox' | undefined
+  readonly batch?: number | undefined
+  readonly promptSyntax?: 'plain' | 'a1111' | undefined
+  readonly embedMetadata?: boolean | undefined
+}
+
+export type SettingName = keyof Settings
+
+/** Where each merged setting was last set: the path of its value in the sheet. */
+export type SettingOrigins = Readonly<Record<string, SheetPath>>
+
+export interface SheetVariant {
+  readonly id: string
+  /** The variant itself: its key, its seed in `seeds`, or its cue's `matrix`. */
+  readonly path: SheetPath
+  /** defaults < program < cue < variant or matrix cell. The prompt has been through its template. */
+  readonly settings: Settings
+  readonly origins: SettingOrigins
+}
+
+export interface SheetCue {
+  readonly id: string
+  readonly program: string
+  readonly variants: readonly SheetVariant[]
+}
+
+export interface SheetStorage {
+  readonly bucket: string
+  readonly endpoint: string | undefined
+  readonly region: string | undefined
+  /** Without slashes at its ends; "" for none. */
+  readonly prefix: string
+  readonly concurrency: number
+  /** Without a slash at its end. */
+  readonly publicUrl: string | undefined
+  readonly forcePathStyle: boolean | undefined
+}
+
+export interface SheetCallback {
+  readonly url: string
+  readonly on: 'run' | 'unit'
+  /** Name of the environment variable with the signing secret. */
+  readonly secretEnv: string
+  readonly jobId: string | undefined
+}
+
+export interface CueSheet {
+  /** As the user gave it. */
+  readonly file: string
+  readonly version: string
+  /** First folder of the output and of every key: one or more segments joined by "/". */
+  readonly root: string
+  /** Models that some variant uses, the embedded one included, by id. */
+  readonly models: Readonly<Record<string, SheetModel>>
+  readonly cues: readonly SheetCue[]
+  readonly storage: SheetStorage | null
+  readonly callback: SheetCallback | null
+  readonly warnings: readonly SheetWarning[]
+  /** Place of a path of the sheet, for faults that only planning can see. */
+  readonly locate: (path: SheetPath, at?: 'key' | 'value') => SourceLocation
+}

@@ -1,0 +1,23 @@
+/** `prompt_template`: `{prompt}` and matrix axes in braces; `{{` and `}}` are literal braces. */
+
+export type TemplatePart = { readonly text: string } | { readonly placeholder: string }
+
+/** @returns undefined when a brace has no partner */
+export function parseTemplate(template: string): readonly TemplatePart[] | undefined {
+  const parts: TemplatePart[] = []
+  let at = 0
+  for (const match of template.matchAll(/\{\{|\}\}|\{([^{}]*)\}|[{}]/g)) {
+    if (match.index > at) parts.push({ text: template.slice(at, match.index) })
+    at = match.index + match[0].length
+    if (match[0] === '{{' || match[0] === '}}') parts.push({ text: match[0][0]! })
+    else if (match[1] !== undefined) parts.push({ placeholder: match[1].trim() })
+    else return undefined
+  }
+  if (at < template.length) parts.push({ text: template.slice(at) })
+  return parts
+}
+
+/** Fills a template. Placeholders without a value must have been refused before. */
+export function fillTemplate(parts: readonly TemplatePart[], values: ReadonlyMap<string, string>): string {
+  return parts.map((part) => ('text' in part ? part.text : (values.get(part.placeholder) ?? ''))).join('')
+}

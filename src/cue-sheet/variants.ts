@@ -1,0 +1,169 @@
+/** A cue → its variants, each with every level merged and its prompt through the template. */
+import { formatPath, type SheetPath } from './faults.ts'
+import { type LayerContext, type Merged, mergeLayer, readLayer, readSeed } from './layers.ts'
+import { type Axis, cellsOf, checkAxisUse, readAxes } from './matrix.ts'
+import type { CueInput } from './schema.ts'
+import type { SheetVariant } from './sheet.ts'
+import { fillTemplate, parseTemplate, type TemplatePart } from './template.ts'
+
+interface RawVariant extends Merged {
+  readonly id: string
+  readonly path: SheetPath
+  /** Text of each matrix axis. */
+  readonly axes: ReadonlyMap<string, string>
+}
+
+const NO_AXES: ReadonlyMap<string, string> = new Map()
+
+/**
+ * Variants in order: those of `variants`, then those of `seeds` or `matrix`.
+ * @param program the program's settings, merged over the defaults
+ */
+export function expandVariants(
+  id: string,
+  input: CueInput,
+  program: Merged,
+  context: LayerContext,
+): SheetVariant[] {
+  const cuePath: SheetPath = ['cues', id]
+  const base = mergeLayer(
+    program,
+    readLayer(input, (key) => [...cuePath, key], context),
+  )
+  const axes = readAxes(id, input, context)
+  const raw = [
+    ...listVariants(input, base, cuePath, context),
+    ...seedVariants(input, base, cuePath, context),
+    ...matrixVariants(axes, base, cuePath),
+  ]
+  if (
+    raw.length === 0 &&
+    !context.isTainted(id) &&
+    (input.matrix === undefined || Object.keys(input.matrix).length === 0)
+  ) {
+    const help = 'Add "variants:", "seeds: [1, 2, 3]" or "matrix:".'
+    context.faults.add(
+      'E_NO_VARIANTS',
+      context.doc.locate(cuePath, 'key'),
+      `${formatPath(cuePath)} has no variants.`,
+      help,
+    )
+  }
+  if (input.seeds !== undefined && input.matrix !== undefined) {
+    const at = context.doc.locate([...cuePath, 'seeds'], 'key')
+    const message = `${formatPath(cuePath)} has both seeds and matrix.`
+    context.faults.add(
+      'E_SEEDS_AND_MATRIX',
+      at,
+      message,
+      'Make seed an axis of the matrix: { seed: [1, 2] }.',
+    )
+  }
+  const used = new Set<string>()
+  const variants = raw.map((variant) => applyTemplate(variant, cuePath, used, context))
+  if (!context.isTainted(id)) checkAxisUse(id, axes, used, context)
+  return variants
+}
+
+function listVariants(
+  input: CueInput,
+  base: Merged,
+  cuePath: SheetPath,
+  context: LayerContext,
+): RawVariant[] {
+  const variants = input.variants ?? {}
+  const listPath = [...cuePath, 'variants']
+  return context.doc.keys(listPath).flatMap((id) => {
+    if (!Object.hasOwn(variants, id)) return []
+    const path = [...listPath, id]
+    const layer = readLayer(variants[id] ?? {}, (key) => [...path, key], context)
+    return [{ id, path, axes: NO_AXES, ...mergeLayer(base, layer) }]
+  })
+}
+
+function seedVariants(
+  input: CueInput,
+  base: Merged,
+  cuePath: SheetPath,
+  context: LayerContext,
+): RawVariant[] {
+  return (input.seeds ?? []).flatMap((value, index) => {
+    const path = [...cuePath, 'seeds', index]
+    const seed = readSeed(value, path, context)
+    if (seed === undefined) return []
+    const settings = { ...base.settings, seed }
+    return [{ id: `seed-${seed}`, path, axes: NO_AXES, settings, origins: { ...base.origins, seed: path } }]
+  })
+}
+
+function matrixVariants(axes: readonly Axis[], base: Merged, cuePath: SheetPath): RawVariant[] {
+  const path = [...cuePath, 'matrix']
+  return [...cellsOf(axes)].map((cell) => {
+    const merged = cell.reduce(
+      (below, { value }) => (value.layer ? mergeLayer(below, value.layer) : below),
+      base,
+    )
+    return {
+      id: cell.map(({ value }) => value.slug).join('-'),
+      path,
+      axes: new Map(cell.map(({ axis, value }) => [axis, value.text])),
+      ...merged,
+    }
+  })
+}
+
+const parsedTemplates = new Map<string, readonly TemplatePart[] | undefined>()
+
+function templateParts(template: string): readonly TemplatePart[] | undefined {
+  if (!parsedTemplates.has(template)) {
+    // A sheet has few templates; a long-lived process may read many sheets.
+    if (parsedTemplates.size > 1000) parsedTemplates.clear()
+    parsedTemplates.set(template, parseTemplate(template))
+  }
+  return parsedTemplates.get(template)
+}
+
+function applyTemplate(
+  raw: RawVariant,
+  cuePath: SheetPath,
+  used: Set<string>,
+  context: LayerContext,
+): SheetVariant {
+  const { id, path, settings, origins } = raw
+  const { promptTemplate: template, prompt } = settings
+  const { doc, faults } = context
+  const tainted = context.isTainted(String(cuePath[1]))
+  const parts = template === undefined ? undefined : templateParts(template)
+  if (template !== undefined && parts === undefined) {
+    const at = origins.promptTemplate ?? path
+    const message = `${formatPath(at)} has a brace without its partner.`
+    faults.add('E_BAD_TEMPLATE', doc.locate(at), message, 'Write {{ and }} for literal braces.')
+  }
+  const placeholders = parts?.flatMap((part) => ('placeholder' in part ? [part.placeholder] : [])) ?? [
+    'prompt',
+  ]
+  for (const name of placeholders) {
+    if (raw.axes.has(name)) used.add(name)
+    else if (name !== 'prompt' && !tainted) {
+      const at = origins.promptTemplate ?? path
+      const valid = ['prompt', ...raw.axes.keys()].map((each) => `{${each}}`).join(', ')
+      const message = `${formatPath(at)} has {${name}}, which ${formatPath(cuePath)} does not fill.`
+      const help = `It can fill ${valid}. Add a matrix axis "${name}", or write {{${name}}} for the text itself.`
+      faults.add('E_UNKNOWN_PLACEHOLDER', doc.locate(at), message, help)
+    }
+  }
+  if (prompt === undefined && placeholders.includes('prompt') && !tainted) {
+    // Variants that a list or a matrix makes share their cue's fault.
+    const at = path[2] === 'variants' ? path : cuePath
+    const message = `${formatPath(at)} has no prompt.`
+    faults.add(
+      'E_NO_PROMPT',
+      doc.locate(at, 'key'),
+      message,
+      'Set "prompt" here or at any level above. An empty one is "".',
+    )
+  }
+  if (parts === undefined) return { id, path, settings, origins }
+  const filled = fillTemplate(parts, new Map([...raw.axes, ['prompt', prompt ?? '']]))
+  return { id, path, settings: { ...settings, prompt: filled }, origins }
+}

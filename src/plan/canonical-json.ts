@@ -1,0 +1,41 @@
+/** JSON that is the same text for the same value: keys sorted, no spaces, absent = left out. */
+
+export type Canonical =
+  | string
+  | number
+  | boolean
+  | null
+  | bigint
+  | undefined
+  | readonly Canonical[]
+  | { readonly [key: string]: Canonical }
+
+/**
+ * @throws TypeError for NaN and infinities, which JSON cannot say
+ */
+export function canonicalJson(value: Canonical): string {
+  if (value === null || value === undefined) return 'null'
+  if (typeof value === 'bigint') return `"${value}"`
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} has no JSON`)
+  if (typeof value !== 'object') return JSON.stringify(value)
+  if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`
+  const entries = Object.keys(value)
+    .sort()
+    .flatMap((key) => {
+      const inner = value[key]
+      return inner === undefined ? [] : [`${JSON.stringify(key)}:${canonicalJson(inner)}`]
+    })
+  return `{${entries.join(',')}}`
+}
+
+function isList(value: object): value is readonly Canonical[] {
+  return Array.isArray(value)
+}
+
+/** Any plain data as canonical data: what JSON cannot hold is left out, as `JSON.stringify` does. */
+export function toCanonical(value: unknown): Canonical {
+  if (typeof value === 'bigint') return value
+  const text = JSON.stringify(value)
+  const plain: Canonical = text === undefined ? undefined : JSON.parse(text)
+  return plain
+}

@@ -1,0 +1,35 @@
+/** The files of a unit, by name. Pure: writing, checking and uploading all go by this list. */
+import type { Unit } from './unit.ts'
+
+export const FINAL_PNG = 'final.png'
+export const FINAL_THUMBNAIL = 'final.thumb.webp'
+export const TIMING_JSON = 'timing.json'
+
+type Filed = Pick<Unit, 'executedSteps' | 'previews' | 'thumbnail'>
+
+/** `3.png`: the picture of step 3, counted from 1. */
+export function stepFile(step: number): string {
+  return `${step}.png`
+}
+
+/** Steps that have a picture: every, 2 × every, … and the last. Empty without previews. */
+export function previewSteps(unit: Pick<Unit, 'executedSteps' | 'previews'>): readonly number[] {
+  const { previews, executedSteps } = unit
+  if (previews === null) return []
+  const steps: number[] = []
+  for (let step = previews.every; step < executedSteps; step += previews.every) steps.push(step)
+  return executedSteps > 0 ? [...steps, executedSteps] : steps
+}
+
+/**
+ * Every file of a unit in the order in which it is written: step pictures, final.png, the thumbnail, and last
+ * timing.json, whose presence promises all the others.
+ */
+export function unitFiles(unit: Filed): readonly string[] {
+  return [
+    ...previewSteps(unit).map(stepFile),
+    FINAL_PNG,
+    ...(unit.thumbnail ? [FINAL_THUMBNAIL] : []),
+    ...(unit.previews === null ? [] : [TIMING_JSON]),
+  ]
+}
