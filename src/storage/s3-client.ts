@@ -18,6 +18,8 @@ export interface S3Options {
     | undefined
   /** Requests at once; sockets are kept for eight more. */
   readonly concurrency?: number | undefined
+  /** Name the bucket in the path, not in the host. Default: true with an endpoint. */
+  readonly forcePathStyle?: boolean | undefined
   /** Folder of the preflight's probe, for policies that allow one prefix only. Default `foigoi`. */
   readonly probePrefix?: string | undefined
   readonly timeouts?: S3Timeouts | undefined
@@ -58,7 +60,8 @@ export function createClient(
   const maxSockets = (options.concurrency ?? 16) + 8
   const agent = { maxSockets, keepAlive: true }
   const client = new S3Client({
-    ...(endpoint ? { endpoint: endpoint.href, forcePathStyle: true } : {}),
+    ...(endpoint ? { endpoint: endpoint.href } : {}),
+    forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
     ...(region === undefined ? {} : { region }),
     ...(options.credentials ? { credentials: options.credentials } : {}),
     // Retries are ours (retry.ts): the SDK's stop when its bucket of tokens is empty.
