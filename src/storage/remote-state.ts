@@ -1,0 +1,121 @@
+/** What stands in the store already: by the ledger's word, or by the store's own listing. */
+import { compareVariantFiles, isVariantFileName, TIMING_NAME } from '../artifacts/layout.ts'
+import type { Ledger } from '../artifacts/ledger.ts'
+import { PregenError } from '../errors.ts'
+import type { Storage, StoredObject } from './storage.ts'
+import type { UploadEvent, UploadFile } from './uploader.ts'
+
+export interface RemoteStateOptions {
+  readonly storage: Storage
+  readonly ledger?: Ledger | undefined
+  /** Believe the listing only. */
+  readonly verifyRemote?: boolean | undefined
+  readonly prefix: string
+  readonly emit: (event: UploadEvent) => void
+}
+
+export interface RemoteState {
+  /**
+   * Whether these very bytes stand in the store.
+   * @param readMd5 called only where the listing must be compared with a file that the ledger knows no ETag of
+   */
+  has(key: string, file: UploadFile, readMd5: () => Promise<string>): Promise<boolean>
+  /**
+   * Makes ready for objects of a folder to be replaced: takes back the marker of the earlier set, and forgets
+   * what is about to be overwritten.
+   * @returns whether a marker was taken back, which then must be sent anew
+   */
+  retract(key: string, due: readonly UploadFile[]): Promise<boolean>
+  /** Deletes step pictures and others of an earlier set that the new one has not. */
+  removeOrphans(key: string, files: readonly UploadFile[]): Promise<void>
+}
+
+type Listing = Map<string, Map<string, StoredObject>>
+
+export function createRemoteState(options: RemoteStateOptions): RemoteState {
+  const { storage, ledger, verifyRemote = false, prefix, emit } = options
+  const target = storage.description
+  const sentOf = (key: string) => ledger?.sent.get(target)?.get(key)
+  let listing: Promise<Listing> | undefined
+  const warned = new Set<string>()
+  const warn = (code: string, message: string) => {
+    if (!warned.has(code)) emit({ type: 'warning', code, message })
+    warned.add(code)
+  }
+
+  /** One listing for the whole version: a thousand objects a request. */
+  const list = (): Promise<Listing> => {
+    listing ??= readListing(storage, prefix).catch((error: unknown) => {
+      if (verifyRemote || !isDenied(error)) throw error
+      warn('W_LIST_DENIED', `${target} may not be listed: markers of an earlier run there are not taken back`)
+      return new Map()
+    })
+    return listing
+  }
+  /** Names in the store, as well as they are known; a store that the ledger knows nothing of is listed. */
+  const namesOf = async (key: string): Promise<ReadonlySet<string>> => {
+    const sent = sentOf(key)
+    if (sent && !verifyRemote) return new Set(sent.keys())
+    return new Set((await list()).get(key)?.keys() ?? [])
+  }
+  const remove = async (key: string, names: readonly string[], consequence: string): Promise<void> => {
+    await ledger?.forgetSent(target, key, names)
+    for (const name of names) {
+      try {
+        await storage.delete(`${key}/${name}`)
+        if (listing) (await listing).get(key)?.delete(name)
+      } catch (error) {
+        if (!isDenied(error)) throw error
+        warn('W_DELETE_DENIED', `${target} lets nothing be deleted: ${consequence}`)
+      }
+    }
+  }
+
+  return {
+    async has(key, file, readMd5) {
+      const sent = sentOf(key)?.get(file.name)
+      if (!verifyRemote) return sent?.sha256 === file.sha256
+      const stored = (await list()).get(key)?.get(file.name)
+      if (!stored || stored.sizeBytes !== file.sizeBytes) return false
+      // A store that tells no MD5 (SSE-KMS) is believed where the ledger has sent these bytes.
+      if (stored.md5 === null) return sent?.sha256 === file.sha256
+      return stored.md5 === (await readMd5())
+    },
+    async retract(key, due) {
+      const isMarkerOnly = due.every((file) => file.name === TIMING_NAME)
+      const hasMarker = (await namesOf(key)).has(TIMING_NAME)
+      const taken = hasMarker && !isMarkerOnly
+      if (taken) await remove(key, [TIMING_NAME], 'while pictures are replaced, their timing.json stays')
+      await ledger?.forgetSent(
+        target,
+        key,
+        due.map((file) => file.name),
+      )
+      return taken
+    },
+    async removeOrphans(key, files) {
+      const wanted = new Set(files.map((file) => file.name))
+      const orphans = [...(await namesOf(key))]
+        .filter((name) => isVariantFileName(name) && !wanted.has(name))
+        // The marker, which sorts last, goes first.
+        .sort((a, b) => compareVariantFiles(b, a))
+      if (orphans.length > 0) await remove(key, orphans, 'pictures of earlier runs stay')
+    },
+  }
+}
+
+async function readListing(storage: Storage, prefix: string): Promise<Listing> {
+  const listing: Listing = new Map()
+  for await (const object of storage.list(`${prefix}/`)) {
+    const slash = object.key.lastIndexOf('/')
+    const key = object.key.slice(0, slash)
+    const names = listing.get(key) ?? new Map<string, StoredObject>()
+    names.set(object.key.slice(slash + 1), object)
+    listing.set(key, names)
+  }
+  return listing
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof PregenError && error.code === 'E_ACCESS_DENIED'
+}

@@ -1,0 +1,117 @@
+/** `pregen verify DIR`: is every file what was written, and does the bucket hold the same? Changes nothing. */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hashFile } from '../artifacts/file-state.ts'
+import { FINAL_NAME, MANIFEST_NAME, parseVariantKey } from '../artifacts/layout.ts'
+import type { LedgerContent } from '../artifacts/ledger.ts'
+import { parseManifest } from '../artifacts/manifest.ts'
+import { messageOf } from '../errors.ts'
+import type { Storage, StoredObject } from './storage.ts'
+import { readTree, type TreeProblem, type TreeVersion } from './tree.ts'
+
+export interface VerifyProblem {
+  readonly where: 'disk' | 'bucket'
+  readonly key: string
+  readonly code: TreeProblem['code'] | 'differs'
+  readonly message: string
+}
+
+export interface VerifyTreeResult {
+  readonly variants: number
+  readonly files: number
+  /** Objects compared in the bucket; null without one. */
+  readonly objects: number | null
+  readonly problems: readonly VerifyProblem[]
+}
+
+export interface VerifyTreeOptions {
+  readonly out: string
+  readonly ledger: LedgerContent
+  /** undefined = the disk only. */
+  readonly storage?: Storage | undefined
+}
+
+/** Re-hashes every file against the ledger, holds the manifest to them, and compares the bucket's listing. */
+export async function verifyTree(options: VerifyTreeOptions): Promise<VerifyTreeResult> {
+  const { out, ledger, storage } = options
+  const problems: VerifyProblem[] = []
+  let variants = 0
+  let files = 0
+  let objects = 0
+  for (const version of await readTree(out, ledger, { rehash: true })) {
+    for (const variant of version.variants) {
+      variants += 1
+      files += variant.files.length
+      for (const problem of variant.problems) problems.push({ where: 'disk', ...problem })
+    }
+    problems.push(...(await manifestProblems(version)))
+    if (storage) objects += await compareBucket(storage, out, version, problems)
+  }
+  return { variants, files, objects: storage ? objects : null, problems }
+}
+
+async function manifestProblems(version: TreeVersion): Promise<readonly VerifyProblem[]> {
+  const key = `${version.prefix}/${MANIFEST_NAME}`
+  const fault = (code: VerifyProblem['code'], message: string): VerifyProblem => ({
+    where: 'disk',
+    key,
+    code,
+    message,
+  })
+  if (version.manifestPath === null) return [fault('missing', 'the version has no manifest')]
+  try {
+    const manifest = parseManifest(await readFile(version.manifestPath, 'utf8'), version.manifestPath)
+    const listed = new Map(manifest.assets.map((asset) => [`${asset.cue}/${asset.variant}`, asset]))
+    const problems: VerifyProblem[] = []
+    for (const variant of version.variants) {
+      const name = parseVariantKey(variant.key)
+      const asset = name ? listed.get(`${name.cue}/${name.variant}`) : undefined
+      const final = variant.files.find((file) => file.name === FINAL_NAME)
+      if (!asset) problems.push(fault('incomplete', `it does not list ${variant.key}`))
+      else if (final && final.sha256 !== asset.metadata.sha256) {
+        problems.push(fault('altered', `its sha256 of ${variant.key}/${FINAL_NAME} is another`))
+      }
+      if (name) listed.delete(`${name.cue}/${name.variant}`)
+    }
+    for (const name of listed.keys()) problems.push(fault('invalid', `it lists ${name}, which is not there`))
+    return problems
+  } catch (error) {
+    return [fault('invalid', messageOf(error))]
+  }
+}
+
+/** @returns objects compared */
+async function compareBucket(
+  storage: Storage,
+  out: string,
+  version: TreeVersion,
+  problems: VerifyProblem[],
+): Promise<number> {
+  const stored = new Map<string, StoredObject>()
+  for await (const object of storage.list(`${version.prefix}/`)) stored.set(object.key, object)
+  const expected = version.variants.flatMap(({ key, files }) => files.map((file) => `${key}/${file.name}`))
+  if (version.manifestPath !== null) expected.push(`${version.prefix}/${MANIFEST_NAME}`)
+  const tell = (key: string, code: VerifyProblem['code'], message: string) =>
+    problems.push({ where: 'bucket', key, code, message })
+  for (const key of expected) {
+    const object = stored.get(key)
+    stored.delete(key)
+    if (!object) tell(key, 'missing', `it is not in ${storage.description}`)
+    else if (!(await isSame(storage, object, join(out, ...key.split('/'))))) {
+      tell(key, 'differs', `the copy in ${storage.description} is another`)
+    }
+  }
+  for (const key of stored.keys())
+    tell(key, 'unexpected', `${storage.description} holds it, the disk does not`)
+  return expected.length
+}
+
+async function isSame(storage: Storage, object: StoredObject, path: string): Promise<boolean> {
+  const body = await readFile(path)
+  if (body.byteLength !== object.sizeBytes) return false
+  if (object.md5 !== null) return object.md5 === createHash('md5').update(body).digest('hex')
+  // A store that tells no MD5 must give the object itself.
+  const copy = await storage.get(object.key)
+  return copy !== null && createHash('sha256').update(copy).digest('hex') === (await hashFile(path))
+}
