@@ -18,8 +18,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 SCALES = {
     "mid": {
         "unet": (64, 128, 256, 512),
-        "heads": 4,
-        "vae": (8, 16, 32, 32),
+        "heads": 2,
+        "vae": (4, 4, 8, 16),
         "tiny": 8,
         "text": 256,
         "size": 1024,
@@ -157,7 +157,7 @@ def main():
         block_out_channels=scale["vae"],
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        norm_num_groups=8,
+        norm_num_groups=4,
         layers_per_block=1,
         mid_block_add_attention=False,
         sample_size=scale["size"],

@@ -140,7 +140,7 @@ ${size} × ${size}, ${pictures} pictures of ${steps} steps a run, median of ${ro
   const bare = measureBare()
   if (bare !== null) {
     const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(0)
-    console.log(`\nONNX Runtime alone, the same calls: ${bare.stepMs.toFixed(0)} ms a step, \
+    console.log(`\nONNX Runtime alone in its default settings, the same calls: ${bare.stepMs.toFixed(0)} ms a step, \
 peak ${mib(bare.peakRssBytes - weightBytes(false))} MiB over the weights (${mib(weightBytes(false))} MiB).`)
   }
 }
@@ -158,9 +158,9 @@ function weightBytes(withPreviewDecoder: boolean): number {
     .reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0)
 }
 
-/** For the UNet that make_model.py makes; null for another family. */
+/** bare.ts knows the model that make_model.py makes; null for any other. */
 function measureBare(): { stepMs: number; peakRssBytes: number } | null {
-  if (!existsSync(join(model, 'unet', 'model.onnx'))) return null
+  if (values.model !== undefined) return null
   const script = join(import.meta.dirname, 'bare.js')
   const sizes = [size, size, Math.max(steps, 3), ...(threads === undefined ? [] : [threads])].map(String)
   return JSON.parse(execFileSync(process.execPath, [script, model, ...sizes], { encoding: 'utf8' }))

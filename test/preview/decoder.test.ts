@@ -78,8 +78,14 @@ describe('parsePreviewDecoderConfig', () => {
       '{"_class_name": "AutoencoderTiny", "latent_channels": 16, "scaling_factor": 1.0, "shift_factor": 0.0}',
       { scalingFactor: 1, shiftFactor: 0, latentChannels: 16 },
     ],
-    ['{"scaling_factor": 1.5305, "shift_factor": 0.0609}', { scalingFactor: 1.5305, shiftFactor: 0.0609, latentChannels: undefined }], // biome-ignore format: one row
-    ['{"scaling_factor": null, "shift_factor": null}', { scalingFactor: 1, shiftFactor: 0, latentChannels: undefined }], // biome-ignore format: one row
+    [
+      '{"scaling_factor": 1.5305, "shift_factor": 0.0609}',
+      { scalingFactor: 1.5305, shiftFactor: 0.0609, latentChannels: undefined },
+    ],
+    [
+      '{"scaling_factor": null, "shift_factor": null}',
+      { scalingFactor: 1, shiftFactor: 0, latentChannels: undefined },
+    ],
     [
       '{"_class_name": "AutoencoderKL"}',
       { scalingFactor: 0.18215, shiftFactor: 0, latentChannels: undefined },

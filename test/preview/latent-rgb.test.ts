@@ -90,7 +90,13 @@ describe('latentsToRgb', () => {
   it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
     'makes no picture of %s, even in a channel that the factors ignore',
     (bad) => {
-      const ignoring: LatentRgbFactors = { factors: [[1, 1, 1], [0, 0, 0]], bias: [0, 0, 0] } // biome-ignore format: one row
+      const ignoring: LatentRgbFactors = {
+        factors: [
+          [1, 1, 1],
+          [0, 0, 0],
+        ],
+        bias: [0, 0, 0],
+      }
       for (let i = 0; i < 4; i++) {
         const latents = new Float32Array(4)
         latents[i] = bad

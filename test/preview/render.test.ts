@@ -131,7 +131,6 @@ describe('createPreviewRenderer', () => {
       [broken, 'E_PREVIEW_NOT_FINITE'],
       [odd, 'E_PREVIEW_SHAPE'],
     ] as const) {
-      // biome-ignore format: a table
       const renderer = createPreviewRenderer({ settings: settings({ method: 'taesd' }), decode, ...size })
       await expect(renderer.render(1, LATENTS, DIMS)).rejects.toMatchObject({ code })
     }
