@@ -92,7 +92,8 @@ interface ReadState {
  * @throws PregenError `E_LEDGER_UNREADABLE`
  */
 export async function readLedger(path: string): Promise<LedgerContent> {
-  return readState(path)
+  const { units, sent, damagedLines } = await readState(path)
+  return { units, sent, damagedLines }
 }
 
 /**
