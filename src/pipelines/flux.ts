@@ -56,7 +56,7 @@ export async function generateFlux(
   const [request] = requests as readonly [GenerateRequest]
 
   // 1. The schedule: sigmas 1 … 1/n, shifted by the number of image tokens where the config says so
-  const dims = latentDims(models, requests, 2 * models.vae.scale)
+  const dims = latentDims(models, requests)
   const [batch, channels, height, width] = dims
   const tokens = (height / 2) * (width / 2)
   const { scheduler, firstCall } = prepareSchedule(models.folder, request, {

@@ -1,6 +1,7 @@
 /** Where a batch starts: noise, or a picture's latents with noise on top; drawn in the order in which diffusers draws. */
 import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
 import { PregenError } from '../errors.ts'
+import { sizeMultiple } from '../model/facts.ts'
 import { createRandomGenerator } from '../random/create.ts'
 import type { RandomGenerator } from '../random/generator.ts'
 import { TorchCpuGenerator } from '../random/torch-cpu.ts'
@@ -20,12 +21,9 @@ export interface StartLatents {
 }
 
 /** @throws PregenError E_IMAGE_SIZE when the picture's size does not fit the latents' grid */
-export function latentDims(
-  models: ImageModels,
-  requests: readonly GenerateRequest[],
-  multiple: number,
-): LatentDims {
+export function latentDims(models: ImageModels, requests: readonly GenerateRequest[]): LatentDims {
   const { width, height } = requests[0]!
+  const multiple = sizeMultiple(models.folder)
   if (width % multiple !== 0 || height % multiple !== 0) {
     throw new PregenError('E_IMAGE_SIZE', `This model cannot make ${width} × ${height} pixels.`, {
       help: `Width and height must be multiples of ${multiple}.`,

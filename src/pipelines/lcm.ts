@@ -34,7 +34,7 @@ export async function generateLcm(
   const [request] = requests as readonly [GenerateRequest]
 
   // 1. The schedule; image-to-image's strength shortens it inside the scheduler
-  const dims = latentDims(models, requests, models.vae.scale)
+  const dims = latentDims(models, requests)
   const { scheduler, firstCall } = prepareSchedule(models.folder, request, { slicing: 'in-scheduler' })
 
   // 2. The latents to start from

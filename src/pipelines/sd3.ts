@@ -90,7 +90,7 @@ export async function generateSd3(
   const guidanceScale = request.guidanceScale > 1 ? request.guidanceScale : null
 
   // 1. The schedule; some models shift it with the picture's size
-  const dims = latentDims(models, requests, models.vae.scale * patch)
+  const dims = latentDims(models, requests)
   const tokens = Math.floor(dims[2] / patch) * Math.floor(dims[3] / patch)
   const { scheduler, firstCall } = prepareSchedule(models.folder, request, {
     slicing: 'floor-start',

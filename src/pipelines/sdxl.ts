@@ -74,7 +74,7 @@ export async function generateSdxl(
   const guidanceScale = request.guidanceScale > 1 && !embedded ? request.guidanceScale : null
 
   // 1. The schedule
-  const dims = latentDims(models, requests, models.vae.scale)
+  const dims = latentDims(models, requests)
   const { scheduler, firstCall } = prepareSchedule(models.folder, request, { slicing: 'floor-kept' })
 
   // 2. The latents to start from

@@ -1,0 +1,174 @@
+/** Every fault of a model folder at once, found before anything loads. */
+import { existsSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PregenError, PregenErrors } from '../errors.ts'
+import { checksumFaults } from './checksums.ts'
+import { CONTRACTS, type ComponentContract, PENULTIMATE } from './contract.ts'
+import type { ComponentName, ModelComponent, ModelFolder, TokenizerName } from './folder.ts'
+import { impostor, impostorFault } from './impostor.ts'
+import { checkModelFile } from './model-file.ts'
+import type { OnnxHeader } from './onnx-header.ts'
+import type { ProviderName } from './providers.ts'
+import { shapeFaults } from './shapes.ts'
+
+export interface CheckOptions {
+  /** The provider that will run the model; absent: what no provider can run is still a fault. */
+  readonly provider?: ProviderName | undefined
+  /** Where hashes of big files are kept between runs, for folders with a SHA256SUMS file. */
+  readonly cacheDir?: string | undefined
+}
+
+export interface CheckedComponent {
+  readonly name: ComponentName
+  readonly header: OnnxHeader
+}
+
+/**
+ * @returns what the .onnx files say, for reports
+ * @throws PregenErrors with everything that is wrong
+ */
+export async function checkModelFolder(
+  folder: ModelFolder,
+  options: CheckOptions = {},
+): Promise<readonly CheckedComponent[]> {
+  const faults: PregenError[] = []
+  const checked: CheckedComponent[] = []
+  for (const contract of CONTRACTS[folder.family]) {
+    const component = folder.components[contract.component]
+    if (component === undefined) {
+      if (isNeeded(folder, contract)) faults.push(missingComponent(folder, contract.component))
+      continue
+    }
+    const { header, faults: found } = await checkModelFile(component.modelPath)
+    faults.push(...found)
+    if (contract.tokenizer !== undefined) faults.push(...(await tokenizerFaults(folder, contract.tokenizer)))
+    if (header === null) continue
+    checked.push({ name: contract.component, header })
+    faults.push(
+      ...interfaceFaults(component, contract, header),
+      ...typeFaults(component, header, options.provider),
+    )
+  }
+  faults.push(...shapeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
+  faults.push(...(await checksumFaults(folder.path, options.cacheDir)))
+  if (faults.length > 0) throw new PregenErrors(faults)
+  return checked
+}
+
+/** An optional component is needed where model_index.json lists it; the VAE's halves are listed as one `vae`. */
+function isNeeded({ modelIndex }: ModelFolder, { component, optional = false }: ComponentContract): boolean {
+  if (!optional) return true
+  const entry = modelIndex[component]
+  return Array.isArray(entry) && entry.some((part) => part !== null)
+}
+
+function missingComponent({ path, family }: ModelFolder, name: ComponentName): PregenError {
+  return new PregenError('E_MODEL_COMPONENT_MISSING', `This ${family} model has no ${name}.`, {
+    help: 'Export or download the whole pipeline; docs/models.md shows which folders a family has.',
+    location: { file: join(path, name) },
+  })
+}
+
+const TOKENIZER_FILES = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer_config.json']
+
+async function tokenizerFaults(
+  { path, tokenizers }: ModelFolder,
+  name: TokenizerName,
+): Promise<PregenError[]> {
+  const folder = tokenizers[name]
+  const has = (file: string): boolean => folder !== undefined && existsSync(join(folder, file))
+  if (folder === undefined || !(has('tokenizer.json') || (has('vocab.json') && has('merges.txt')))) {
+    return [
+      new PregenError('E_MODEL_TOKENIZER_MISSING', `The model has no usable ${name}.`, {
+        help: 'It needs a tokenizer.json, or a vocab.json with a merges.txt.',
+        location: { file: folder ?? join(path, name) },
+      }),
+    ]
+  }
+  const faults: PregenError[] = []
+  for (const file of TOKENIZER_FILES.filter(has).map((each) => join(folder, each))) {
+    const handle = await open(file, 'r')
+    const { buffer, bytesRead } = await handle
+      .read(Buffer.alloc(256), 0, 256, 0)
+      .finally(() => handle.close())
+    const kind = impostor(buffer.subarray(0, bytesRead))
+    if (kind !== null) faults.push(impostorFault(kind, file))
+  }
+  return faults
+}
+
+function interfaceFaults(
+  component: ModelComponent,
+  contract: ComponentContract,
+  header: OnnxHeader,
+): PregenError[] {
+  const layers = component.config.num_hidden_layers
+  const penultimate = `hidden_states.${typeof layers === 'number' ? layers - 1 : 11}`
+  const inputs = header.inputs.map(({ name }) => name)
+  const outputs = header.outputs.map(({ name }) => name)
+  const missing = [
+    ...contract.inputs.filter((name) => !inputs.includes(name)).map((name) => `input ${name}`),
+    ...contract.outputs
+      .map((names) => names.map((name) => (name === PENULTIMATE ? penultimate : name)))
+      .filter((names) => !names.some((name) => outputs.includes(name)))
+      .map((names) => `output ${names.join(' or ')}`),
+  ]
+  const known = [...contract.inputs, ...(contract.optionalInputs ?? [])]
+  const unknown = inputs.filter((name) => !known.includes(name))
+  if (missing.length === 0 && unknown.length === 0) return []
+  const parts = [
+    ...(missing.length > 0 ? [`lacks ${missing.join(', ')}`] : []),
+    ...(unknown.length > 0
+      ? [`wants ${unknown.map((name) => `input ${name}`).join(', ')}, which nothing feeds`]
+      : []),
+  ]
+  return [
+    new PregenError('E_MODEL_INTERFACE', `${component.name} ${parts.join(' and ')}.`, {
+      help:
+        `It has inputs ${inputs.join(', ') || 'none'}; outputs ${outputs.join(', ') || 'none'}. ` +
+        'Export it with optimum-cli export onnx, or name the right pipeline in the sheet.',
+      location: { file: component.modelPath },
+    }),
+  ]
+}
+
+const FEEDABLE = new Set(['float32', 'float16', 'float64', 'int64', 'int32', 'bool'])
+const SMALL_FLOATS = ['float8e4m3fn', 'float8e4m3fnuz', 'float8e5m2', 'float8e5m2fnuz', 'float4e2m1']
+
+/** Weights that a provider has no kernels for. */
+const UNRUNNABLE: Readonly<Record<ProviderName, readonly string[]>> = {
+  cuda: [],
+  dml: ['bfloat16', ...SMALL_FLOATS],
+  webgpu: ['bfloat16', 'float64', ...SMALL_FLOATS],
+  coreml: ['bfloat16', ...SMALL_FLOATS],
+  cpu: ['bfloat16', ...SMALL_FLOATS],
+}
+
+function typeFaults(
+  component: ModelComponent,
+  header: OnnxHeader,
+  provider: ProviderName | undefined,
+): PregenError[] {
+  const location = { file: component.modelPath }
+  const help = 'Export it as fp32 or fp16 (optimum-cli export onnx --dtype fp16).'
+  const unfeedable = [...header.inputs, ...header.outputs].filter(({ type }) => !FEEDABLE.has(type))
+  const faults = unfeedable.map(
+    ({ name, type }) =>
+      new PregenError(
+        'E_MODEL_DTYPE',
+        `${component.name}: ${name} is ${type}, which cannot cross into JavaScript.`,
+        {
+          help,
+          location,
+        },
+      ),
+  )
+  const unrunnable =
+    provider === undefined ? [] : header.weightTypes.filter((type) => UNRUNNABLE[provider].includes(type))
+  if (unrunnable.length > 0) {
+    const what = `${component.name} has ${unrunnable.join(' and ')} weights, which ${provider} cannot run.`
+    faults.push(new PregenError('E_MODEL_DTYPE', what, { help, location }))
+  }
+  return faults
+}

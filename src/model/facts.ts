@@ -1,0 +1,126 @@
+/** What planning must know of a folder, with a fingerprint over every file that decides pixels. */
+import { createHash } from 'node:crypto'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import type { ModelFacts } from '../plan/model-facts.ts'
+import { FAMILY_CLASSES } from './families.ts'
+import { createFileHasher } from './file-hash.ts'
+import type { ModelFolder } from './folder.ts'
+import { readOnnxHeader } from './onnx-header.ts'
+
+export interface ModelFactsOptions {
+  /** Where hashes of big files are kept between runs; absent: every file is hashed anew. */
+  readonly cacheDir?: string | undefined
+}
+
+/** diffusers' limit of `max_sequence_length`. */
+const MAX_T5_LENGTH = 512
+
+/** @param folder checked by `checkModelFolder`, so that its files are what they seem */
+export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions = {}): Promise<ModelFacts> {
+  const { family, vae, components } = folder
+  const { steps, guidanceScale } = FAMILY_CLASSES[family]
+  const [sampleHeight, sampleWidth] = sampleSize(folder)
+  const readsT5 = family === 'flux' || (family === 'sd3' && components.text_encoder_3 !== undefined)
+  return {
+    family,
+    fingerprint: await fingerprint(folder, options.cacheDir),
+    defaults: { steps, guidanceScale, width: sampleWidth * vae.scale, height: sampleHeight * vae.scale },
+    sizeMultiple: sizeMultiple(folder),
+    latentChannels: vae.latentChannels,
+    schedulerClass: folder.schedulerClass,
+    schedulerConfig: folder.schedulerConfig,
+    hasVaeEncoder: components.vae_encoder !== undefined,
+    hasPreviewDecoder: folder.previewDecoder !== null,
+    hasLatentRgb: hasLatentRgb(folder),
+    maxSequenceLength: readsT5 ? MAX_T5_LENGTH : null,
+  }
+}
+
+/**
+ * Width and height in pixels must be multiples of this. A UNet of n levels halves its latents n − 1 times, and traced
+ * exports cannot make up for an odd size as torch does; transformers take patches.
+ */
+export function sizeMultiple({ family, vae, components }: ModelFolder): number {
+  if (family === 'flux') return 2 * vae.scale
+  if (family === 'sd3') {
+    const patch = components.transformer?.config.patch_size
+    return (typeof patch === 'number' ? patch : 2) * vae.scale
+  }
+  const levels = components.unet?.config.block_out_channels
+  return vae.scale * (Array.isArray(levels) ? 2 ** (levels.length - 1) : 1)
+}
+
+/** [height, width] of the latents that the denoiser was trained for. FLUX's config has none. */
+function sampleSize({ family, components }: ModelFolder): readonly [number, number] {
+  const size = (components.unet ?? components.transformer)?.config.sample_size
+  if (typeof size === 'number') return [size, size]
+  if (Array.isArray(size) && typeof size[0] === 'number' && typeof size[1] === 'number')
+    return [size[0], size[1]]
+  const otherwise = FAMILY_CLASSES[family].sampleSize
+  return [otherwise, otherwise]
+}
+
+/** `preview.json` in the folder, or the family's published factors, which are for its usual number of channels. */
+function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
+  return (
+    existsSync(join(path, 'preview.json')) || vae.latentChannels === FAMILY_CLASSES[family].latentChannels
+  )
+}
+
+/** sha-256 over the names, sizes and contents of the deciding files, whatever folder they lie in. */
+async function fingerprint(folder: ModelFolder, cacheDir: string | undefined): Promise<string> {
+  const hasher = await createFileHasher(cacheDir)
+  const digest = createHash('sha256').update(`${folder.family}\n`)
+  for (const { name, path } of await decidingFiles(folder)) {
+    digest.update(`${name}\n${statSync(path).size}\n${await hasher.hash(path)}\n`)
+  }
+  await hasher.save()
+  return digest.digest('hex')
+}
+
+const TOKENIZER_FILES = [
+  'added_tokens.json',
+  'merges.txt',
+  'special_tokens_map.json',
+  'spiece.model',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'vocab.json',
+]
+
+async function decidingFiles(folder: ModelFolder): Promise<{ name: string; path: string }[]> {
+  const { path: root, components, tokenizers, previewDecoder } = folder
+  const paths = [
+    join(root, 'model_index.json'),
+    join(root, 'preview.json'),
+    join(root, 'scheduler', 'scheduler_config.json'),
+    ...Object.values(tokenizers).flatMap((each) => TOKENIZER_FILES.map((file) => join(each, file))),
+  ]
+  for (const component of Object.values(components)) {
+    paths.push(join(component.folder, 'config.json'), ...(await modelFiles(component.modelPath)))
+  }
+  const files = paths
+    .filter((path) => existsSync(path))
+    .map((path) => ({ name: relative(root, path).split(sep).join('/'), path }))
+  if (previewDecoder !== null) {
+    const config = join(dirname(previewDecoder), 'config.json')
+    const own = [...(await modelFiles(previewDecoder)), ...(existsSync(config) ? [config] : [])]
+    const base = dirname(previewDecoder)
+    files.push(
+      ...own.map((path) => ({ name: `preview-decoder:${relative(base, path).split(sep).join('/')}`, path })),
+    )
+  }
+  return files.sort((left, right) => (left.name < right.name ? -1 : 1))
+}
+
+/** An .onnx file and the data files that it names. */
+async function modelFiles(path: string): Promise<string[]> {
+  if (!existsSync(path)) return []
+  const { externalData } = await readOnnxHeader(path)
+  const locations = [...new Set(externalData.map(({ location }) => location))]
+  return [
+    path,
+    ...locations.map((location) => join(dirname(path), location)).filter((file) => existsSync(file)),
+  ]
+}

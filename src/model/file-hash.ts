@@ -1,0 +1,74 @@
+/** SHA-256 of files; big ones are hashed once and remembered by size and time of change. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+
+/** Smaller files are hashed every time: it costs less than a look-up is worth. */
+const REMEMBERED_BYTES = 2 ** 20
+const CACHE_FILE = 'model-hashes.json'
+
+interface Remembered {
+  readonly size: number
+  readonly mtimeMs: number
+  readonly sha256: string
+}
+
+export interface FileHasher {
+  /** Lower-case hexadecimal. */
+  hash(path: string): Promise<string>
+  /** Writes what was learnt, for the next run; does nothing without a cache folder. */
+  save(): Promise<void>
+}
+
+/** @param cacheDir undefined: nothing is remembered */
+export async function createFileHasher(cacheDir: string | undefined): Promise<FileHasher> {
+  const cachePath = cacheDir === undefined ? null : join(cacheDir, CACHE_FILE)
+  const known = cachePath === null ? new Map<string, Remembered>() : await readCache(cachePath)
+  let changed = false
+  return {
+    async hash(path) {
+      const { size, mtimeMs } = await stat(path)
+      const entry = known.get(path)
+      if (entry !== undefined && entry.size === size && entry.mtimeMs === mtimeMs) return entry.sha256
+      const digest = createHash('sha256')
+      await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), digest)
+      const sha256 = digest.digest('hex')
+      if (size >= REMEMBERED_BYTES) {
+        known.set(path, { size, mtimeMs, sha256 })
+        changed = true
+      }
+      return sha256
+    },
+    async save() {
+      if (cachePath === null || cacheDir === undefined || !changed) return
+      await mkdir(cacheDir, { recursive: true })
+      const temporary = `${cachePath}.${process.pid}.tmp`
+      await writeFile(temporary, JSON.stringify(Object.fromEntries(known)))
+      await rename(temporary, cachePath)
+      changed = false
+    },
+  }
+}
+
+/** A cache that is missing or damaged is an empty one: it holds nothing that cannot be computed again. */
+async function readCache(path: string): Promise<Map<string, Remembered>> {
+  const text = await readFile(path, 'utf8').catch(() => '{}')
+  const entries = new Map<string, Remembered>()
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return entries
+  }
+  if (typeof value !== 'object' || value === null) return entries
+  for (const [file, entry] of Object.entries(value)) if (isRemembered(entry)) entries.set(file, entry)
+  return entries
+}
+
+function isRemembered(value: unknown): value is Remembered {
+  if (typeof value !== 'object' || value === null) return false
+  const { size, mtimeMs, sha256 } = value as Partial<Record<keyof Remembered, unknown>>
+  return typeof size === 'number' && typeof mtimeMs === 'number' && /^[0-9a-f]{64}$/.test(String(sha256))
+}

@@ -1,0 +1,241 @@
+/**
+ * What an .onnx file says about itself, without loading its weights: versions, inputs, outputs, element types and the
+ * files that its tensors lie in. Field numbers are those of onnx.proto3.
+ */
+import { open } from 'node:fs/promises'
+import { ProtobufError, type ProtobufField, ProtobufReader } from './protobuf-reader.ts'
+
+export interface OnnxValue {
+  readonly name: string
+  /** `float32`, `float16`, `bfloat16`, `int64`, … */
+  readonly type: string
+  /** A number, or the name of a free dimension (`?` where it has none). */
+  readonly dims: readonly (number | string)[]
+}
+
+/** A tensor's place in a file beside the model. */
+export interface ExternalData {
+  readonly tensor: string
+  /** Relative path, as written in the model. */
+  readonly location: string
+  readonly offset: number
+  /** null: to the end of the file. */
+  readonly length: number | null
+}
+
+export interface OnnxHeader {
+  readonly irVersion: number
+  /** Version of the standard operators (domain `ai.onnx`), 0 when the model imports none. */
+  readonly opset: number
+  readonly inputs: readonly OnnxValue[]
+  readonly outputs: readonly OnnxValue[]
+  readonly externalData: readonly ExternalData[]
+  /** Element types of the weights, each once. */
+  readonly weightTypes: readonly string[]
+  readonly sizeBytes: number
+}
+
+/** TensorProto.DataType */
+const TYPES = [
+  'undefined',
+  'float32',
+  'uint8',
+  'int8',
+  'uint16',
+  'int16',
+  'int32',
+  'int64',
+  'string',
+  'bool',
+  'float16',
+  'float64',
+  'uint32',
+  'uint64',
+  'complex64',
+  'complex128',
+  'bfloat16',
+  'float8e4m3fn',
+  'float8e4m3fnuz',
+  'float8e5m2',
+  'float8e5m2fnuz',
+  'uint4',
+  'int4',
+  'float4e2m1',
+] as const
+
+const MODEL = { irVersion: 1, graph: 7, opsetImport: 8 } as const
+const OPSET = { domain: 1, version: 2 } as const
+const GRAPH = { node: 1, initializer: 5, input: 11, output: 12 } as const
+const NODE = { attribute: 5 } as const
+const ATTRIBUTE = { tensor: 5, graph: 6, tensors: 10, graphs: 11 } as const
+const TENSOR = { dataType: 2, name: 8, externalData: 13, dataLocation: 14 } as const
+const ENTRY = { key: 1, value: 2 } as const
+const VALUE_INFO = { name: 1, type: 2 } as const
+const TYPE = { tensorType: 1 } as const
+const TENSOR_TYPE = { elemType: 1, shape: 2 } as const
+const SHAPE = { dim: 1 } as const
+const DIM = { value: 1, param: 2 } as const
+
+/** Subgraphs (If, Loop) deeper than this are no model. */
+const MAX_DEPTH = 16
+
+/**
+ * @throws ProtobufError for a file that is cut off or is no ONNX model; the file system's own errors
+ */
+export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const walker = new HeaderWalker(new ProtobufReader(file, size), size)
+    return await walker.model()
+  } finally {
+    await file.close()
+  }
+}
+
+class HeaderWalker {
+  readonly #reader: ProtobufReader
+  readonly #size: number
+  readonly #inputs: OnnxValue[] = []
+  readonly #outputs: OnnxValue[] = []
+  readonly #initializers = new Set<string>()
+  readonly #externalData: ExternalData[] = []
+  readonly #weightTypes = new Set<string>()
+
+  constructor(reader: ProtobufReader, size: number) {
+    this.#reader = reader
+    this.#size = size
+  }
+
+  async model(): Promise<OnnxHeader> {
+    let irVersion = 0
+    let opset = 0
+    let graphs = 0
+    for await (const field of this.#reader.fields(0, this.#size)) {
+      if (field.number === MODEL.irVersion) irVersion = Number(field.varint)
+      else if (field.number === MODEL.opsetImport) opset = Math.max(opset, await this.#opset(field))
+      else if (field.number === MODEL.graph && field.wireType === 2) {
+        graphs++
+        await this.#graph(field, 0)
+      }
+    }
+    if (irVersion === 0 || graphs !== 1) throw new ProtobufError('malformed', 'it holds no ONNX graph')
+    return {
+      irVersion,
+      opset,
+      // Files of IR version 3 list weights among the inputs; those are no inputs to feed.
+      inputs: this.#inputs.filter(({ name }) => !this.#initializers.has(name)),
+      outputs: this.#outputs,
+      externalData: this.#externalData,
+      weightTypes: [...this.#weightTypes],
+      sizeBytes: this.#size,
+    }
+  }
+
+  /** Version of the standard domain, 0 for any other. */
+  async #opset(field: ProtobufField): Promise<number> {
+    let domain = ''
+    let version = 0
+    for await (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === OPSET.domain) domain = await this.#reader.text(part)
+      else if (part.number === OPSET.version) version = Number(part.varint)
+    }
+    return domain === '' || domain === 'ai.onnx' ? version : 0
+  }
+
+  async #graph(field: ProtobufField, depth: number): Promise<void> {
+    if (depth > MAX_DEPTH) throw new ProtobufError('malformed', `graphs nested ${depth} deep`)
+    for await (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.wireType !== 2) continue
+      if (part.number === GRAPH.initializer) await this.#tensor(part, depth === 0)
+      else if (part.number === GRAPH.node) await this.#node(part, depth)
+      else if (part.number === GRAPH.input && depth === 0) this.#inputs.push(await this.#value(part))
+      else if (part.number === GRAPH.output && depth === 0) this.#outputs.push(await this.#value(part))
+    }
+  }
+
+  /** Constants and subgraphs may carry tensors, and so external data, of their own. */
+  async #node(field: ProtobufField, depth: number): Promise<void> {
+    for await (const attribute of this.#reader.fields(field.start, field.end)) {
+      if (attribute.number !== NODE.attribute) continue
+      for await (const part of this.#reader.fields(attribute.start, attribute.end)) {
+        if (part.wireType !== 2) continue
+        if (part.number === ATTRIBUTE.tensor || part.number === ATTRIBUTE.tensors)
+          await this.#tensor(part, false)
+        if (part.number === ATTRIBUTE.graph || part.number === ATTRIBUTE.graphs)
+          await this.#graph(part, depth + 1)
+      }
+    }
+  }
+
+  async #tensor(field: ProtobufField, isWeight: boolean): Promise<void> {
+    let name = ''
+    let external = false
+    let type = TYPES[0] as string
+    const entries = new Map<string, string>()
+    for await (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === TENSOR.name) name = await this.#reader.text(part)
+      else if (part.number === TENSOR.dataType) type = typeName(Number(part.varint))
+      else if (part.number === TENSOR.dataLocation) external = part.varint === 1n
+      else if (part.number === TENSOR.externalData) {
+        const [key, value] = await this.#entry(part)
+        entries.set(key, value)
+      }
+    }
+    if (isWeight) {
+      this.#initializers.add(name)
+      this.#weightTypes.add(type)
+    }
+    if (!external) return
+    const length = entries.get('length')
+    this.#externalData.push({
+      tensor: name,
+      location: entries.get('location') ?? '',
+      offset: Number(entries.get('offset') ?? 0),
+      length: length === undefined ? null : Number(length),
+    })
+  }
+
+  async #entry(field: ProtobufField): Promise<[string, string]> {
+    let key = ''
+    let value = ''
+    for await (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === ENTRY.key) key = await this.#reader.text(part)
+      else if (part.number === ENTRY.value) value = await this.#reader.text(part)
+    }
+    return [key, value]
+  }
+
+  async #value(field: ProtobufField): Promise<OnnxValue> {
+    let name = ''
+    let type = TYPES[0] as string
+    const dims: (number | string)[] = []
+    for await (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === VALUE_INFO.name) name = await this.#reader.text(part)
+      if (part.number !== VALUE_INFO.type) continue
+      for await (const kind of this.#reader.fields(part.start, part.end)) {
+        if (kind.number !== TYPE.tensorType) continue
+        for await (const tensor of this.#reader.fields(kind.start, kind.end)) {
+          if (tensor.number === TENSOR_TYPE.elemType) type = typeName(Number(tensor.varint))
+          if (tensor.number !== TENSOR_TYPE.shape) continue
+          for await (const dim of this.#reader.fields(tensor.start, tensor.end)) {
+            if (dim.number === SHAPE.dim) dims.push(await this.#dim(dim))
+          }
+        }
+      }
+    }
+    return { name, type, dims }
+  }
+
+  async #dim(field: ProtobufField): Promise<number | string> {
+    for await (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === DIM.value) return Number(part.varint)
+      if (part.number === DIM.param) return this.#reader.text(part)
+    }
+    return '?'
+  }
+}
+
+function typeName(code: number): string {
+  return TYPES[code] ?? `type ${code}`
+}
