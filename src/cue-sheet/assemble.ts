@@ -1,6 +1,5 @@
 /** Sheet of the right shape → checked sheet: references, merged levels, listed variants. */
 import { dirname, resolve } from 'node:path'
-import { reportTwins } from './check-ids.ts'
 import { checkSegments, readCallback, readStorage } from './connections.ts'
 import type { SheetDocument } from './convert.ts'
 import { didYouMean } from './did-you-mean.ts'
@@ -161,13 +160,10 @@ function checkVariantIds(
   for (const { id, path } of variants) {
     const fold = foldId(id)
     const twin = folds.get(fold)
-    if (twin === undefined) folds.set(fold, id)
-    else if (twin === id) {
-      const message = `cues.${cue} has two variants "${id}".`
-      faults.add('E_DUPLICATE_ID', doc.locate(path), message, 'Rename one of the two.')
-    } else reportTwins(twin, id, ['cues', cue], doc, faults)
-    // Listed ids have been checked with the keys of the file.
-    const fault = path[2] === 'variants' ? undefined : findIdFault(id)
+    folds.set(fold, twin ?? id)
+    // Listed ids have been checked with the keys of the file, and come first.
+    if (path[2] === 'variants') continue
+    const fault = findIdFault(id)
     if (fault)
       faults.add(
         fault.code,
@@ -175,6 +171,9 @@ function checkVariantIds(
         `The variant id ${JSON.stringify(id)} ${fault.why}.`,
         fault.help,
       )
+    if (twin === undefined) continue
+    const message = `cues.${cue} has two variants "${id}"${twin === id ? '' : ` (the other is "${twin}")`}.`
+    faults.add('E_DUPLICATE_ID', doc.locate(path), message, 'Rename one of the two.')
   }
 }
 

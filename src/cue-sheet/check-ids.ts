@@ -21,19 +21,10 @@ function checkList(list: SheetPath, doc: SheetDocument, faults: Faults): void {
     const fold = foldId(id)
     const twin = folds.get(fold)
     if (twin === undefined) folds.set(fold, id)
-    else reportTwins(twin, id, list, doc, faults)
+    else {
+      const message = `The ids "${twin}" and "${id}" under ${formatPath(list)} are one name on some file systems.`
+      const help = 'Let them differ in more than case or the way accents are stored.'
+      faults.add('E_IDS_COLLIDE', doc.locate([...list, id], 'key'), message, help)
+    }
   }
-}
-
-/** Two ids of one list that some file system would take for one. */
-export function reportTwins(
-  first: string,
-  second: string,
-  list: SheetPath,
-  doc: SheetDocument,
-  faults: Faults,
-): void {
-  const message = `The ids "${first}" and "${second}" under ${formatPath(list)} are one name on some file systems.`
-  const help = 'Let them differ in more than case or the way accents are stored.'
-  faults.add('E_IDS_COLLIDE', doc.locate([...list, second], 'key'), message, help)
 }

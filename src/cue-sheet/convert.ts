@@ -141,7 +141,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
       faults.add('E_BAD_KEY', placeOf(key ?? pair.value), message, help)
       return undefined
     }
-    if (key.value === '<<' && key.type === 'PLAIN') {
+    if (isMergeKey(key)) {
       const help = 'Merge keys are not part of YAML 1.2: use "extends" on a program, or "defaults".'
       faults.add('E_MERGE_KEY', placeOf(key), `${formatPath(path)} has a merge key "<<".`, help)
       return undefined
@@ -180,7 +180,12 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
     }
     for (const found of malformed) {
       const message = `${formatPath(path)} has "${found}", which names no variable.`
-      faults.add('E_BAD_INTERPOLATION', placeOf(scalar), message, `Write \${NAME}, or $\${ for a literal \${.`)
+      faults.add(
+        'E_BAD_INTERPOLATION',
+        placeOf(scalar),
+        message,
+        `Write \${NAME}, or $\${ for a literal \${.`,
+      )
     }
     const last = path.findLast((part) => typeof part === 'string')
     const isText = scalar.type !== 'PLAIN' || (typeof last === 'string' && TEXT_KEYS.has(last))
@@ -249,8 +254,17 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
   }
 }
 
+/** Keys that are refused, and that no path leads to. */
+function isForbidden(key: Scalar): boolean {
+  return isMergeKey(key) || key.value === '__proto__'
+}
+
+function isMergeKey(key: Scalar): boolean {
+  return key.value === '<<' && key.type === 'PLAIN'
+}
+
 function keyText(key: Node): string | undefined {
-  if (!isScalar(key)) return undefined
+  if (!isScalar(key) || isForbidden(key)) return undefined
   return typeof key.value === 'string' ? key.value : key.source
 }
 

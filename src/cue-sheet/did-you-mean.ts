@@ -4,7 +4,8 @@ import { distance } from 'fastest-levenshtein'
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const wanted = word.toLowerCase().replaceAll('-', '_')
   let best: string | undefined
-  let bestDistance = Math.max(1, Math.floor(Math.min(word.length, 12) / 3)) + 1
+  // Two letters that changed places count as two edits.
+  let bestDistance = (word.length <= 3 ? 1 : Math.max(2, Math.floor(Math.min(word.length, 12) / 3))) + 1
   for (const candidate of candidates) {
     const found = distance(wanted, candidate.toLowerCase().replaceAll('-', '_'))
     if (found < bestDistance) {

@@ -4,7 +4,7 @@ import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import type { SheetDocument } from './convert.ts'
 import { nearest } from './did-you-mean.ts'
 import { type Faults, formatPath, type SheetPath } from './faults.ts'
-import { findSchedulerName, SCHEDULER_WORDS } from './scheduler-names.ts'
+import { findScheduler, SCHEDULER_WORDS } from './scheduler-names.ts'
 import type { LayerInput } from './schema.ts'
 import { MAX_SEED, SETTING_RULES, type SettingKey } from './settings.ts'
 import type { SettingName, SettingOrigins, Settings, SheetPreviews, SheetScheduler } from './sheet.ts'
@@ -216,8 +216,8 @@ function readScheduler(
   const { name: word, ...config } = typeof value === 'string' ? { name: value } : value
   const overrides: SchedulerConfig = config
   if (word === undefined) return { name: undefined, config: overrides }
-  const name = findSchedulerName(word)
-  if (name === undefined) {
+  const found = findScheduler(word, overrides)
+  if (found === null) {
     const at = typeof value === 'string' ? path : [...path, 'name']
     const guess = nearest(word, SCHEDULER_WORDS)
     const valid = `Valid: ${SCHEDULER_WORDS.join(', ')}.`
@@ -225,5 +225,5 @@ function readScheduler(
     const help = guess === undefined ? valid : `Did you mean "${guess}"? ${valid}`
     faults.add('E_UNKNOWN_SCHEDULER', doc.locate(at), message, help)
   }
-  return { name, config: overrides }
+  return { name: found?.name, config: { ...found?.impliedConfig, ...overrides } }
 }

@@ -46,7 +46,12 @@ function readValues(
   const seen = new Map<string, number>()
   return values.flatMap((value, index) => {
     const at = [...path, index]
+    const name = path.at(-1)
     const slug = slugOf(value)
+    const layer =
+      typeof name === 'string' && isSettingKey(name) ? readSetting(name, value, at, context) : undefined
+    if (layer === null) return []
+    if (layer === undefined) checkAsWritten(value, at, context)
     const earlier = seen.get(slug)
     if (slug === '') {
       const help = 'An id needs a letter or a digit: give the value one, or list variants instead.'
@@ -64,29 +69,34 @@ function readValues(
       return []
     }
     seen.set(slug, index)
-    const name = path.at(-1)
-    if (typeof name === 'string' && isSettingKey(name)) return readSetting(name, value, slug, at, context)
-    const written = doc.written(at) ?? String(value)
-    if (typeof value === 'number' && written !== String(value)) {
-      const message = `${formatPath(at)} is the number ${written}, which would read ${value}.`
-      faults.add('E_ID_NOT_TEXT', doc.locate(at), message, `Quote it: "${written}".`)
-    }
-    return [{ slug, text: String(value), layer: undefined }]
+    return [{ slug, text: String(value), layer }]
   })
 }
 
+/** A bare number that feeds a template must read as it is written. */
+function checkAsWritten(
+  value: string | number | boolean,
+  at: SheetPath,
+  { doc, faults }: LayerContext,
+): void {
+  const written = doc.written(at)
+  if (typeof value !== 'number' || written === undefined || written === String(value)) return
+  const message = `${formatPath(at)} is the number ${written}, which would read ${value}.`
+  faults.add('E_ID_NOT_TEXT', doc.locate(at), message, `Quote it: "${written}".`)
+}
+
+/** What one value of a setting's axis sets; null after a fault. */
 function readSetting(
   key: string,
   value: string | number | boolean,
-  slug: string,
   at: SheetPath,
   context: LayerContext,
-): AxisValue[] {
+): Layer | null {
   const parsed = layerSchema.safeParse({ [key]: value })
-  if (parsed.success) return [{ slug, text: String(value), layer: readLayer(parsed.data, () => at, context) }]
+  if (parsed.success) return readLayer(parsed.data, () => at, context)
   const issues = parsed.error.issues.map((issue) => ({ ...issue, path: [...at] }))
   explainIssues(issues, context.doc, context.faults)
-  return []
+  return null
 }
 
 /** An axis that sets nothing and fills nothing is a slip. */

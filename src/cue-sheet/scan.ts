@@ -18,8 +18,9 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
   const lines = new LineCounter()
   const place = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(Math.min(offset, text.length))
-    return { file, line: Math.max(1, line), column: Math.max(1, col) }
+    return { file, line, column: col }
   }
+  lines.addNewLine(0)
   const parser = new Parser(lines.addNewLine)
   const tokens = []
   for (const lexeme of new Lexer().lex(text)) {

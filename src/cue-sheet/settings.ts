@@ -1,5 +1,6 @@
 /** Every setting that a level of a sheet may have: its schema, its range in words, and the code of its fault. */
 import { z } from 'zod'
+import { SCHEDULER_WORDS } from './scheduler-names.ts'
 
 export const MAX_STEPS = 1000
 export const MAX_SIDE = 8192
@@ -12,9 +13,14 @@ export const MAX_PROMPT_CHARS = 20_000
 
 const schedulerValue = z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.number())])
 
+const schedulerName = z
+  .string()
+  .min(1)
+  .meta({ examples: [...SCHEDULER_WORDS] })
+
 const schedulerSchema = z.union([
-  z.string().min(1),
-  z.object({ name: z.string().min(1).optional() }).catchall(schedulerValue),
+  schedulerName,
+  z.object({ name: schedulerName.optional() }).catchall(schedulerValue),
 ])
 
 export const previewsMapSchema = z.strictObject({
