@@ -60,7 +60,12 @@ export interface Ledger extends LedgerContent {
   forgetUnit(key: string): Promise<void>
   /** Records confirmed objects of one folder key. Not synced: what a power cut takes away is sent again. */
   recordSent(target: string, key: string, objects: Readonly<Record<string, SentObject>>): Promise<void>
-  /** Forgets objects whose state in the store is not known any more. */
+  /**
+   * Puts known objects in doubt before they are replaced or deleted: from here on they stand in the store with a
+   * content that nobody knows (sha256 `""`). Synced: a power cut must not bring the old word back.
+   */
+  doubtSent(target: string, key: string, names: readonly string[]): Promise<void>
+  /** Forgets objects that have been deleted. */
   forgetSent(target: string, key: string, names: readonly string[]): Promise<void>
   close(): Promise<void>
 }
@@ -157,6 +162,10 @@ function createLedger(path: string, handle: FileHandle, state: ReadState, faults
     tail = done.catch(() => undefined)
     return done
   }
+  const knownNames = (target: string, key: string, names: readonly string[]): readonly string[] => {
+    const objects = state.sent.get(target)?.get(key)
+    return names.filter((name) => objects?.has(name))
+  }
   return {
     path,
     units: state.units,
@@ -167,14 +176,18 @@ function createLedger(path: string, handle: FileHandle, state: ReadState, faults
       if (state.units.has(key)) await append({ type: 'unit', key, unit: null }, true)
     },
     recordSent: (target, key, objects) => append({ type: 'sent', target, key, objects }, false),
+    async doubtSent(target, key, names) {
+      const doubted = { sha256: '', sizeBytes: 0, etag: null }
+      const known = knownNames(target, key, names)
+      if (known.length === 0) return
+      const objects = Object.fromEntries(known.map((name) => [name, doubted]))
+      await append({ type: 'sent', target, key, objects }, true)
+    },
     async forgetSent(target, key, names) {
-      const known = state.sent.get(target)?.get(key)
-      const gone = names.filter((name) => known?.has(name))
-      if (gone.length === 0) return
-      await append(
-        { type: 'sent', target, key, objects: Object.fromEntries(gone.map((name) => [name, null])) },
-        true,
-      )
+      const known = knownNames(target, key, names)
+      if (known.length === 0) return
+      const objects = Object.fromEntries(known.map((name) => [name, null]))
+      await append({ type: 'sent', target, key, objects }, false)
     },
     async close() {
       await tail
@@ -236,7 +249,6 @@ function applyLine(state: ReadState, line: Line): void {
     if (object) objects.set(name, object)
     else objects.delete(name)
   }
-  if (objects.size === 0) keys.delete(line.key)
 }
 
 function liveLines(state: ReadState): readonly Line[] {

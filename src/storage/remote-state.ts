@@ -21,8 +21,8 @@ export interface RemoteState {
    */
   has(key: string, file: UploadFile, readMd5: () => Promise<string>): Promise<boolean>
   /**
-   * Makes ready for objects of a folder to be replaced: takes back the marker of the earlier set, and forgets
-   * what is about to be overwritten.
+   * Makes ready for objects of a folder to be replaced: takes back the marker of the earlier set, and puts
+   * in doubt what is about to be overwritten.
    * @returns whether a marker was taken back, which then must be sent anew
    */
   retract(key: string, due: readonly UploadFile[]): Promise<boolean>
@@ -59,10 +59,11 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
     return new Set((await list()).get(key)?.keys() ?? [])
   }
   const remove = async (key: string, names: readonly string[], consequence: string): Promise<void> => {
-    await ledger?.forgetSent(target, key, names)
+    await ledger?.doubtSent(target, key, names)
     for (const name of names) {
       try {
         await storage.delete(`${key}/${name}`)
+        await ledger?.forgetSent(target, key, [name])
         if (listing) (await listing).get(key)?.delete(name)
       } catch (error) {
         if (!isDenied(error)) throw error
@@ -86,7 +87,7 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
       const hasMarker = (await namesOf(key)).has(TIMING_NAME)
       const taken = hasMarker && !isMarkerOnly
       if (taken) await remove(key, [TIMING_NAME], 'while pictures are replaced, their timing.json stays')
-      await ledger?.forgetSent(
+      await ledger?.doubtSent(
         target,
         key,
         due.map((file) => file.name),

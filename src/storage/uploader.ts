@@ -3,6 +3,7 @@
  * `timing.json` goes after all its other objects are confirmed, and the run's manifest after all variants.
  */
 import { createHash } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pLimit from 'p-limit'
@@ -121,6 +122,8 @@ interface Job {
 export function createUploader(options: UploaderOptions): Uploader {
   const concurrency = options.concurrency ?? 16
   const abort = new AbortController()
+  // One listener a request and pause, removed again; Node warns at eleven.
+  setMaxListeners(0, abort.signal)
   const onAbort = () => abort.abort(abortedError())
   if (options.signal?.aborted) onAbort()
   options.signal?.addEventListener('abort', onAbort, { once: true })

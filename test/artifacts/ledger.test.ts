@@ -58,6 +58,16 @@ describe('ledger', () => {
     expect([...(read.sent.get(target)?.get(key(1))?.keys() ?? [])]).toEqual(['final.png'])
   })
 
+  it('keeps in mind that a doubted object stands in the store, but not with which content', async () => {
+    const path = join(await temporaryFolder(), 'ledger.ndjson')
+    const ledger = await openLedger(path)
+    await ledger.recordSent(target, key(1), { 'final.png': sent('x') })
+    await ledger.doubtSent(target, key(1), ['final.png', 'never-sent.png'])
+    await ledger.close()
+    const objects = (await readLedger(path)).sent.get(target)?.get(key(1))
+    expect([...(objects ?? [])]).toEqual([['final.png', { sha256: '', sizeBytes: 0, etag: null }]])
+  })
+
   it('writes nothing for what it never knew', async () => {
     const path = join(await temporaryFolder(), 'ledger.ndjson')
     const ledger = await openLedger(path)

@@ -1,0 +1,28 @@
+/** A part of a store as a store of its own: every key under one prefix. */
+import type { Storage, StoredObject } from './storage.ts'
+
+/** @param prefix without slashes at its ends; "" gives the storage itself */
+export function prefixStorage(storage: Storage, prefix: string): Storage {
+  if (prefix === '') return storage
+  const outer = (key: string) => `${prefix}/${key}`
+  const inner = (object: StoredObject): StoredObject => ({
+    ...object,
+    key: object.key.slice(prefix.length + 1),
+  })
+  return {
+    kind: storage.kind,
+    description: `${storage.description}/${prefix}`,
+    put: (object, options) => storage.put({ ...object, key: outer(object.key) }, options),
+    async head(key) {
+      const found = await storage.head(outer(key))
+      return found && inner(found)
+    },
+    get: (key) => storage.get(outer(key)),
+    async *list(under) {
+      for await (const object of storage.list(outer(under))) yield inner(object)
+    },
+    delete: (key) => storage.delete(outer(key)),
+    preflight: () => storage.preflight(),
+    close: () => storage.close(),
+  }
+}

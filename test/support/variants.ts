@@ -1,0 +1,50 @@
+/** Variants on disk as a run would leave them, for tests of what comes after. */
+import { join } from 'node:path'
+import { createLayout, type Layout } from '../../src/artifacts/layout.ts'
+import type { Ledger, LedgerFile } from '../../src/artifacts/ledger.ts'
+import { timingOf } from '../../src/artifacts/timing.ts'
+import { createVariantWriter } from '../../src/artifacts/variant-writer.ts'
+
+export interface WrittenVariant {
+  readonly key: string
+  readonly folder: string
+  readonly files: readonly LedgerFile[]
+}
+
+export interface VariantContent {
+  readonly steps: number
+  /** Another word, another content of the same length. */
+  readonly mark?: string
+  readonly bytes?: number
+}
+
+export function testLayout(out: string): Layout {
+  return createLayout({ out, root: 'foigoi', version: 'v1' })
+}
+
+/** Bytes that follow from a name: the same for the same name and mark. */
+export function contentOf(name: string, mark: string, sizeBytes: number): Uint8Array {
+  const text = `${mark}:${name};`
+  return Buffer.alloc(sizeBytes, text)
+}
+
+/** Writes a variant and its line in the ledger. No steps: no marker either. */
+export async function writeTestVariant(
+  layout: Layout,
+  cue: string,
+  variant: string,
+  content: VariantContent,
+  ledger?: Ledger,
+): Promise<WrittenVariant> {
+  const { steps, mark = 'a', bytes = 300 } = content
+  const key = layout.variantKey(cue, variant)
+  const folder = layout.variantFolder(cue, variant)
+  await ledger?.forgetUnit(key)
+  const writer = await createVariantWriter({ out: layout.out, folder })
+  const body = (name: string) => contentOf(join(cue, variant, name), mark, bytes)
+  for (let step = 1; step <= steps; step++) await writer.writeStep(step, body(`${step}.png`))
+  await writer.writeFinal(body('final.png'))
+  const files = await writer.finish(steps > 0 ? timingOf(Array(steps).fill(mark.length * 10), 5) : null)
+  await ledger?.recordUnit(key, { digest: `${key}:${mark}:${steps}`, parts: { prompt: mark }, files })
+  return { key, folder, files }
+}
