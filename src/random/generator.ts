@@ -9,4 +9,6 @@ export interface RandomGenerator {
   readonly name: RngName
   /** Standard normals in float32, as `torch.randn(size, generator=…)`. Writes `out.length` values into `out`. */
   randn(out: Float32Array): Float32Array
+  /** The same in half precision: values that float16 holds. torch's differ from `randn` rounded where size % 16 ≠ 0. */
+  randnFloat16(out: Float32Array): Float32Array
 }

@@ -3,6 +3,7 @@
  * i of the n-th draw has the counter (n, 0, i, 0).
  * Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011.
  */
+import { fromFloat16, toFloat16 } from '../tensor/float16.ts'
 import type { RandomGenerator } from './generator.ts'
 
 const ROUNDS = 10
@@ -39,6 +40,13 @@ export class PhiloxGenerator implements RandomGenerator {
       out[i] = Math.sqrt(-2 * Math.log(u)) * Math.sin(2 * Math.PI * v)
     }
     this.#offset++
+    return out
+  }
+
+  /** One draw of `randn`, rounded to half precision. */
+  randnFloat16(out: Float32Array): Float32Array {
+    this.randn(out)
+    for (let i = 0; i < out.length; i++) out[i] = fromFloat16(toFloat16(out[i]!))
     return out
   }
 }

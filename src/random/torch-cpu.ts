@@ -2,7 +2,7 @@
  * The random numbers of `torch.Generator('cpu')`: the integers bit for bit, the normals to the last bits of
  * float32. Source: PyTorch 2.13, aten/src/ATen/native/cpu/DistributionTemplates.h and core/DistributionsHelper.h.
  */
-import { roundToFloat16 } from './float16.ts'
+import { fromFloat16, toFloat16 } from '../tensor/float16.ts'
 import type { RandomGenerator } from './generator.ts'
 import { Mt19937 } from './mt19937.ts'
 
@@ -69,7 +69,7 @@ export class TorchCpuGenerator implements RandomGenerator {
   randnFloat16(out: Float32Array): Float32Array {
     const size = out.length
     if (size < BLOCK) {
-      for (let i = 0; i < size; i++) out[i] = roundToFloat16(fround(this.#normal()))
+      for (let i = 0; i < size; i++) out[i] = fromFloat16(toFloat16(this.#normal()))
       return out
     }
     for (let start = 0; start + BLOCK <= size; start += BLOCK) this.#fillFloat16Block(out, start)
@@ -98,7 +98,7 @@ export class TorchCpuGenerator implements RandomGenerator {
     const block = this.#block
     for (let i = 0; i < BLOCK; i++) block[i] = this.#uniform24()
     boxMullerFloat32(block, 0)
-    for (let i = 0; i < BLOCK; i++) out[start + i] = roundToFloat16(block[i]!)
+    for (let i = 0; i < BLOCK; i++) out[start + i] = fromFloat16(toFloat16(block[i]!))
   }
 
   #uniform24(): number {

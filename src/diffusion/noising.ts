@@ -1,0 +1,42 @@
+/** The forward process: what an image-to-image trajectory starts from. Each returns a new array, in float32. */
+
+const fround = Math.fround
+
+/** σ·noise + (1 − σ)·original. */
+export function addFlowNoise(original: Float32Array, noise: Float32Array, sigma: number): Float32Array {
+  return mixNoise(original, noise, fround(1 - sigma), sigma)
+}
+
+/** original + σ·noise, for samples whose variance grows with σ. */
+export function addSigmaNoise(original: Float32Array, noise: Float32Array, sigma: number): Float32Array {
+  return mixNoise(original, noise, 1, sigma)
+}
+
+/** √ᾱ·original + √(1 − ᾱ)·noise. */
+export function addAlphaNoise(
+  original: Float32Array,
+  noise: Float32Array,
+  alphaCumprod: number,
+): Float32Array {
+  return mixNoise(
+    original,
+    noise,
+    fround(Math.sqrt(alphaCumprod)),
+    fround(Math.sqrt(fround(1 - alphaCumprod))),
+  )
+}
+
+/** alpha·original + sigma·noise. */
+export function mixNoise(
+  original: Float32Array,
+  noise: Float32Array,
+  alpha: number,
+  sigma: number,
+): Float32Array {
+  if (original.length !== noise.length) {
+    throw new RangeError(`${original.length} latents need as many values of noise, got ${noise.length}`)
+  }
+  const noisy = new Float32Array(original.length)
+  for (let i = 0; i < noisy.length; i++) noisy[i] = fround(alpha * original[i]!) + fround(sigma * noise[i]!)
+  return noisy
+}

@@ -1,0 +1,69 @@
+/** From a folder's scheduler_config.json and a sheet's overrides to the config of one class, as diffusers' from_config. */
+import { PregenError } from '../errors.ts'
+import { findConflicts } from './config-conflicts.ts'
+import { readKey } from './config-keys.ts'
+import type { SchedulerConfig, SchedulerName } from './scheduler.ts'
+import { SCHEDULER_CLASSES, type SchedulerClass } from './scheduler-classes.ts'
+
+export interface ResolvedConfig {
+  /** Every key of the class, and nothing else but the inherited ones. */
+  readonly config: SchedulerConfig
+  /** Wrong values and combinations that cannot work. */
+  readonly errors: readonly PregenError[]
+}
+
+/**
+ * `NewClass.from_config(folderConfig, **overrides)`: keys that the class lacks are left out, keys that are missing get
+ * the class's defaults, and so do keys that `_use_default_values` lists. The names `dpm++2m` and `dpm++2m-sde` decide
+ * whether the solver draws noise, whatever the folder's `algorithm_type` says.
+ */
+export function resolveSchedulerConfig(
+  name: SchedulerName,
+  folderConfig: SchedulerConfig,
+  overrides: SchedulerConfig = {},
+): ResolvedConfig {
+  const schedulerClass: SchedulerClass = SCHEDULER_CLASSES[name]
+  const defaulted = folderConfig._use_default_values
+  const given: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(folderConfig)) {
+    if (!Array.isArray(defaulted) || !defaulted.includes(key)) given[key] = value
+  }
+  Object.assign(given, impliedByName(name, given, overrides), overrides)
+
+  const config: Record<string, unknown> = { _class_name: schedulerClass.className }
+  const errors: PregenError[] = []
+  for (const [key, spec] of Object.entries(schedulerClass.keys)) {
+    const value = given[key]
+    const reading = value === undefined ? { value: spec.fallback } : readKey(spec, value)
+    if ('value' in reading) {
+      config[key] = reading.value
+    } else {
+      config[key] = spec.fallback
+      errors.push(wrongValue(name, key, value, reading.expected))
+    }
+  }
+  for (const key of schedulerClass.inherited ?? []) {
+    if (typeof given[key] === 'number') config[key] = given[key]
+  }
+  if (errors.length === 0) errors.push(...findConflicts(name, config))
+  return { config, errors }
+}
+
+/** dpm++2m and dpm++2m-sde are one class: the name picks the variant of the folder's algorithm. */
+function impliedByName(
+  name: SchedulerName,
+  folderConfig: SchedulerConfig,
+  overrides: SchedulerConfig,
+): SchedulerConfig {
+  if (SCHEDULER_CLASSES[name].className !== 'DPMSolverMultistepScheduler') return {}
+  const stochastic = name === 'dpm++2m-sde'
+  const { algorithm_type: algorithm } = { ...folderConfig, ...overrides }
+  if (typeof algorithm === 'string' && algorithm.startsWith('sde-') === stochastic) return {}
+  return { algorithm_type: stochastic ? 'sde-dpmsolver++' : 'dpmsolver++' }
+}
+
+function wrongValue(name: SchedulerName, key: string, value: unknown, expected: string): PregenError {
+  return new PregenError('E_SCHEDULER_VALUE', `scheduler.${key} of ${name} is ${JSON.stringify(value)}`, {
+    help: `It must be ${expected}.`,
+  })
+}
