@@ -73,7 +73,7 @@ function readVersion(
   const location = source === undefined ? doc.locate(['version']) : undefined
   if (version === undefined) {
     // A version of the wrong type is reported by its shape already.
-    if (doc.written(['version']) !== undefined) return 'unnamed'
+    if (doc.keys([]).includes('version')) return 'unnamed'
     const help = 'Add "version: opening-night", or set PREGEN_VERSION_ID or --version-id.'
     faults.add('E_NO_VERSION', location, 'The sheet has no version.', help)
     return 'unnamed'

@@ -27,7 +27,11 @@ const TEXT_KEYS = new Set([
   ...['public_url', 'url', 'path', 'preview_decoder', 'sha256', 'name', 'callback', 'secret_env', 'job_id'],
 ])
 
+const STRING_TAG = 'tag:yaml.org,2002:str'
+
 export interface SheetDocument {
+  /** An alias stands for nothing, or for far too much: the data has a hole. */
+  readonly isBroken: boolean
   /** Maps (without a prototype), arrays, strings, numbers, booleans, null; integers beyond 2^53 are bigints. */
   readonly data: unknown
   /** Where the value (or the key) at `path` stands; where nothing stands, the nearest parent. */
@@ -53,12 +57,14 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
   const targets = new WeakMap<Alias, Node>()
   let aliasDepth = 0
   let aliasedNodes = 0
-  let bombReported = false
+  let unfoldsTooFar = false
+  let isBroken = false
 
   const placeOf = (node: Node | null | undefined): SourceLocation => place(node?.range?.[0] ?? 0)
 
   const convert = (node: Node | null | undefined): unknown => {
-    if (aliasDepth > 0 && ++aliasedNodes > MAX_ALIASED_NODES) return undefined
+    if (aliasDepth > 0 && ++aliasedNodes > MAX_ALIASED_NODES) unfoldsTooFar = true
+    if (unfoldsTooFar) return undefined
     if (node === null || node === undefined) return null
     if (isAlias(node)) return convertAlias(node)
     if (node.anchor !== undefined && aliasDepth === 0) anchors.set(node.anchor, node)
@@ -77,27 +83,22 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
         message,
         `Write &${alias.source} before the value it stands for.`,
       )
+      isBroken = true
       return undefined
     }
     targets.set(alias, target)
-    if (aliasDepth >= MAX_DEPTH) return reportBomb(alias)
+    if (aliasDepth >= MAX_DEPTH) unfoldsTooFar = true
+    if (unfoldsTooFar) return undefined
     aliasDepth++
     const value = convert(target)
     aliasDepth--
-    return aliasedNodes > MAX_ALIASED_NODES ? reportBomb(alias) : value
-  }
-
-  const reportBomb = (alias: Alias): undefined => {
-    if (!bombReported) {
+    if (unfoldsTooFar && aliasDepth === 0 && !isBroken) {
+      isBroken = true
       const message = `The alias *${alias.source} unfolds into itself or into too many values.`
-      faults.add(
-        'E_ALIAS_BOMB',
-        placeOf(alias),
-        message,
-        'Use "extends" or "defaults" instead of nested aliases.',
-      )
+      const help = 'Use "extends" or "defaults" instead of nested aliases.'
+      faults.add('E_ALIAS_BOMB', placeOf(alias), message, help)
     }
-    bombReported = true
+    return value
   }
 
   const convertMap = (map: YAMLMap<Node, Node>): unknown => {
@@ -167,7 +168,11 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
     if (typeof value === 'bigint') {
       return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
     }
-    if (typeof value !== 'string' || !hasInterpolation(value)) return value
+    if (typeof value !== 'string') return value
+    // A refused tag leaves its value unread: read it as if the tag were not there.
+    if (scalar.tag !== undefined && scalar.tag !== STRING_TAG && scalar.type === 'PLAIN')
+      return plainValue(value)
+    if (!hasInterpolation(value)) return value
     const { text, unset, malformed } = interpolate(value, options.env)
     for (const name of unset) {
       const message = `${formatPath(path)} needs the environment variable ${name}, which is not set.`
@@ -235,6 +240,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
 
   return {
     data,
+    isBroken,
     locate: (wanted, at = 'value') => {
       const { node, key, whole } = find(wanted)
       return placeOf(at === 'key' || !whole ? (key ?? node) : (node ?? key))

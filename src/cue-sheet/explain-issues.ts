@@ -162,7 +162,8 @@ export function ruleAt(path: SheetPath): { readonly code: string; readonly must:
   return { code: 'E_BAD_VALUE', must: OTHER_RULES[key] ?? 'text; quote what reads like a number' }
 }
 
-function valueAt(data: unknown, path: SheetPath): unknown {
+/** The value at `path` of plain data, undefined where there is none. */
+export function valueAt(data: unknown, path: SheetPath): unknown {
   let value = data
   for (const part of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined

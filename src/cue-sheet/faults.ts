@@ -35,13 +35,20 @@ export class Faults {
   /** @throws PregenErrors with all faults in the order of the file, when there is one */
   throwIfAny(): void {
     if (this.#errors.length === 0) return
-    const unique = new Map(this.#errors.map((error) => [faultKey(error), error]))
+    // A value whose variable is not set is no news beyond that.
+    const unset = new Set(this.#errors.filter(({ code }) => code === 'E_ENV_UNSET').map(placeKey))
+    const told = this.#errors.filter((error) => error.code === 'E_ENV_UNSET' || !unset.has(placeKey(error)))
+    const unique = new Map(told.map((error) => [faultKey(error), error]))
     throw new PregenErrors([...unique.values()].sort(byPlace))
   }
 }
 
 function faultKey(error: PregenError): string {
-  return `${error.code} ${error.location?.line}:${error.location?.column} ${error.message}`
+  return `${error.code} ${placeKey(error)} ${error.message}`
+}
+
+function placeKey({ location }: PregenError): string {
+  return `${location?.line}:${location?.column}`
 }
 
 function byPlace(a: PregenError, b: PregenError): number {

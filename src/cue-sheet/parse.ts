@@ -3,7 +3,7 @@ import { assembleSheet } from './assemble.ts'
 import { checkIds } from './check-ids.ts'
 import { convertSheet } from './convert.ts'
 import { decodeSheet, EMPTY_HELP } from './decode.ts'
-import { explainIssues } from './explain-issues.ts'
+import { explainIssues, valueAt } from './explain-issues.ts'
 import { Faults, type SheetPath } from './faults.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { scanSheet } from './scan.ts'
@@ -28,6 +28,8 @@ function parseOrFault(
   const scanned = text === undefined ? undefined : scanSheet(text, options.file, faults)
   if (scanned === undefined) return undefined
   const doc = convertSheet(scanned, { env: options.env, faults, isIdMap })
+  // What an alias should have stood for is missing: more faults would only be its echo.
+  if (doc.isBroken) return undefined
   const { data } = doc
   if (data === null || data === undefined) {
     faults.add('E_SHEET_EMPTY', doc.locate([]), 'The sheet is empty.', EMPTY_HELP)
@@ -54,14 +56,16 @@ function parseOrFault(
 /** Stands for every cue in the set of those that lost something. */
 const ALL = Symbol('all cues')
 
+const MAX_ROUNDS = 32
+
 /**
- * Takes faulty parts out until the rest has the right shape, so that it is judged in the same pass: first each
- * faulty value, then, where that was not enough, what it stands in.
+ * Takes faulty parts out until the rest has the right shape, so that it is judged in the same pass. Where a part is
+ * missing, what misses it goes.
  */
 function salvage(data: object): { input: SheetInput | undefined; tainted: ReadonlySet<string | symbol> } {
   const tainted = new Set<string | symbol>()
   let rest: unknown = data
-  for (let outward = 0; outward < 4; outward++) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const parsed = sheetSchema.safeParse(rest)
     if (parsed.success) return { input: parsed.data, tainted }
     // Last first, so that an index into a list still holds when its turn comes.
@@ -69,8 +73,9 @@ function salvage(data: object): { input: SheetInput | undefined; tainted: Readon
       const at: SheetPath = issue.path.filter((part) => typeof part !== 'symbol')
       const doomed = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...at, key]) : [at]
       for (const path of doomed) {
-        if (path.length <= outward) return { input: undefined, tainted }
-        rest = without(rest, path.slice(0, path.length - outward))
+        const gone = valueAt(rest, path) === undefined ? path.slice(0, -1) : path
+        if (gone.length === 0) return { input: undefined, tainted }
+        rest = without(rest, gone)
         if (path[0] === 'cues' && typeof path[1] === 'string') tainted.add(path[1])
         else if (path[0] === 'defaults' || path[0] === 'programs') tainted.add(ALL)
       }

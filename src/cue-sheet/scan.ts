@@ -25,10 +25,14 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
   const tokens = []
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token)
-    // The stack holds the document, the open collections, and the scalar at hand.
-    if (parser.stack.length > MAX_DEPTH + 2) {
+    if (parser.stack.length > MAX_DEPTH && openCollections(parser) > MAX_DEPTH) {
       const help = `A sheet may nest ${MAX_DEPTH} deep at most.`
-      faults.add('E_SHEET_TOO_DEEP', place(parser.offset), 'The sheet is nested too deeply.', help)
+      faults.add(
+        'E_SHEET_TOO_DEEP',
+        place(parser.offset - lexeme.length),
+        'The sheet is nested too deeply.',
+        help,
+      )
       return undefined
     }
   }
@@ -56,6 +60,13 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
   // What the parser made of broken text is not worth judging further.
   return document.errors.length > 0 ? undefined : { document, place }
 }
+
+/** Collections around the place that the parser has reached. Its stack also holds the document and a scalar at hand. */
+function openCollections(parser: Parser): number {
+  return parser.stack.filter(({ type }) => COLLECTIONS.has(type)).length
+}
+
+const COLLECTIONS: ReadonlySet<string> = new Set(['block-map', 'block-seq', 'flow-collection'])
 
 const QUOTE_HELP = `Between { and } a value with \${NAME} in it must stand in quotes.`
 
