@@ -15,7 +15,7 @@ export interface ClipStates {
 export interface ClipOptions {
   /** Which hidden state: after the last layer (Stable Diffusion), or before it (SDXL, SD3). */
   readonly layer: 'last' | 'penultimate'
-  /** The output that holds the pooled vector, or null where none is wanted. */
+  /** The output that holds the pooled vector where the encoder has it, or null where none is wanted. */
   readonly pooled: 'text_embeds' | 'pooler_output' | null
 }
 
@@ -46,12 +46,11 @@ export async function runClip(
 ): Promise<ClipStates> {
   const hiddenName =
     options.layer === 'last' ? 'last_hidden_state' : `hidden_states.${encoder.hiddenLayers - 1}`
-  const names = options.pooled === null ? [hiddenName] : [hiddenName, options.pooled]
+  const pooledName =
+    options.pooled !== null && encoder.session.hasOutput(options.pooled) ? options.pooled : null
+  const names = pooledName === null ? [hiddenName] : [hiddenName, pooledName]
   const outputs = await runEncoder(encoder, ids, names)
-  return {
-    hidden: outputs[hiddenName]!,
-    pooled: options.pooled === null ? null : outputs[options.pooled]!,
-  }
+  return { hidden: outputs[hiddenName]!, pooled: pooledName === null ? null : outputs[pooledName]! }
 }
 
 /** @returns [1, maxLength, channels]; the padding is encoded too, without a mask, as diffusers does */
