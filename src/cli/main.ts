@@ -74,10 +74,9 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .command('upload')
     .argument('<dir>', 'the --out folder of a run')
     .description('send, or mend in the bucket, a finished tree')
-    .requiredOption('--sheet <sheet>', 'the cue sheet whose `storage` says where to')
-    .option('--version-id <id>', 'only this version (default: every version in the folder)')
+    .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of the last run)')
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
-    .option('--force', 'send every object again')
+    .option('--verify-remote', "compare the bucket's listing, whatever the ledger remembers")
     .addOption(
       new Option('--format <format>', 'how the upload reports').choices([...REPORT_FORMATS]).default('auto'),
     )
@@ -89,10 +88,8 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .command('verify')
     .argument('<dir>', 'the --out folder of a run')
     .description('is the tree whole? in the bucket too?')
-    .option('--sheet <sheet>', 'also compare the bucket that this sheet names; needed for --rerender')
-    .option('--version-id <id>', 'only this version')
-    .option('--rerender <k>', 'draw K units again and compare the pictures', parsePositiveInteger)
-    .addOption(providerOption())
+    .option('--bucket', 'compare the bucket of the last run too')
+    .option('--sheet <sheet>', 'compare the bucket that this sheet names')
     .option('--json', 'the findings as JSON on stdout')
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/verify.ts')).verifyCommand(dir, options)

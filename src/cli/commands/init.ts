@@ -1,0 +1,33 @@
+/** `pregen init`: a sheet to start from. */
+import { open } from 'node:fs/promises'
+import { starterSheet } from '../../cue-sheet/starter.ts'
+import { PregenError } from '../../errors.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+
+/** @throws PregenError `E_FILE_EXISTS` for a file that is there, unless `--force` */
+export async function initCommand(file: string, flags: { readonly force?: boolean }): Promise<ExitCode> {
+  try {
+    const handle = await open(file, flags.force === true ? 'w' : 'wx')
+    try {
+      await handle.writeFile(starterSheet())
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
+      throw new PregenError('E_FILE_EXISTS', `${file} is there already.`, {
+        help: 'Give another name, or --force to replace it.',
+        cause: error,
+      })
+    }
+    if (error instanceof Error && 'code' in error) {
+      throw new PregenError('E_WRITE_FAILED', `cannot write ${file}: ${error.message}`, {
+        help: 'See that the folder exists and may be written to.',
+        cause: error,
+      })
+    }
+    throw error
+  }
+  process.stderr.write(`${file} written. Next: pregen run ${file} --dry-run\n`)
+  return EXIT.ok
+}

@@ -1,0 +1,65 @@
+/** `pregen models calibrate`: fits the preview map to a model, and shows what that gains. */
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writeFileDurably } from '../../artifacts/durable-write.ts'
+import { encodePng } from '../../artifacts/png.ts'
+import { messageOf, PregenError } from '../../errors.ts'
+import type { RequestedProvider } from '../../model/providers.ts'
+import type { Calibration } from '../../preview/calibrate.ts'
+import { formatPreviewJson, PREVIEW_JSON } from '../../preview/preview-json.ts'
+import { composeCalibrationStrip } from '../../preview/strip.ts'
+import { calibrateModel } from '../../run/calibrate-model.ts'
+import { CALIBRATION_PROMPTS } from '../calibration-prompts.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+
+export interface CalibrateFlags {
+  readonly out?: string
+  readonly strip?: string
+  readonly prompts?: string
+  readonly pictures: number
+  readonly steps?: number
+  readonly provider?: RequestedProvider
+}
+
+export async function calibrateCommand(dir: string, flags: CalibrateFlags): Promise<ExitCode> {
+  const out = flags.out ?? join(dir, PREVIEW_JSON)
+  const strip = flags.strip ?? join(dirname(out), 'preview-strip.png')
+  const calibration = await calibrateModel({
+    path: dir,
+    prompts: flags.prompts === undefined ? CALIBRATION_PROMPTS : await readPrompts(flags.prompts),
+    pictures: flags.pictures,
+    steps: flags.steps,
+    provider: flags.provider ?? 'auto',
+    onPicture: (picture) => void process.stderr.write(`picture ${picture} of ${flags.pictures}\n`),
+  })
+  const { factors, fitted, pictures, pixels } = calibration
+  await writeFileDurably(out, Buffer.from(formatPreviewJson(factors, { pictures, pixels, ...fitted })))
+  const { rgb, width, height } = await composeCalibrationStrip(calibration)
+  await writeFileDurably(strip, await encodePng(rgb, width, height))
+  process.stdout.write(`${reportOf(calibration)}\n${out}\n${strip}\n`)
+  return EXIT.ok
+}
+
+function reportOf({ fitted, published, scored }: Calibration): string {
+  const line = (name: string, { r2, psnr }: { r2: number; psnr: number }) =>
+    `${name.padEnd(10)} R² ${r2.toFixed(3)}  PSNR ${psnr.toFixed(1)} dB`
+  return [
+    ...(published ? [line('published', published)] : ['published  none for this latent space']),
+    `${line('fitted', fitted)}  (each of ${scored} pictures under a fit to the others)`,
+  ].join('\n')
+}
+
+async function readPrompts(file: string): Promise<string[]> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    throw new PregenError('E_PROMPTS_FILE', `cannot read ${file}: ${messageOf(error)}`, {
+      help: 'It is a text file with one prompt a line.',
+      cause: error,
+    })
+  }
+  const prompts = text.split('\n').filter((line) => line.trim() !== '')
+  if (prompts.length > 0) return prompts
+  throw new PregenError('E_PROMPTS_FILE', `${file} holds no prompt.`, { help: 'Write one prompt a line.' })
+}

@@ -1,0 +1,34 @@
+/** `pregen models inspect`: what a folder holds, and every fault of it. */
+import { inspectModel, type ModelReport } from '../../run/inspect-model.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { formatBytes, formatTable } from '../reporters/format.ts'
+
+/** @throws PregenErrors with every fault of the folder */
+export async function inspectCommand(dir: string, flags: { readonly json?: boolean }): Promise<ExitCode> {
+  const report = await inspectModel(dir)
+  process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : `${faceOf(report)}\n`)
+  return EXIT.ok
+}
+
+function faceOf(report: ModelReport): string {
+  const { facts } = report
+  const lines = [
+    `${report.path}`,
+    `  family       ${facts.family} (${report.className})`,
+    `  fingerprint  ${facts.fingerprint}`,
+    `  scheduler    ${facts.schedulerClass}`,
+    `  defaults     ${facts.defaults.width}×${facts.defaults.height}, ${facts.defaults.steps} steps, guidance ${facts.defaults.guidanceScale}`,
+    `  sizes        multiples of ${facts.sizeMultiple}`,
+    `  latents      ${facts.latentChannels} channels`,
+    `  previews     ${report.previews.join(', ')}`,
+    `  image input  ${facts.hasVaeEncoder ? 'yes' : 'no (there is no vae_encoder)'}`,
+  ]
+  const rows = report.components.map(({ name, opset, sizeBytes, dtypes, inputs }) => [
+    name,
+    formatBytes(sizeBytes),
+    `opset ${opset}`,
+    dtypes.join(', '),
+    inputs.join(' '),
+  ])
+  return `${lines.join('\n')}\n\n${formatTable(['component', 'size', 'opset', 'types', 'inputs'], rows)}`
+}

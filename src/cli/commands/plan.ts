@@ -1,0 +1,41 @@
+/** `pregen plan`: what `run` would do, and why, without doing it. */
+import { type PlanReport, planSheet, type UnitPlan } from '../../run/plan-sheet.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { formatBytes, formatDuration, formatTable, plural } from '../reporters/format.ts'
+import { type SelectFlags, toSelectOptions } from '../select-options.ts'
+
+export async function planCommand(
+  sheetPath: string,
+  flags: SelectFlags & { readonly json?: boolean },
+): Promise<ExitCode> {
+  const report = await planSheet(toSelectOptions(sheetPath, flags))
+  if (flags.json === true) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  else process.stdout.write(`${tableOf(report)}\n\n${totalsOf(report)}\n`)
+  for (const { code, message } of report.warnings) process.stderr.write(`warning  ${code}  ${message}\n`)
+  return EXIT.ok
+}
+
+function tableOf(report: PlanReport): string {
+  const rows = report.units.map((unit: UnitPlan) => [
+    `${unit.cue}/${unit.variant}`,
+    unit.program,
+    unit.action,
+    unit.reason,
+    `${unit.width}×${unit.height}`,
+    String(unit.stepsExecuted),
+    unit.seed,
+  ])
+  return formatTable(['unit', 'program', 'action', 'reason', 'size', 'steps', 'seed'], rows)
+}
+
+function totalsOf({ version, shard, folder, totals }: PlanReport): string {
+  const time =
+    totals.expectedMs === null
+      ? 'time unknown until a first run'
+      : `about ${formatDuration(totals.expectedMs)}`
+  return [
+    `${version}${shard === null ? '' : ` (shard ${shard})`}: ${plural(totals.units, 'unit')}, ${totals.run} to run, ${totals.skip} whole already`,
+    `${plural(totals.steps, 'step')}, ${plural(totals.files, 'file')}, about ${formatBytes(totals.bytes)}, ${time}`,
+    folder,
+  ].join('\n')
+}

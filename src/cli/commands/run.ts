@@ -1,0 +1,60 @@
+/** `pregen run`: prepare, conduct, report. */
+import type { RequestedProvider } from '../../model/providers.ts'
+import { createEventBus } from '../../run/bus.ts'
+import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
+import { prepareRun } from '../../run/prepare.ts'
+import type { ExitCode } from '../exit-codes.ts'
+import { createReporter } from '../reporters/create.ts'
+import type { ReportFormat } from '../reporters/reporter.ts'
+import { faultsFromEnv, isCi, type SelectFlags, toSelectOptions } from '../select-options.ts'
+import { watchSignals } from '../signals.ts'
+
+export interface RunFlags extends SelectFlags {
+  readonly dryRun?: boolean
+  readonly failFast?: boolean
+  readonly provider?: RequestedProvider
+  readonly deviceId?: number
+  readonly threads?: number
+  readonly concurrency?: number
+  readonly liveFile?: boolean
+  readonly verifyRemote?: boolean
+  readonly format: ReportFormat
+}
+
+/** @returns the exit code */
+export async function runCommand(sheetPath: string, flags: RunFlags): Promise<ExitCode> {
+  const streams = { stdout: process.stdout, stderr: process.stderr }
+  const reporter = await createReporter(flags.format, streams, isCi())
+  const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
+  const bus = createEventBus()
+  bus.subscribe(reporter.onEvent)
+  try {
+    const options = {
+      ...toSelectOptions(sheetPath, flags),
+      dryRun: flags.dryRun === true,
+      failFast: flags.failFast === true,
+      provider: flags.provider,
+      deviceId: flags.deviceId,
+      threads: flags.threads,
+      concurrency: flags.concurrency,
+      liveFile: flags.liveFile === true,
+      verifyRemote: flags.verifyRemote === true,
+      signal: signals.signal,
+      faults: faultsFromEnv(),
+    }
+    const prepared = await prepareRun(options)
+    const summary = await conductRun(prepared, options, bus.emit)
+    return signals.exitCode() ?? exitCodeOfRun(summary)
+  } catch (error) {
+    const cancelled = signals.exitCode()
+    if (cancelled !== null && isCancellation(error)) return cancelled
+    throw error
+  } finally {
+    reporter.close()
+    signals.close()
+  }
+}
+
+function isCancellation(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'E_CANCELLED'
+}

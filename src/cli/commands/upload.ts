@@ -1,0 +1,50 @@
+/** `pregen upload`: sends a finished tree, or mends the bucket's copy of it. */
+import { openOutputFolder } from '../../artifacts/layout.ts'
+import { findBucket } from '../../run/bucket-target.ts'
+import { createEventBus } from '../../run/bus.ts'
+import { sendTree } from '../../run/send-tree.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { describeTrouble } from '../reporters/describe.ts'
+import { formatBytes, plural } from '../reporters/format.ts'
+import { watchSignals } from '../signals.ts'
+import { embeddedModels } from '../version.ts'
+
+export interface UploadFlags {
+  readonly sheet?: string
+  readonly concurrency?: number
+  readonly verifyRemote?: boolean
+  readonly format: 'auto' | 'plain' | 'pretty' | 'ndjson'
+}
+
+export async function uploadCommand(dir: string, flags: UploadFlags): Promise<ExitCode> {
+  const out = await openOutputFolder(dir)
+  const settings = await findBucket(out, flags.sheet, process.env, embeddedModels)
+  const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
+  const bus = createEventBus()
+  bus.subscribe((event) => {
+    const trouble = describeTrouble(event)
+    if (flags.format === 'ndjson') process.stdout.write(`${JSON.stringify(event)}\n`)
+    else if (trouble !== null) process.stderr.write(`${trouble}\n`)
+  })
+  try {
+    const result = await sendTree({
+      out,
+      settings,
+      concurrency: flags.concurrency ?? settings.concurrency,
+      verifyRemote: flags.verifyRemote === true,
+      emit: bus.emit,
+      signal: signals.signal,
+    })
+    for (const { key, message } of result.problems) process.stderr.write(`on disk  ${key}: ${message}\n`)
+    process.stderr.write(
+      `${plural(result.uploaded, 'object')} (${formatBytes(result.uploadedBytes)}) sent, ${result.skipped} there already, ${result.failures.length} failed\n`,
+    )
+    const cancelled = signals.exitCode()
+    if (cancelled !== null) return cancelled
+    return result.failures.length === 0 && result.problems.length === 0 && result.pending === 0
+      ? EXIT.ok
+      : EXIT.someFailed
+  } finally {
+    signals.close()
+  }
+}

@@ -1,0 +1,66 @@
+/** A unit's entry in manifest.json. */
+
+import type { Layout } from '../artifacts/layout.ts'
+import { FINAL_NAME, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
+import type { LedgerFile } from '../artifacts/ledger.ts'
+import { assetUrl, type ManifestAsset } from '../artifacts/manifest.ts'
+import type { DrawContext } from './draw-context.ts'
+import type { PreparedModel, PreparedUnit } from './prepared.ts'
+
+/** @param drawnMs time that drawing took: prompts, steps, decoding */
+export function createAsset(
+  { layout, publicUrl }: Pick<DrawContext, 'layout' | 'publicUrl'>,
+  { unit, index }: PreparedUnit,
+  { id, facts }: PreparedModel,
+  files: readonly LedgerFile[],
+  drawnMs: number,
+): ManifestAsset {
+  const { cue, variant, program, width, height } = unit
+  const final = files.find(({ name }) => name === FINAL_NAME)
+  if (!final) throw new Error(`${cue}/${variant} has no ${FINAL_NAME}`)
+  return {
+    type: 'image',
+    cue,
+    variant,
+    program,
+    ...assetUrls(layout, cue, variant, files, publicUrl),
+    metadata: {
+      width,
+      height,
+      format: 'png',
+      seed: String(unit.seed),
+      steps: unit.steps,
+      steps_executed: unit.executedSteps,
+      guidance_scale: unit.guidanceScale,
+      ...(unit.denoiseStrength === undefined ? {} : { denoise_strength: unit.denoiseStrength }),
+      scheduler: unit.scheduler.name ?? facts.schedulerClass,
+      model: id,
+      model_fingerprint: facts.fingerprint,
+      file_size_bytes: final.sizeBytes,
+      sha256: final.sha256,
+      generation_time: Math.round(drawnMs) / 1000,
+      reference_mode: unit.image === undefined ? 'none' : unit.exactCopyMode ? 'exact_copy' : 'img2img',
+      asset_index: index,
+    },
+  }
+}
+
+/**
+ * Where a unit's files are seen, as the manifest says it.
+ * @param publicUrl `storage.public_url`; undefined: addresses relative to the manifest
+ */
+export function assetUrls(
+  layout: Layout,
+  cue: string,
+  variant: string,
+  files: readonly { readonly name: string }[],
+  publicUrl: string | undefined,
+): Pick<ManifestAsset, 'url' | 'thumbnail_url' | 'timing_url'> {
+  const urlOf = (name: string) => assetUrl(layout.fileKey(cue, variant, name), layout.prefix, publicUrl)
+  const urlIfThere = (name: string) => (files.some((file) => file.name === name) ? urlOf(name) : null)
+  return {
+    url: urlOf(FINAL_NAME),
+    thumbnail_url: urlIfThere(THUMBNAIL_NAME),
+    timing_url: urlIfThere(TIMING_NAME),
+  }
+}

@@ -1,0 +1,42 @@
+/** Units that one model call can draw together. */
+import type { Unit } from '../plan/unit.ts'
+
+/**
+ * Splits units, in order, into batches: neighbours that differ in prompt, seed and init image only, up to the
+ * `batch` that each of them allows.
+ */
+export function groupIntoBatches<T extends { readonly unit: Unit }>(units: readonly T[]): T[][] {
+  const batches: T[][] = []
+  let current: T[] = []
+  for (const entry of units) {
+    const first = current[0]
+    const fits =
+      first !== undefined &&
+      current.length < Math.min(first.unit.batch, entry.unit.batch) &&
+      shapeOf(first.unit) === shapeOf(entry.unit)
+    if (fits) {
+      current.push(entry)
+    } else {
+      current = [entry]
+      batches.push(current)
+    }
+  }
+  return batches
+}
+
+/** What all pictures of one call must share. */
+function shapeOf(unit: Unit): string {
+  const { model, width, height, steps, guidanceScale, scheduler, denoiseStrength, promptSyntax } = unit
+  return JSON.stringify([
+    model,
+    width,
+    height,
+    steps,
+    guidanceScale,
+    scheduler,
+    unit.image !== undefined,
+    denoiseStrength ?? null,
+    promptSyntax,
+    unit.maxSequenceLength ?? null,
+  ])
+}

@@ -1,0 +1,87 @@
+/** `pregen models calibrate`: pictures that a model makes, and the linear preview map fitted to them. */
+import { checkModelFolder } from '../model/check.ts'
+import { modelFacts } from '../model/facts.ts'
+import { type ModelFolder, readModelFolder } from '../model/folder.ts'
+import { type RequestedProvider, resolveProvider } from '../model/providers.ts'
+import { createPipeline } from '../pipelines/create-pipeline.ts'
+import type { Pipeline, PromptConditioning } from '../pipelines/pipeline.ts'
+import type { ModelFacts } from '../plan/model-facts.ts'
+import { type Calibration, type CalibrationSample, calibrateLatentRgb } from '../preview/calibrate.ts'
+import type { LatentRgbFactors } from '../preview/latent-rgb.ts'
+import { publishedFactors } from '../preview/published-factors.ts'
+
+export interface CalibrateOptions {
+  readonly path: string
+  readonly prompts: readonly string[]
+  /** Pictures to draw; prompts are used in turn. */
+  readonly pictures: number
+  /** undefined: the family's default. */
+  readonly steps: number | undefined
+  readonly provider: RequestedProvider
+  /** Told before each picture, from 1. */
+  readonly onPicture: (picture: number) => void
+}
+
+/** @throws PregenErrors for faults of the folder, PregenError `E_PREVIEW_…`, `E_CALIBRATE_SAMPLES` */
+export async function calibrateModel(options: CalibrateOptions): Promise<Calibration> {
+  const folder = readModelFolder(options.path)
+  await checkModelFolder(folder)
+  const facts = await modelFacts(folder)
+  const provider = await resolveProvider(options.provider)
+  const pipeline = createPipeline(folder, { provider })
+  try {
+    const prompts = await encodePrompts(pipeline, facts, options)
+    await pipeline.loadDenoiser()
+    return await calibrateLatentRgb({
+      samples: drawSamples(pipeline, facts, prompts, options),
+      published: matchingFactors(folder, facts),
+    })
+  } finally {
+    await pipeline.dispose()
+  }
+}
+
+async function encodePrompts(
+  pipeline: Pipeline,
+  facts: ModelFacts,
+  { prompts, pictures }: CalibrateOptions,
+): Promise<PromptConditioning[]> {
+  await pipeline.loadTextEncoders()
+  const withNegative = pipeline.usesNegativePrompt(facts.defaults.guidanceScale)
+  const encoded: PromptConditioning[] = []
+  for (const prompt of prompts.slice(0, pictures)) {
+    encoded.push(await pipeline.encodePrompt({ prompt, withNegative }))
+  }
+  await pipeline.freeTextEncoders()
+  return encoded
+}
+
+async function* drawSamples(
+  pipeline: Pipeline,
+  { defaults }: ModelFacts,
+  prompts: readonly PromptConditioning[],
+  { pictures, steps = defaults.steps, onPicture }: CalibrateOptions,
+): AsyncGenerator<CalibrationSample> {
+  const { width, height, guidanceScale } = defaults
+  for (let picture = 0; picture < pictures; picture++) {
+    onPicture(picture + 1)
+    const conditioning = prompts[picture % prompts.length]
+    if (!conditioning) throw new Error(`no prompt for picture ${picture + 1}`)
+    const request = { conditioning, seed: BigInt(picture), rng: 'torch-cpu', width, height, steps } as const
+    const [image] = await pipeline.generate([{ ...request, guidanceScale, scheduler: { config: {} } }])
+    if (!image) throw new Error(`the pipeline gave no picture ${picture + 1}`)
+    yield {
+      rgb: image.rgb,
+      width: image.width,
+      height: image.height,
+      latents: image.latents.data,
+      dims: image.latents.dims,
+    }
+  }
+}
+
+/** The family's published factors, where they are for as many channels as the model has. */
+function matchingFactors(folder: ModelFolder, facts: ModelFacts): LatentRgbFactors | null {
+  const published = publishedFactors(facts.family, folder.vae.scalingFactor)
+  return published?.factors.length === facts.latentChannels ? published : null
+}

@@ -1,0 +1,166 @@
+/**
+ * All units of one model: prompts first, then every picture. Keeps the worker's queue filled, so that the device
+ * never waits for a disk, and holds only a few units at a time, so that memory never waits for one either.
+ */
+import pLimit, { type LimitFunction } from 'p-limit'
+import { PregenError } from '../errors.ts'
+import { groupIntoBatches } from './batches.ts'
+import type { DrawContext } from './draw-context.ts'
+import { type ActiveUnit, failUnit, finishUnit, jobOf, startUnit } from './draw-unit.ts'
+import type { EncodedPrompt, Generated, OpenModel, PromptJob } from './messages.ts'
+import type { PreparedModel, PreparedUnit } from './prepared.ts'
+import { promptJobOf } from './prompt-key.ts'
+
+// One in the device's hands and one behind it: a unit's end and the next one's start leave no gap.
+const QUEUED_BATCHES = 2
+// Units whose files are still being written while others are drawn; beyond it the device waits.
+const OPEN_BATCHES = 5
+
+export async function drawModel(
+  context: DrawContext,
+  model: PreparedModel,
+  units: readonly PreparedUnit[],
+): Promise<void> {
+  const { worker } = context
+  const provider = await openModel(context, model)
+  const prompts = await encodePrompts(context, units)
+  if (context.isStopped()) return
+  await worker.request({
+    type: 'load-denoiser',
+    withVaeEncoder: units.some(({ unit }) => unit.image !== undefined),
+  })
+  context.emit({
+    type: 'model-loaded',
+    model: model.id,
+    provider,
+    durationMs: Math.round(context.modelLoadMs()),
+  })
+  await drawBatches(context, model, provider, drawable(context, units, prompts), prompts)
+  await worker.request({ type: 'close' })
+}
+
+async function openModel(context: DrawContext, model: PreparedModel): Promise<string> {
+  const { options, worker } = context
+  const request: OpenModel = {
+    type: 'open',
+    path: model.folder.path,
+    pipeline: model.pipeline,
+    previewDecoder: model.previewDecoder,
+    provider: options.provider ?? model.provider ?? 'auto',
+    deviceId: options.deviceId,
+    threads: options.threads,
+  }
+  const startedAt = performance.now()
+  const { provider } = await worker.request(request)
+  context.addModelLoadMs(performance.now() - startedAt)
+  context.setProvider(provider)
+  return provider
+}
+
+async function encodePrompts(
+  context: DrawContext,
+  units: readonly PreparedUnit[],
+): Promise<ReadonlyMap<string, EncodedPrompt>> {
+  const jobs = new Map<string, PromptJob>()
+  for (const { unit } of units) {
+    const job = promptJobOf(unit)
+    if (!jobs.has(job.key)) jobs.set(job.key, job)
+  }
+  const encoded = await context.worker.request({ type: 'encode', prompts: [...jobs.values()] })
+  for (const { warnings } of encoded) for (const warning of warnings) context.warn(warning)
+  return new Map(encoded.map((prompt) => [prompt.key, prompt]))
+}
+
+/** Units whose prompts were encoded; the others have failed by now, or wait for another run after a stop. */
+function drawable(
+  context: DrawContext,
+  units: readonly PreparedUnit[],
+  prompts: ReadonlyMap<string, EncodedPrompt>,
+): PreparedUnit[] {
+  return units.filter((entry) => {
+    const prompt = prompts.get(promptJobOf(entry.unit).key)
+    if (prompt?.error) failUnit(context, entry, 'text encode', prompt.error)
+    return prompt !== undefined && prompt.error === null
+  })
+}
+
+async function drawBatches(
+  context: DrawContext,
+  model: PreparedModel,
+  provider: string,
+  units: readonly PreparedUnit[],
+  prompts: ReadonlyMap<string, EncodedPrompt>,
+): Promise<void> {
+  const open = pLimit(OPEN_BATCHES)
+  const queued = pLimit(QUEUED_BATCHES)
+  const claimPromptMs = promptTimes(prompts)
+
+  const finishAll = async (
+    active: readonly ActiveUnit[],
+    generated: readonly Generated[] | 'apart' | null,
+  ) => {
+    await Promise.all(
+      active.map(async (one, index) => {
+        const picture = Array.isArray(generated) ? generated[index] : undefined
+        if (picture) await finishUnit(context, one, picture, claimPromptMs(one.entry))
+        else await one.output.abandon()
+        context.active.delete(one.entry.index)
+      }),
+    )
+  }
+
+  const drawBatch = async (active: readonly ActiveUnit[]): Promise<void> => {
+    const generated = await queued(() => generate(context, active))
+    if (generated !== 'apart') return finishAll(active, generated)
+    for (const one of active) await finishAll([one], await queued(() => generate(context, [one])))
+  }
+
+  // Started one after the other, so that units are drawn in the order of the sheet.
+  const inWork: Promise<void>[] = []
+  for (const batch of groupIntoBatches(units)) {
+    await belowLimit(open)
+    if (context.isStopped()) break
+    const active: ActiveUnit[] = []
+    for (const entry of batch) {
+      const started = await startUnit(context, model, provider, entry)
+      if (started) active.push(started)
+    }
+    if (active.length > 0) inWork.push(open(() => drawBatch(active)))
+  }
+  await Promise.all(inWork)
+}
+
+/** Waits until the limiter would start another task at once. */
+async function belowLimit(limit: LimitFunction): Promise<void> {
+  // A task of our own gets its turn exactly when there is room.
+  await limit(() => undefined)
+}
+
+/** @returns null when the batch failed (told already) or was stopped; `apart` when its units should be tried alone */
+async function generate(
+  context: DrawContext,
+  active: readonly ActiveUnit[],
+): Promise<readonly Generated[] | 'apart' | null> {
+  if (context.isStopped()) return null
+  try {
+    const jobs = active.map((one) => jobOf(one))
+    return await context.worker.request({ type: 'generate', jobs })
+  } catch (error) {
+    if (error instanceof PregenError && error.code === 'E_CANCELLED') return null
+    // One picture's NaN, or memory for several at once, must not cost the neighbours theirs.
+    if (active.length > 1) return 'apart'
+    for (const { entry } of active) failUnit(context, entry, 'generate', error)
+    return null
+  }
+}
+
+/** The time that encoding a prompt set took goes to the first unit that needs it. */
+function promptTimes(prompts: ReadonlyMap<string, EncodedPrompt>): (entry: PreparedUnit) => number {
+  const unclaimed = new Map([...prompts].map(([key, { durationMs }]) => [key, durationMs]))
+  return ({ unit }) => {
+    const { key } = promptJobOf(unit)
+    const durationMs = unclaimed.get(key) ?? 0
+    unclaimed.delete(key)
+    return durationMs
+  }
+}

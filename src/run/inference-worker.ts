@@ -1,0 +1,220 @@
+/**
+ * The worker thread that all inference lives in: `session.run` blocks its thread, so nothing else is done here.
+ * It answers requests one after the other and copies latents out for previews between two steps.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { readModelFolder } from '../model/folder.ts'
+import { resolveProvider } from '../model/providers.ts'
+import { createPipeline } from '../pipelines/create-pipeline.ts'
+import type { GenerateRequest, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
+import { createFaults } from './faults.ts'
+import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
+import {
+  CONTROL,
+  type EncodedPrompt,
+  type EncodePrompts,
+  type FromWorker,
+  type Generate,
+  type Generated,
+  type Job,
+  type LoadDenoiser,
+  type OpenedModel,
+  type OpenModel,
+  type ToWorker,
+  type WireImage,
+  type WorkerNews,
+  type WorkerResults,
+  type WorkerStart,
+} from './messages.ts'
+import { createPromptStore } from './prompt-store.ts'
+import { toWireError } from './wire-error.ts'
+
+if (!parentPort) throw new Error('inference-worker runs in a worker thread')
+const port = parentPort
+const start: WorkerStart = workerData
+const control = new Int32Array(start.control)
+const faults = createFaults(start.faults)
+const prompts = createPromptStore(start.spillFolder)
+
+let pipeline: Pipeline | null = null
+let inlineDecoder: InlineDecoder | null = null
+let finishedModelsRunMs = 0
+
+function tell(news: WorkerNews, transfer: ArrayBuffer[] = []): void {
+  const message: FromWorker = { type: 'news', news }
+  port.postMessage(message, transfer)
+}
+
+const sessionRunMs = () => finishedModelsRunMs + (pipeline?.meter.runMs ?? 0)
+const isStopped = () => Atomics.load(control, CONTROL.stop) === 1
+
+function opened(): Pipeline {
+  if (!pipeline) throw new Error('no model is open')
+  return pipeline
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ value: T; durationMs: number }> {
+  const before = performance.now()
+  const value = await work()
+  return { value, durationMs: performance.now() - before }
+}
+
+async function openModel(request: OpenModel): Promise<OpenedModel> {
+  const folder = readModelFolder(request.path, {
+    pipeline: request.pipeline,
+    previewDecoder: request.previewDecoder,
+  })
+  const provider = await resolveProvider(request.provider, request.deviceId)
+  const model = createPipeline(folder, { provider, threads: request.threads })
+  pipeline = model
+  inlineDecoder = createInlineDecoder(folder, model, provider)
+  return { provider: provider.name }
+}
+
+async function encodePrompts(request: EncodePrompts): Promise<EncodedPrompt[]> {
+  const model = opened()
+  const load = await timed(() => model.loadTextEncoders())
+  tell({ type: 'loaded', durationMs: load.durationMs })
+  const results: EncodedPrompt[] = []
+  for (const { key, request: prompt, guidanceScale } of request.prompts) {
+    if (isStopped()) break
+    const before = performance.now()
+    try {
+      faults.reach('text-encode')
+      const withNegative = model.usesNegativePrompt(guidanceScale)
+      const conditioning = await model.encodePrompt({ ...prompt, withNegative })
+      prompts.put(key, conditioning)
+      results.push({
+        key,
+        durationMs: performance.now() - before,
+        warnings: conditioning.warnings,
+        error: null,
+      })
+    } catch (error) {
+      results.push({ key, durationMs: performance.now() - before, warnings: [], error: toWireError(error) })
+    }
+  }
+  await model.freeTextEncoders()
+  return results
+}
+
+async function loadDenoiser(request: LoadDenoiser): Promise<null> {
+  const model = opened()
+  const load = await timed(() => model.loadDenoiser({ withVaeEncoder: request.withVaeEncoder }))
+  tell({ type: 'loaded', durationMs: load.durationMs })
+  return null
+}
+
+function requestOf(job: Job): GenerateRequest {
+  return { ...job, conditioning: prompts.get(job.promptKey) }
+}
+
+/** Waits while the main thread has as many previews in hand as it may hold. */
+function claimPreviewSlot(): void {
+  for (;;) {
+    const pending = Atomics.load(control, CONTROL.pendingPreviews)
+    if (pending < start.maxPendingPreviews || isStopped()) break
+    Atomics.wait(control, CONTROL.pendingPreviews, pending, 1000)
+  }
+  Atomics.add(control, CONTROL.pendingPreviews, 1)
+}
+
+async function handOutPreview(job: Job, info: StepInfo, index: number): Promise<void> {
+  const previews = job.previews
+  if (!previews || (info.step % previews.every !== 0 && info.step !== info.steps)) return
+  const [, channels, height, width] = info.dims
+  const size = channels * height * width
+  const state = previews.source === 'denoised' ? info.denoised : info.latents
+  const data = state.slice(index * size, (index + 1) * size)
+  const dims = [1, channels, height, width] as const
+  claimPreviewSlot()
+  if (previews.method === 'handed') {
+    tell({ type: 'latents', unit: job.unit, step: info.step, data, dims }, [data.buffer])
+    return
+  }
+  try {
+    faults.reach(`preview-${previews.method}`, info.step)
+    if (!inlineDecoder) throw new Error('no model is open')
+    const image = await inlineDecoder.decode(previews.method, data, dims)
+    tell({ type: 'preview', unit: job.unit, step: info.step, image }, [bufferOf(image)])
+  } catch (error) {
+    tell({ type: 'preview-failed', unit: job.unit, step: info.step, error: toWireError(error) })
+  }
+}
+
+async function generate({ jobs }: Generate): Promise<{ result: Generated[]; transfer: ArrayBuffer[] }> {
+  for (const job of jobs) tell({ type: 'started', unit: job.unit })
+  const images = await opened().generate(jobs.map(requestOf), {
+    shouldStop: isStopped,
+    async onStep(info) {
+      for (const [index, job] of jobs.entries()) {
+        tell({
+          type: 'step',
+          unit: job.unit,
+          step: info.step,
+          steps: info.steps,
+          durationMs: info.durationMs,
+        })
+        await handOutPreview(job, info, index)
+      }
+    },
+  })
+  const result = images.map((image, index): Generated => {
+    faults.reach('generated', jobs[index]!.unit)
+    const { stepDurationsMs, decodeMs } = image.timings
+    const { width, height, rgb } = image
+    return { unit: jobs[index]!.unit, image: { width, height, rgb }, stepDurationsMs, decodeMs }
+  })
+  return { result, transfer: result.map(({ image }) => bufferOf(image)) }
+}
+
+/** The image's own buffer, for a transfer; a view into a larger one is copied out first by the pipeline. */
+function bufferOf({ rgb }: WireImage): ArrayBuffer {
+  if (rgb.buffer instanceof ArrayBuffer) return rgb.buffer
+  throw new TypeError('pictures must not lie in shared memory')
+}
+
+async function closeModel(): Promise<null> {
+  finishedModelsRunMs = sessionRunMs()
+  await inlineDecoder?.dispose()
+  await pipeline?.dispose()
+  pipeline = null
+  inlineDecoder = null
+  prompts.clear()
+  return null
+}
+
+async function answer(message: ToWorker): Promise<void> {
+  const transfer: ArrayBuffer[] = []
+  const work = async (): Promise<WorkerResults[keyof WorkerResults]> => {
+    switch (message.type) {
+      case 'open':
+        return openModel(message)
+      case 'encode':
+        return encodePrompts(message)
+      case 'load-denoiser':
+        return loadDenoiser(message)
+      case 'generate': {
+        const generated = await generate(message)
+        transfer.push(...generated.transfer)
+        return generated.result
+      }
+      case 'close':
+        return closeModel()
+    }
+  }
+  const reply = (body: FromWorker) => port.postMessage(body, transfer)
+  try {
+    const result = await work()
+    reply({ type: 'done', id: message.id, result, sessionRunMs: sessionRunMs() })
+  } catch (error) {
+    transfer.length = 0
+    reply({ type: 'failed', id: message.id, error: toWireError(error), sessionRunMs: sessionRunMs() })
+  }
+}
+
+// One request at a time, in order: two sessions that run at once crash some GPU providers.
+let queue: Promise<void> = Promise.resolve()
+port.on('message', (message: ToWorker) => {
+  queue = queue.then(() => answer(message))
+})

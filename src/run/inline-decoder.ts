@@ -1,0 +1,47 @@
+/** Previews decoded in the inference worker itself, between two steps: by the model's own VAE, or on its GPU. */
+import type { ModelFolder } from '../model/folder.ts'
+import type { ResolvedProvider } from '../model/providers.ts'
+import type { Pipeline } from '../pipelines/pipeline.ts'
+import { imageOfTensor } from '../preview/rgb-image.ts'
+import type { WireImage } from './messages.ts'
+import { openPreviewSession, type PreviewSession } from './preview-session.ts'
+
+export interface InlineDecoder {
+  /** @param dims [1, channels, height, width] */
+  readonly decode: (
+    method: 'full' | 'taesd',
+    latents: Float32Array,
+    dims: readonly [1, number, number, number],
+  ) => Promise<WireImage>
+  readonly dispose: () => Promise<void>
+}
+
+export function createInlineDecoder(
+  folder: ModelFolder,
+  pipeline: Pipeline,
+  provider: ResolvedProvider,
+): InlineDecoder {
+  let session: PreviewSession | null = null
+  return {
+    async decode(method, latents, dims) {
+      if (method === 'full') {
+        const [image] = await pipeline.decodeLatents(latents, dims)
+        if (!image) throw new Error('the VAE gave no picture')
+        return image
+      }
+      if (folder.previewDecoder === null) throw new Error('the model has no preview decoder')
+      // Loaded at the first preview: a run whose units ask for none does not pay for it.
+      session ??= await openPreviewSession({
+        path: folder.previewDecoder,
+        channels: folder.vae.latentChannels,
+        provider,
+        meter: pipeline.meter,
+      })
+      return imageOfTensor(await session.decode({ data: latents, dims }))
+    },
+    async dispose() {
+      await session?.dispose()
+      session = null
+    },
+  }
+}

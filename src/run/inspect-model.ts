@@ -1,0 +1,46 @@
+/** What `pregen models inspect` and `pregen doctor` tell of a model folder. */
+import { checkModelFolder } from '../model/check.ts'
+import { modelFacts } from '../model/facts.ts'
+import { readModelFolder } from '../model/folder.ts'
+import type { ModelFacts } from '../plan/model-facts.ts'
+
+export interface ComponentReport {
+  readonly name: string
+  readonly opset: number
+  readonly sizeBytes: number
+  /** Element types of its weights. */
+  readonly dtypes: readonly string[]
+  /** `sample[B,4,h,w]` */
+  readonly inputs: readonly string[]
+}
+
+export interface ModelReport {
+  readonly path: string
+  readonly className: string
+  readonly facts: ModelFacts
+  /** Preview methods that it can be asked for. */
+  readonly previews: readonly string[]
+  readonly components: readonly ComponentReport[]
+}
+
+/** @throws PregenErrors with every fault of the folder */
+export async function inspectModel(path: string): Promise<ModelReport> {
+  const folder = readModelFolder(path)
+  const checked = await checkModelFolder(folder)
+  const facts = await modelFacts(folder)
+  const components = checked.map(
+    ({ name, header }): ComponentReport => ({
+      name,
+      opset: header.opset,
+      sizeBytes: header.sizeBytes,
+      dtypes: header.weightTypes,
+      inputs: header.inputs.map((input) => `${input.name}[${input.dims.join(',')}]`),
+    }),
+  )
+  const previews = [
+    ...(facts.hasLatentRgb ? ['latent2rgb'] : []),
+    ...(facts.hasPreviewDecoder ? ['taesd'] : []),
+    'full',
+  ]
+  return { path: folder.path, className: folder.className, facts, previews, components }
+}

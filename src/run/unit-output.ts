@@ -1,0 +1,131 @@
+/**
+ * One unit's files while it is drawn: previews become PNGs beside the run, the final picture follows, and the
+ * marker comes last. A preview that fails costs that preview and the marker, never the picture.
+ */
+import { mkdir, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { writeFileDurably } from '../artifacts/durable-write.ts'
+import type { LedgerFile } from '../artifacts/ledger.ts'
+import { encodePng } from '../artifacts/png.ts'
+import { encodeThumbnail } from '../artifacts/thumbnail.ts'
+import { timingOf } from '../artifacts/timing.ts'
+import type { VariantWriter } from '../artifacts/variant-writer.ts'
+import { messageOf } from '../errors.ts'
+import type { Unit } from '../plan/unit.ts'
+import type { PreviewRenderer } from '../preview/render.ts'
+import type { EmitRunEvent } from './events.ts'
+import type { Faults } from './faults.ts'
+import type { Generated, WireImage } from './messages.ts'
+
+// Previews are many and short-lived on screen: a quick encoding leaves the cores to the denoiser.
+const PREVIEW_COMPRESSION = 2
+
+export interface UnitOutputOptions {
+  readonly unit: Unit
+  readonly writer: VariantWriter
+  /** Makes pictures of latents that are handed out; null where the worker decodes them, or there are none. */
+  readonly renderer: PreviewRenderer | null
+  /** `<out>/.pregen/live/<cue>/<variant>_preview.png`, or null without `--live-file`. */
+  readonly livePath: string | null
+  /** Text for the final picture's metadata, or undefined. */
+  readonly metadata: string | undefined
+  readonly emit: EmitRunEvent
+  readonly faults: Faults
+}
+
+export interface FinishedUnit {
+  readonly files: readonly LedgerFile[]
+  /** false: the picture is there but a preview is not, so there is no marker. */
+  readonly complete: boolean
+}
+
+export interface UnitOutput {
+  /** Latents [1, channels, height, width] of a step. Never rejects. */
+  readonly takeLatents: (step: number, data: Float32Array, dims: readonly number[]) => Promise<void>
+  /** A preview that the worker decoded. Never rejects. */
+  readonly takePreview: (step: number, image: WireImage) => Promise<void>
+  readonly previewFailed: (step: number, reason: unknown) => void
+  /** Waits for the previews in hand. @throws PregenError when the picture itself cannot be written */
+  readonly finish: (generated: Generated, promptMs: number) => Promise<FinishedUnit>
+  /** Waits for the previews in hand and drops the live file; the unit failed or was cancelled. */
+  readonly abandon: () => Promise<void>
+}
+
+export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
+  const { unit, writer, renderer, livePath, emit, faults } = options
+  const { cue, variant } = unit
+  const inHand = new Set<Promise<void>>()
+  let previewsWhole = true
+  let liveStep = 0
+
+  const previewFailed = (step: number, reason: unknown) => {
+    previewsWhole = false
+    const method = unit.previews?.method ?? 'none'
+    emit({ type: 'preview-failed', cue, variant, step, method, message: messageOf(reason) })
+  }
+
+  const showLive = async (step: number, png: Uint8Array) => {
+    // Pictures may finish out of order; the live file only moves forward.
+    if (livePath === null || step < liveStep) return
+    liveStep = step
+    await mkdir(dirname(livePath), { recursive: true })
+    await writeFileDurably(livePath, png, { syncFolder: false })
+  }
+
+  const hideLive = async () => {
+    liveStep = Number.POSITIVE_INFINITY
+    if (livePath !== null) await rm(livePath, { force: true })
+  }
+
+  const take = (step: number, render: () => Promise<WireImage>): Promise<void> => {
+    const work = (async () => {
+      try {
+        faults.reach('preview-render', step)
+        const { rgb, width, height } = await render()
+        faults.reach('preview-encode', step)
+        const png = await encodePng(rgb, width, height, { compressionLevel: PREVIEW_COMPRESSION })
+        faults.reach('preview-write', step)
+        const path = await writer.writeStep(step, png)
+        await showLive(step, png)
+        emit({ type: 'preview', cue, variant, step, path })
+      } catch (error) {
+        previewFailed(step, error)
+      }
+    })()
+    inHand.add(work)
+    return work.finally(() => inHand.delete(work))
+  }
+
+  return {
+    takeLatents: (step, data, dims) =>
+      take(step, () => {
+        if (!renderer) throw new Error('this unit has no preview renderer')
+        return renderer.render(step, data, dims)
+      }),
+    takePreview: (step, image) => take(step, () => Promise.resolve(image)),
+    previewFailed,
+    async finish(generated, promptMs) {
+      const { image, stepDurationsMs, decodeMs } = generated
+      const encodeFrom = performance.now()
+      const png = await encodePng(image.rgb, image.width, image.height, { metadata: options.metadata })
+      const encodeMs = performance.now() - encodeFrom
+      await writer.writeFinal(png)
+      if (unit.thumbnail) {
+        await writer.writeThumbnail(await encodeThumbnail(image.rgb, image.width, image.height))
+      }
+      await Promise.all(inHand)
+      const [first = 0, ...others] = stepDurationsMs
+      const timing =
+        unit.previews !== null && previewsWhole
+          ? timingOf([first + promptMs, ...others], decodeMs + encodeMs)
+          : null
+      const files = await writer.finish(timing)
+      await hideLive()
+      return { files, complete: previewsWhole }
+    },
+    async abandon() {
+      await Promise.all(inHand)
+      await hideLive()
+    },
+  }
+}

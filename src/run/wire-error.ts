@@ -1,0 +1,30 @@
+/** Errors across the thread boundary: structured clone would keep the message and lose code, help and stage. */
+import { messageOf, PregenError } from '../errors.ts'
+import type { WireError } from './messages.ts'
+
+export function toWireError(thrown: unknown): WireError {
+  const stage =
+    thrown instanceof Error && 'stage' in thrown && typeof thrown.stage === 'string'
+      ? thrown.stage
+      : undefined
+  if (thrown instanceof PregenError) {
+    return { code: thrown.code, message: thrown.message, help: thrown.help, stage, stack: undefined }
+  }
+  return {
+    code: 'E_UNEXPECTED',
+    message: messageOf(thrown),
+    help: undefined,
+    stage,
+    stack: thrown instanceof Error ? thrown.stack : undefined,
+  }
+}
+
+/** An error that came out of the worker, with the pipeline's stage that it happened in. */
+export class WorkerError extends PregenError {
+  readonly stage: string
+
+  constructor(wire: WireError, fallbackStage: string) {
+    super(wire.code, wire.message, { help: wire.help, exitCode: 3, cause: wire.stack })
+    this.stage = wire.stage ?? fallbackStage
+  }
+}
