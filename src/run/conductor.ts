@@ -7,16 +7,18 @@ import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
 import { openOutputFolder } from '../artifacts/layout.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { acquireLock } from '../artifacts/lock.ts'
+import { PregenError } from '../errors.ts'
 import { rememberBucket } from './bucket-target.ts'
 import { type Decision, decideUnits } from './decide.ts'
 import type { DrawContext } from './draw-context.ts'
 import { drawModel } from './draw-model.ts'
+import { failUnit } from './draw-unit.ts'
 import type { EmitRunEvent } from './events.ts'
 import { createFaults } from './faults.ts'
 import { createInitImages } from './init-images.ts'
 import type { WorkerNews } from './messages.ts'
 import type { RunOptions } from './options.ts'
-import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
+import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { createPreviewClient, type PreviewClient } from './preview-client.ts'
 import { createSender, type Sender } from './sender.ts'
 import { createTally, type RunSummary } from './tally.ts'
@@ -177,6 +179,7 @@ async function drawAll(
     initImages: createInitImages(options.allowPrivateUrls),
     publicUrl: prepared.sheet.storage?.publicUrl,
     active,
+    settled: new Set(),
     previewClient(path, channels) {
       const client = previewClients.get(path) ?? createPreviewClient({ path, channels })
       previewClients.set(path, client)
@@ -202,13 +205,31 @@ async function drawAll(
     for (const [id, units] of groupByModel(toRun)) {
       const model = prepared.models.get(id)
       if (!model) throw new Error(`model ${id} was planned but not prepared`)
-      if (!stopped) await drawModel(context, model, units)
+      if (!stopped) await drawOrFail(context, model, units)
     }
   } finally {
     options.signal.removeEventListener('abort', stop)
     tally.setSessionRunMs(worker.sessionRunMs())
     await Promise.all([...previewClients.values()].map((client) => client.close()))
     await worker.terminate()
+  }
+}
+
+/** A model that does not load fails its units and leaves the other models' alone; an absent provider ends the run. */
+async function drawOrFail(
+  context: DrawContext,
+  model: PreparedModel,
+  units: readonly PreparedUnit[],
+): Promise<void> {
+  try {
+    await drawModel(context, model, units)
+  } catch (error) {
+    if (!(error instanceof PregenError) || error.code === 'E_CANCELLED') throw error
+    if (error.code === 'E_PROVIDER_UNAVAILABLE') {
+      throw new PregenError(error.code, error.message, { help: error.help, cause: error })
+    }
+    for (const entry of units)
+      if (!context.settled.has(entry.index)) failUnit(context, entry, 'load model', error)
   }
 }
 

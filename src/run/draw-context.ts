@@ -22,6 +22,8 @@ export interface DrawContext {
   readonly publicUrl: string | undefined
   /** Units in work by their index, for the worker's news. */
   readonly active: Map<number, UnitOutput>
+  /** Indexes of units that are done or have failed. */
+  readonly settled: Set<number>
   /** The preview decoder's own thread for a model on the CPU, started when first used. */
   readonly previewClient: (path: string, channels: number) => PreviewClient
   /** Hands a finished unit's files to the uploader, where there is one. */

@@ -153,6 +153,7 @@ export async function finishUnit(
     const folder = context.layout.variantFolder(cue, variant)
     const paths = files.map(({ name }) => join(folder, name))
     context.emit({ type: 'unit-finished', cue, variant, files: paths, durationMs: Math.round(durationMs) })
+    context.settled.add(entry.index)
     context.countDone()
   } catch (error) {
     await output.abandon()
@@ -161,11 +162,17 @@ export async function finishUnit(
 }
 
 /** Tells and counts one unit's failure; under `--fail-fast` it stops the run. */
-export function failUnit(context: DrawContext, { unit }: PreparedUnit, stage: string, reason: unknown): void {
+export function failUnit(
+  context: DrawContext,
+  { unit, index }: PreparedUnit,
+  stage: string,
+  reason: unknown,
+): void {
   const { cue, variant } = unit
   const { code, message } = faceOf(reason)
   const where = reason instanceof Error && 'stage' in reason ? String(reason.stage) : stage
   context.emit({ type: 'unit-failed', cue, variant, stage: where, code, message })
+  context.settled.add(index)
   context.countFailed()
   if (context.options.failFast) context.stop()
 }
