@@ -2,6 +2,7 @@
 
 const URLS = /\b([a-z][a-z0-9+.-]*:\/\/)([^\s"'<>]+)/gi
 const SIGNED = /\b(X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)=[^\s&"'<>]+/gi
+const AUTHORIZATIONS = /\bAWS4-HMAC-SHA256 [^"'\n]*/g
 const HEADERS = /\b(authorization|x-amz-security-token)\b\s*[:=]\s*[^\n]+/gi
 
 /** @param secrets literal values that must not appear, wherever they stand */
@@ -14,6 +15,7 @@ export function redact(text: string, secrets: readonly (string | undefined)[] = 
       const path = slash < 0 ? '' : bare.slice(slash)
       return scheme + authority.slice(authority.lastIndexOf('@') + 1) + path
     })
+    .replace(AUTHORIZATIONS, '…')
     .replace(SIGNED, '$1=…')
     .replace(HEADERS, '$1: …')
   for (const secret of secrets) if (secret && secret.length >= 4) clean = clean.replaceAll(secret, '…')

@@ -39,7 +39,7 @@ export const DEFAULT_TIMEOUTS = {
   deadlineMs: 240_000,
   attemptMs: 30_000,
   connectMs: 10_000,
-  preflightMs: 45_000,
+  preflightMs: 20_000,
 } as const satisfies Required<S3Timeouts>
 
 export function resolveTimeouts(timeouts: S3Timeouts = {}): Required<{ [K in keyof S3Timeouts]: number }> {

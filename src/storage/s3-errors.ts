@@ -151,7 +151,7 @@ export function storageError(error: unknown, operation: string, place: S3Place):
   const tries = attempts > 1 ? ` (after ${attempts} attempts)` : ''
   const message = redact(`${target}: ${what}${tries}: ${operation}: ${detailOf(cause)}`, place.secrets)
   // Not the SDK's own error: it carries the request with its signature.
-  const clean = new Error(redact(`${shapeOf(cause).name}: ${messageOf(cause)}`, place.secrets))
+  const clean = new Error(redact(`${shapeOf(cause).name}: ${messageOf(cause).slice(0, 300)}`, place.secrets))
   clean.stack = undefined
   return new UploadError(code, message, attempts, { help, cause: clean })
 }
@@ -247,6 +247,10 @@ function isParseError(error: unknown): boolean {
 
 function detailOf(error: unknown): string {
   const { name, status } = shapeOf(error)
-  const parts = [networkCodeOf(error) ?? name, status === undefined ? '' : `HTTP ${status}`, messageOf(error)]
+  const parts = [
+    networkCodeOf(error) ?? name,
+    status === undefined ? '' : `HTTP ${status}`,
+    messageOf(error).slice(0, 300),
+  ]
   return parts.filter((part) => part !== '' && part !== 'Error').join(', ')
 }
