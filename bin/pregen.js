@@ -3,6 +3,8 @@
 process.exitCode = 1
 // onnxruntime must not phone home; the variable has to stand before its library loads, in workers too.
 process.env.ORT_DISABLE_TELEMETRY = '1'
+// The SDK's advice on Node versions is for its developers, not for those who render a show.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 
 const { main } = await import('../dist/cli/main.js')
 process.exitCode = await main(process.argv.slice(2))
