@@ -1,7 +1,8 @@
 /**
  * Pillow's `Image.resize(size, LANCZOS)` for 8-bit RGB, bit for bit (`src/libImaging/Resample.c`): windows of
- * three lobes widened when shrinking, coefficients in fixed point, the horizontal pass rounded and clipped to
- * bytes before the vertical one.
+ * three lobes widened when shrinking, coefficients in fixed point, and the first pass rounded and clipped to
+ * bytes before the second. Which pass comes first is Pillow 13's choice; Pillow 12 and older always begin with
+ * the horizontal one, and so give other bytes where a picture loses far more of its height than of its width.
  */
 
 import type { ImageSize, RgbImage } from './rgb-image.ts'
@@ -34,22 +35,42 @@ export function resizeLanczos(
   target: ImageSize,
   region: Region = { left: 0, top: 0, ...target },
 ): RgbImage {
-  const rows =
-    image.height === target.height
-      ? identityWindows(region.top, region.height)
-      : lanczosWindows(image.height, target.height, region.top, region.height)
-  const columns =
-    image.width === target.width
-      ? identityWindows(region.left, region.width)
-      : lanczosWindows(image.width, target.width, region.left, region.width)
+  const columns = axisWindows(image.width, target.width, region.left, region.width)
+  const rows = axisWindows(image.height, target.height, region.top, region.height)
+  const needed = crop(image, {
+    left: columns.first,
+    top: rows.first,
+    width: columns.end - columns.first,
+    height: rows.end - rows.first,
+  })
+  return isVerticalFirst(image, target)
+    ? resizeWidth(resizeHeight(needed, rows.windows), columns.windows)
+    : resizeHeight(resizeWidth(needed, columns.windows), rows.windows)
+}
 
-  const firstRow = rows.starts[0]!
-  const lastRow = rows.starts.at(-1)! + rows.lengths.at(-1)!
-  const narrowed = resizeColumns(image, columns, firstRow, lastRow)
+/** Pillow 13 takes the vertical pass first where the height loses more than twice as many lines as the width. */
+function isVerticalFirst(source: ImageSize, target: ImageSize): boolean {
+  const droppedRows = source.height - target.height
+  return droppedRows > 0 && droppedRows > 2 * (source.width - target.width)
+}
+
+/** Windows counted from input position `first`, and the end of what they reach; null: a side that keeps its length. */
+interface Axis {
+  readonly windows: Windows | null
+  readonly first: number
+  readonly end: number
+}
+
+function axisWindows(inputSize: number, outputSize: number, first: number, count: number): Axis {
+  if (inputSize === outputSize) return { windows: null, first, end: first + count }
+  const windows = lanczosWindows(inputSize, outputSize, first, count)
+  const { starts, lengths } = windows
+  const firstInput = starts[0]!
+  const end = starts.at(-1)! + lengths.at(-1)!
   return {
-    pixels: resizeRows(narrowed, rows, firstRow, region.width),
-    width: region.width,
-    height: region.height,
+    windows: { ...windows, starts: starts.map((start) => start - firstInput) },
+    first: firstInput,
+    end,
   }
 }
 
@@ -91,29 +112,25 @@ function lanczosWindows(inputSize: number, outputSize: number, first: number, co
   return { starts, lengths, coefficients, stride }
 }
 
-/** A side that keeps its length is copied: a pass over it would round to the same bytes. */
-function identityWindows(first: number, count: number): Windows {
-  return {
-    starts: Int32Array.from({ length: count }, (_, i) => first + i),
-    lengths: new Int32Array(count).fill(1),
-    coefficients: new Int32Array(count).fill(1 << precisionBits),
-    stride: 1,
+function crop(image: RgbImage, { left, top, width, height }: Region): RgbImage {
+  const pixels = new Uint8Array(width * height * 3)
+  for (let row = 0; row < height; row++) {
+    const from = 3 * ((top + row) * image.width + left)
+    pixels.set(image.pixels.subarray(from, from + width * 3), row * width * 3)
   }
+  return { pixels, width, height }
 }
 
-/** Rows `firstRow` … `lastRow` − 1 of the picture, each brought to the windows' length. */
-function resizeColumns(
-  image: RgbImage,
-  windows: Windows,
-  firstRow: number,
-  lastRow: number,
-): Uint8ClampedArray {
+/** The horizontal pass. */
+function resizeWidth(image: RgbImage, windows: Windows | null): RgbImage {
+  if (windows === null) return image
   const { starts, lengths, coefficients, stride } = windows
-  const { pixels } = image
-  const output = new Uint8ClampedArray((lastRow - firstRow) * starts.length * 3)
+  const { pixels, height } = image
+  const width = starts.length
+  const output = new Uint8ClampedArray(width * height * 3)
   let to = 0
-  for (let row = firstRow; row < lastRow; row++) {
-    for (let x = 0; x < starts.length; x++) {
+  for (let row = 0; row < height; row++) {
+    for (let x = 0; x < width; x++) {
       let red = 1 << (precisionBits - 1)
       let green = red
       let blue = red
@@ -129,23 +146,26 @@ function resizeColumns(
       output[to++] = blue >> precisionBits
     }
   }
-  return output
+  return { pixels: new Uint8Array(output.buffer), width, height }
 }
 
-/** @param input rows of `width` pixels, the first of them row `firstRow` of the picture */
-function resizeRows(input: Uint8ClampedArray, windows: Windows, firstRow: number, width: number): Uint8Array {
+/** The vertical pass. */
+function resizeHeight(image: RgbImage, windows: Windows | null): RgbImage {
+  if (windows === null) return image
   const { starts, lengths, coefficients, stride } = windows
+  const { pixels, width } = image
+  const height = starts.length
   const rowLength = width * 3
-  const output = new Uint8ClampedArray(starts.length * rowLength)
+  const output = new Uint8ClampedArray(height * rowLength)
   const sums = new Int32Array(rowLength)
-  for (let y = 0; y < starts.length; y++) {
+  for (let y = 0; y < height; y++) {
     sums.fill(1 << (precisionBits - 1))
     for (let k = 0; k < lengths[y]!; k++) {
       const coefficient = coefficients[y * stride + k]!
-      const from = (starts[y]! - firstRow + k) * rowLength
-      for (let i = 0; i < rowLength; i++) sums[i]! += Math.imul(input[from + i]!, coefficient)
+      const from = (starts[y]! + k) * rowLength
+      for (let i = 0; i < rowLength; i++) sums[i]! += Math.imul(pixels[from + i]!, coefficient)
     }
     for (let i = 0; i < rowLength; i++) output[y * rowLength + i] = sums[i]! >> precisionBits
   }
-  return new Uint8Array(output.buffer)
+  return { pixels: new Uint8Array(output.buffer), width, height }
 }
