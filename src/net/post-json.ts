@@ -2,7 +2,7 @@
 
 import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { messageOf } from '../errors.ts'
+import { messageOf, PregenError } from '../errors.ts'
 import type { ReachOptions } from './guarded-request.ts'
 import { checkUrl, NetFault, sendGuarded } from './guarded-request.ts'
 import { redactUrl } from './redact-url.ts'
@@ -32,6 +32,23 @@ export type PostResult =
       /** What went wrong last, without query strings. */
       readonly reason: string
     }
+
+/**
+ * What can be said about a callback's URL before anything is sent: its form, and an address written out.
+ *
+ * @throws PregenError `E_CALLBACK_URL`
+ */
+export function checkCallbackUrl(url: string, options: ReachOptions): void {
+  try {
+    checkUrl(url, options)
+  } catch (thrown) {
+    if (!(thrown instanceof NetFault)) throw thrown
+    throw new PregenError('E_CALLBACK_URL', thrown.message, {
+      help: 'A callback is posted over https, to a public address, without a user name or password in the URL.',
+      cause: thrown,
+    })
+  }
+}
 
 /** Statuses that may pass: everything else below 500 is the receiver's last word. */
 const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429])

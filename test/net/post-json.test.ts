@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { type PostOptions, postJson } from '../../src/net/post-json.ts'
+import { checkCallbackUrl, type PostOptions, postJson } from '../../src/net/post-json.ts'
 import { type LocalServer, startServer } from './local-server.ts'
 
 const options: PostOptions = {
@@ -129,4 +129,19 @@ it.each([
 
 it('answers, and does not throw, where the body cannot be JSON', async () => {
   await expect(postJson(url, { seed: 1n }, options)).resolves.toMatchObject({ ok: false, attempts: 1 })
+})
+
+it.each([
+  'http://stage.test/?token=hunter2',
+  'https://10.0.0.1/',
+  'nowhere',
+  'https://user:hunter2@stage.test/',
+])('a callback to %s is refused before anything is sent', (target) => {
+  expect(() => checkCallbackUrl(target, {})).toThrow(
+    expect.objectContaining({ code: 'E_CALLBACK_URL', message: expect.not.stringContaining('hunter2') }),
+  )
+})
+
+it('a callback over https to a name is accepted', () => {
+  expect(() => checkCallbackUrl('https://stage.test/hook?token=x', {})).not.toThrow()
 })
