@@ -2,31 +2,22 @@
  * A run from its plan to its end: lock, ledger, bucket, worker, models one after the other, manifest, uploads.
  * Everything it does is told as events; everything it was told came as options.
  */
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
 import { openOutputFolder } from '../artifacts/layout.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { acquireLock } from '../artifacts/lock.ts'
 import { PregenError } from '../errors.ts'
 import { rememberBucket } from './bucket-target.ts'
+import { createCallbacks } from './callbacks.ts'
 import { type Decision, decideUnits } from './decide.ts'
-import type { DrawContext } from './draw-context.ts'
-import { drawModel } from './draw-model.ts'
-import { failUnit } from './draw-unit.ts'
+import { drawAll } from './draw-all.ts'
 import type { EmitRunEvent } from './events.ts'
-import { createFaults } from './faults.ts'
-import { createInitImages } from './init-images.ts'
-import type { WorkerNews } from './messages.ts'
 import type { RunOptions } from './options.ts'
-import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
-import { createPreviewClient, type PreviewClient } from './preview-client.ts'
-import { createSender, type Sender } from './sender.ts'
+import type { PreparedRun, PreparedUnit } from './prepared.ts'
+import { createSender } from './sender.ts'
 import { createTally, type RunSummary } from './tally.ts'
-import { type InferenceWorker, startInferenceWorker } from './worker-client.ts'
 import { writeManifest } from './write-manifest.ts'
-
-// Previews that may wait for a PNG encoder before the denoiser waits for them.
-const MAX_PENDING_PREVIEWS = 8
 
 /**
  * Runs what the plan asks for and is not there yet.
@@ -40,7 +31,10 @@ export async function conductRun(
   const startedAt = performance.now()
   const { layout } = prepared
   await openOutputFolder(layout.out)
-  const lock = await acquireLock(layout.state.lockPath)
+  // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
+  const lost = new AbortController()
+  const lock = await acquireLock(layout.state.lockPath, { onLost: () => lost.abort() })
+  const signal = AbortSignal.any([options.signal, lost.signal])
   try {
     // Only now, with the lock held, is a temporary file certainly nobody's.
     await sweepTemporaryFiles(layout.out)
@@ -48,7 +42,9 @@ export async function conductRun(
     await rememberBucket(layout.out, prepared.sheet.storage)
     const ledger = await openLedger(layout.state.ledgerPath)
     try {
-      return await runPlanned(prepared, options, emit, ledger, startedAt)
+      const summary = await runPlanned(prepared, { ...options, signal }, emit, ledger, startedAt)
+      if (lost.signal.aborted) throw lockLost(layout.out)
+      return summary
     } finally {
       await ledger.close()
     }
@@ -70,11 +66,13 @@ async function runPlanned(
   announce(prepared, decisions, toRun, emit)
 
   const sender = await createSender(prepared, options, ledger, emit)
+  const callbacks = createCallbacks(prepared, options, emit)
   try {
     sender.sendKept(decisions.filter(({ action }) => action === 'skip'))
-    if (toRun.length > 0) await drawAll(prepared, options, emit, ledger, toRun, sender, tally)
+    if (toRun.length > 0) await drawAll({ prepared, options, emit, ledger, toRun, sender, callbacks, tally })
     const manifest = await writeManifest(prepared, ledger)
     const uploads = await sender.finish(manifest, options.signal)
+    await callbacks.runEnded(manifest, tally.failed() + uploads.failed)
     const summary = tally.finish({
       skipped: decisions.length - toRun.length,
       cancelled: options.signal.aborted,
@@ -110,138 +108,11 @@ function announce(
   }
 }
 
-async function drawAll(
-  prepared: PreparedRun,
-  options: RunOptions,
-  emit: EmitRunEvent,
-  ledger: Ledger,
-  toRun: readonly PreparedUnit[],
-  sender: Sender,
-  tally: ReturnType<typeof createTally>,
-): Promise<void> {
-  const { layout } = prepared
-  const active: DrawContext['active'] = new Map()
-  const byIndex = new Map(toRun.map((entry) => [entry.index, entry]))
-  const previewClients = new Map<string, PreviewClient>()
-  const warned = new Set<string>()
-  let stopped = false
-
-  await mkdir(layout.state.folder, { recursive: true })
-  const worker: InferenceWorker = startInferenceWorker({
-    maxPendingPreviews: MAX_PENDING_PREVIEWS,
-    spillFolder: layout.state.folder,
-    faults: options.faults,
-    onNews: (news) => hear(news),
+function lockLost(out: string): PregenError {
+  return new PregenError('E_LOCK_LOST', `another process has taken over the output folder ${out}`, {
+    help: 'Let it finish, or stop it and run again: what is whole is kept.',
+    exitCode: 3,
   })
-  const stop = () => {
-    stopped = true
-    worker.stop()
-  }
-
-  const hear = (news: WorkerNews): void => {
-    if (news.type === 'loaded') {
-      tally.addModelLoadMs(news.durationMs)
-      return
-    }
-    const entry = byIndex.get(news.unit)
-    if (!entry) return
-    const { cue, variant, program, seed, executedSteps } = entry.unit
-    const output = active.get(news.unit)
-    switch (news.type) {
-      case 'started':
-        emit({ type: 'unit-started', cue, variant, program, seed: String(seed), steps: executedSteps })
-        break
-      case 'step': {
-        const { step, steps, durationMs } = news
-        emit({ type: 'step', cue, variant, step, steps, durationMs: Math.round(durationMs) })
-        break
-      }
-      case 'latents':
-        void output?.takeLatents(news.step, news.data, news.dims).finally(worker.previewFinished)
-        break
-      case 'preview':
-        void output?.takePreview(news.step, news.image).finally(worker.previewFinished)
-        break
-      case 'preview-failed':
-        output?.previewFailed(news.step, news.error)
-        worker.previewFinished()
-        break
-    }
-  }
-
-  const context: DrawContext = {
-    options,
-    layout,
-    ledger,
-    worker,
-    emit,
-    faults: createFaults(options.faults),
-    initImages: createInitImages(options.allowPrivateUrls),
-    publicUrl: prepared.sheet.storage?.publicUrl,
-    active,
-    settled: new Set(),
-    previewClient(path, channels) {
-      const client = previewClients.get(path) ?? createPreviewClient({ path, channels })
-      previewClients.set(path, client)
-      return client
-    },
-    send: sender.send,
-    warn(warning: PrepareWarning) {
-      if (!warned.has(warning.message)) emit({ type: 'warning', ...warning })
-      warned.add(warning.message)
-    },
-    isStopped: () => stopped,
-    stop,
-    countDone: tally.countDone,
-    countFailed: tally.countFailed,
-    modelLoadMs: tally.modelLoadMs,
-    addModelLoadMs: tally.addModelLoadMs,
-    setProvider: tally.setProvider,
-  }
-
-  if (options.signal.aborted) stop()
-  options.signal.addEventListener('abort', stop)
-  try {
-    for (const [id, units] of groupByModel(toRun)) {
-      const model = prepared.models.get(id)
-      if (!model) throw new Error(`model ${id} was planned but not prepared`)
-      if (!stopped) await drawOrFail(context, model, units)
-    }
-  } finally {
-    options.signal.removeEventListener('abort', stop)
-    tally.setSessionRunMs(worker.sessionRunMs())
-    await Promise.all([...previewClients.values()].map((client) => client.close()))
-    await worker.terminate()
-  }
-}
-
-/** A model that does not load fails its units and leaves the other models' alone; an absent provider ends the run. */
-async function drawOrFail(
-  context: DrawContext,
-  model: PreparedModel,
-  units: readonly PreparedUnit[],
-): Promise<void> {
-  try {
-    await drawModel(context, model, units)
-  } catch (error) {
-    if (!(error instanceof PregenError) || error.code === 'E_CANCELLED') throw error
-    if (error.code === 'E_PROVIDER_UNAVAILABLE') {
-      throw new PregenError(error.code, error.message, { help: error.help, cause: error })
-    }
-    for (const entry of units)
-      if (!context.settled.has(entry.index)) failUnit(context, entry, 'load model', error)
-  }
-}
-
-/** A model is loaded once a run: its units are drawn together, models in the order of the sheet. */
-function groupByModel(units: readonly PreparedUnit[]): Map<string, PreparedUnit[]> {
-  const groups = new Map<string, PreparedUnit[]>()
-  for (const entry of units) {
-    const group = groups.get(entry.unit.model)
-    if (group) group.push(entry)
-    else groups.set(entry.unit.model, [entry])
-  }
-  return groups
 }
 
 /** The exit code that a finished run stands for: 0 all done, 3 something failed. */

@@ -1,6 +1,7 @@
 /** What the functions that draw share: the worker, the ledger, where events go, and the tallies of the run. */
 import type { Layout } from '../artifacts/layout.ts'
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
+import type { ManifestAsset } from '../artifacts/manifest.ts'
 import type { EmitRunEvent } from './events.ts'
 import type { Faults } from './faults.ts'
 import type { InitImages } from './init-images.ts'
@@ -26,8 +27,8 @@ export interface DrawContext {
   readonly settled: Set<number>
   /** The preview decoder's own thread for a model on the CPU, started when first used. */
   readonly previewClient: (path: string, channels: number) => PreviewClient
-  /** Hands a finished unit's files to the uploader, where there is one. */
-  readonly send: (key: string, files: readonly LedgerFile[]) => void
+  /** Hands a finished unit to the uploader, and to the callback when it is whole in the bucket. Never throws. */
+  readonly send: (key: string, files: readonly LedgerFile[], asset: ManifestAsset) => void
   /** Tells a warning once. */
   readonly warn: (warning: PrepareWarning) => void
   readonly isStopped: () => boolean

@@ -144,7 +144,7 @@ export async function finishUnit(
       steps,
       asset,
     })
-    context.send(key, files)
+    context.send(key, files, asset)
     if (!complete) {
       const help = 'A preview failed; the final picture is kept, and a rerun mends the unit.'
       failUnit(context, entry, 'preview', new PregenError('E_PREVIEWS_INCOMPLETE', help))

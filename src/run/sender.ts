@@ -12,8 +12,8 @@ import { mergeRemoteManifest } from './remote-manifest.ts'
 const CANCELLED_DRAIN_MS = 4000
 
 export interface Sender {
-  /** Queues a finished unit's files. */
-  readonly send: (key: string, files: readonly LedgerFile[]) => void
+  /** Queues a finished unit's files; resolves when all are confirmed (true) or not (false), and never rejects. */
+  readonly send: (key: string, files: readonly LedgerFile[]) => Promise<boolean>
   /** Queues what earlier runs made; what the bucket has already costs nothing. */
   readonly sendKept: (kept: readonly Decision[]) => void
   /** Waits for the uploads, then sends the manifest. After an abort only what is on its way. */
@@ -25,7 +25,7 @@ export interface Sender {
 }
 
 const NO_BUCKET: Sender = {
-  send: () => {},
+  send: () => Promise.resolve(true),
   sendKept: () => {},
   finish: () => Promise.resolve({ uploaded: 0, failed: 0 }),
   close: () => Promise.resolve(),
@@ -63,8 +63,7 @@ export async function createSender(
   const send = (key: string, files: readonly LedgerFile[]) => {
     const folder = folderOf.get(key)
     if (folder === undefined) throw new Error(`${key} was sent but never planned`)
-    // Failures are counted and told by the uploader itself; the promise never rejects.
-    void uploader.add({ key, folder, files })
+    return uploader.add({ key, folder, files })
   }
 
   return {
@@ -72,7 +71,8 @@ export async function createSender(
     sendKept(kept) {
       for (const { entry } of kept) {
         const recorded = ledger.units.get(entry.key)
-        if (recorded) send(entry.key, recorded.files)
+        // Failures are counted and told by the uploader itself.
+        if (recorded) void send(entry.key, recorded.files)
       }
     },
     async finish(manifest, signal) {

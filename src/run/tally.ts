@@ -8,6 +8,7 @@ export type RunSummary = Omit<Extract<RunEventBody, { type: 'run-finished' }>, '
 export interface Tally {
   readonly countDone: () => void
   readonly countFailed: () => void
+  readonly failed: () => number
   readonly addModelLoadMs: (durationMs: number) => void
   readonly modelLoadMs: () => number
   readonly setSessionRunMs: (durationMs: number) => void
@@ -32,6 +33,7 @@ export function createTally(startedAt: number): Tally {
   return {
     countDone: () => void done++,
     countFailed: () => void failed++,
+    failed: () => failed,
     addModelLoadMs(durationMs) {
       loadMs += durationMs
     },

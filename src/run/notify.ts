@@ -1,0 +1,75 @@
+/** The sheet's `callback`: tells another program what is whole. Whatever becomes of it, the run is not touched. */
+import type { ManifestAsset } from '../artifacts/manifest.ts'
+import type { SheetCallback } from '../cue-sheet/sheet.ts'
+import { postJson } from '../net/post-json.ts'
+import type { EmitRunEvent } from './events.ts'
+
+export interface CallbackBody {
+  readonly job_id: string
+  /** `partial`: some units or uploads failed. */
+  readonly status: 'completed' | 'partial' | 'failed'
+  readonly assets: readonly ManifestAsset[]
+  readonly metadata: {
+    /** Seconds spent on drawing the assets. */
+    readonly generation_time: number
+    readonly job_type: 'text_to_image' | 'image_to_image' | 'mixed'
+    /** What all assets have in common, or `mixed`. */
+    readonly reference_mode: string
+  }
+}
+
+export interface Notifier {
+  readonly post: (
+    jobId: string,
+    status: CallbackBody['status'],
+    assets: readonly ManifestAsset[],
+  ) => Promise<void>
+}
+
+export interface NotifierOptions {
+  readonly callback: SheetCallback
+  /** Key of the signature; undefined: unsigned. */
+  readonly secret: string | undefined
+  readonly allowPrivate: boolean
+  readonly emit: EmitRunEvent
+  readonly signal: AbortSignal
+}
+
+const RETRY = { attempts: 5, timeoutMs: 10_000, baseDelayMs: 500, maxDelayMs: 8000 } as const
+
+export function createNotifier({ callback, secret, allowPrivate, emit, signal }: NotifierOptions): Notifier {
+  return {
+    async post(jobId, status, assets) {
+      const body = callbackBody(callback.jobId ?? jobId, status, assets)
+      const result = await postJson(callback.url, body, { ...RETRY, secret, allowPrivate, signal })
+      if (result.ok) return
+      const message = `The callback was not delivered in ${result.attempts} attempts: ${result.reason}.`
+      emit({ type: 'warning', code: 'W_CALLBACK_FAILED', message })
+    },
+  }
+}
+
+export function callbackBody(
+  jobId: string,
+  status: CallbackBody['status'],
+  assets: readonly ManifestAsset[],
+): CallbackBody {
+  const seconds = assets.reduce((sum, { metadata }) => sum + metadata.generation_time, 0)
+  const modes = new Set(assets.map(({ metadata }) => metadata.reference_mode))
+  const mode = modes.size === 1 ? [...modes][0] : undefined
+  return {
+    job_id: jobId,
+    status,
+    assets,
+    metadata: {
+      generation_time: Math.round(seconds * 1000) / 1000,
+      job_type: jobTypeOf(modes),
+      reference_mode: mode ?? (modes.size === 0 ? 'none' : 'mixed'),
+    },
+  }
+}
+
+function jobTypeOf(modes: ReadonlySet<string>): CallbackBody['metadata']['job_type'] {
+  if (!modes.has('none') && modes.size > 0) return 'image_to_image'
+  return modes.size <= 1 ? 'text_to_image' : 'mixed'
+}
