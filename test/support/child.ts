@@ -1,5 +1,6 @@
 /** Runs the product's own modules in a process of their own, which a test may kill at any moment. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +11,8 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export interface CompiledSource {
   /** Runs a module's text, which imports the product as `./src/…`; `argv` follows in `process.argv`. */
   start(script: string, argv?: readonly string[], options?: StartOptions): Child
+  /** Writes a module's text and returns its path, for a process that starts others. */
+  write(script: string): Promise<string>
   remove(): Promise<void>
 }
 
@@ -56,27 +59,26 @@ export async function compileSource(rooms: readonly string[]): Promise<CompiledS
     await writeFile(out, outputText)
   }
   let scripts = 0
+  const nextFile = () => join(folder, `script-${++scripts}.mjs`)
   return {
     start(script, argv = [], options = {}) {
-      scripts += 1
-      const file = join(folder, `script-${scripts}.mjs`)
-      const ready = writeFile(file, script)
-      return startChild(file, ready, argv, options)
+      const file = nextFile()
+      writeFileSync(file, script)
+      return startChild(file, argv, options)
+    },
+    async write(script) {
+      const file = nextFile()
+      await writeFile(file, script)
+      return file
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   }
 }
 
-function startChild(
-  file: string,
-  ready: Promise<void>,
-  argv: readonly string[],
-  options: StartOptions,
-): Child {
+function startChild(file: string, argv: readonly string[], options: StartOptions): Child {
   // A shell, for limits; it becomes node, so that a signal to the child is a signal to node.
   const shell = `${options.shell ?? ':'}; exec "$0" "$@"`
-  const wait = `while [ ! -s "${file}" ]; do sleep 0.01; done`
-  const child = spawn('bash', ['-c', `${wait}; ${shell}`, process.execPath, '--no-warnings', file, ...argv], {
+  const child = spawn('bash', ['-c', shell, process.execPath, '--no-warnings', file, ...argv], {
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -90,7 +92,6 @@ function startChild(
       stderr += chunk.toString()
     })
     child.on('error', reject)
-    ready.catch(reject)
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
   return { process: child, ended }
