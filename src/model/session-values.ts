@@ -2,7 +2,15 @@
 import { Tensor as OrtTensor } from 'onnxruntime-node'
 import { readFloat16, writeFloat16 } from '../tensor/float16.ts'
 import { sizeOf } from '../tensor/tensor.ts'
-import type { ValueInfo } from './session.ts'
+
+/** What a model says of one of its inputs or outputs. */
+export interface ValueInfo {
+  readonly name: string
+  /** `float32`, `float16`, `int64`, `int32`, … */
+  readonly type: string
+  /** A number where the export fixed it, else the export's name of the dimension. */
+  readonly dims: readonly (number | string)[]
+}
 
 /** A model input with a buffer of its own, reused from run to run. */
 export interface ModelInput {

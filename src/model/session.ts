@@ -3,7 +3,7 @@ import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node'
 import { messageOf, PregenError } from '../errors.ts'
 import { createTensor, type Tensor } from '../tensor/tensor.ts'
 import { executionProvider, type ResolvedProvider } from './providers.ts'
-import { createInput, type ModelInput, readOutput } from './session-values.ts'
+import { createInput, type ModelInput, readOutput, type ValueInfo } from './session-values.ts'
 
 /** Adds up what a run's sessions cost. One object is shared by all of them. */
 export interface RunMeter {
@@ -25,14 +25,6 @@ export interface ModelSessionOptions {
   readonly meter: RunMeter
   /** What messages call it, such as `unet`. */
   readonly label: string
-}
-
-export interface ValueInfo {
-  readonly name: string
-  /** `float32`, `float16`, `int64`, `int32`, … */
-  readonly type: string
-  /** A number where the export fixed it, else the export's name of the dimension. */
-  readonly dims: readonly (number | string)[]
 }
 
 export interface ModelSession {
