@@ -13,6 +13,7 @@ import { createCallbacks } from './callbacks.ts'
 import { type Decision, decideUnits } from './decide.ts'
 import { drawAll } from './draw-all.ts'
 import type { EmitRunEvent } from './events.ts'
+import { createFaults, type Faults, writeFaultsOf } from './faults.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit } from './prepared.ts'
 import { createSender } from './sender.ts'
@@ -40,9 +41,10 @@ export async function conductRun(
     await sweepTemporaryFiles(layout.out)
     await rm(layout.state.liveFolder, { recursive: true, force: true })
     await rememberBucket(layout.out, prepared.sheet.storage)
-    const ledger = await openLedger(layout.state.ledgerPath)
+    const faults = createFaults(options.faults)
+    const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(faults) })
     try {
-      const summary = await runPlanned(prepared, { ...options, signal }, emit, ledger, startedAt)
+      const summary = await runPlanned(prepared, { ...options, signal }, emit, ledger, faults, startedAt)
       if (lost.signal.aborted) throw lockLost(layout.out)
       return summary
     } finally {
@@ -58,6 +60,7 @@ async function runPlanned(
   options: RunOptions,
   emit: EmitRunEvent,
   ledger: Ledger,
+  faults: Faults,
   startedAt: number,
 ): Promise<RunSummary> {
   const decisions = await decideUnits(prepared, ledger, options.force)
@@ -69,8 +72,9 @@ async function runPlanned(
   const callbacks = createCallbacks(prepared, options, emit)
   try {
     sender.sendKept(decisions.filter(({ action }) => action === 'skip'))
-    if (toRun.length > 0) await drawAll({ prepared, options, emit, ledger, toRun, sender, callbacks, tally })
-    const manifest = await writeManifest(prepared, ledger)
+    if (toRun.length > 0)
+      await drawAll({ prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally })
+    const manifest = await writeManifest(prepared, ledger, writeFaultsOf(faults))
     const uploads = await sender.finish(manifest, options.signal)
     await callbacks.runEnded(manifest, tally.failed() + uploads.failed)
     const summary = tally.finish({

@@ -7,7 +7,7 @@ import type { DrawContext } from './draw-context.ts'
 import { drawModel } from './draw-model.ts'
 import { failUnit } from './draw-unit.ts'
 import type { EmitRunEvent } from './events.ts'
-import { createFaults } from './faults.ts'
+import type { Faults } from './faults.ts'
 import { groupBy } from './group-by.ts'
 import { createInitImages } from './init-images.ts'
 import type { WorkerNews } from './messages.ts'
@@ -26,6 +26,7 @@ export interface DrawAllOptions {
   readonly options: RunOptions
   readonly emit: EmitRunEvent
   readonly ledger: Ledger
+  readonly faults: Faults
   readonly toRun: readonly PreparedUnit[]
   readonly sender: Sender
   readonly callbacks: Callbacks
@@ -34,7 +35,7 @@ export interface DrawAllOptions {
 
 /** @throws PregenError `E_PROVIDER_UNAVAILABLE`; every other fault is a unit's */
 export async function drawAll(all: DrawAllOptions): Promise<void> {
-  const { prepared, options, emit, ledger, toRun, sender, callbacks, tally } = all
+  const { prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally } = all
   const { layout } = prepared
   const active: DrawContext['active'] = new Map()
   const byIndex = new Map(toRun.map((entry) => [entry.index, entry]))
@@ -91,7 +92,7 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
     ledger,
     worker,
     emit,
-    faults: createFaults(options.faults),
+    faults,
     initImages: createInitImages(options.allowPrivateUrls),
     publicUrl: prepared.sheet.storage?.publicUrl,
     active,

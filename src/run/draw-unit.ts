@@ -8,6 +8,7 @@ import { chooseFactors, readPreviewJson } from '../preview/preview-json.ts'
 import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.ts'
 import { createAsset } from './asset.ts'
 import type { DrawContext } from './draw-context.ts'
+import { writeFaultsOf } from './faults.ts'
 import type { Generated, Job, JobPreviews, WireError } from './messages.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
@@ -38,6 +39,7 @@ export async function startUnit(
     const writer = await createVariantWriter({
       out: layout.out,
       folder: layout.variantFolder(unit.cue, unit.variant),
+      faults: writeFaultsOf(context.faults),
     })
     const previews = previewsOf(entry, provider)
     const output = createUnitOutput({

@@ -14,7 +14,7 @@ import { messageOf } from '../errors.ts'
 import type { Unit } from '../plan/unit.ts'
 import type { PreviewRenderer } from '../preview/render.ts'
 import type { EmitRunEvent } from './events.ts'
-import type { Faults } from './faults.ts'
+import { type Faults, writeFaultsOf } from './faults.ts'
 import type { Generated, WireImage } from './messages.ts'
 
 // Previews are many and short-lived on screen: a quick encoding leaves the cores to the denoiser.
@@ -69,7 +69,7 @@ export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
     if (livePath === null || step < liveStep) return
     liveStep = step
     await mkdir(dirname(livePath), { recursive: true })
-    await writeFileDurably(livePath, png, { syncFolder: false })
+    await writeFileDurably(livePath, png, { syncFolder: false, faults: writeFaultsOf(faults) })
   }
 
   const hideLive = async () => {

@@ -2,6 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
+import type { FaultHook } from '../artifacts/faults.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts/manifest.ts'
 import { assetUrls } from './asset.ts'
@@ -11,7 +12,11 @@ import type { PreparedRun } from './prepared.ts'
  * @returns the manifest's bytes; the same units give the same bytes
  * @throws PregenError `E_DISK_FULL`, `E_WRITE_FAILED`
  */
-export async function writeManifest(prepared: PreparedRun, ledger: Ledger): Promise<Uint8Array> {
+export async function writeManifest(
+  prepared: PreparedRun,
+  ledger: Ledger,
+  faults: FaultHook,
+): Promise<Uint8Array> {
   const { layout, sheet, version } = prepared
   const assets: ManifestAsset[] = []
   for (const [key, { cue, variant, index }] of prepared.sheetUnits) {
@@ -27,7 +32,7 @@ export async function writeManifest(prepared: PreparedRun, ledger: Ledger): Prom
   const bytes = encodeManifest(createManifest(version, assets))
   if (assets.length > 0 && !(await holds(layout.manifestPath, bytes))) {
     await mkdir(dirname(layout.manifestPath), { recursive: true })
-    await writeFileDurably(layout.manifestPath, bytes)
+    await writeFileDurably(layout.manifestPath, bytes, { faults })
   }
   return bytes
 }
