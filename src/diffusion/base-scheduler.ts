@@ -20,6 +20,8 @@ export abstract class BaseScheduler implements Scheduler {
   initNoiseSigma = 1
   stepOfCall: readonly number[] = []
 
+  /** The option of `setTimesteps` that this class honours beside `mu`. */
+  protected readonly scheduleOption: 'sigmas' | 'strength' | null = null
   /** As asked for in `setTimesteps`. */
   protected numInferenceSteps = 0
   protected beginIndex = 0
@@ -41,6 +43,8 @@ export abstract class BaseScheduler implements Scheduler {
         `steps must be a whole number from 1 to ${MAX_STEPS}, got ${numInferenceSteps}`,
       )
     }
+    this.requireOption('sigmas', options.sigmas)
+    this.requireOption('strength', options.strength)
     this.numInferenceSteps = numInferenceSteps
     this.beginIndex = 0
     this.buildSchedule(numInferenceSteps, options)
@@ -77,6 +81,14 @@ export abstract class BaseScheduler implements Scheduler {
   ): Float32Array
 
   abstract addNoise(original: Float32Array, noise: Float32Array, callIndex: number): Float32Array
+
+  /** `sigmas` and `strength` change the picture, so a scheduler that cannot honour them refuses them. */
+  private requireOption(option: 'sigmas' | 'strength', value: unknown): void {
+    if (value === undefined || this.scheduleOption === option) return
+    throw new PregenError('E_SCHEDULER_CONFLICT', `${this.name} cannot build its schedule from ${option}`, {
+      help: `Use ${option === 'sigmas' ? 'flow-match-euler' : 'lcm'} with this model.`,
+    })
+  }
 
   /** Sets `timesteps`, `sigmas` and `initNoiseSigma`. */
   protected abstract buildSchedule(numInferenceSteps: number, options: SetTimestepsOptions): void

@@ -18,6 +18,14 @@ const isNoiseSolver = ({ algorithm_type: type }: SchedulerConfig) =>
   type === 'dpmsolver' || type === 'sde-dpmsolver'
 const endsAtZero = ({ final_sigmas_type: type }: SchedulerConfig) => type === 'zero'
 
+/** A flow knows σ up to 1; spaced sigmas start at the training schedule's largest, which is above it. */
+function reachesBeyondFlow(config: SchedulerConfig, spacingKeys: readonly string[]): boolean {
+  const { use_flow_sigmas: flow, sigma_max: max } = config
+  return (
+    flow === true && spacingKeys.some((key) => config[key] === true) && !(typeof max === 'number' && max < 1)
+  )
+}
+
 const RULES: readonly Rule[] = [
   {
     broken: (config) => SPACING_KEYS.filter((key) => config[key] === true).length > 1,
@@ -47,6 +55,18 @@ const RULES: readonly Rule[] = [
     broken: (config) => isLearned(config) && config.prediction_type === 'epsilon',
     message: 'models that predict a variance beside the noise are not supported',
     help: 'Set variance_type to null if the model predicts the noise alone.',
+  },
+  {
+    names: DPM_NAMES,
+    broken: (config) => reachesBeyondFlow(config, [...SPACING_KEYS, 'use_lu_lambdas']),
+    message: 'use_flow_sigmas cannot be combined with sigmas spaced over the range of a diffusion model',
+    help: 'Set use_flow_sigmas, or use_karras_sigmas and its siblings, to false.',
+  },
+  {
+    names: ['unipc'],
+    broken: (config) => reachesBeyondFlow(config, ['use_exponential_sigmas', 'use_beta_sigmas']),
+    message: 'use_flow_sigmas cannot be combined with exponential or beta sigmas',
+    help: 'Use use_karras_sigmas with it, or none.',
   },
   {
     names: ['ddpm'],

@@ -42,7 +42,7 @@ export function createScheduler(
   overrides: SchedulerConfig = {},
 ): Scheduler {
   const chosen = name ?? schedulerNameOfConfig({ ...folderConfig, ...overrides })
-  const { config, errors } = resolveSchedulerConfig(chosen, folderConfig, overrides)
-  if (errors.length > 0) throw new PregenErrors(errors)
+  const { config, faults } = resolveSchedulerConfig(chosen, folderConfig, overrides)
+  if (faults.length > 0) throw new PregenErrors(faults.map(({ error }) => error))
   return new CONSTRUCTORS[chosen](chosen, config)
 }

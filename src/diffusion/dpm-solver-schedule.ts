@@ -46,9 +46,8 @@ function spaced(
 ): Spaced {
   const spacing = spacingOf(config)
   const logSigmas = training.map(Math.log)
-  if (spacing === 'karras' || (booleanOf(config, 'use_lu_lambdas') && spacing === null)) {
-    return roundedUnlessCosine(config, spacing === 'karras' ? karras() : luLambdas())
-  }
+  if (spacing === 'karras') return roundedUnlessCosine(config, at(spaceSigmas(spacing, min(), max(), count)))
+  if (booleanOf(config, 'use_lu_lambdas')) return roundedUnlessCosine(config, luLambdas())
   if (spacing !== null) return at(spaceSigmas(spacing, min(), max(), count))
   if (booleanOf(config, 'use_flow_sigmas')) return flowSchedule(config, count, mu)
   const timesteps = discreteTimesteps(config, alphasCumprod, count)
@@ -59,9 +58,6 @@ function spaced(
   }
   function max(): number {
     return optionalNumberOf(config, 'sigma_max') ?? training[training.length - 1]!
-  }
-  function karras(): Spaced {
-    return at(spaceSigmas('karras', min(), max(), count))
   }
   /** Lu et al. 2022: evenly spaced in λ. */
   function luLambdas(): Spaced {

@@ -5,11 +5,17 @@ import { readKey } from './config-keys.ts'
 import type { SchedulerConfig, SchedulerName } from './scheduler.ts'
 import { SCHEDULER_CLASSES, type SchedulerClass } from './scheduler-classes.ts'
 
+/** A fault, and the key that it stands at; null: several keys together, or none. */
+export interface SchedulerFault {
+  readonly key: string | null
+  readonly error: PregenError
+}
+
 export interface ResolvedConfig {
   /** Every key of the class, and nothing else but the inherited ones. */
   readonly config: SchedulerConfig
   /** Wrong values and combinations that cannot work. */
-  readonly errors: readonly PregenError[]
+  readonly faults: readonly SchedulerFault[]
 }
 
 /**
@@ -31,7 +37,7 @@ export function resolveSchedulerConfig(
   Object.assign(given, impliedByName(name, given, overrides), overrides)
 
   const config: Record<string, unknown> = { _class_name: schedulerClass.className }
-  const errors: PregenError[] = []
+  const faults: SchedulerFault[] = []
   for (const [key, spec] of Object.entries(schedulerClass.keys)) {
     const value = given[key]
     const reading = value === undefined ? { value: spec.fallback } : readKey(spec, value)
@@ -39,14 +45,16 @@ export function resolveSchedulerConfig(
       config[key] = reading.value
     } else {
       config[key] = spec.fallback
-      errors.push(wrongValue(name, key, value, reading.expected))
+      faults.push({ key, error: wrongValue(name, key, value, reading.expected) })
     }
   }
   for (const key of schedulerClass.inherited ?? []) {
     if (typeof given[key] === 'number') config[key] = given[key]
   }
-  if (errors.length === 0) errors.push(...findConflicts(name, config))
-  return { config, errors }
+  if (faults.length === 0) {
+    for (const error of findConflicts(name, config)) faults.push({ key: null, error })
+  }
+  return { config, faults }
 }
 
 /** dpm++2m and dpm++2m-sde are one class: the name picks the variant of the folder's algorithm. */

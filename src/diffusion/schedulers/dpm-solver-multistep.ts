@@ -18,6 +18,7 @@ import {
   epsilonOfDenoised,
   predictEpsilon,
   predictForSolver,
+  predictFromAlpha,
   SOLVER_PREDICTIONS,
 } from '../predict.ts'
 import type { NoiseSource, SetTimestepsOptions } from '../scheduler.ts'
@@ -95,20 +96,18 @@ export class DpmSolverMultistepScheduler extends BaseScheduler {
     const latest = this.#history.pop()!
     this.#history.unshift(latest)
     this.#known = Math.min(this.#known + 1, this.#solverOrder)
-    const denoised = this.#overData ? latest : this.denoised
-    predictForSolver(this.#predictionType, modelOutput, sample, alpha, sigma, raw[callIndex]!, denoised)
-    this.#thresholding?.apply(denoised)
-    if (!this.#overData) {
-      if (this.#thresholding) epsilonOfDenoised(denoised, sample, alpha, sigma, latest)
-      else
-        predictEpsilon(
-          choiceOf(this.config, 'prediction_type', ALPHA_PREDICTIONS),
-          modelOutput,
-          sample,
-          alpha,
-          sigma,
-          latest,
-        )
+    if (this.#overData) {
+      predictForSolver(this.#predictionType, modelOutput, sample, alpha, sigma, raw[callIndex]!, latest)
+      this.#thresholding?.apply(latest)
+      return latest
+    }
+    const denoised = this.denoised
+    const type = choiceOf(this.config, 'prediction_type', ALPHA_PREDICTIONS)
+    predictEpsilon(type, modelOutput, sample, alpha, sigma, latest)
+    predictFromAlpha('epsilon', latest, sample, alpha, sigma, denoised)
+    if (this.#thresholding) {
+      this.#thresholding.apply(denoised)
+      epsilonOfDenoised(denoised, sample, alpha, sigma, latest)
     }
     return denoised
   }

@@ -54,7 +54,8 @@ export class EulerAncestralScheduler extends BaseScheduler {
     const from2 = fround(from * from)
     const to2 = fround(to * to)
     const up = fround(Math.sqrt(fround(fround(to2 * fround(from2 - to2)) / from2)))
-    const down = fround(Math.sqrt(fround(to2 - fround(up * up))))
+    // Where `from` is huge, rounding may leave less than nothing; diffusers then gives NaN.
+    const down = fround(Math.sqrt(Math.max(fround(to2 - fround(up * up)), 0)))
     const dt = fround(down - from)
     const denoised = this.denoised
     const noise = this.#noise

@@ -22,6 +22,7 @@ const fround = Math.fround
 
 export class FlowMatchEulerScheduler extends BaseScheduler {
   override readonly stochastic = booleanOf(this.config, 'stochastic_sampling')
+  protected override readonly scheduleOption = 'sigmas'
   readonly #numTrainTimesteps = numberOf(this.config, 'num_train_timesteps')
   readonly #shift = numberOf(this.config, 'shift')
   readonly #dynamicShifting = booleanOf(this.config, 'use_dynamic_shifting')

@@ -17,6 +17,7 @@ const SIGMA_DATA = 0.5
 
 export class LcmScheduler extends AlphaScheduler {
   override readonly stochastic = true
+  protected override readonly scheduleOption = 'strength'
   readonly #originalSteps = numberOf(this.config, 'original_inference_steps')
   readonly #timestepScaling = numberOf(this.config, 'timestep_scaling')
   readonly #predictionType = choiceOf(this.config, 'prediction_type', ALPHA_PREDICTIONS)

@@ -54,13 +54,20 @@ export class PndmScheduler extends AlphaScheduler {
     this.timesteps = [...prk, ...descending.slice(PRK_STEPS)]
   }
 
-  /** The second evaluation of a trajectory repeats its first step, wherever the trajectory begins. */
+  /**
+   * The start-up counts from where the trajectory begins: the second evaluation repeats its first step, or the first
+   * twelve are three Runge–Kutta steps.
+   */
   protected override numberSteps(beginIndex: number): number[] {
-    const last = this.numInferenceSteps
-    return this.timesteps.map((_, call) => {
-      if (!this.#skipPrk)
-        return Math.min(call < PRK_CALLS ? (call >> 2) + 1 : call - PRK_CALLS + PRK_STEPS + 1, last)
-      return Math.min(call <= beginIndex ? call + 1 : Math.max(call, beginIndex + 1), last)
+    return this.timesteps.map((_, callIndex) => {
+      const call = callIndex - beginIndex
+      if (call < 0) return callIndex + 1
+      const finished = this.#skipPrk
+        ? Math.max(call - 1, 0)
+        : call < PRK_CALLS
+          ? call >> 2
+          : call - PRK_CALLS + PRK_STEPS
+      return Math.min(beginIndex + finished + 1, this.numInferenceSteps)
     })
   }
 
