@@ -13,15 +13,15 @@ export function prefixStorage(storage: Storage, prefix: string): Storage {
     kind: storage.kind,
     description: `${storage.description}/${prefix}`,
     put: (object, options) => storage.put({ ...object, key: outer(object.key) }, options),
-    async head(key) {
-      const found = await storage.head(outer(key))
+    async head(key, options) {
+      const found = await storage.head(outer(key), options)
       return found && inner(found)
     },
-    get: (key) => storage.get(outer(key)),
-    async *list(under) {
-      for await (const object of storage.list(outer(under))) yield inner(object)
+    get: (key, options) => storage.get(outer(key), options),
+    async *list(under, options) {
+      for await (const object of storage.list(outer(under), options)) yield inner(object)
     },
-    delete: (key) => storage.delete(outer(key)),
+    delete: (key, options) => storage.delete(outer(key), options),
     preflight: () => storage.preflight(),
     close: () => storage.close(),
   }

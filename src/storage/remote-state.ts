@@ -3,7 +3,7 @@ import { compareVariantFiles, isVariantFileName, TIMING_NAME } from '../artifact
 import type { Ledger } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
 import type { Storage, StoredObject } from './storage.ts'
-import type { UploadEvent, UploadFile } from './uploader.ts'
+import type { UploadEvent, UploadFile } from './upload-folder.ts'
 
 export interface RemoteStateOptions {
   readonly storage: Storage
@@ -12,6 +12,7 @@ export interface RemoteStateOptions {
   readonly verifyRemote?: boolean | undefined
   readonly prefix: string
   readonly emit: (event: UploadEvent) => void
+  readonly signal: AbortSignal
 }
 
 export interface RemoteState {
@@ -33,7 +34,7 @@ export interface RemoteState {
 type Listing = Map<string, Map<string, StoredObject>>
 
 export function createRemoteState(options: RemoteStateOptions): RemoteState {
-  const { storage, ledger, verifyRemote = false, prefix, emit } = options
+  const { storage, ledger, verifyRemote = false, prefix, emit, signal } = options
   const target = storage.description
   const sentOf = (key: string) => ledger?.sent.get(target)?.get(key)
   let listing: Promise<Listing> | undefined
@@ -45,8 +46,12 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
 
   /** One listing for the whole version: a thousand objects a request. */
   const list = (): Promise<Listing> => {
-    listing ??= readListing(storage, prefix).catch((error: unknown) => {
-      if (verifyRemote || !isDenied(error)) throw error
+    listing ??= readListing(storage, prefix, signal).catch((error: unknown) => {
+      if (verifyRemote || !isDenied(error)) {
+        // The next folder asks again.
+        listing = undefined
+        throw error
+      }
       warn('W_LIST_DENIED', `${target} may not be listed: markers of an earlier run there are not taken back`)
       return new Map()
     })
@@ -62,7 +67,7 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
     await ledger?.doubtSent(target, key, names)
     for (const name of names) {
       try {
-        await storage.delete(`${key}/${name}`)
+        await storage.delete(`${key}/${name}`, { signal })
         await ledger?.forgetSent(target, key, [name])
         if (listing) (await listing).get(key)?.delete(name)
       } catch (error) {
@@ -105,9 +110,9 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
   }
 }
 
-async function readListing(storage: Storage, prefix: string): Promise<Listing> {
+async function readListing(storage: Storage, prefix: string, signal: AbortSignal): Promise<Listing> {
   const listing: Listing = new Map()
-  for await (const object of storage.list(`${prefix}/`)) {
+  for await (const object of storage.list(`${prefix}/`, { signal })) {
     const slash = object.key.lastIndexOf('/')
     const key = object.key.slice(0, slash)
     const names = listing.get(key) ?? new Map<string, StoredObject>()

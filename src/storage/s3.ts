@@ -1,5 +1,6 @@
 /** S3 and what speaks like it: R2, MinIO and others. Buffers only, every PUT confirmed by its checksum. */
 import { createHash, randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -8,6 +9,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
 import { retry } from './retry.ts'
+import { confirm, hasHeaders, md5Of } from './s3-answers.ts'
 import { checkEndpoint, createClient, defaultRegion, resolveTimeouts, type S3Options } from './s3-client.ts'
 import {
   isForbidden,
@@ -39,23 +41,27 @@ export function createS3Storage(options: S3Options): Storage {
   }
   const client = createClient(options, endpoint, region, timeouts.connectMs)
 
+  const closing = new AbortController()
+  setMaxListeners(0, closing.signal)
+
   /** One call with retries; what it fails with in the end is a clear message. */
   const call = async <T>(
     operation: string,
     attempt: (signal: AbortSignal) => Promise<T>,
-    limits: { deadlineMs?: number; bodyBytes?: number; signal?: AbortSignal | undefined } = {},
+    limits: CallLimits = {},
   ): Promise<{ value: T; attempts: number }> => {
+    const signal = limits.signal ?? closing.signal
     try {
       return await retry(attempt, {
         deadlineMs: limits.deadlineMs ?? timeouts.deadlineMs,
         attemptMs: timeouts.attemptMs + (limits.bodyBytes ?? 0) / SLOWEST_BYTES_PER_MS,
         baseMs: RETRY_BASE_MS,
         capMs: RETRY_CAP_MS,
-        signal: limits.signal,
+        signal,
         isRetryable,
       })
     } catch (error) {
-      limits.signal?.throwIfAborted()
+      signal.throwIfAborted()
       if (isNotFound(error) || isForbidden(error)) throw new StoreRefusal(operation, error)
       throw storageError(error, operation, place)
     }
@@ -100,7 +106,7 @@ export function createS3Storage(options: S3Options): Storage {
     return { etag, attempts }
   }
 
-  const headOf = async (key: string, limits: { deadlineMs?: number } = {}): Promise<StoredObject | null> => {
+  const headOf = async (key: string, limits: CallLimits = {}): Promise<StoredObject | null> => {
     try {
       const { value } = await call(
         `HEAD ${key}`,
@@ -121,7 +127,7 @@ export function createS3Storage(options: S3Options): Storage {
     }
   }
 
-  const remove = (key: string, limits: { deadlineMs?: number } = {}) =>
+  const remove = (key: string, limits: CallLimits = {}) =>
     call(
       `DELETE ${key}`,
       (abortSignal) => client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal }),
@@ -132,40 +138,42 @@ export function createS3Storage(options: S3Options): Storage {
     kind: 's3',
     description: endpoint ? `s3://${bucket} (${endpoint.host})` : `s3://${bucket}`,
     put,
-    head: (key) => explained(headOf(key)),
-    async get(key) {
+    head: (key, { signal } = {}) => explained(headOf(key, { signal })),
+    async get(key, { signal } = {}) {
       try {
-        const { value } = await call(`GET ${key}`, async (abortSignal) => {
-          const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), {
-            abortSignal,
-          })
+        const work = async (abortSignal: AbortSignal) => {
+          const input = { Bucket: bucket, Key: key }
+          const answer = await client.send(new GetObjectCommand(input), { abortSignal })
           const body = await answer.Body?.transformToByteArray()
           if (!body || answer.ETag === undefined) throw new UnconfirmedError('the answer carries no object')
           return body
-        })
+        }
+        const { value } = await call(`GET ${key}`, work, { signal })
         return value
       } catch (error) {
         if (error instanceof StoreRefusal && isNotFound(error.cause)) return null
         throw error instanceof StoreRefusal ? storageError(error.cause, error.operation, place) : error
       }
     },
-    async *list(prefix) {
+    async *list(prefix, { signal } = {}) {
       let token: string | undefined
       do {
         const input = { Bucket: bucket, Prefix: prefix, ContinuationToken: token }
-        const { value: page } = await explained(
-          call(`LIST ${prefix}`, (abortSignal) =>
-            client.send(new ListObjectsV2Command(input), { abortSignal }),
-          ),
-        )
+        const work = async (abortSignal: AbortSignal) => {
+          const answer = await client.send(new ListObjectsV2Command(input), { abortSignal })
+          // A page that is no listing reads as an empty one.
+          if (answer.Name === undefined) throw new UnconfirmedError('the answer is no listing')
+          return answer
+        }
+        const { value: page } = await explained(call(`LIST ${prefix}`, work, { signal }))
         for (const { Key, Size, ETag } of page.Contents ?? []) {
           if (Key !== undefined) yield { key: Key, sizeBytes: Size ?? 0, md5: md5Of(ETag) }
         }
         token = page.IsTruncated ? page.NextContinuationToken : undefined
       } while (token !== undefined)
     },
-    async delete(key) {
-      await explained(remove(key))
+    async delete(key, { signal } = {}) {
+      await explained(remove(key, { signal }))
     },
     async preflight() {
       const warnings: string[] = []
@@ -221,9 +229,16 @@ export function createS3Storage(options: S3Options): Storage {
       return warnings
     },
     async close() {
+      closing.abort(new DOMException('the storage was closed', 'AbortError'))
       client.destroy()
     },
   }
+}
+
+interface CallLimits {
+  readonly deadlineMs?: number
+  readonly bodyBytes?: number
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A 403 or 404, which some callers take as an answer. */
@@ -234,32 +249,4 @@ class StoreRefusal extends Error {
     super(operation, { cause })
     this.operation = operation
   }
-}
-
-/** The ETag of a PUT's answer, or `UnconfirmedError` where it does not prove that these bytes arrived. */
-function confirm(
-  answer: {
-    ETag?: string | undefined
-    ServerSideEncryption?: string | undefined
-    SSECustomerAlgorithm?: string | undefined
-  },
-  md5: string,
-): string {
-  const etag = answer.ETag?.replaceAll('"', '')
-  if (!etag) throw new UnconfirmedError('the answer carries no ETag')
-  // Under SSE-KMS and SSE-C an ETag is no MD5; there Content-MD5 has been checked by the store alone.
-  const isMd5 = !answer.ServerSideEncryption?.startsWith('aws:kms') && !answer.SSECustomerAlgorithm
-  if (isMd5 && etag.toLowerCase() !== md5) {
-    throw new UnconfirmedError(`its ETag is ${etag}, the MD5 of what was sent is ${md5}`)
-  }
-  return etag
-}
-
-function md5Of(etag: string | undefined): string | null {
-  const bare = etag?.replaceAll('"', '').toLowerCase()
-  return bare !== undefined && /^[0-9a-f]{32}$/.test(bare) ? bare : null
-}
-
-function hasHeaders(request: unknown): request is { headers: Record<string, string> } {
-  return typeof request === 'object' && request !== null && 'headers' in request
 }

@@ -23,6 +23,11 @@ export interface PutResult {
   readonly attempts: number
 }
 
+export interface CallOptions {
+  /** Ends the call, its retries included. */
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface Storage {
   readonly kind: 'disk' | 'memory' | 's3'
   /** For messages: `s3://show` or a folder. Never a secret. */
@@ -31,14 +36,15 @@ export interface Storage {
    * Stores one object whole, replacing what was there; resolves only when the store has confirmed the content.
    * @throws PregenError `E_UPLOAD_…` after its own retries
    */
-  put(object: StorageObject, options?: { signal?: AbortSignal }): Promise<PutResult>
+  put(object: StorageObject, options?: CallOptions): Promise<PutResult>
   /** null when there is no such object. */
-  head(key: string): Promise<StoredObject | null>
-  get(key: string): Promise<Uint8Array | null>
+  head(key: string, options?: CallOptions): Promise<StoredObject | null>
+  get(key: string, options?: CallOptions): Promise<Uint8Array | null>
   /** All objects under a prefix, in key order. */
-  list(prefix: string): AsyncIterable<StoredObject>
-  delete(key: string): Promise<void>
+  list(prefix: string, options?: CallOptions): AsyncIterable<StoredObject>
+  delete(key: string, options?: CallOptions): Promise<void>
   /** Proves access before any model loads; returns warnings for what the policy forbids but a run does not need. */
   preflight(): Promise<readonly string[]>
+  /** Ends calls that are still open. */
   close(): Promise<void>
 }

@@ -15,38 +15,9 @@ import { type ByteBudget, createByteBudget } from './byte-budget.ts'
 import { createRemoteState, type RemoteState } from './remote-state.ts'
 import { UploadError } from './s3-errors.ts'
 import type { Storage } from './storage.ts'
+import type { UploadEvent, UploadFile, UploadFolder } from './upload-folder.ts'
 
-/** The run's `object-uploaded` and `upload-failed`. */
-export type UploadEvent =
-  | {
-      readonly type: 'object-uploaded'
-      readonly key: string
-      readonly sizeBytes: number
-      readonly attempts: number
-    }
-  | {
-      readonly type: 'upload-failed'
-      readonly key: string
-      readonly attempts: number
-      readonly message: string
-    }
-  | { readonly type: 'warning'; readonly code: string; readonly message: string }
-
-/** A file as it must stand in the bucket. */
-export interface UploadFile {
-  readonly name: string
-  /** Lower-case hex. */
-  readonly sha256: string
-  readonly sizeBytes: number
-}
-
-export interface UploadFolder {
-  /** Key of the folder: `foigoi/<version>/cues/<cue>/<variant>`. */
-  readonly key: string
-  /** Where its files are on disk. */
-  readonly folder: string
-  readonly files: readonly UploadFile[]
-}
+export type { UploadEvent, UploadFile, UploadFolder } from './upload-folder.ts'
 
 export interface UploadFailure {
   readonly key: string
@@ -130,7 +101,7 @@ export function createUploader(options: UploaderOptions): Uploader {
   const work: Work = {
     options,
     budget: createByteBudget(options.maxBytesInFlight ?? MAX_BYTES_IN_FLIGHT),
-    remote: createRemoteState(options),
+    remote: createRemoteState({ ...options, signal: abort.signal }),
     limit: pLimit(concurrency),
     abort,
     uploaded: 0,
