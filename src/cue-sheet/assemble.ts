@@ -46,6 +46,7 @@ export function assembleSheet(
       const model = findModel(variant, cue.id, declared, options.embeddedModels ?? {}, context)
       if (model === undefined) return variant
       models.set(model.id, model)
+      if (variant.settings.model !== undefined) return variant
       return { ...variant, settings: { ...variant.settings, model: model.id } }
     }),
   }))

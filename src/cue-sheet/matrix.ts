@@ -106,6 +106,8 @@ export function checkAxisUse(
   used: ReadonlySet<string>,
   context: LayerContext,
 ): void {
+  // An axis that faults have emptied leaves no cell to use any.
+  if (axes.some(({ values }) => values.length === 0)) return
   for (const { name } of axes) {
     if (isSettingKey(name) || used.has(name)) continue
     const path = ['cues', cue, 'matrix', name]

@@ -17,7 +17,15 @@ export function parseTemplate(template: string): readonly TemplatePart[] | undef
   return parts
 }
 
-/** Fills a template. Placeholders without a value must have been refused before. */
-export function fillTemplate(parts: readonly TemplatePart[], values: ReadonlyMap<string, string>): string {
-  return parts.map((part) => ('text' in part ? part.text : (values.get(part.placeholder) ?? ''))).join('')
+/** Fills a template. */
+export function fillTemplate(
+  parts: readonly TemplatePart[],
+  textOf: (placeholder: string) => string,
+): string {
+  return parts.map((part) => ('text' in part ? part.text : textOf(part.placeholder))).join('')
+}
+
+/** The placeholders of a template, in order. */
+export function placeholdersOf(parts: readonly TemplatePart[]): readonly string[] {
+  return parts.flatMap((part) => ('placeholder' in part ? [part.placeholder] : []))
 }

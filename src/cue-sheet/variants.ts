@@ -4,7 +4,7 @@ import { type LayerContext, type Merged, mergeLayer, readLayer, readSeed } from 
 import { type Axis, cellsOf, checkAxisUse, readAxes } from './matrix.ts'
 import type { CueInput } from './schema.ts'
 import type { SheetVariant } from './sheet.ts'
-import { fillTemplate, parseTemplate, type TemplatePart } from './template.ts'
+import { fillTemplate, parseTemplate, placeholdersOf, type TemplatePart } from './template.ts'
 
 interface RawVariant extends Merged {
   readonly id: string
@@ -60,7 +60,8 @@ export function expandVariants(
     )
   }
   const used = new Set<string>()
-  const variants = raw.map((variant) => applyTemplate(variant, cuePath, used, context))
+  const readTemplate = createTemplateReader()
+  const variants = raw.map((variant) => applyTemplate(variant, cuePath, readTemplate, used, context))
   if (!context.isTainted(id)) checkAxisUse(id, axes, used, context)
   return variants
 }
@@ -112,20 +113,32 @@ function matrixVariants(axes: readonly Axis[], base: Merged, cuePath: SheetPath)
   })
 }
 
-const parsedTemplates = new Map<string, readonly TemplatePart[] | undefined>()
+interface ParsedTemplate {
+  /** undefined: a brace has no partner. */
+  readonly parts: readonly TemplatePart[] | undefined
+  readonly placeholders: readonly string[]
+}
 
-function templateParts(template: string): readonly TemplatePart[] | undefined {
-  if (!parsedTemplates.has(template)) {
-    // A sheet has few templates; a long-lived process may read many sheets.
-    if (parsedTemplates.size > 1000) parsedTemplates.clear()
-    parsedTemplates.set(template, parseTemplate(template))
+/** Without a template the prompt stands for itself. */
+const PROMPT_ALONE: ParsedTemplate = { parts: undefined, placeholders: ['prompt'] }
+
+/** Parses each template of a cue once. */
+function createTemplateReader(): (template: string) => ParsedTemplate {
+  const read = new Map<string, ParsedTemplate>()
+  return (template) => {
+    const known = read.get(template)
+    if (known) return known
+    const parts = parseTemplate(template)
+    const parsed = parts ? { parts, placeholders: placeholdersOf(parts) } : PROMPT_ALONE
+    read.set(template, parsed)
+    return parsed
   }
-  return parsedTemplates.get(template)
 }
 
 function applyTemplate(
   raw: RawVariant,
   cuePath: SheetPath,
+  readTemplate: (template: string) => ParsedTemplate,
   used: Set<string>,
   context: LayerContext,
 ): SheetVariant {
@@ -133,15 +146,12 @@ function applyTemplate(
   const { promptTemplate: template, prompt } = settings
   const { doc, faults } = context
   const tainted = context.isTainted(String(cuePath[1]))
-  const parts = template === undefined ? undefined : templateParts(template)
+  const { parts, placeholders } = template === undefined ? PROMPT_ALONE : readTemplate(template)
   if (template !== undefined && parts === undefined) {
     const at = origins.promptTemplate ?? path
     const message = `${formatPath(at)} has a brace without its partner.`
     faults.add('E_BAD_TEMPLATE', doc.locate(at), message, 'Write {{ and }} for literal braces.')
   }
-  const placeholders = parts?.flatMap((part) => ('placeholder' in part ? [part.placeholder] : [])) ?? [
-    'prompt',
-  ]
   for (const name of placeholders) {
     if (raw.axes.has(name)) used.add(name)
     else if (name !== 'prompt' && !tainted) {
@@ -164,6 +174,6 @@ function applyTemplate(
     )
   }
   if (parts === undefined) return { id, path, settings, origins }
-  const filled = fillTemplate(parts, new Map([...raw.axes, ['prompt', prompt ?? '']]))
+  const filled = fillTemplate(parts, (name) => (name === 'prompt' ? prompt : raw.axes.get(name)) ?? '')
   return { id, path, settings: { ...settings, prompt: filled }, origins }
 }

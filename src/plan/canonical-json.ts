@@ -18,14 +18,16 @@ export function canonicalJson(value: Canonical): string {
   if (typeof value === 'bigint') return `"${value}"`
   if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} has no JSON`)
   if (typeof value !== 'object') return JSON.stringify(value)
-  if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`
-  const entries = Object.keys(value)
-    .sort()
-    .flatMap((key) => {
-      const inner = value[key]
-      return inner === undefined ? [] : [`${JSON.stringify(key)}:${canonicalJson(inner)}`]
-    })
-  return `{${entries.join(',')}}`
+  let text = ''
+  if (isList(value)) {
+    for (const item of value) text += `${text === '' ? '' : ','}${canonicalJson(item)}`
+    return `[${text}]`
+  }
+  for (const key of Object.keys(value).sort()) {
+    const inner = value[key]
+    if (inner !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(inner)}`
+  }
+  return `{${text}}`
 }
 
 function isList(value: object): value is readonly Canonical[] {

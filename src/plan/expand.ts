@@ -1,16 +1,16 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
+import { didYouMean } from '../cue-sheet/did-you-mean.ts'
 import { Faults, formatPath, type SheetPath, type SheetWarning } from '../cue-sheet/faults.ts'
 import { MAX_PIXELS } from '../cue-sheet/settings.ts'
 import type { CueSheet, SettingName, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
-import { countExecutedSteps } from './executed-steps.ts'
+import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { resolvePreviews } from './previews.ts'
+import { createTrajectoryFinder, findUnknownKeys, type Trajectory } from './trajectory.ts'
 import type { InitImage, Unit } from './unit.ts'
 
 /** Strength of image-to-image where the sheet names none. */
 export const DEFAULT_DENOISE_STRENGTH = 0.6
-/** `exact_copy_mode` never denoises more than this. */
-export const EXACT_COPY_STRENGTH = 0.05
 
 export interface ExpandedPlan {
   /** In the order of the sheet: cues, then their variants. */
@@ -24,6 +24,7 @@ export interface ExpandedPlan {
  */
 export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, ModelFacts>>): ExpandedPlan {
   const faults = new Faults()
+  const findTrajectory = createTrajectoryFinder()
   const units = sheet.cues.flatMap((cue) =>
     cue.variants.flatMap((variant) => {
       const { model } = variant.settings
@@ -31,7 +32,7 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
       if (model === undefined || modelFacts === undefined) {
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
-      return [expandVariant({ sheet, cue, variant, facts: modelFacts, model, faults })]
+      return [expandVariant({ sheet, cue, variant, facts: modelFacts, model, faults, findTrajectory })]
     }),
   )
   faults.throwIfAny()
@@ -45,6 +46,7 @@ interface VariantContext {
   readonly facts: ModelFacts
   readonly model: string
   readonly faults: Faults
+  readonly findTrajectory: ReturnType<typeof createTrajectoryFinder>
 }
 
 function expandVariant(context: VariantContext): Unit {
@@ -68,7 +70,6 @@ function expandVariant(context: VariantContext): Unit {
     rng: settings.rng ?? 'torch-cpu',
     width,
     height,
-    scheduler: settings.scheduler ?? { name: undefined, config: {} },
     previews: readPreviews(context),
     thumbnail: settings.thumbnail ?? false,
     embedMetadata: settings.embedMetadata ?? false,
@@ -77,8 +78,9 @@ function expandVariant(context: VariantContext): Unit {
   }
 }
 
-type Trajectory = Pick<
+type Trajectoried = Pick<
   Unit,
+  | 'scheduler'
   | 'image'
   | 'denoiseStrength'
   | 'exactCopyMode'
@@ -89,46 +91,21 @@ type Trajectory = Pick<
   | 'negativePrompt2'
 >
 
-/** What image-to-image and exact_copy_mode decide together. */
-function readTrajectory(context: VariantContext): Trajectory {
+/** What image-to-image, exact_copy_mode and the schedule decide together. */
+function readTrajectory(context: VariantContext): Trajectoried {
   const { variant, facts } = context
   const { settings } = variant
   const image: InitImage | undefined =
     settings.image === undefined ? undefined : { source: settings.image, fit: settings.fit }
   const exactCopyMode = image !== undefined && settings.exactCopyMode === true
   const asked = image === undefined ? undefined : (settings.denoiseStrength ?? DEFAULT_DENOISE_STRENGTH)
-  const denoiseStrength =
-    asked === undefined ? undefined : exactCopyMode ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
-  const steps = exactCopyMode
-    ? exactCopySteps(denoiseStrength ?? 0)
-    : (settings.steps ?? facts.defaults.steps)
-  const executedSteps = countExecutedSteps(facts.family, steps, denoiseStrength)
-  checkImageToImage(image, steps, executedSteps, denoiseStrength, context)
-  return {
-    image,
-    denoiseStrength,
-    exactCopyMode,
-    steps,
-    executedSteps,
-    guidanceScale: exactCopyMode ? 1 : (settings.guidanceScale ?? facts.defaults.guidanceScale),
-    negativePrompt: exactCopyMode ? undefined : settings.negativePrompt,
-    negativePrompt2: exactCopyMode ? undefined : settings.negativePrompt2,
-  }
-}
-
-/** min(max(6, int(strength × 100)), 10). */
-function exactCopySteps(strength: number): number {
-  return Math.min(Math.max(6, Math.trunc(strength * 100)), 10)
-}
-
-function checkImageToImage(
-  image: InitImage | undefined,
-  steps: number,
-  executedSteps: number,
-  strength: number | undefined,
-  context: VariantContext,
-): void {
-  if (image !== undefined && !context.facts.hasVaeEncoder) {
+  const denoiseStrength = exactCopyMode && asked !== undefined ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
+  const steps =
+    exactCopyMode && denoiseStrength !== undefined
+      ? exactCopySteps(facts, denoiseStrength)
+      : (settings.steps ?? facts.defaults.steps)
+  const scheduler = settings.scheduler ?? { name: undefined, config: {} }
+  if (image !== undefined && !facts.hasVaeEncoder) {
     const why = `needs image-to-image, but the model "${context.model}" has no vae_encoder`
     report(
       context,
@@ -137,16 +114,54 @@ function checkImageToImage(
       why,
       'Export the model with its VAE encoder, or take the image away.',
     )
-  } else if (executedSteps < 1) {
-    const why = `leaves no step to execute: ${steps} steps at denoise_strength ${strength}`
+  }
+  const trajectory = context.findTrajectory({ facts, scheduler, steps, strength: denoiseStrength })
+  const executedSteps = checkTrajectory(trajectory, steps, denoiseStrength, context)
+  return {
+    image,
+    denoiseStrength,
+    exactCopyMode,
+    scheduler,
+    steps,
+    executedSteps,
+    guidanceScale: exactCopyMode ? 1 : (settings.guidanceScale ?? facts.defaults.guidanceScale),
+    negativePrompt: exactCopyMode ? undefined : settings.negativePrompt,
+    negativePrompt2: exactCopyMode ? undefined : settings.negativePrompt2,
+  }
+}
+
+/** @returns the executed steps, after reporting what stands in their way */
+function checkTrajectory(
+  trajectory: Trajectory,
+  steps: number,
+  strength: number | undefined,
+  context: VariantContext,
+): number {
+  checkSchedulerKeys(context)
+  if ('errors' in trajectory) {
+    for (const { code, message, help } of trajectory.errors) {
+      const name = code === 'E_SCHEDULER_STEPS' ? 'steps' : 'scheduler'
+      report(context, name, code, `does not work: ${message}`, help)
+    }
+    return steps
+  }
+  if (trajectory.executedSteps < 1) {
     const name = context.variant.settings.denoiseStrength === undefined ? 'image' : 'denoiseStrength'
-    report(
-      context,
-      name,
-      'E_NO_STEPS',
-      why,
-      `Raise denoise_strength to ${1 / steps} or more, or ask for more steps.`,
-    )
+    const why = `leaves no step to execute: ${steps} steps at denoise_strength ${strength}`
+    report(context, name, 'E_NO_STEPS', why, 'Raise denoise_strength, or ask for more steps.')
+  }
+  return trajectory.executedSteps
+}
+
+/** A key that the scheduler does not have would otherwise do nothing, silently. */
+function checkSchedulerKeys({ variant, facts, sheet, faults }: VariantContext): void {
+  const { scheduler } = variant.settings
+  const { scheduler: origin } = variant.origins
+  if (scheduler === undefined || origin === undefined) return
+  const { unknown, valid } = findUnknownKeys(scheduler, facts.schedulerConfig)
+  for (const key of unknown) {
+    const message = `${formatPath(origin)} has "${key}", which its scheduler does not know.`
+    faults.add('E_UNKNOWN_KEY', sheet.locate([...origin, key], 'key'), message, didYouMean(key, valid))
   }
 }
 
@@ -187,7 +202,7 @@ function readPreviews(context: VariantContext): Unit['previews'] {
 }
 
 /** A fault of one setting, at the place that set it; where none did, at the variant. */
-function report(context: VariantContext, name: SettingName, code: string, why: string, help: string): void {
+function report(context: VariantContext, name: SettingName, code: string, why: string, help?: string): void {
   const { variant, sheet, faults } = context
   const origin: SheetPath | undefined = variant.origins[name]
   const subject = origin === undefined ? `${name} of ${formatPath(variant.path)}` : formatPath(origin)

@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest'
+import { estimatePlan } from '../../src/plan/estimate.ts'
+import { unitOf } from './helpers.ts'
+
+const TIMING = { model: 'backdrop', width: 128, height: 128, steps: 10, durationMs: 1000 }
+
+it('counts files and steps', () => {
+  const units = [unitOf(), unitOf({ previews: null, steps: 8, executedSteps: 4 })]
+  expect(estimatePlan(units)).toMatchObject({ files: 8, steps: 9, expectedMs: null })
+  expect(estimatePlan([])).toEqual({ files: 0, bytes: 0, steps: 0, expectedMs: 0 })
+})
+
+it('knows latent previews for small, and more pixels for more bytes', () => {
+  const large = estimatePlan([unitOf()]).bytes
+  const small = estimatePlan([
+    unitOf({ previews: { method: 'latent2rgb', every: 1, source: 'denoised', size: 'latent' } }),
+  ]).bytes
+  const plain = estimatePlan([unitOf({ previews: null })]).bytes
+  expect(large).toBeGreaterThan(small)
+  expect(small).toBeGreaterThan(plain)
+  expect(plain).toBeGreaterThan(10_000)
+  expect(estimatePlan([unitOf({ previews: null, width: 256 })]).bytes / plain).toBeCloseTo(2, 3)
+  expect(estimatePlan([unitOf({ previews: null, thumbnail: true })]).bytes).toBeGreaterThan(plain)
+})
+
+it('expects the time that earlier units took a step', () => {
+  expect(estimatePlan([unitOf({ executedSteps: 5 })], [TIMING]).expectedMs).toBe(500)
+  expect(
+    estimatePlan([unitOf({ executedSteps: 5 })], [TIMING, { ...TIMING, durationMs: 3000 }]).expectedMs,
+  ).toBe(1000)
+})
+
+it('scales a known model to another size by its pixels', () => {
+  expect(estimatePlan([unitOf({ executedSteps: 5, width: 256 })], [TIMING]).expectedMs).toBe(1000)
+  expect(
+    estimatePlan(
+      [unitOf({ executedSteps: 1, width: 256 })],
+      [TIMING, { ...TIMING, width: 256, durationMs: 7000 }],
+    ).expectedMs,
+  ).toBe(700)
+})
+
+it('expects nothing of a model that has never run', () => {
+  expect(estimatePlan([unitOf(), unitOf({ model: 'sdxl' })], [TIMING]).expectedMs).toBeNull()
+  expect(estimatePlan([unitOf()], [{ ...TIMING, steps: 0 }]).expectedMs).toBeNull()
+})

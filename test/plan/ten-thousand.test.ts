@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest'
+import { decideUnit } from '../../src/plan/decide.ts'
+import { digestOfParts, digestParts } from '../../src/plan/digest.ts'
+import { expandUnits } from '../../src/plan/expand.ts'
+import { unitFiles } from '../../src/plan/unit-files.ts'
+import { parse } from '../cue-sheet/helpers.ts'
+import { SD3_FACTS } from './helpers.ts'
+
+const HEAD = 'version: v\nprograms: { P1: {} }\ndefaults: { steps: 20, width: 128 }\ncues:\n'
+const COUNT = 10_000
+
+function matrixSheet(): string {
+  const list = Array.from({ length: 100 }, (_, i) => i + 1).join(', ')
+  return `${HEAD}  all:\n    program: P1\n    prompt: x\n    prompt_template: "{prompt} number {take}"\n    matrix: { take: [${list}], seed: [${list}] }\n`
+}
+
+function listedSheet(): string {
+  const variants = Array.from(
+    { length: COUNT },
+    (_, i) => `      v${i}: { seed: ${i}, prompt: hill number ${i} }\n`,
+  )
+  return `${HEAD}  all:\n    program: P1\n    variants:\n${variants.join('')}`
+}
+
+/** Parse, expand, digest and decide; ms of processor time, which other work on the machine does not lengthen. */
+function planMs(text: string): number {
+  const startedAt = process.cpuUsage()
+  const { units } = expandUnits(parse(text), { backdrop: SD3_FACTS })
+  const digests = new Set<string>()
+  for (const unit of units) {
+    const parts = digestParts(unit, { modelFingerprint: 'm', imageSha256: undefined, renderVersion: 1 })
+    const digest = digestOfParts(parts)
+    digests.add(digest)
+    const expectedFiles = unitFiles(unit)
+    const decision = decideUnit({
+      digest,
+      parts,
+      expectedFiles,
+      entry: null,
+      fileStates: new Map(),
+      force: false,
+    })
+    expect(decision.action).toBe('run')
+  }
+  const { user, system } = process.cpuUsage(startedAt)
+  expect(digests.size).toBe(COUNT)
+  return (user + system) / 1000
+}
+
+describe('planning 10,000 variants', () => {
+  it.each([
+    ['from a matrix', matrixSheet(), 1000],
+    // Every variant written out is half a megabyte of YAML, most of whose time is the YAML parser's.
+    ['written out one by one', listedSheet(), 2500],
+  ])('%s takes under %#', (_, text, limitMs) => {
+    expect(planMs(text)).toBeLessThan(limitMs)
+  })
+})
