@@ -1,0 +1,32 @@
+/** What an answer of the store proves. */
+import { UnconfirmedError } from './s3-errors.ts'
+
+/** The ETag of a PUT's answer, or `UnconfirmedError` where it does not prove that these bytes arrived. */
+export function confirm(
+  answer: {
+    ETag?: string | undefined
+    ServerSideEncryption?: string | undefined
+    SSECustomerAlgorithm?: string | undefined
+  },
+  md5: string,
+): string {
+  const etag = answer.ETag?.replaceAll('"', '')
+  if (!etag) throw new UnconfirmedError('the answer carries no ETag')
+  // Under SSE-KMS and SSE-C an ETag is no MD5; there Content-MD5 has been checked by the store alone.
+  const isMd5 = !answer.ServerSideEncryption?.startsWith('aws:kms') && !answer.SSECustomerAlgorithm
+  if (isMd5 && etag.toLowerCase() !== md5) {
+    throw new UnconfirmedError(`its ETag is ${etag}, the MD5 of what was sent is ${md5}`)
+  }
+  return etag
+}
+
+/** The MD5 that an ETag is, or null where it is none (a multipart upload's). */
+export function md5Of(etag: string | undefined): string | null {
+  const bare = etag?.replaceAll('"', '').toLowerCase()
+  return bare !== undefined && /^[0-9a-f]{32}$/.test(bare) ? bare : null
+}
+
+/** Whether a request of the SDK's middleware has headers. */
+export function hasHeaders(request: unknown): request is { headers: Record<string, string> } {
+  return typeof request === 'object' && request !== null && 'headers' in request
+}
