@@ -1,6 +1,7 @@
 /** `exact_copy_mode`: image-to-image that hardly changes the picture. */
 import { MAX_STEPS } from '../cue-sheet/settings.ts'
 import type { ModelFacts } from './model-facts.ts'
+import { STRENGTH_RULES } from './trajectory.ts'
 
 /** It never denoises more than this. */
 export const EXACT_COPY_STRENGTH = 0.05
@@ -16,8 +17,9 @@ const LCM_ORIGINAL_STEPS = 50
  */
 export function exactCopySteps({ family, schedulerConfig }: ModelFacts, strength: number): number {
   const steps = Math.min(Math.max(6, Math.trunc(strength * 100)), 10)
-  if (family === 'sd' || family === 'sdxl') return Math.max(steps, stepsThatExecuteOne(strength))
-  if (family !== 'lcm') return steps
+  const rule = STRENGTH_RULES[family]
+  if (rule === 'floor-kept') return Math.max(steps, stepsThatExecuteOne(strength))
+  if (rule === 'floor-start') return steps
   const { original_inference_steps: original } = schedulerConfig
   const room = Math.trunc((typeof original === 'number' ? original : LCM_ORIGINAL_STEPS) * strength)
   return Math.max(1, Math.min(steps, room))

@@ -1,12 +1,12 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
-import { didYouMean } from '../cue-sheet/did-you-mean.ts'
 import { Faults, formatPath, type SheetPath, type SheetWarning } from '../cue-sheet/faults.ts'
 import { MAX_PIXELS } from '../cue-sheet/settings.ts'
 import type { CueSheet, SettingName, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
+import type { PregenError } from '../errors.ts'
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { resolvePreviews } from './previews.ts'
-import { createTrajectoryFinder, findUnknownKeys, type Trajectory } from './trajectory.ts'
+import { createTrajectoryFinder, type Trajectory } from './trajectory.ts'
 import type { InitImage, Unit } from './unit.ts'
 
 /** Strength of image-to-image where the sheet names none. */
@@ -137,12 +137,8 @@ function checkTrajectory(
   strength: number | undefined,
   context: VariantContext,
 ): number {
-  checkSchedulerKeys(context)
-  if ('errors' in trajectory) {
-    for (const { code, message, help } of trajectory.errors) {
-      const name = code === 'E_SCHEDULER_STEPS' ? 'steps' : 'scheduler'
-      report(context, name, code, `does not work: ${message}`, help)
-    }
+  if ('faults' in trajectory) {
+    for (const { key, error } of trajectory.faults) reportScheduler(context, key, error)
     return steps
   }
   if (trajectory.executedSteps < 1) {
@@ -153,15 +149,21 @@ function checkTrajectory(
   return trajectory.executedSteps
 }
 
-/** A key that the scheduler does not have would otherwise do nothing, silently. */
-function checkSchedulerKeys({ variant, facts, sheet, faults }: VariantContext): void {
-  const { scheduler } = variant.settings
+/** A scheduler's fault at the key of its map, at the number of steps, or at the setting as a whole. */
+function reportScheduler(context: VariantContext, key: string | null, error: PregenError): void {
+  const { variant, sheet, faults } = context
   const { scheduler: origin } = variant.origins
-  if (scheduler === undefined || origin === undefined) return
-  const { unknown, valid } = findUnknownKeys(scheduler, facts.schedulerConfig)
-  for (const key of unknown) {
-    const message = `${formatPath(origin)} has "${key}", which its scheduler does not know.`
-    faults.add('E_UNKNOWN_KEY', sheet.locate([...origin, key], 'key'), message, didYouMean(key, valid))
+  if (key !== null && origin !== undefined) {
+    const at = error.code === 'E_UNKNOWN_KEY' ? 'key' : 'value'
+    faults.add(
+      error.code,
+      sheet.locate([...origin, key], at),
+      `${formatPath(origin)}: ${error.message}.`,
+      error.help,
+    )
+  } else {
+    const name = error.code === 'E_SCHEDULER_STEPS' ? 'steps' : 'scheduler'
+    report(context, name, error.code, `does not work: ${error.message}`, error.help)
   }
 }
 

@@ -1,9 +1,10 @@
 /** How many steps a unit's schedule will execute, found by building the schedule. No model is needed for that. */
-import { schedulerNameOfConfig } from '../diffusion/class-names.ts'
 import { createScheduler } from '../diffusion/create-scheduler.ts'
+import { type StrengthRule, skippedSteps } from '../diffusion/img2img.ts'
+import type { SchedulerFault } from '../diffusion/resolve-config.ts'
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
-import { SCHEDULER_CLASSES, type SchedulerClass } from '../diffusion/scheduler-classes.ts'
-import { PregenError, PregenErrors } from '../errors.ts'
+import { validateSchedulerConfig } from '../diffusion/validate-config.ts'
+import { PregenError } from '../errors.ts'
 import type { Family, ModelFacts } from './model-facts.ts'
 
 export interface TrajectoryRequest {
@@ -15,9 +16,19 @@ export interface TrajectoryRequest {
 }
 
 export type Trajectory =
+  /** 0: the strength leaves nothing to do. */
   | { readonly executedSteps: number }
-  /** What the scheduler refuses. */
-  | { readonly errors: readonly PregenError[] }
+  /** What the scheduler refuses, each with the key of the sheet's map that it stands at (null: none). */
+  | { readonly faults: readonly SchedulerFault[] }
+
+/** How each family reads strength. */
+export const STRENGTH_RULES: Readonly<Record<Family, StrengthRule>> = {
+  sd: 'floor-kept',
+  sdxl: 'floor-kept',
+  sd3: 'floor-start',
+  flux: 'floor-start',
+  lcm: 'in-scheduler',
+}
 
 /** Remembers what it has found: the units of a sheet share few schedules. */
 export function createTrajectoryFinder(): (request: TrajectoryRequest) => Trajectory {
@@ -33,45 +44,29 @@ export function createTrajectoryFinder(): (request: TrajectoryRequest) => Trajec
   }
 }
 
-/** `executedSteps` 0: the strength leaves nothing to do. */
 function findTrajectory({ facts, scheduler: asked, steps, strength }: TrajectoryRequest): Trajectory {
   const { family, schedulerConfig } = facts
+  // A pasted scheduler_config.json brings _class_name and _diffusers_version, which set nothing.
+  const overrides = Object.fromEntries(Object.entries(asked.config).filter(([key]) => !key.startsWith('_')))
+  const faults = validateSchedulerConfig(asked.name, schedulerConfig, overrides)
+  if (faults.length > 0) return { faults }
   try {
-    const scheduler = createScheduler(asked.name, schedulerConfig, asked.config)
+    const scheduler = createScheduler(asked.name, schedulerConfig, overrides)
     const { use_dynamic_shifting: isDynamic } = scheduler.config
+    const rule = STRENGTH_RULES[family]
     scheduler.setTimesteps(steps, {
       // The number of steps does not depend on the shift, but a dynamic schedule cannot be built without one.
       ...(isDynamic === true ? { mu: 1 } : {}),
-      ...(family === 'lcm' && strength !== undefined ? { strength } : {}),
+      ...(rule === 'in-scheduler' && strength !== undefined ? { strength } : {}),
     })
-    const firstCall = skippedSteps(family, steps, strength) * scheduler.order
+    const skipped = strength === undefined ? 0 : skippedSteps(rule, steps, strength)
+    const firstCall = skipped * scheduler.order
     if (firstCall >= scheduler.timesteps.length) return { executedSteps: 0 }
     scheduler.begin(firstCall, 1)
     const { stepOfCall } = scheduler
     return { executedSteps: stepOfCall.at(-1)! - stepOfCall[firstCall]! + 1 }
   } catch (error) {
-    if (error instanceof PregenErrors) return { errors: error.errors }
-    if (error instanceof PregenError) return { errors: [error] }
+    if (error instanceof PregenError) return { faults: [{ key: null, error }] }
     throw error
   }
-}
-
-/** Steps that image-to-image leaves out: diffusers' get_timesteps of each family. LCM shortens the schedule instead. */
-function skippedSteps(family: Family, steps: number, strength: number | undefined): number {
-  if (strength === undefined || family === 'lcm') return 0
-  const kept = Math.min(steps * strength, steps)
-  return family === 'sd3' || family === 'flux' ? Math.floor(steps - kept) : steps - Math.trunc(kept)
-}
-
-/** Keys of a sheet's scheduler map that the chosen class does not have, and those that it has. */
-export function findUnknownKeys(
-  { name, config }: TrajectoryRequest['scheduler'],
-  folderConfig: SchedulerConfig,
-): { readonly unknown: readonly string[]; readonly valid: readonly string[] } {
-  const chosen = name ?? schedulerNameOfConfig({ ...folderConfig, ...config })
-  const { keys, inherited }: SchedulerClass = SCHEDULER_CLASSES[chosen]
-  const valid = [...Object.keys(keys), ...(inherited ?? [])]
-  // A pasted scheduler_config.json brings _class_name and _diffusers_version.
-  const unknown = Object.keys(config).filter((key) => !key.startsWith('_') && !valid.includes(key))
-  return { unknown, valid }
 }

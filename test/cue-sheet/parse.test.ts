@@ -65,7 +65,7 @@ callback: https://hooks.example/done
     expect(close!.settings.prompt).toBe('one mountain at dawn')
     expect(close!.settings.negativePrompt).toBe('city')
     expect(sheet.locate(close!.origins.prompt!)).toEqual({ file: 'shows/cues.yaml', line: 18, column: 33 })
-    expect(sheet.locate(close!.origins.steps!)).toMatchObject({ line: 6, column: 58 })
+    expect(sheet.locate(close!.origins.steps!)).toMatchObject({ line: 6, column: 62 })
     const [one, big] = sheet.cues[1]!.variants
     expect(one!.id).toBe('seed-1')
     expect(big).toMatchObject({ id: 'seed-18446744073709551615', settings: { seed: 2n ** 64n - 1n } })

@@ -220,7 +220,7 @@ describe('image-to-image', () => {
 describe('scheduler', () => {
   it('is checked against the folder', () => {
     const [value] = faultsOfCue('scheduler: { shift: -1 }')
-    expect(value).toMatchObject({ code: 'E_SCHEDULER_VALUE', location: { line: 4, column: 55 } })
+    expect(value).toMatchObject({ code: 'E_SCHEDULER_VALUE', location: { line: 4, column: 64 } })
     const [key] = faultsOfCue('scheduler: { shfit: 2 }')
     expect(key).toMatchObject({ code: 'E_UNKNOWN_KEY', location: { line: 4, column: 57 } })
     expect(key!.help).toMatch('Did you mean "shift"')
@@ -231,6 +231,17 @@ describe('scheduler', () => {
     expect(faultsOfCue('', { ...SD3_FACTS, schedulerConfig: { _class_name: 'Other' } })[0]!.code).toBe(
       'E_UNSUPPORTED_SCHEDULER',
     )
+  })
+
+  it('a key that changes nothing is a fault, at its value', () => {
+    const [fault] = faultsOfCue('scheduler: { base_shift: 0.6 }')
+    expect(fault).toMatchObject({ code: 'E_SCHEDULER_KEY_UNUSED', location: { line: 4, column: 69 } })
+  })
+
+  it('takes the keys that diffusers signs its files with', () => {
+    expect(unitFrom('scheduler: { _diffusers_version: 0.39.0, shift: 2 }').scheduler.config).toMatchObject({
+      shift: 2,
+    })
   })
 
   it('takes dynamic shifting without knowing the shift', () => {
