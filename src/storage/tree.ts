@@ -91,7 +91,9 @@ async function readVariant(
   }
   if (unit?.complete === false) problem('incomplete', null, 'a preview failed, so it has no timing.json')
   if (!unit && !names.includes(FINAL_NAME)) problem('incomplete', null, `it has no ${FINAL_NAME}`)
-  for (const [code, name, message] of await markerFaults(folder, names)) problem(code, name, message)
+  for (const [code, name, message] of await markerFaults(folder, names)) {
+    if (!problems.some((told) => told.key === `${key}/${name}`)) problem(code, name, message)
+  }
   return { key, folder, files: files.sort((a, b) => compareVariantFiles(a.name, b.name)), problems }
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDiskStorage } from '../../src/storage/disk.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
+import { prefixStorage } from '../../src/storage/prefixed.ts'
 import { createS3Storage } from '../../src/storage/s3.ts'
 import type { Storage, StorageObject } from '../../src/storage/storage.ts'
 import { type MotoServer, startMoto, TEST_CREDENTIALS } from '../support/moto.ts'
@@ -22,8 +23,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-const members: Record<Storage['kind'], () => Storage> = {
+const members: Record<string, () => Storage> = {
   memory: () => createMemoryStorage(),
+  'memory under a prefix': () => prefixStorage(createMemoryStorage(), 'shows/autumn'),
   disk: () => createDiskStorage(join(folder, 'store')),
   s3: () => createS3Storage({ bucket: 'contract', endpoint: moto.endpoint, credentials: TEST_CREDENTIALS }),
 }
@@ -49,7 +51,7 @@ describe.each(Object.entries(members))('%s storage', (kind, create) => {
   afterAll(() => storage.close())
 
   it('says what it is', () => {
-    expect(storage.kind).toBe(kind)
+    expect(storage.kind).toBe(kind.split(' ')[0])
     expect(storage.description).not.toBe('')
   })
 

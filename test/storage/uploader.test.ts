@@ -344,6 +344,36 @@ describe('uploader', () => {
     expect(events.filter((event) => event.type === 'upload-failed')).toHaveLength(1)
   })
 
+  it('gives up just so where the store does not even list', async () => {
+    const hanging: Storage = {
+      ...memory,
+      async *list(_, { signal } = {}) {
+        await new Promise((_resolve, reject) =>
+          signal?.addEventListener('abort', () => reject(signal.reason)),
+        )
+      },
+    }
+    const upload = uploader(hanging, { stallMs: 80 })
+    void upload.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 1 }, ledger))
+    expect((await upload.drain()).failures.map(({ error }) => error.code)).toEqual(['E_UPLOAD_STALLED'])
+  })
+
+  it('asks again for a listing that failed in passing', async () => {
+    let lists = 0
+    const shaky: Storage = {
+      ...memory,
+      async *list(prefix) {
+        lists += 1
+        if (lists === 1) throw failure('E_UPLOAD_TIMEOUT')
+        yield* memory.list(prefix)
+      },
+    }
+    const upload = uploader(shaky)
+    void upload.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 1 }, ledger))
+    expect(await upload.drain()).toMatchObject({ uploaded: 3, failures: [], pending: 0 })
+    expect(lists).toBe(2)
+  })
+
   it('goes on where nothing may be listed or deleted, with one warning each', async () => {
     const strict: Storage = {
       ...memory,
