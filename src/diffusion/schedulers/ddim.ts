@@ -59,7 +59,9 @@ export class DdimScheduler extends AlphaScheduler {
     if (this.#useClipped) epsilonOfDenoised(denoised, sample, alpha, sigma, epsilon)
 
     const deviation = this.stochastic ? fround(this.#eta * sqrt32(varianceOf(alphaBar, previousAlphaBar))) : 0
-    const direction = sqrt32(fround(fround(1 - previousAlphaBar) - fround(deviation * deviation)))
+    // With eta 1 rounding may leave less than nothing, which diffusers turns into NaN.
+    const left = fround(fround(1 - previousAlphaBar) - fround(deviation * deviation))
+    const direction = sqrt32(Math.max(left, 0))
     const previousAlpha = sqrt32(previousAlphaBar)
     for (let i = 0; i < sample.length; i++) {
       sample[i] = fround(previousAlpha * denoised[i]!) + fround(direction * epsilon[i]!)
