@@ -12,7 +12,7 @@ export function readStorage(input: SheetInput['storage'], context: LayerContext)
   if (input == null) return null
   checkBucket(input.bucket, context)
   if (input.endpoint !== undefined)
-    checkUrl(input.endpoint, ['storage', 'endpoint'], 'E_BAD_ENDPOINT', context)
+    checkUrl(input.endpoint, ['storage', 'endpoint'], 'E_ENDPOINT_INVALID', context)
   if (input.public_url !== undefined)
     checkUrl(input.public_url, ['storage', 'public_url'], 'E_BAD_PUBLIC_URL', context)
   const prefix = (input.prefix ?? '').replace(/^\/+|\/+$/g, '')
@@ -31,7 +31,7 @@ export function readStorage(input: SheetInput['storage'], context: LayerContext)
 export function readCallback(input: SheetInput['callback'], context: LayerContext): SheetCallback | null {
   if (input == null) return null
   const { url, on, secret_env, job_id } = typeof input === 'string' ? { url: input } : { ...input }
-  checkUrl(url, typeof input === 'string' ? ['callback'] : ['callback', 'url'], 'E_BAD_CALLBACK', context)
+  checkUrl(url, typeof input === 'string' ? ['callback'] : ['callback', 'url'], 'E_CALLBACK_URL', context)
   return { url, on: on ?? 'run', secretEnv: secret_env ?? DEFAULT_SECRET_ENV, jobId: job_id }
 }
 
@@ -60,15 +60,16 @@ export function checkSegments(
 
 /** https anywhere; http on this machine only, where nothing is sent over a wire. */
 function checkUrl(value: string, path: SheetPath, code: string, { doc, faults }: LayerContext): void {
-  const report = (why: string, help: string): void =>
-    faults.add(code, doc.locate(path), `${formatPath(path)} is ${doc.written(path)}${why}`, help)
+  const report = (why: string, help: string, itsCode = code): void =>
+    faults.add(itsCode, doc.locate(path), `${formatPath(path)} is ${doc.written(path)}${why}`, help)
   const url = URL.canParse(value) ? new URL(value) : undefined
   if (url === undefined || !['https:', 'http:'].includes(url.protocol)) {
     report(', which is no web address.', 'It must begin with https://.')
   } else if (url.username !== '' || url.password !== '') {
     report('.', 'Take the user name and password out of it: secrets come from the environment.')
   } else if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    report(', which is not encrypted.', 'Use https://. Only this machine itself may be http://.')
+    const help = 'Use https://. Only this machine itself may be http://.'
+    report(', which is not encrypted.', help, code === 'E_ENDPOINT_INVALID' ? 'E_INSECURE_ENDPOINT' : code)
   }
 }
 

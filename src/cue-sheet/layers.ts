@@ -177,10 +177,11 @@ function readImage(
 ): string | undefined {
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(value)?.[1]?.toLowerCase()
   if (scheme === undefined) return resolve(directory, value)
-  if (scheme === 'https' && URL.canParse(value)) return value
+  const isHttps = scheme === 'https'
+  if (isHttps && URL.canParse(value)) return value
   const message = `${formatPath(path)} is ${doc.written(path)}.`
   faults.add(
-    'E_BAD_IMAGE_URL',
+    isHttps ? 'E_IMAGE_URL_INVALID' : 'E_IMAGE_URL_SCHEME',
     doc.locate(path),
     message,
     'It must be a path relative to the sheet, or an https URL.',
