@@ -1,0 +1,123 @@
+"""Writes the model folder: every part as ONNX in the diffusers / optimum layout, weights in half precision.
+
+--folder is left with model_index.json, the parts, the tokenizers, the scheduler, preview.json and
+preview_decoder/; other files in it (the card, the licence, the training folder) stay as they are.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from denoiser import MAX_LENGTH, TextToLatent
+from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
+from diffusers.models.attention_processor import JointAttnProcessor2_0
+from encode_latents import SCALING, SHIFT
+from onnx import TensorProto, helper, numpy_helper
+from optimum.exporters.onnx import onnx_export_from_model
+from train_preview import PreviewDecoder
+from train_vae import make_vae
+from transformers import CLIPTokenizer
+
+PARTS = ["text_encoder", "text_encoder_2", "transformer", "vae_encoder", "vae_decoder"]
+
+
+def halve(path):
+    """Stores the large float32 initializers as float16, each with a Cast back: ONNX Runtime folds it at load."""
+    model = onnx.load(path)
+    graph, casts = model.graph, []
+    for i, tensor in enumerate(graph.initializer):
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.size < 256:
+            continue
+        small = values.astype(np.float16)
+        assert np.isfinite(small).all(), tensor.name
+        name = tensor.name
+        graph.initializer[i].CopyFrom(numpy_helper.from_array(small, name + "_half"))
+        casts.append(helper.make_node("Cast", [name + "_half"], [name], name=name + "_cast", to=TensorProto.FLOAT))
+    for k, node in enumerate(casts):
+        graph.node.insert(k, node)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def build_pipeline(work, weights, shift):
+    tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
+    model = TextToLatent(len(tokenizer))
+    saved = torch.load(work / weights, weights_only=True)
+    model.load_state_dict(saved["ema"])
+    print(f"denoiser after {saved['step']} steps, {saved['samples']} samples")
+    model.eval().requires_grad_(False)
+    model.transformer.set_attn_processor(JointAttnProcessor2_0())
+    for encoder in (model.text_encoder, model.text_encoder_2):
+        encoder.config.output_hidden_states = True
+        encoder.config.architectures = ["CLIPTextModelWithProjection"]
+    vae = make_vae().eval().requires_grad_(False)
+    vae.load_state_dict(torch.load(work / "vae-folded.pt", weights_only=True))
+    vae.register_to_config(scaling_factor=SCALING, shift_factor=SHIFT)
+    return StableDiffusion3Pipeline(
+        transformer=model.transformer, scheduler=FlowMatchEulerDiscreteScheduler(shift=shift), vae=vae,
+        text_encoder=model.text_encoder, tokenizer=tokenizer,
+        text_encoder_2=model.text_encoder_2, tokenizer_2=CLIPTokenizer.from_pretrained(work / "tokenizer"),
+        text_encoder_3=None, tokenizer_3=None,
+    )  # fmt: skip
+
+
+def export_preview(work, folder):
+    shutil.copyfile(work / "preview.json", folder / "preview.json")
+    decoder = PreviewDecoder().eval()
+    decoder.load_state_dict(torch.load(work / "preview-decoder.pt", weights_only=True))
+    target = folder / "preview_decoder"
+    target.mkdir(exist_ok=True)
+    axes = {"latent_sample": {0: "batch_size", 2: "latent_height", 3: "latent_width"}, "sample": {0: "batch_size", 2: "height", 3: "width"}}
+    torch.onnx.export(
+        decoder, torch.zeros(1, 16, 16, 16), target / "model.onnx", input_names=["latent_sample"], output_names=["sample"],
+        dynamic_axes=axes, opset_version=18, dynamo=False,
+    )  # fmt: skip
+    halve(target / "model.onnx")
+    config = {"_class_name": "AutoencoderTiny", "in_channels": 3, "out_channels": 3, "latent_channels": 16, "scaling_factor": 1.0, "shift_factor": 0.0}
+    (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("build"))
+    parser.add_argument("--folder", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--weights", default="denoiser.pt", help="denoiser.pt, or denoiser-checkpoint.pt for an early look")
+    parser.add_argument("--shift", type=float, default=3.0)
+    args = parser.parse_args()
+    torch.set_num_threads(2)
+
+    pipeline = build_pipeline(args.work, args.weights, args.shift)
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        onnx_export_from_model(pipeline, output=scratch, opset=18, task="text-to-image", do_validation=False)
+        for part in PARTS:
+            halve(scratch / part / "model.onnx")
+            config = json.loads((scratch / part / "config.json").read_text())
+            config.pop("_name_or_path", None)
+            (scratch / part / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        export_preview(args.work, scratch)
+        index = json.loads((scratch / "model_index.json").read_text())
+        index = {key: value for key, value in index.items() if key != "_name_or_path"}
+        (scratch / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+        args.folder.mkdir(parents=True, exist_ok=True)
+        for name in [*PARTS, "tokenizer", "tokenizer_2", "scheduler", "preview_decoder"]:
+            shutil.rmtree(args.folder / name, ignore_errors=True)
+            shutil.copytree(scratch / name, args.folder / name)
+        for name in ("model_index.json", "preview.json"):
+            shutil.copyfile(scratch / name, args.folder / name)
+    for extra in args.folder.glob("tokenizer*/tokenizer.json"):
+        extra.unlink()  # the slow tokenizer's files say it all
+    total = sum(f.stat().st_size for name in [*PARTS, "tokenizer", "tokenizer_2", "preview_decoder"] for f in (args.folder / name).iterdir())
+    print(f"wrote {args.folder}: {total / 1e6:.2f} MB; prompts of up to {MAX_LENGTH} tokens")
+
+
+if __name__ == "__main__":
+    main()

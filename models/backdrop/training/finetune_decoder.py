@@ -1,0 +1,104 @@
+"""Sharpens the decoder for the latents as they are: the encoder, and so the denoiser, stay untouched.
+
+Whole pictures, latents from WORK/latents.npy with a little noise, as a denoiser leaves some. Updates
+WORK/vae-folded.pt when it ends or with every checkpoint; resumes from it (the optimizer starts afresh).
+"""
+
+import argparse
+import copy
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from data import HELD_OUT, load_pictures, to_tensor
+from encode_latents import SCALING, SHIFT
+from muon import Muon, split
+from train_classifier import load_classifier
+from train_vae import gradients, make_vae, psnr
+
+
+def work(rank, args):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(args.port))
+    if args.processes > 1:
+        dist.init_process_group("gloo", rank=rank, world_size=args.processes)
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed + rank)
+    rng = np.random.default_rng([args.seed, rank])
+    pictures = load_pictures(args.work)
+    latents = np.load(args.work / "latents.npy", mmap_mode="r")
+    train = len(pictures) - HELD_OUT
+    classifier = load_classifier(args.work)
+    vae = make_vae()
+    vae.load_state_dict(torch.load(args.work / "vae-folded.pt", weights_only=True))
+    vae.encoder.requires_grad_(False)
+    average = copy.deepcopy(vae).requires_grad_(False)
+    params = list(vae.decoder.parameters())
+    optimizer = Muon(*split(vae.decoder.named_parameters()), lr=args.lr, other_lr=1e-3)
+    if rank == 0:
+        print(f"before: {psnr(vae, pictures[train : train + 200]):.2f} dB", flush=True)
+    began, step, total = time.time(), 0, args.minutes * 60
+    while True:
+        clock = torch.tensor([(time.time() - began) / total])
+        if args.processes > 1:
+            dist.broadcast(clock, 0)
+        progress = clock.item()
+        if progress >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["scale"] = min(1, (step + 1) / 60) * (0.5 + 0.5 * math.cos(math.pi * progress)) + 0.003
+        picks = np.sort(rng.choice(train, args.batch, replace=False))
+        x = to_tensor(pictures[picks]).contiguous()
+        z = torch.from_numpy(np.ascontiguousarray(latents[picks])).float()
+        z = z + torch.randn_like(z) * 0.03
+        with torch.autocast("cpu", torch.bfloat16):
+            y = vae.decoder(z / SCALING + SHIFT).float()
+            maps, goals = classifier.features(y)[:3], classifier.features(x)[:3]
+            feature = sum((a.float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-4) for a, b in zip(maps, goals)) / 3
+        edges = sum((a - b).abs().mean() for a, b in zip(gradients(y), gradients(x)))
+        loss = (y - x).abs().mean() + 0.5 * (y - x).square().mean() + 0.5 * edges + 0.1 * feature
+        optimizer.zero_grad()
+        loss.backward()
+        if args.processes > 1:
+            flat = torch.cat([p.grad.flatten() for p in params])
+            dist.all_reduce(flat)
+            flat /= args.processes
+            at = 0
+            for p in params:
+                p.grad.copy_(flat[at : at + p.numel()].view_as(p))
+                at += p.numel()
+        torch.nn.utils.clip_grad_norm_(params, 2.0)
+        optimizer.step()
+        step += 1
+        keep = min(0.995, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for a, b in zip(average.decoder.parameters(), params):
+                a.lerp_(b, 1 - keep)
+        if rank == 0 and step % 200 == 0:
+            print(f"step {step} {time.time() - began:.0f} s psnr {psnr(average, pictures[train : train + 40]):.2f}", flush=True)
+    if rank == 0:
+        torch.save(average.state_dict(), args.work / "vae-folded.pt")
+        print(f"done after {step} steps: {psnr(average, pictures[train : train + 400]):.2f} dB on held-out pictures", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("build"))
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--seed", type=int, default=6)
+    parser.add_argument("--port", type=int, default=29513)
+    args = parser.parse_args()
+    if args.processes > 1:
+        torch.multiprocessing.spawn(work, (args,), nprocs=args.processes)
+    else:
+        work(0, args)
+
+
+if __name__ == "__main__":
+    main()
