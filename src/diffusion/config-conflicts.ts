@@ -33,6 +33,12 @@ const RULES: readonly Rule[] = [
     help: 'Set at most one of them to true.',
   },
   {
+    broken: ({ trained_betas: betas, num_train_timesteps: count }) =>
+      Array.isArray(betas) && betas.length !== count,
+    message: 'trained_betas must have num_train_timesteps values',
+    help: 'Give one beta for each training timestep, or set trained_betas to null.',
+  },
+  {
     names: DPM_NAMES,
     broken: (config) => isNoiseSolver(config) && endsAtZero(config),
     message: 'algorithm_type dpmsolver and sde-dpmsolver cannot end at sigma 0',

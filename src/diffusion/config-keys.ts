@@ -25,6 +25,8 @@ interface ChoiceKey {
   readonly values: readonly string[]
   /** Values of sibling classes that this class reads as one of its own, as diffusers does. */
   readonly aliases?: Readonly<Record<string, string>>
+  /** What null means, where a sibling class's config brings it along; absent: null is no value. */
+  readonly ofNull?: string
 }
 
 interface NumbersKey {
@@ -52,6 +54,7 @@ export function readKey(spec: KeySpec, value: unknown): KeyReading {
       return readNumberKey(spec, value)
     case 'choice': {
       if (value === null && spec.fallback === null) return { value }
+      if (value === null && spec.ofNull !== undefined) return { value: spec.ofNull }
       if (typeof value !== 'string') return { expected: `one of ${spec.values.join(', ')}` }
       const known = spec.aliases?.[value] ?? value
       return spec.values.includes(known) ? { value: known } : { expected: `one of ${spec.values.join(', ')}` }

@@ -196,14 +196,19 @@ export const SCHEDULER_CLASSES = {
     className: 'DDPMScheduler',
     keys: {
       ...training(0.0001, 0.02, 'linear', ['laplace', 'sigmoid']),
-      variance_type: choice('fixed_small', [
-        'fixed_small',
-        'fixed_small_log',
-        'fixed_large',
-        'fixed_large_log',
-        'learned',
-        'learned_range',
-      ]),
+      variance_type: {
+        kind: 'choice',
+        fallback: 'fixed_small',
+        values: [
+          'fixed_small',
+          'fixed_small_log',
+          'fixed_large',
+          'fixed_large_log',
+          'learned',
+          'learned_range',
+        ],
+        ofNull: 'fixed_small',
+      },
       clip_sample: on,
       ...CLIPPING,
       prediction_type: choice('epsilon', ALPHA_PREDICTION_TYPES),

@@ -79,6 +79,9 @@ describe('validateSchedulerConfig', () => {
     ['unipc', { predict_x0: false }],
     ['unipc', { lower_order_final: false }],
     ['unipc', { shift_terminal: 0.1 }],
+    ['unipc', { use_flow_sigmas: true, use_beta_sigmas: true }],
+    ['dpm++2m', { use_flow_sigmas: true, use_karras_sigmas: true }],
+    ['ddim', { trained_betas: [0.1, 0.2] }],
   ] as const)('%s: refuses %o, which cannot work together', (name, overrides) => {
     expect(codes(name, {}, overrides)).toEqual([[null, 'E_SCHEDULER_CONFLICT']])
     expect(() => createScheduler(name, {}, overrides)).toThrow(PregenErrors)
@@ -139,6 +142,11 @@ describe("from_config's rules", () => {
     const dpm = { _class_name: 'DPMSolverMultistepScheduler', solver_type: 'heun', algorithm_type: 'deis' }
     expect(createScheduler('unipc', dpm).config.solver_type).toBe('bh2')
     expect(createScheduler(undefined, dpm).config.algorithm_type).toBe('dpmsolver++')
+  })
+
+  it("reads DPM-Solver's absent variance_type as DDPM's smallest variance", () => {
+    const folder = { _class_name: 'DPMSolverMultistepScheduler', variance_type: null }
+    expect(createScheduler('ddpm', folder).config.variance_type).toBe('fixed_small')
   })
 
   it('lets the name decide between dpm++2m and dpm++2m-sde', () => {
