@@ -52,7 +52,7 @@ describe('the WebGPU provider', () => {
     expect(gpu.length).toBe(cpu.length)
     const differences = cpu.map((value, at) => Math.abs(value - gpu[at]!))
     expect(Math.max(...differences)).toBeLessThanOrEqual(1)
-    expect(differences.filter((difference) => difference > 0).length / cpu.length).toBeLessThan(0.001)
+    expect(differences.filter((difference) => difference > 0).length / cpu.length).toBeLessThan(0.005)
   })
 
   it('is never replaced in silence', async () => {
