@@ -162,7 +162,9 @@ export function createS3Storage(options: S3Options): Storage {
         const work = async (abortSignal: AbortSignal) => {
           const answer = await client.send(new ListObjectsV2Command(input), { abortSignal })
           // A page that is no listing reads as an empty one.
-          if (answer.Name === undefined) throw new UnconfirmedError('the answer is no listing')
+          if (answer.Name === undefined && answer.IsTruncated === undefined) {
+            throw new UnconfirmedError('the answer is no listing')
+          }
           return answer
         }
         const { value: page } = await explained(call(`LIST ${prefix}`, work, { signal }))
