@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { isMap, parseDocument } from 'yaml'
+import { callbackMapSchema, modelSchema, sheetSchema, storageSchema } from '../../src/cue-sheet/schema.ts'
+import { previewsMapSchema, SETTING_KEYS } from '../../src/cue-sheet/settings.ts'
+import { SCHEDULER_NAMES } from '../../src/diffusion/scheduler.ts'
+import { parse } from './helpers.ts'
+
+const DOCS = readFileSync(resolve(import.meta.dirname, '../../docs/cue-sheet.md'), 'utf8')
+const BLOCKS = [...DOCS.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!)
+
+/** An example made whole with what it leaves out. */
+function complete(block: string): string {
+  const document = parseDocument(block)
+  const { contents } = document
+  if (!isMap(contents)) throw new Error(`an example is no map: ${block}`)
+  const has = (key: string) => contents.has(key)
+  const programs = { P1: {}, P4: {} }
+  if (!has('version')) document.set('version', 'v')
+  if (!has('programs')) document.set('programs', programs)
+  if (!has('cues')) {
+    const id = isMap(contents.get('programs')) ? document.getIn(['programs']) : undefined
+    const first = isMap(id) ? String(id.items[0]!.key) : 'P1'
+    const model = has('models') ? { model: 'backdrop' } : {}
+    document.set('cues', { c: { program: first, prompt: 'x', seeds: [1], ...model } })
+  }
+  return String(document)
+}
+
+describe('docs/cue-sheet.md', () => {
+  it('speaks of every key and every scheduler', () => {
+    const keys = [
+      ...Object.keys(sheetSchema.shape),
+      ...SETTING_KEYS,
+      ...Object.keys(modelSchema.shape),
+      ...Object.keys(storageSchema.shape),
+      ...Object.keys(callbackMapSchema.shape),
+      ...Object.keys(previewsMapSchema.shape),
+      ...['program', 'variants', 'seeds', 'matrix', 'extends', 'name'],
+      ...SCHEDULER_NAMES,
+    ]
+    expect(keys.filter((key) => !DOCS.includes(`\`${key}\``) && !DOCS.includes(`\`${key}:`))).toEqual([])
+  })
+
+  it.each(BLOCKS.map((block, index) => [index + 1, block]))('example %i is sound', (_, block) => {
+    const sheet = parse(complete(String(block)), { env: { BUILD_ID: 'b1', HOUR: 'dawn' } })
+    expect(sheet.cues.length).toBeGreaterThan(0)
+  })
+
+  it('the matrix example makes the ids that it says', () => {
+    const block = BLOCKS.find((each) => each.includes('Deep Night'))!
+    const said = /# variants (.*)/.exec(block)![1]!.split(', ')
+    expect(parse(complete(block)).cues[0]!.variants.map(({ id }) => id)).toEqual(said)
+  })
+})
