@@ -16,6 +16,7 @@ export interface ValueInfo {
 export interface ModelInput {
   readonly name: string
   readonly dims: readonly number[]
+  /** For `session.run` alone: of a half-precision input it has no more than ONNX Runtime reads. */
   readonly tensor: OrtTensor
   /** Converts `source` to the model's type, from element `offset` on. Integers are truncated, as torch casts. */
   write(source: ArrayLike<number>, offset?: number): void

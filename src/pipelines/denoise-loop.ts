@@ -2,7 +2,7 @@
 import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
 import { PregenError } from '../errors.ts'
 import type { Predict } from './denoiser.ts'
-import { type LatentDims, roundToHalf } from './latents.ts'
+import type { LatentDims } from './latents.ts'
 import type { GenerateHooks } from './pipeline.ts'
 import { requireSound, stageError } from './stage.ts'
 import type { StepClock } from './step-clock.ts'
@@ -16,8 +16,6 @@ export interface DenoiseOptions {
   readonly dims: LatentDims
   readonly predict: Predict
   readonly noise: NoiseSource
-  /** Keeps the latents on half precision's grid between steps. */
-  readonly half: boolean
   /** Writes the model's layout as NCHW into `out`; absent where they are the same. */
   readonly unpack?: (packed: Float32Array, out: Float32Array) => void
   readonly hooks: GenerateHooks
@@ -26,7 +24,7 @@ export interface DenoiseOptions {
 
 /** @returns the duration of every executed step, in milliseconds */
 export async function denoise(options: DenoiseOptions): Promise<number[]> {
-  const { scheduler, firstCall, latents, dims, predict, noise, half, unpack, hooks, clock } = options
+  const { scheduler, firstCall, latents, dims, predict, noise, unpack, hooks, clock } = options
   const scaled = new Float32Array(latents.length)
   const latentsView = unpack === undefined ? latents : new Float32Array(latents.length)
   const denoisedView = unpack === undefined ? null : new Float32Array(latents.length)
@@ -43,7 +41,6 @@ export async function denoise(options: DenoiseOptions): Promise<number[]> {
       scheduler.scaleModelInput(latents, call, scaled)
       const prediction = await predict(scaled, timesteps[call]!)
       const denoised = scheduler.step(prediction, call, latents, noise)
-      if (half) roundToHalf(latents)
       requireSound(latents, 'The latents')
       if (stepOfCall[call + 1] === stepOfCall[call]) continue
 

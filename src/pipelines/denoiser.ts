@@ -2,7 +2,7 @@
 import { applyGuidance } from '../diffusion/guidance.ts'
 import type { ModelSession } from '../model/session.ts'
 import type { ModelInput } from '../model/session-values.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { sizeOf, type Tensor } from '../tensor/tensor.ts'
 
 export interface DenoiserOptions {
   readonly session: ModelSession
@@ -30,7 +30,7 @@ export function createDenoiser(options: DenoiserOptions): Predict {
   const rows = copies * sample.dims[0]!
   const sampleInput = session.createInput(sample.name, [rows, ...sample.dims.slice(1)])
   const timestepInput = createTimestepInput(session, rows)
-  const timesteps = new Float64Array(timestepInput.tensor.size)
+  const timesteps = new Float64Array(sizeOf(timestepInput.dims))
   const inputs = [sampleInput, timestepInput]
   for (const [name, tensor] of Object.entries(options.constants)) {
     const input = session.createInput(name, tensor.dims)

@@ -68,8 +68,7 @@ export async function generateFlux(
   })
 
   // 2. The latents to start from, packed 2 × 2
-  const half = requests.every(({ conditioning }) => conditioning.half)
-  const start = await startLatents(models, requests, dims, scheduler, firstCall, half)
+  const start = await startLatents(models, requests, dims, scheduler, firstCall)
   const latents = packLatents(start.latents, dims)
   const prepareMs = clock.elapsed()
 
@@ -102,7 +101,6 @@ export async function generateFlux(
     dims,
     predict,
     noise,
-    half,
     unpack,
     hooks,
     clock,

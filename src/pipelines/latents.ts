@@ -5,7 +5,7 @@ import { sizeMultiple } from '../model/facts.ts'
 import { createRandomGenerator } from '../random/create.ts'
 import type { RandomGenerator } from '../random/generator.ts'
 import { TorchCpuGenerator } from '../random/torch-cpu.ts'
-import { fromFloat16, toFloat16 } from '../tensor/float16.ts'
+import { roundToHalves } from '../tensor/float16.ts'
 import type { ImageModels } from './models.ts'
 import type { GenerateRequest } from './pipeline.ts'
 import { encodeImage } from './vae.ts'
@@ -36,7 +36,7 @@ export function latentDims(models: ImageModels, requests: readonly GenerateReque
 /**
  * Text-to-image: noise × initNoiseSigma. Image-to-image: the VAE's posterior sample is drawn first, then the noise that
  * brings it to the level of `firstCall`. Every picture has its own generator, as diffusers with a list of generators.
- * @param half rounds draws and latents to half precision, as diffusers does when the text encoder is fp16
+ * Where the text encoders compute in half precision, draws and first latents have it too, as in diffusers.
  */
 export async function startLatents(
   models: ImageModels,
@@ -44,10 +44,10 @@ export async function startLatents(
   dims: LatentDims,
   scheduler: Scheduler,
   firstCall: number,
-  half: boolean,
 ): Promise<StartLatents> {
   const size = dims[1] * dims[2] * dims[3]
   const latents = new Float32Array(requests.length * size)
+  const half = requests.every(({ conditioning }) => conditioning.half)
   const draw = half ? drawHalf : drawSingle
   const generators = requests.map(({ rng, seed }) => createRandomGenerator(rng, seed))
 
@@ -59,12 +59,12 @@ export async function startLatents(
       for (let i = 0; i < size; i++) own[i] = own[i]! * scheduler.initNoiseSigma
     } else {
       const original = await encodeImage(models, request, (out) => draw(generator, out))
-      if (half) roundToHalf(original)
+      if (half) roundToHalves(original)
       const noise = draw(generator, new Float32Array(size))
       own.set(scheduler.addNoise(original, noise, firstCall))
     }
   }
-  if (half) roundToHalf(latents)
+  if (half) roundToHalves(latents)
 
   return {
     latents,
@@ -77,17 +77,11 @@ export async function startLatents(
   }
 }
 
-/** The nearest halves, in place. */
-export function roundToHalf(values: Float32Array): void {
-  for (let i = 0; i < values.length; i++) values[i] = fromFloat16(toFloat16(values[i]!))
-}
-
 function drawSingle(generator: RandomGenerator, out: Float32Array): Float32Array {
   return generator.randn(out)
 }
 
 function drawHalf(generator: RandomGenerator, out: Float32Array): Float32Array {
   if (generator instanceof TorchCpuGenerator) return generator.randnFloat16(out)
-  roundToHalf(generator.randn(out))
-  return out
+  return roundToHalves(generator.randn(out))
 }

@@ -38,8 +38,7 @@ export async function generateLcm(
   const { scheduler, firstCall } = prepareSchedule(models.folder, request, { slicing: 'in-scheduler' })
 
   // 2. The latents to start from
-  const half = requests.every(({ conditioning }) => conditioning.half)
-  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall, half)
+  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall)
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser, guided by an embedding of the scale
@@ -55,7 +54,16 @@ export async function generateLcm(
   })
 
   // 4. The loop
-  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, half, hooks, clock })
+  const durations = await denoise({
+    scheduler,
+    firstCall,
+    latents,
+    dims,
+    predict,
+    noise,
+    hooks,
+    clock,
+  })
 
   // 5. Pixels
   return finishPictures(models, latents, dims, { prepareMs, durations, clock })

@@ -42,7 +42,7 @@ export interface PromptConditioning {
   /** Same shapes; null when the request was made without the negative side. */
   readonly negativePromptEmbeds: Tensor | null
   readonly negativePooledPromptEmbeds: Tensor | null
-  /** Whether the encoders compute in half precision: diffusers then keeps noise and latents on its grid too. */
+  /** Whether the encoders compute in half precision: diffusers then draws the noise in it too. */
   readonly half: boolean
   /** What the person should know, such as a prompt cut off at 77 tokens (the text that was cut is quoted). */
   readonly warnings: readonly PromptWarning[]

@@ -99,8 +99,7 @@ export async function generateSd3(
   })
 
   // 2. The latents to start from
-  const half = requests.every(({ conditioning }) => conditioning.half)
-  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall, half)
+  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall)
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser, with the texts stacked [negatives, positives]
@@ -114,7 +113,16 @@ export async function generateSd3(
   })
 
   // 4. The loop
-  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, half, hooks, clock })
+  const durations = await denoise({
+    scheduler,
+    firstCall,
+    latents,
+    dims,
+    predict,
+    noise,
+    hooks,
+    clock,
+  })
 
   // 5. Pixels
   return finishPictures(models, latents, dims, { prepareMs, durations, clock })

@@ -55,6 +55,12 @@ function buildTable(): Float32Array {
   return table
 }
 
+/** Puts every value on half precision's grid, in place. @returns `values` */
+export function roundToHalves(values: Float32Array): Float32Array {
+  for (let i = 0; i < values.length; i++) values[i] = fromFloat16(toFloat16(values[i]!))
+  return values
+}
+
 /** Writes `source` as halves into `out` from `offset` on. */
 export function writeFloat16(source: ArrayLike<number>, out: Uint16Array, offset = 0): void {
   for (let i = 0; i < source.length; i++) out[offset + i] = toFloat16(source[i]!)

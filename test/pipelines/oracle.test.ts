@@ -14,6 +14,7 @@ import {
   initImageOf,
   maxAbs,
   modelFolder,
+  modelPath,
   ORACLE,
   openPipeline,
   relativeRms,
@@ -28,7 +29,7 @@ afterAll(() => writeRecords('oracle'))
 describe.each(MODELS)('%s', (model) => {
   let pipeline: Pipeline
   beforeAll(async () => {
-    pipeline = openPipeline(model)
+    pipeline = openPipeline(modelPath(model))
     await pipeline.loadTextEncoders()
     await pipeline.loadDenoiser({ withVaeEncoder: true })
   })
@@ -69,7 +70,7 @@ describe.each(MODELS)('%s', (model) => {
     const conditioning = emptyConditioning()
     const { scheduler, firstCall } = prepareSchedule(
       modelFolder(model),
-      await requestOf(golden, conditioning),
+      await requestOf(golden, golden.params, conditioning),
       { slicing },
     )
     expect(maxAbs(scheduler.timesteps, golden.scheduler_timesteps)).toBeLessThan(1e-3)
@@ -112,7 +113,7 @@ describe.each(MODELS)('%s', (model) => {
         label: 'vae_encoder',
       })
       const input = encoder.createInput('sample', [1, 3, golden.params.height, golden.params.width])
-      input.write((await initImageOf(golden))!)
+      input.write((await initImageOf(golden, golden.params))!)
       const { latent_parameters } = await encoder.run([input], ['latent_parameters'])
       expect(maxAbs(latent_parameters.data, arrayOf(golden, 'vae_latent_parameters')!)).toBeLessThan(1e-3)
       await encoder.dispose()
@@ -125,14 +126,14 @@ describe.each(MODELS)('%s', (model) => {
     const size = expected.length / golden.timesteps.length
     const firstCall = golden.scheduler_timesteps.length - golden.timesteps.length
     const worst: number[] = []
-    const [image] = (await pipeline.generate([await requestOf(golden, conditioning)], {
+    const [image] = (await pipeline.generate([await requestOf(golden, golden.params, conditioning)], {
       onStep({ callIndex, latents }) {
         const call = callIndex - firstCall
         worst.push(maxAbs(latents, expected.subarray(call * size, (call + 1) * size)))
       },
     })) as [GeneratedImage]
     const rms = relativeRms(image.latents.data, expected.subarray(-size))
-    const pixels = await comparePixels(golden, image.rgb)
+    const pixels = await comparePixels(join(golden.folder, golden.png), image.rgb)
     record({ family: pipeline.family, golden, latents: Math.max(...worst), rms, pixels })
     expect(Math.max(...worst)).toBeLessThan(1e-3)
     expect(rms).toBeLessThan(1e-3)

@@ -1,10 +1,12 @@
 /** Golden cases of the reference (diffusers and optimum-onnx) and the measure of how far a run is from them. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { schedulerNameOfClass } from '../../src/diffusion/class-names.ts'
 import type { SchedulerConfig, SchedulerName } from '../../src/diffusion/scheduler.ts'
+import { loadInitImage, toModelInput } from '../../src/images/init-image.ts'
 import { type ModelFolder, readModelFolder } from '../../src/model/folder.ts'
 import type { ResolvedProvider } from '../../src/model/providers.ts'
 import { createPipeline } from '../../src/pipelines/create-pipeline.ts'
@@ -28,32 +30,42 @@ export interface GoldenParams {
   readonly strength?: number
 }
 
+/** What the two kinds of cases share. */
+export interface GoldenCase {
+  readonly case: string
+  readonly model: string
+  readonly task: 'txt2img' | 'img2img'
+  readonly scheduler: {
+    readonly class: string
+    readonly from: 'model' | 'override'
+    readonly overrides: SchedulerConfig
+  }
+  readonly timesteps: readonly number[]
+  readonly scheduler_timesteps: readonly number[]
+  readonly sigmas?: readonly number[]
+  readonly arrays: Readonly<Record<string, GoldenArray>>
+  /** Folder of the case. */
+  readonly folder: string
+}
+
+/** A case of extra/: one or more pictures in one batch. */
+export interface ExtraGolden extends GoldenCase {
+  readonly requests: readonly GoldenParams[]
+  readonly pngs: readonly string[]
+}
+
 interface GoldenArray {
   readonly file?: string
   readonly values?: readonly number[]
   readonly shape: readonly number[]
 }
 
-export interface Golden {
-  readonly case: string
-  readonly model: string
-  readonly task: 'txt2img' | 'img2img'
+export interface Golden extends GoldenCase {
   readonly params: GoldenParams
-  readonly scheduler: {
-    readonly class: string
-    readonly from: 'model' | 'override'
-    readonly overrides: SchedulerConfig
-  }
   readonly token_ids: Readonly<Record<string, GoldenTokens>>
-  readonly timesteps: readonly number[]
-  readonly scheduler_timesteps: readonly number[]
-  readonly sigmas?: readonly number[]
   readonly init_noise_sigma: number
   readonly rng_draws: readonly (readonly number[])[]
-  readonly arrays: Readonly<Record<string, GoldenArray>>
   readonly png: string
-  /** Folder of the case. */
-  readonly folder: string
 }
 
 export interface GoldenTokens {
@@ -65,17 +77,47 @@ export interface GoldenTokens {
 
 export function goldensOf(model: string): readonly Golden[] {
   const folder = join(ORACLE, 'goldens', model)
+  return caseFiles(folder).map((path) => ({ ...JSON.parse(readFileSync(path, 'utf8')), folder }))
+}
+
+export function extraGoldensOf(model: string): readonly ExtraGolden[] {
+  const folder = join(ORACLE, 'extra/goldens', model)
+  return caseFiles(folder).map((path) => ({ ...JSON.parse(readFileSync(path, 'utf8')), folder }))
+}
+
+function caseFiles(folder: string): string[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .sort()
-    .map((name) => ({ ...JSON.parse(readFileSync(join(folder, name), 'utf8')), folder }))
+    .map((name) => join(folder, name))
+}
+
+/** Names of all models that extra cases exist for. */
+export function extraModels(): readonly string[] {
+  return readdirSync(join(ORACLE, 'extra/goldens')).sort()
+}
+
+export function modelPath(name: string): string {
+  return join(ORACLE, 'models', name)
 }
 
 export function modelFolder(name: string): ModelFolder {
-  return readModelFolder(join(ORACLE, 'models', name))
+  return readModelFolder(modelPath(name))
 }
 
-export function arrayOf(golden: Golden, name: string): Float32Array | null {
+/** An extra model as a whole folder: the parts that its parts.json names, and its own files over them. */
+export function assembleModel(name: string): string {
+  const own = join(ORACLE, 'extra/models', name)
+  if (!readdirSync(join(ORACLE, 'extra/models')).includes(name)) return modelPath(name)
+  const whole = mkdtempSync(join(tmpdir(), `${name}-`))
+  const parts: Readonly<Record<string, string>> = JSON.parse(readFileSync(join(own, 'parts.json'), 'utf8'))
+  for (const [folder, source] of Object.entries(parts))
+    cpSync(modelPath(source), join(whole, folder), { recursive: true })
+  cpSync(own, whole, { recursive: true })
+  return whole
+}
+
+export function arrayOf(golden: GoldenCase, name: string): Float32Array | null {
   const array = golden.arrays[name]
   if (array === undefined) return null
   if (array.values !== undefined) return Float32Array.from(array.values)
@@ -83,20 +125,19 @@ export function arrayOf(golden: Golden, name: string): Float32Array | null {
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
 }
 
-/** [3, height, width] in −1 … 1 as diffusers' VaeImageProcessor has it. */
-export async function initImageOf(golden: Golden): Promise<Float32Array | undefined> {
-  if (golden.params.image === undefined) return undefined
-  const rgb = await sharp(join(golden.folder, golden.params.image)).removeAlpha().raw().toBuffer()
-  const plane = rgb.length / 3
-  const out = new Float32Array(rgb.length)
-  for (let i = 0; i < rgb.length; i++) {
-    out[(i % 3) * plane + Math.floor(i / 3)] = Math.fround(2 * Math.fround(rgb[i]! / 255)) - 1
-  }
-  return out
+/** [3, height, width] in −1 … 1, as the run prepares init images. */
+export async function initImageOf(
+  golden: GoldenCase,
+  params: GoldenParams,
+): Promise<Float32Array | undefined> {
+  if (params.image === undefined) return undefined
+  const { width, height } = params
+  const source = join(golden.folder, params.image)
+  return toModelInput(await loadInitImage({ source, width, height, fit: 'fill' }))
 }
 
 /** The scheduler as a sheet would name it. */
-export function schedulerOf({ scheduler }: Golden): {
+export function schedulerOf({ scheduler }: GoldenCase): {
   name: SchedulerName | undefined
   config: SchedulerConfig
 } {
@@ -117,8 +158,11 @@ export async function encodeGolden(pipeline: Pipeline, params: GoldenParams): Pr
   })
 }
 
-export async function requestOf(golden: Golden, conditioning: PromptConditioning): Promise<GenerateRequest> {
-  const { params } = golden
+export async function requestOf(
+  golden: GoldenCase,
+  params: GoldenParams,
+  conditioning: PromptConditioning,
+): Promise<GenerateRequest> {
   return {
     conditioning,
     seed: BigInt(params.seed),
@@ -128,7 +172,7 @@ export async function requestOf(golden: Golden, conditioning: PromptConditioning
     steps: params.num_inference_steps,
     guidanceScale: params.guidance_scale,
     scheduler: schedulerOf(golden),
-    initImage: await initImageOf(golden),
+    initImage: await initImageOf(golden, params),
     denoiseStrength: params.strength,
   }
 }
@@ -141,10 +185,10 @@ export interface PixelDistance {
   readonly worst: number
 }
 
-export async function comparePixels(golden: Golden, rgb: Uint8Array): Promise<PixelDistance> {
-  const expected = await sharp(join(golden.folder, golden.png)).removeAlpha().raw().toBuffer()
+export async function comparePixels(path: string, rgb: Uint8Array): Promise<PixelDistance> {
+  const expected = await sharp(path).removeAlpha().raw().toBuffer()
   if (expected.length !== rgb.length)
-    throw new Error(`${golden.png} has ${expected.length} bytes, got ${rgb.length}`)
+    throw new Error(`${path} has ${expected.length} bytes, got ${rgb.length}`)
   let differing = 0
   let beyondOne = 0
   let worst = 0
@@ -177,6 +221,6 @@ export function relativeRms(actual: ArrayLike<number>, expected: ArrayLike<numbe
   return Math.sqrt(squares / norm)
 }
 
-export function openPipeline(model: string): Pipeline {
-  return createPipeline(modelFolder(model), { provider: CPU, threads: 1 })
+export function openPipeline(path: string): Pipeline {
+  return createPipeline(readModelFolder(path), { provider: CPU, threads: 1 })
 }

@@ -1,7 +1,7 @@
 /** What the golden tests measured, for docs/parity.md (`npm run parity`). */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Golden, PixelDistance } from './oracle.ts'
+import type { GoldenCase, PixelDistance } from './oracle.ts'
 
 interface ParityRecord {
   readonly family: string
@@ -19,7 +19,7 @@ const records: ParityRecord[] = []
 
 export function record(measured: {
   readonly family: string
-  readonly golden: Golden
+  readonly golden: GoldenCase
   readonly latents: number
   readonly rms: number
   readonly pixels: PixelDistance
