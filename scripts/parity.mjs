@@ -1,0 +1,80 @@
+// Runs every golden case against the reference's answers and writes docs/parity.md: npm run parity
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const require = createRequire(import.meta.url)
+const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs')
+const folder = mkdtempSync(join(tmpdir(), 'parity-'))
+
+const FAMILIES = {
+  sd: 'Stable Diffusion 1, 2',
+  sdxl: 'SDXL, Turbo',
+  sd3: 'Stable Diffusion 3, 3.5',
+  lcm: 'LCM',
+  flux: 'FLUX.1',
+}
+const TASKS = { txt2img: 'text to image', img2img: 'image to image' }
+
+try {
+  const args = [vitest, 'run', 'test/pipelines/oracle.test.ts', 'test/pipelines/extra.test.ts']
+  const env = { ...process.env, PREGEN_PARITY_RECORDS: folder }
+  const { status } = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' })
+  const records = readdirSync(folder).flatMap((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')))
+  writeFileSync(join(root, 'docs', 'parity.md'), page(records, status === 0))
+  process.exitCode = status ?? 1
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function page(records, passed) {
+  const { version } = require('onnxruntime-node/package.json')
+  const pictures = records.length
+  return `${readFileSync(join(root, 'scripts', 'parity-head.md'), 'utf8').trimEnd()}
+
+## Results
+
+${pictures} pictures, ONNX Runtime ${version}, CPU: ${passed ? 'all within the tolerances' : '**some are outside the tolerances**'}.
+"Latents" is the relative RMS difference of the final latents; "pixels" the largest difference of a channel value in
+levels of 255, and the share of values that differ at all. Each row gives the worst of its cases.
+
+${table(records)}
+
+${readFileSync(join(root, 'scripts', 'parity-tail.md'), 'utf8').trimEnd()}
+`
+}
+
+function table(records) {
+  const groups = new Map()
+  for (const record of records) {
+    const half = /fp16|mixed/.test(record.model)
+    const scheduler = record.scheduler.replace(/(Discrete)?Scheduler$/, '')
+    const key = [FAMILIES[record.family], scheduler, TASKS[record.task], half ? 'fp16' : 'fp32'].join(' | ')
+    groups.set(key, [...(groups.get(key) ?? []), record])
+  }
+  const rows = [...groups].map(([key, group]) => {
+    const worst = (pick) => Math.max(...group.map(pick))
+    const rms = worst(({ rms }) => rms)
+    const level = worst(({ pixels }) => pixels.worst)
+    const share = worst(({ pixels }) => pixels.differing)
+    const settings = [...new Set(group.flatMap(({ overrides }) => Object.entries(overrides).map(setting)))].sort()
+    const shown = settings.length === 0 ? '–' : settings.join(', ')
+    return `| ${key} | ${group.length} | ${rms.toExponential(1)} | ${level} | ${(100 * share).toFixed(2)} % | ${shown} |`
+  })
+  const order = Object.values(FAMILIES)
+  const family = (row) => order.findIndex((name) => row.startsWith(`| ${name} |`))
+  rows.sort((left, right) => family(left) - family(right) || (left < right ? -1 : 1))
+  return [
+    '| Family | Scheduler | Task | Type | Pictures | Latents | Pixels | Differing | Settings tried beside the default |',
+    '|---|---|---|---|---|---|---|---|---|',
+    ...rows,
+  ].join('\n')
+}
+
+function setting([key, value]) {
+  return value === true ? `\`${key}\`` : `\`${key}: ${value}\``
+}
