@@ -88,8 +88,11 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .command('verify')
     .argument('<dir>', 'the --out folder of a run')
     .description('is the tree whole? in the bucket too?')
-    .option('--bucket', 'compare the bucket of the last run too')
-    .option('--sheet <sheet>', 'compare the bucket that this sheet names')
+    .option('--bucket', 'compare the bucket too: that of the last run, or the one that --sheet names')
+    .option('--sheet <sheet>', 'the sheet that the folder was made from; needed for --rerender')
+    .option('--rerender <k>', 'draw K finished units again, elsewhere, and compare', parsePositiveInteger)
+    .option('--version-id <id>', 'the version to draw again, over PREGEN_VERSION_ID and the sheet')
+    .addOption(providerOption())
     .option('--json', 'the findings as JSON on stdout')
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/verify.ts')).verifyCommand(dir, options)
