@@ -34,13 +34,23 @@ export function readJsonFile(path: string, purpose: string): JsonObject {
   if (kind !== null) throw impostorFault(kind, path)
   let value: unknown
   try {
-    value = JSON.parse(bytes.toString('utf8'))
+    value = JSON.parse(quotePythonNumbers(bytes.toString('utf8')))
   } catch (thrown) {
     throw fault(`This is not valid JSON: ${messageOf(thrown)}`, thrown)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw fault('This JSON file holds no object.')
   return Object.fromEntries(Object.entries(value))
+}
+
+/**
+ * Python's json writes NaN and ±Infinity bare (diffusers' `lambda_min_clipped: -Infinity`), which JSON does not know:
+ * they become strings, as which the schedulers read them. Strings are stepped over whole.
+ */
+function quotePythonNumbers(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) =>
+    token.startsWith('"') ? token : `"${token}"`,
+  )
 }
 
 /** As `readJsonFile`, but a file that is not there is an empty object. */
