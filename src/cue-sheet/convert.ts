@@ -15,6 +15,7 @@ import {
 import type { SourceLocation } from '../errors.ts'
 import { type Faults, formatPath, type SheetPath } from './faults.ts'
 import { hasInterpolation, interpolate } from './interpolate.ts'
+import { createLocator, isMergeKey, type Locator } from './locator.ts'
 import { MAX_DEPTH, type ScannedSheet } from './scan.ts'
 
 /** Nodes that aliases may stand for in all; YAML bombs go far beyond. */
@@ -29,17 +30,11 @@ const TEXT_KEYS = new Set([
 
 const STRING_TAG = 'tag:yaml.org,2002:str'
 
-export interface SheetDocument {
+export interface SheetDocument extends Locator {
   /** An alias stands for nothing, or for far too much: the data has a hole. */
   readonly isBroken: boolean
   /** Maps (without a prototype), arrays, strings, numbers, booleans, null; integers beyond 2^53 are bigints. */
   readonly data: unknown
-  /** Where the value (or the key) at `path` stands; where nothing stands, the nearest parent. */
-  readonly locate: (path: SheetPath, at?: 'key' | 'value') => SourceLocation
-  /** Keys of the map at `path` in the order of the file. */
-  readonly keys: (path: SheetPath) => readonly string[]
-  /** The scalar at `path` as written in the file (variables not filled in), else undefined. */
-  readonly written: (path: SheetPath) => string | undefined
 }
 
 export interface ConvertOptions {
@@ -199,79 +194,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
 
   const data = convert(document.contents)
 
-  const resolve = (node: Node | null | undefined): Node | null | undefined =>
-    isAlias(node) ? targets.get(node) : node
-
-  const pairsOf = new WeakMap<YAMLMap, Map<string, Pair<Node, Node | null>>>()
-  const pairsIn = (map: YAMLMap<Node, Node | null>): Map<string, Pair<Node, Node | null>> => {
-    const known = pairsOf.get(map)
-    if (known) return known
-    const pairs = new Map<string, Pair<Node, Node | null>>()
-    for (const pair of map.items) {
-      const text = keyText(pair.key)
-      if (text !== undefined && !pairs.has(text)) pairs.set(text, pair)
-    }
-    pairsOf.set(map, pairs)
-    return pairs
-  }
-
-  /** The node at `path`, and its key; stops at the last node that exists. */
-  const find = (
-    wanted: SheetPath,
-  ): { node: Node | null | undefined; key: Node | undefined; whole: boolean } => {
-    let node: Node | null | undefined = document.contents
-    let key: Node | undefined
-    for (const part of wanted) {
-      const parent = resolve(node)
-      if (isMap<Node, Node | null>(parent)) {
-        const pair = pairsIn(parent).get(String(part))
-        if (pair === undefined) return { node, key, whole: false }
-        key = pair.key
-        node = pair.value
-      } else if (isSeq<Node>(parent) && typeof part === 'number' && part < parent.items.length) {
-        node = parent.items[part]
-        key = node ?? undefined
-      } else {
-        return { node, key, whole: false }
-      }
-    }
-    return { node, key, whole: true }
-  }
-
-  return {
-    data,
-    isBroken,
-    locate: (wanted, at = 'value') => {
-      const { node, key, whole } = find(wanted)
-      return placeOf(at === 'key' || !whole ? (key ?? node) : (node ?? key))
-    },
-    keys: (wanted) => {
-      const { node, whole } = find(wanted)
-      const map = resolve(node)
-      return whole && isMap<Node, Node | null>(map) ? [...pairsIn(map).keys()] : []
-    },
-    written: (wanted) => {
-      const { node, whole } = find(wanted)
-      const scalar = resolve(node)
-      if (!whole || !isScalar(scalar)) return undefined
-      if (scalar.type === 'PLAIN') return scalar.source
-      return typeof scalar.value === 'string' ? JSON.stringify(scalar.value) : scalar.source
-    },
-  }
-}
-
-/** Keys that are refused, and that no path leads to. */
-function isForbidden(key: Scalar): boolean {
-  return isMergeKey(key) || key.value === '__proto__'
-}
-
-function isMergeKey(key: Scalar): boolean {
-  return key.value === '<<' && key.type === 'PLAIN'
-}
-
-function keyText(key: Node): string | undefined {
-  if (!isScalar(key) || isForbidden(key)) return undefined
-  return typeof key.value === 'string' ? key.value : key.source
+  return { data, isBroken, ...createLocator(document, placeOf, targets) }
 }
 
 function kindOf(value: unknown): string {

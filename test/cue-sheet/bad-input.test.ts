@@ -112,11 +112,11 @@ describe('the text', () => {
       const name = String.fromCharCode(97 + i)
       lines.push(`${name}: &${name} [${Array(10).fill(`*${before}`).join(', ')}]`)
     }
-    const startedAt = performance.now()
+    const startedAt = process.cpuUsage()
     const faults = faultsOf(lines.join('\n'))
     expect(faults.map(({ code }) => code)).toContain('E_ALIAS_BOMB')
     expect(faults.find(({ code }) => code === 'E_ALIAS_BOMB')!.location!.line).toBeGreaterThan(4)
-    expect(performance.now() - startedAt).toBeLessThan(5000)
+    expect(process.cpuUsage(startedAt).user / 1000).toBeLessThan(5000)
     expect(faultsOf('a: &a [*a]').map(({ code }) => code)).toContain('E_ALIAS_BOMB')
   })
 
@@ -227,11 +227,11 @@ describe('keys', () => {
   it('17: more units than the limit, with the count and without making them', () => {
     const axis = `[${Array.from({ length: 100 }, (_, i) => i).join(', ')}]`
     const cue = `    matrix: { seed: ${axis}, steps: ${axis.replace('0', '100')}, batch: ${axis}, width: ${axis} }\n`
-    const startedAt = performance.now()
+    const startedAt = process.cpuUsage()
     const fault = faultsOf(sheetWith(cue)).find(({ code }) => code === 'E_TOO_MANY_UNITS')
     expect(fault!.message).toMatch('100000000 units')
     expect(fault!.location).toMatchObject({ line: 5, column: 1 })
-    expect(performance.now() - startedAt).toBeLessThan(2000)
+    expect(process.cpuUsage(startedAt).user / 1000).toBeLessThan(2000)
     expect(faultsOf(sheetWith('    seeds: [1, 2, 3]\n'), { maxUnits: 2 })[0]!.message).toMatch(
       '3 units; 2 is',
     )
