@@ -78,10 +78,14 @@ export async function compileSource(rooms: readonly string[]): Promise<CompiledS
 function startChild(file: string, argv: readonly string[], options: StartOptions): Child {
   // A shell, for limits; it becomes node, so that a signal to the child is a signal to node.
   const shell = `${options.shell ?? ':'}; exec "$0" "$@"`
-  const child = spawn('bash', ['-c', shell, process.execPath, '--no-warnings', file, ...argv], {
-    env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    'bash',
+    ['-c', shell, process.execPath, '--no-warnings', '--expose-gc', file, ...argv],
+    {
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   const ended = new Promise<ChildEnd>((resolve, reject) => {
     let stdout = ''
     let stderr = ''
