@@ -1,7 +1,7 @@
 /** From the command line's flags and the environment to the core's options: the only place that reads both. */
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import type { FaultTable } from '../run/faults.ts'
+import { FAULT_ACTIONS, type FaultTable } from '../run/faults.ts'
 import type { SelectOptions } from '../run/options.ts'
 import { embeddedModels } from './version.ts'
 
@@ -52,9 +52,9 @@ export function faultsFromEnv(text = process.env.PREGEN_FAULTS): FaultTable {
   const table: Record<string, FaultTable[string]> = {}
   for (const entry of text.split(',')) {
     const split = entry.lastIndexOf('=')
-    const action = entry.slice(split + 1)
-    if (split < 1 || (action !== 'throw' && action !== 'kill' && action !== 'enospc')) {
-      throw new Error(`PREGEN_FAULTS: "${entry}" is not point=throw|kill|enospc`)
+    const action = FAULT_ACTIONS.find((known) => known === entry.slice(split + 1))
+    if (split < 1 || action === undefined) {
+      throw new Error(`PREGEN_FAULTS: "${entry}" is not point=${FAULT_ACTIONS.join('|')}`)
     }
     table[entry.slice(0, split)] = action
   }

@@ -67,8 +67,9 @@ async function runPlanned(
   const toRun = decisions.filter(({ action }) => action === 'run').map(({ entry }) => entry)
   const tally = createTally(startedAt)
   announce(prepared, decisions, toRun, emit)
+  await recordTouched(decisions, ledger)
 
-  const sender = await createSender(prepared, options, ledger, emit)
+  const sender = await createSender(prepared, options, ledger, decisions, emit)
   const callbacks = createCallbacks(prepared, options, emit)
   try {
     sender.sendKept(decisions.filter(({ action }) => action === 'skip'))
@@ -78,6 +79,7 @@ async function runPlanned(
     const uploads = await sender.finish(manifest, options.signal)
     await callbacks.runEnded(manifest, tally.failed() + uploads.failed)
     const summary = tally.finish({
+      planned: decisions.length,
       skipped: decisions.length - toRun.length,
       cancelled: options.signal.aborted,
       uploads,
@@ -109,6 +111,17 @@ function announce(
   for (const { action, reason, entry } of decisions) {
     const { cue, variant } = entry.unit
     if (action === 'skip') emit({ type: 'unit-skipped', cue, variant, reason })
+  }
+}
+
+/** Files that were touched but hold what they held need no second look the next time. */
+async function recordTouched(decisions: readonly Decision[], ledger: Ledger): Promise<void> {
+  for (const { entry, refreshed } of decisions) {
+    const recorded = ledger.units.get(entry.key)
+    if (!recorded || refreshed.length === 0) continue
+    const renewed = new Map(refreshed.map((file) => [file.name, file]))
+    const files = recorded.files.map((file) => renewed.get(file.name) ?? file)
+    await ledger.recordUnit(entry.key, { ...recorded, files })
   }
 }
 

@@ -71,6 +71,8 @@ export type RunEventBody =
       readonly done: number
       readonly skipped: number
       readonly failed: number
+      /** Not tried: the run was cancelled, or stopped by `--fail-fast`. done + skipped + failed + left = plan. */
+      readonly left: number
       readonly cancelled: boolean
       readonly uploaded: number
       readonly uploadsFailed: number

@@ -4,7 +4,10 @@
 import { basename } from 'node:path'
 import { type FaultHook, noFaults as noWriteFaults } from '../artifacts/faults.ts'
 
-export type FaultAction = 'throw' | 'kill' | 'enospc'
+/** `stall`: the thread stands still, as in a native call that takes for ever. */
+export type FaultAction = 'throw' | 'kill' | 'enospc' | 'stall'
+
+export const FAULT_ACTIONS: readonly FaultAction[] = ['throw', 'kill', 'enospc', 'stall']
 
 /**
  * `preview-encode@2` → what happens when that point is reached (for a step: that step of any unit; for a write:
@@ -33,6 +36,7 @@ export function createFaults(table: FaultTable): Faults {
         throw Object.assign(new Error(`ENOSPC: no space left on device (injected at ${name})`), {
           code: 'ENOSPC',
         })
+      if (action === 'stall') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
       if (action === 'throw') throw new Error(`injected at ${name}`)
     },
   }

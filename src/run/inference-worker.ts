@@ -147,6 +147,7 @@ async function generate({ jobs }: Generate): Promise<{ result: Generated[]; tran
   const images = await opened().generate(jobs.map(requestOf), {
     shouldStop: isStopped,
     async onStep(info) {
+      faults.reach('step', info.step)
       for (const [index, job] of jobs.entries()) {
         tell({
           type: 'step',

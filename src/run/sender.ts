@@ -39,6 +39,7 @@ export async function createSender(
   prepared: PreparedRun,
   options: RunOptions,
   ledger: Ledger,
+  decisions: readonly Decision[],
   emit: EmitRunEvent,
 ): Promise<Sender> {
   const { layout, sheet } = prepared
@@ -47,7 +48,11 @@ export async function createSender(
   const settings = sheet.storage
   const concurrency = options.concurrency ?? settings.concurrency
   const storage = await openBucket(settings, concurrency)
-  for (const message of await storage.preflight()) emit({ type: 'warning', code: 'W_BUCKET_POLICY', message })
+  // A bucket that has everything is not written to, not even for a probe.
+  if (options.verifyRemote || !decisions.every((decision) => isSent(decision, ledger, storage.description))) {
+    for (const message of await storage.preflight())
+      emit({ type: 'warning', code: 'W_BUCKET_POLICY', message })
+  }
 
   const uploader = createUploader({
     storage,
@@ -86,6 +91,17 @@ export async function createSender(
     },
     close: () => storage.close(),
   }
+}
+
+/** Whether a unit stays as it is and the ledger knows all its files to be in the bucket. */
+function isSent({ action, entry }: Decision, ledger: Ledger, target: string): boolean {
+  const recorded = ledger.units.get(entry.key)
+  const sent = ledger.sent.get(target)?.get(entry.key)
+  return (
+    action === 'skip' &&
+    recorded !== undefined &&
+    recorded.files.every(({ name, sha256 }) => sent?.get(name)?.sha256 === sha256)
+  )
 }
 
 /** The bucket that a sheet names; the SDK loads here and not before. */

@@ -17,6 +17,8 @@ export interface Tally {
 }
 
 export interface RunEnd {
+  /** Units of the plan. */
+  readonly planned: number
   readonly skipped: number
   readonly cancelled: boolean
   readonly uploads: { readonly uploaded: number; readonly failed: number }
@@ -44,10 +46,11 @@ export function createTally(startedAt: number): Tally {
     setProvider(name) {
       provider = name
     },
-    finish: ({ skipped, cancelled, uploads, prepared }) => ({
+    finish: ({ planned, skipped, cancelled, uploads, prepared }) => ({
       done,
       skipped,
       failed,
+      left: planned - done - skipped - failed,
       cancelled,
       uploaded: uploads.uploaded,
       uploadsFailed: uploads.failed,

@@ -26,6 +26,7 @@ export function describeEnd(event: Finished, stepsDone: number): string[] {
     `${event.done} done`,
     `${event.skipped} skipped`,
     `${event.failed} failed`,
+    ...(event.left > 0 ? [`${event.left} left`] : []),
     ...(event.uploaded > 0 || event.uploadsFailed > 0 ? [`${event.uploaded} uploaded`] : []),
     ...(event.uploadsFailed > 0 ? [`${event.uploadsFailed} not uploaded`] : []),
   ]
