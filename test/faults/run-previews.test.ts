@@ -34,7 +34,7 @@ beforeAll(async () => {
   await runWhole(sheet, out, ARGS)
   expected = await pictureHashes(out)
   expect(expected.size).toBe(METHODS.length * (STEPS + 1))
-})
+}, 600_000)
 
 const units = METHODS.map((method, i) => `${method}/seed-${i + 1}`)
 
@@ -89,7 +89,7 @@ describe('a preview that fails', () => {
       await runFailing(out, [`preview-render@${step}=throw`], lost)
     }
     await mend(out, units)
-  }, 240_000)
+  }, 600_000)
 
   it('in the encoder, for a full disk, or inside the inference worker does no more harm', async () => {
     const out = join(scratch.folder, 'others')
@@ -97,7 +97,7 @@ describe('a preview that fails', () => {
     await runFailing(out, faults, { [linear]: [1, 2], [tiny]: [1, 2], [full]: [1, 2, 3] })
     await runFailing(out, ['preview-full@2=throw'], { [full]: [2] })
     await mend(out, [full])
-  }, 240_000)
+  }, 600_000)
 })
 
 describe('the live file', () => {
@@ -109,5 +109,5 @@ describe('the live file', () => {
     expect((await readFile(live)).subarray(1, 4).toString('latin1')).toBe('PNG')
     await runWhole(sheet, out, ARGS)
     await expectNoLeftovers(out)
-  })
+  }, 600_000)
 })
