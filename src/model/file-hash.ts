@@ -1,4 +1,4 @@
-/** SHA-256 of files; big ones are hashed once and remembered by size and time of change. */
+/** SHA-256 of files; big ones are hashed once and remembered by size and times of change. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
@@ -12,6 +12,8 @@ const CACHE_FILE = 'model-hashes.json'
 interface Remembered {
   readonly size: number
   readonly mtimeMs: number
+  /** Of the inode: it moves even where a copy keeps the time of change. */
+  readonly ctimeMs: number
   readonly sha256: string
 }
 
@@ -29,14 +31,15 @@ export async function createFileHasher(cacheDir: string | undefined): Promise<Fi
   let changed = false
   return {
     async hash(path) {
-      const { size, mtimeMs } = await stat(path)
+      const { size, mtimeMs, ctimeMs } = await stat(path)
       const entry = known.get(path)
-      if (entry !== undefined && entry.size === size && entry.mtimeMs === mtimeMs) return entry.sha256
+      const isCurrent = entry?.size === size && entry.mtimeMs === mtimeMs && entry.ctimeMs === ctimeMs
+      if (entry !== undefined && isCurrent) return entry.sha256
       const digest = createHash('sha256')
       await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), digest)
       const sha256 = digest.digest('hex')
       if (size >= REMEMBERED_BYTES) {
-        known.set(path, { size, mtimeMs, sha256 })
+        known.set(path, { size, mtimeMs, ctimeMs, sha256 })
         changed = true
       }
       return sha256
@@ -69,6 +72,7 @@ async function readCache(path: string): Promise<Map<string, Remembered>> {
 
 function isRemembered(value: unknown): value is Remembered {
   if (typeof value !== 'object' || value === null) return false
-  const { size, mtimeMs, sha256 } = value as Partial<Record<keyof Remembered, unknown>>
-  return typeof size === 'number' && typeof mtimeMs === 'number' && /^[0-9a-f]{64}$/.test(String(sha256))
+  const { size, mtimeMs, ctimeMs, sha256 } = value as Partial<Record<keyof Remembered, unknown>>
+  const numbers = [size, mtimeMs, ctimeMs].every((part) => typeof part === 'number')
+  return numbers && /^[0-9a-f]{64}$/.test(String(sha256))
 }

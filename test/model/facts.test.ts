@@ -1,0 +1,83 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { modelFacts } from '../../src/model/facts.ts'
+import { createFileHasher } from '../../src/model/file-hash.ts'
+import { readModelFolder } from '../../src/model/folder.ts'
+import { copyModel, MODELS } from './fixtures.ts'
+
+const fingerprintOf = async (folder: string) => (await modelFacts(readModelFolder(folder))).fingerprint
+
+test('facts of a UNet family and of a transformer family', async () => {
+  expect(await modelFacts(readModelFolder(join(MODELS, 'sdxl-tiny')))).toMatchObject({
+    family: 'sdxl',
+    defaults: { steps: 50, guidanceScale: 5, width: 64, height: 64 },
+    sizeMultiple: 16,
+    latentChannels: 4,
+    schedulerClass: 'EulerDiscreteScheduler',
+    hasVaeEncoder: true,
+    hasPreviewDecoder: false,
+    hasLatentRgb: true,
+    maxSequenceLength: null,
+  })
+  expect(await modelFacts(readModelFolder(join(MODELS, 'sd3-tiny')))).toMatchObject({
+    latentChannels: 16,
+    sizeMultiple: 16,
+    maxSequenceLength: 512,
+  })
+})
+
+test('the fingerprint depends on contents, not on the place', async () => {
+  const folder = copyModel('sd15-tiny')
+  const before = await fingerprintOf(folder)
+  expect(before).toMatch(/^[0-9a-f]{64}$/)
+  expect(await fingerprintOf(copyModel('sd15-tiny'))).toBe(before)
+  writeFileSync(join(folder, 'README.md'), 'of no weight')
+  expect(await fingerprintOf(folder)).toBe(before)
+})
+
+test.each([
+  'unet/model.onnx',
+  'tokenizer/merges.txt',
+  'scheduler/scheduler_config.json',
+  'model_index.json',
+  'vae_decoder/config.json',
+])('a change of %s changes it', async (file) => {
+  const folder = copyModel('sd15-tiny')
+  const before = await fingerprintOf(folder)
+  appendFileSync(join(folder, file), file.endsWith('.onnx') ? Buffer.from([0x12, 0x01, 0x61]) : '\n')
+  expect(await fingerprintOf(folder)).not.toBe(before)
+})
+
+test('preview.json counts, and a file that goes missing', async () => {
+  const folder = copyModel('sd15-tiny')
+  const before = await fingerprintOf(folder)
+  writeFileSync(join(folder, 'preview.json'), '{}')
+  expect(await fingerprintOf(folder)).not.toBe(before)
+  rmSync(join(folder, 'preview.json'))
+  expect(await fingerprintOf(folder)).toBe(before)
+})
+
+test('big files are hashed once, until size or time changes; a damaged cache is an empty one', async () => {
+  const cacheDir = mkdtempSync(join(tmpdir(), 'hashes-'))
+  const file = join(cacheDir, 'big.bin')
+  writeFileSync(file, Buffer.alloc(2 ** 20, 1))
+  const first = await createFileHasher(cacheDir)
+  const sum = await first.hash(file)
+  await first.save()
+
+  // A remembered sum that is not the file's proves that the file was not read.
+  const cache = join(cacheDir, 'model-hashes.json')
+  const remembered = JSON.parse(readFileSync(cache, 'utf8'))
+  expect(remembered[file].sha256).toBe(sum)
+  const other = 'ab'.repeat(32)
+  writeFileSync(cache, JSON.stringify({ [file]: { ...remembered[file], sha256: other } }))
+  expect(await (await createFileHasher(cacheDir)).hash(file)).toBe(other)
+
+  writeFileSync(file, Buffer.alloc(2 ** 20, 2))
+  const changed = await (await createFileHasher(cacheDir)).hash(file)
+  expect([sum, other]).not.toContain(changed)
+  writeFileSync(cache, '{"half')
+  expect(await (await createFileHasher(cacheDir)).hash(file)).toBe(changed)
+})
