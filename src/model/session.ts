@@ -63,7 +63,8 @@ export async function createModelSession(path: string, options: ModelSessionOpti
     session = await InferenceSession.create(path, {
       executionProviders: [executionProvider(provider)],
       graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
+      // What ONNX Runtime would print to stderr is in the error that it throws.
+      logSeverityLevel: 4,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     })
   } catch (thrown) {
