@@ -16,10 +16,14 @@ export interface CliResult {
 export interface CliOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Shell words before node, such as a limit on file sizes. */
+  readonly shell?: string
   /** Called with the child, to send signals say. */
   readonly onStart?: (child: ChildProcess) => void
   /** Called with stdout as it comes. */
   readonly onStdout?: (text: string, child: ChildProcess) => void
+  /** Called with stderr as it comes. */
+  readonly onStderr?: (text: string, child: ChildProcess) => void
 }
 
 /** What a user's shell has, less what would change a run: no proxies of ours, no CI look, no credentials. */
@@ -32,7 +36,12 @@ function cleanEnv(extra: CliOptions['env']): NodeJS.ProcessEnv {
 /** Runs `pregen …args` to its end; never rejects for an exit code. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   return new Promise((resolveResult, reject) => {
-    const child = spawn(process.execPath, [pregenBin, ...args], {
+    const words = [process.execPath, pregenBin, ...args]
+    // The shell becomes node, so that a signal to the child is a signal to node.
+    const [command = '', ...rest] = options.shell
+      ? ['bash', '-c', `${options.shell}; exec "$0" "$@"`, ...words]
+      : words
+    const child = spawn(command, rest, {
       cwd: options.cwd,
       env: cleanEnv(options.env),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -45,6 +54,7 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text
+      options.onStderr?.(text, child)
     })
     child.on('error', reject)
     child.on('close', (code, signal) => resolveResult({ code, signal, stdout, stderr }))

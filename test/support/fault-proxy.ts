@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
  * `reset-after`: the store has done its work but the answer is lost. `hang`: accepted, never answered. `flip`: one
  * byte of the body changed. `portal`: a sign-in page with status 200.
  */
-export type Fault = 500 | 503 | 429 | 'reset' | 'reset-after' | 'hang' | 'flip' | 'portal' | null
+export type Fault = 403 | 500 | 503 | 429 | 'reset' | 'reset-after' | 'hang' | 'flip' | 'portal' | null
 
 export interface ProxiedRequest {
   readonly method: string
@@ -50,7 +50,12 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     outgoing.end(body)
   }
   const refuse = (response: ServerResponse, status: number) => {
-    const code = status === 503 ? 'SlowDown' : status === 429 ? 'TooManyRequests' : 'InternalError'
+    const codes: Readonly<Record<number, string>> = {
+      403: 'AccessDenied',
+      429: 'TooManyRequests',
+      503: 'SlowDown',
+    }
+    const code = codes[status] ?? 'InternalError'
     response.writeHead(status, { 'content-type': 'application/xml' })
     response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>injected</Message></Error>`)
   }

@@ -1,0 +1,100 @@
+/** Promise 3 in the real process: a disk that fills anywhere is told with the path, and a rerun completes. */
+import { spawnSync } from 'node:child_process'
+import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import {
+  expectMarkersTrue,
+  expectNoLeftovers,
+  pictureHashes,
+  type RunResult,
+  runSheet,
+  runWhole,
+  tinySheet,
+  writeSheet,
+} from '../support/runs.ts'
+
+const SHEET = tinySheet({
+  programs: { P0: {}, P1: { previews: { method: 'latent2rgb', size: 'image' }, thumbnail: true } },
+  cues: {
+    storm: { program: 'P0', prompt: 'sea at night', seeds: [1, 2] },
+    dawn: { program: 'P1', prompt: 'misty mountains', seeds: [3, 4] },
+  },
+})
+const ARGS = ['--dry-run', '--live-file']
+const PAGE = 4096
+// Four finals, six steps, two thumbnails and markers, manifest, ledger, lock; folders take no page of their own.
+const PAGES = 4 * 4 + 6 * 4 + 6 + 1
+
+interface DiskStage {
+  readonly sheet: string
+  readonly pictures: ReadonlyMap<string, string>
+}
+
+async function prepare(folder: string): Promise<DiskStage> {
+  const sheet = await writeSheet(folder, SHEET)
+  const whole = join(folder, 'whole')
+  await runWhole(sheet, whole, ARGS)
+  return { sheet, pictures: await pictureHashes(whole) }
+}
+
+function expectTold(result: RunResult, out: string): void {
+  const told = result.stdout + result.stderr
+  expect([told, result.status]).toEqual([told, 3])
+  expect(told).toContain(`no space left to write ${out}`)
+}
+
+async function mend({ sheet, pictures }: DiskStage, out: string): Promise<void> {
+  await expectMarkersTrue(out)
+  await runWhole(sheet, out, ARGS)
+  expect(await pictureHashes(out)).toEqual(pictures)
+  await expectMarkersTrue(out)
+  await expectNoLeftovers(out)
+}
+
+export interface DiskFullCounts {
+  /** Offsets on a small file system that was full. */
+  readonly tmpfs: number
+  /** Offsets at which the kernel's limit on the size of a file struck. */
+  readonly limited: number
+}
+
+/**
+ * Fills a small file system up to so many pages before the end; where none may be mounted, all offsets are the
+ * kernel's own limit on the size of a file instead.
+ */
+export async function fillAnywhere(folder: string, offsets: number): Promise<DiskFullCounts> {
+  const stage = await prepare(folder)
+  const mount = join(folder, 'tmpfs')
+  await mkdir(mount)
+  const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', mount]).status === 0
+  const limited = isMounted ? Math.max(1, Math.round(offsets / 10)) : offsets
+  const tmpfs = offsets - limited
+  try {
+    for (let i = 0; i < tmpfs; i++) {
+      await fillOnce(stage, mount, PAGE * Math.floor((PAGES * (i + Math.random())) / tmpfs))
+    }
+  } finally {
+    if (isMounted) expect(spawnSync('umount', [mount]).status).toBe(0)
+  }
+  for (let i = 0; i < limited; i++) await limitOnce(stage, join(folder, `limited-${i}`), 1 + (i % 9))
+  return { tmpfs, limited }
+}
+
+async function fillOnce(stage: DiskStage, mount: string, bytesLeft: number): Promise<void> {
+  const out = join(mount, 'out')
+  const ballast = join(mount, 'ballast')
+  await mkdir(out)
+  const { bavail, bsize } = await statfs(mount)
+  await writeFile(ballast, Buffer.alloc(bavail * bsize - bytesLeft))
+  expectTold(await runSheet(stage.sheet, out, ARGS), out)
+  await rm(ballast)
+  await mend(stage, out)
+  await rm(out, { recursive: true })
+}
+
+/** No file may grow beyond so many KiB: pictures and ledger are larger. */
+async function limitOnce(stage: DiskStage, out: string, kib: number): Promise<void> {
+  expectTold(await runSheet(stage.sheet, out, ARGS, { shell: `ulimit -f ${kib}` }), out)
+  await mend(stage, out)
+}
