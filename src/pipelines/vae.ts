@@ -92,6 +92,10 @@ export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: rea
       inStage('vae decode', async () => {
         input.write(toVaeScale(latents, vae))
         const { sample } = await session.run([input], ['sample'])
+        const expected = [1, 3, height * vae.scale, width * vae.scale]
+        if (sample.dims.join() !== expected.join()) {
+          throw new RangeError(`the decoder gave [${sample.dims.join(', ')}], not [${expected.join(', ')}]`)
+        }
         requireSound(sample.data, 'The decoded pixels', VAE_HELP)
         const image = toRgb(sample.data, width * vae.scale, height * vae.scale)
         if (image.rgb.every((value) => value === 0)) {
