@@ -25,6 +25,8 @@ export interface FaultProxy {
   total(method: string): number
   /** Takes effect with the next request. */
   setFaults(choose: (request: ProxiedRequest) => Fault): void
+  /** Resolves when the server behind has no request left in work, answered or not. */
+  settled(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -34,6 +36,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
   const requests = new Map<string, number>()
   let choose: (request: ProxiedRequest) => Fault = () => null
   let count = 0
+  const inWork = new Set<Promise<unknown>>()
 
   const forward = (incoming: IncomingMessage, body: Buffer, answer: (response: IncomingMessage) => void) => {
     const outgoing = request(
@@ -47,6 +50,8 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
       answer,
     )
     outgoing.on('error', () => incoming.socket.destroy())
+    const closed = once(outgoing, 'close').finally(() => inWork.delete(closed))
+    inWork.add(closed)
     outgoing.end(body)
   }
   const refuse = (response: ServerResponse, status: number) => {
@@ -105,6 +110,9 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
       [...requests].reduce((sum, [key, n]) => sum + (key.startsWith(`${method} `) ? n : 0), 0),
     setFaults(next) {
       choose = next
+    },
+    async settled() {
+      while (inWork.size > 0) await Promise.allSettled(inWork)
     },
     async stop() {
       server.closeAllConnections()

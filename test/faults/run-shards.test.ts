@@ -1,0 +1,80 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseManifest } from '../../src/artifacts/manifest.ts'
+import { runCli } from '../support/cli.ts'
+import { type MotoServer, startMoto } from '../support/moto.ts'
+import {
+  BUCKET_ENV,
+  expectNoLeftovers,
+  pictureHashes,
+  runWhole,
+  tinySheet,
+  unitsOf,
+  writeSheet,
+} from '../support/runs.ts'
+import { createScratch } from '../support/scratch.ts'
+
+const scratch = createScratch()
+let moto: MotoServer
+
+beforeAll(async () => {
+  moto = await startMoto()
+  await moto.createBucket('show')
+}, 600_000)
+afterAll(() => moto.stop())
+
+const PROGRAMS = { P0: {}, P1: { previews: { method: 'latent2rgb' } } }
+const CUES = {
+  storm: { program: 'P0', prompt: 'sea at night', seeds: [1, 2, 3] },
+  dawn: { program: 'P1', prompt: 'misty mountains', seeds: [4, 5, 6, 7] },
+}
+const UNITS = 7
+
+describe('promise 13: shards', () => {
+  it('as a flag and as three batch systems number them: disjoint, complete, one manifest', async () => {
+    const storage = { bucket: 'show', endpoint: moto.endpoint }
+    const sheet = await writeSheet(scratch.folder, tinySheet({ programs: PROGRAMS, cues: CUES, storage }))
+    const machines: [args: string[], env: Record<string, string>][] = [
+      [['--shard', '1/4'], {}],
+      [['--shard-total', '4'], { JOB_COMPLETION_INDEX: '1' }],
+      [[], { CI_NODE_INDEX: '3', CI_NODE_TOTAL: '4' }],
+      [['--shard-total', '4'], { AWS_BATCH_JOB_ARRAY_INDEX: '3' }],
+    ]
+    const drawn: string[] = []
+    const pictures = new Map<string, string>()
+    for (const [i, [args, env]] of machines.entries()) {
+      const out = join(scratch.folder, `machine-${i}`)
+      const { events } = await runWhole(sheet, out, args, { env: { ...BUCKET_ENV, ...env } })
+      expect(events[0]).toMatchObject({ type: 'run-planned', shard: `${i + 1}/4` })
+      drawn.push(...unitsOf(events, 'unit-finished'))
+      for (const [path, hash] of await pictureHashes(out)) {
+        expect(pictures.has(path)).toBe(false)
+        pictures.set(path, hash)
+      }
+      await expectNoLeftovers(out)
+    }
+    const all = Object.entries(CUES).flatMap(([cue, { seeds }]) => seeds.map((seed) => `${cue}/seed-${seed}`))
+    expect(drawn.sort()).toEqual(all.sort())
+
+    const whole = join(scratch.folder, 'whole')
+    await runWhole(sheet, whole, ['--dry-run'])
+    expect(new Map([...pictures].sort())).toEqual(new Map([...(await pictureHashes(whole))].sort()))
+
+    const text = await (await fetch(`${moto.endpoint}/show/foigoi/v1/manifest.json`)).text()
+    const { assets } = parseManifest(text, 'manifest.json')
+    expect(assets.map(({ cue, variant }) => `${cue}/${variant}`).sort()).toEqual(all.sort())
+    expect(assets.map(({ metadata }) => metadata.asset_index).sort()).toEqual([...Array(UNITS).keys()])
+    const listing = await (await fetch(`${moto.endpoint}/show?list-type=2`)).text()
+    expect(listing.split('<Key>foigoi/v1/').length - 1).toBe(3 + 4 * 5 + 1)
+  }, 600_000)
+
+  it.each(['0/4', '5/4', '1/0', 'x'])(
+    'refuses %s before anything else',
+    async (shard) => {
+      const { code, stderr } = await runCli(['plan', 'no-such-sheet.yaml', '--shard', shard])
+      expect(code).toBe(2)
+      expect(stderr).toContain('E_BAD_SHARD')
+    },
+    600_000,
+  )
+})
