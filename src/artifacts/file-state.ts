@@ -56,9 +56,9 @@ export async function hashFile(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** sha-256 of bytes in lower-case hex. */
-export function hashBytes(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
+/** A checksum of bytes in lower-case hex. */
+export function hashBytes(bytes: Uint8Array, algorithm: 'sha256' | 'md5' = 'sha256'): string {
+  return createHash(algorithm).update(bytes).digest('hex')
 }
 
 /** Names in a variant's folder that are ours, or none where there is no folder. */

@@ -16,6 +16,8 @@ export interface LedgerFile {
   readonly name: string
   /** Lower-case hex. */
   readonly sha256: string
+  /** Lower-case hex; what a store's ETag is compared with. Ledgers of other makings may lack it. */
+  readonly md5?: string | undefined
   readonly sizeBytes: number
   readonly mtimeMs: number
 }
@@ -295,7 +297,8 @@ function isLedgerFile(value: unknown): value is LedgerFile {
     typeof value.name === 'string' &&
     typeof value.sha256 === 'string' &&
     typeof value.sizeBytes === 'number' &&
-    typeof value.mtimeMs === 'number'
+    typeof value.mtimeMs === 'number' &&
+    (value.md5 === undefined || typeof value.md5 === 'string')
   )
 }
 

@@ -62,7 +62,8 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
     const written = (async () => {
       await writeFileDurably(path, bytes, { syncFolder: sync, faults, fileSystem })
       const state = await stat(path)
-      return { name, sha256: hashBytes(bytes), sizeBytes: bytes.byteLength, mtimeMs: state.mtimeMs }
+      const sums = { sha256: hashBytes(bytes), md5: hashBytes(bytes, 'md5') }
+      return { name, ...sums, sizeBytes: bytes.byteLength, mtimeMs: state.mtimeMs }
     })()
     files.set(name, written)
     await written

@@ -66,7 +66,6 @@ async function withTimeout<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   const controller = new AbortController()
-  const timeout = new AttemptTimeout(`no answer within ${(attemptMs / 1000).toFixed(1)} s`)
   const onAbort = () => controller.abort(signal?.reason)
   signal?.addEventListener('abort', onAbort, { once: true })
   let timer: NodeJS.Timeout | undefined
@@ -76,6 +75,7 @@ async function withTimeout<T>(
       attempt(controller.signal),
       new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
+          const timeout = new AttemptTimeout(`no answer within ${(attemptMs / 1000).toFixed(1)} s`)
           reject(timeout)
           controller.abort(timeout)
         }, attemptMs)

@@ -8,6 +8,8 @@ export interface StorageObject {
   readonly cacheControl: string
   /** sha-256 of the body in lower-case hex, where the caller has it: saves a member computing it again. */
   readonly sha256?: string | undefined
+  /** Likewise its MD5. */
+  readonly md5?: string | undefined
 }
 
 export interface StoredObject {

@@ -21,6 +21,8 @@ export interface UploadFile {
   readonly name: string
   /** Lower-case hex. */
   readonly sha256: string
+  /** Lower-case hex; computed where it is not known. */
+  readonly md5?: string | undefined
   readonly sizeBytes: number
 }
 

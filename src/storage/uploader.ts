@@ -2,7 +2,6 @@
  * Sends finished variants while others are still being made. Files wait on disk, not in memory; a variant's
  * `timing.json` goes after all its other objects are confirmed, and the run's manifest after all variants.
  */
-import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -244,12 +243,10 @@ async function sendFolder(work: Work, job: Job): Promise<readonly UploadFailure[
 /** Finds what the store lacks, and makes the store ready for it. */
 async function checkFolder(work: Work, job: Job): Promise<void> {
   const { folder, left } = job
-  const md5Of = async (name: string) =>
-    createHash('md5')
-      .update(await readFile(join(folder.folder, name)))
-      .digest('hex')
+  const md5Of = async (file: UploadFile) =>
+    file.md5 ?? hashBytes(await readFile(join(folder.folder, file.name)), 'md5')
   for (const file of folder.files) {
-    if (await work.remote.has(folder.key, file, () => md5Of(file.name))) left.delete(file.name)
+    if (await work.remote.has(folder.key, file, () => md5Of(file))) left.delete(file.name)
   }
   const marker = folder.files.find((file) => file.name === TIMING_NAME)
   if (left.size > 0) {
@@ -273,16 +270,21 @@ async function sendFile(work: Work, folder: UploadFolder, file: UploadFile): Pro
         exitCode: 3,
       })
     }
-    return await putObject(work, `${folder.key}/${file.name}`, body, file.sha256)
+    return await putObject(work, `${folder.key}/${file.name}`, body, file)
   } finally {
     release()
   }
 }
 
-async function putObject(work: Work, key: string, body: Uint8Array, sha256: string): Promise<SentObject> {
+async function putObject(
+  work: Work,
+  key: string,
+  body: Uint8Array,
+  { sha256, md5 }: Pick<UploadFile, 'sha256' | 'md5'>,
+): Promise<SentObject> {
   const { storage, emit } = work.options
   const { etag, attempts } = await storage.put(
-    { key, body, sha256, contentType: contentTypeOf(key), cacheControl: cacheControlOf(key) },
+    { key, body, sha256, md5, contentType: contentTypeOf(key), cacheControl: cacheControlOf(key) },
     { signal: work.abort.signal },
   )
   work.uploaded += 1
@@ -297,12 +299,12 @@ async function sendManifest(work: Work, key: string, bytes: Uint8Array): Promise
   const folder = key.slice(0, -MANIFEST_NAME.length - 1)
   const file = { name: MANIFEST_NAME, sha256: hashBytes(bytes), sizeBytes: bytes.byteLength }
   try {
-    const md5 = async () => createHash('md5').update(bytes).digest('hex')
+    const md5 = async () => hashBytes(bytes, 'md5')
     if (await work.remote.has(folder, file, md5)) {
       work.skipped += 1
       return null
     }
-    const sent = await putObject(work, key, bytes, file.sha256)
+    const sent = await putObject(work, key, bytes, file)
     await ledger?.recordSent(storage.description, folder, { [MANIFEST_NAME]: sent })
     return null
   } catch (error) {

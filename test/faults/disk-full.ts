@@ -110,8 +110,8 @@ export async function fillTmpfs(folder: string, offsets: number): Promise<{ read
       for (let i = 0; i < Number(offsets); i++) {
         mkdirSync(mount + '/out', { recursive: true })
         const { bavail, bsize } = statfsSync(mount)
-        // A set takes about 80 KiB in blocks of 4 KiB; pages are the unit in which tmpfs fills.
-        const left = 4096 + Math.floor((72 * 1024 * (i + Math.random())) / Number(offsets))
+        // A set takes more than 60 KiB in blocks of 4 KiB; pages are the unit in which tmpfs fills.
+        const left = 4096 + Math.floor((48 * 1024 * (i + Math.random())) / Number(offsets))
         writeFileSync(mount + '/ballast', Buffer.alloc(bavail * bsize - left))
         const full = run()
         rmSync(mount + '/ballast')

@@ -26,7 +26,7 @@ afterAll(() => bucket.stop())
 const scenario = async (name: string) => ({ bucket, name, folder: await temporaryFolder() })
 
 describe('promise 4: a marker in the bucket implies its whole variant', () => {
-  it('at 12 cut points, of a first and of a second making', async () => {
+  it('at 12 cut points, of a first and of a second making', { timeout: 240_000 }, async () => {
     // A cut that lets no marker through would prove nothing.
     expect(await cutUploads(await scenario('cuts'), 12)).toBeGreaterThan(5)
   })

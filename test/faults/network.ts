@@ -58,6 +58,8 @@ export async function cutUploads(scenario: Scenario, cuts: number): Promise<numb
       return cut % 3 === 0 ? 'reset-after' : 'reset'
     })
     await sendTree(current, storage, { signal: controller.signal, concurrency: 2 })
+    // What was on its way when the upload was cut may still land.
+    await bucket.proxy.settled()
     markers += await expectMarkersTrueInBucket(trees, direct)
     // What was cut is mended by the next run, which sends what is missing.
     bucket.proxy.setFaults(() => null)

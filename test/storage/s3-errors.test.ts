@@ -140,6 +140,49 @@ describe('a bucket that does not work', () => {
   })
 })
 
+describe('the hot path', () => {
+  it('sends what the whole client would, signed alike, and explains a refusal alike', async () => {
+    const seen: { path: string | undefined; headers: Record<string, string | undefined> }[] = []
+    let isDenied = false
+    const endpoint = await stubStore((request, response) => {
+      const { authorization, ...headers } = request.headers
+      const signed = /SignedHeaders=([^,]+), Signature=[0-9a-f]{64}$/.exec(authorization ?? '')?.[1]
+      const names = ['content-md5', 'content-type', 'cache-control', 'content-length', 'host']
+      const kept = Object.fromEntries(names.map((name) => [name, String(headers[name])]))
+      const token = String(headers['x-amz-security-token'])
+      seen.push({
+        path: request.url?.replace(/\?.*/, ''),
+        headers: {
+          ...kept,
+          token,
+          sha256: String(headers['x-amz-content-sha256']),
+          isSigned: String(!!signed),
+        },
+      })
+      if (isDenied) return xml(403, 'AccessDenied')(request, response)
+      const md5 = Buffer.from(String(headers['content-md5']), 'base64').toString('hex')
+      response.writeHead(200, { etag: `"${md5}"` }).end()
+    })
+    const storage = storageAt(endpoint)
+    const object = {
+      key: "foigoi/v/cues/it's a (test)!/晨*/1.png",
+      body: Buffer.from('pixels'),
+      contentType: 'image/png',
+      cacheControl: 'no-cache',
+    }
+    const first = await storage.put(object)
+    expect(await storage.put(object)).toEqual(first)
+    expect(seen).toHaveLength(2)
+    expect(seen[1]).toEqual(seen[0])
+    expect(seen[1]?.headers.isSigned).toBe('true')
+    isDenied = true
+    const error = await faultOf(storage.put(object))
+    expect(error.code).toBe('E_ACCESS_DENIED')
+    expect(error.message).toContain('as AccessDenied says')
+    expect(seen).toHaveLength(3)
+  })
+})
+
 describe('a policy that forbids what a run can do without', () => {
   const answer = (forbidden: readonly string[]) => (request: IncomingMessage, response: ServerResponse) => {
     if (forbidden.includes(request.method ?? '')) return xml(403, 'AccessDenied')(request, response)
