@@ -49,7 +49,6 @@ export interface Unit {
   readonly scheduler: { readonly name: SchedulerName | undefined; readonly config: SchedulerConfig }
   /** null: no step pictures and no timing.json (the program P0, or `previews: false`). */
   readonly previews: PreviewSettings | null
-  /** true for every program but P0 unless the sheet says otherwise: step pictures and timing.json are written. */
   readonly image: InitImage | undefined
   /** Image-to-image only; 0 … 1. */
   readonly denoiseStrength: number | undefined

@@ -55,6 +55,11 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
     worker.stop()
   }
 
+  // Whatever becomes of a preview, its slot is given back: the worker waits for it.
+  const whenTaken = (taken: Promise<void> | undefined): void => {
+    void Promise.resolve(taken).finally(worker.previewFinished)
+  }
+
   const hear = (news: WorkerNews): void => {
     if (news.type === 'loaded') {
       tally.addModelLoadMs(news.durationMs)
@@ -66,6 +71,7 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
     const output = active.get(news.unit)
     switch (news.type) {
       case 'started':
+        output?.begin()
         emit({ type: 'unit-started', cue, variant, program, seed: String(seed), steps: executedSteps })
         break
       case 'step': {
@@ -74,10 +80,10 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
         break
       }
       case 'latents':
-        void output?.takeLatents(news.step, news.data, news.dims).finally(worker.previewFinished)
+        whenTaken(output?.takeLatents(news.step, news.data, news.dims))
         break
       case 'preview':
-        void output?.takePreview(news.step, news.image).finally(worker.previewFinished)
+        whenTaken(output?.takePreview(news.step, news.image))
         break
       case 'preview-failed':
         output?.previewFailed(news.step, news.error)
@@ -149,7 +155,7 @@ async function drawOrFail(
     if (error.code === 'E_PROVIDER_UNAVAILABLE') {
       throw new PregenError(error.code, error.message, { help: error.help, cause: error })
     }
-    for (const entry of units)
-      if (!context.settled.has(entry.index)) failUnit(context, entry, 'load model', error)
+    const stage = error.code === 'E_WORKER_DIED' ? 'generate' : 'load model'
+    for (const entry of units) if (!context.settled.has(entry.index)) failUnit(context, entry, stage, error)
   }
 }

@@ -16,13 +16,30 @@ const QUEUED_BATCHES = 2
 // Units whose files are still being written while others are drawn; beyond it the device waits.
 const OPEN_BATCHES = 5
 
+/** @throws PregenError when the model cannot be loaded, or the worker is gone; units not settled are the caller's */
 export async function drawModel(
   context: DrawContext,
   model: PreparedModel,
   units: readonly PreparedUnit[],
 ): Promise<void> {
+  try {
+    const provider = await openModel(context, model)
+    await drawUnits(context, model, provider, units)
+  } finally {
+    // After a stop or a fault too: sessions and the prompts' scratch file go before anything else is loaded.
+    if (context.worker.death() === null) await context.worker.request({ type: 'close' })
+  }
+  const death = context.worker.death()
+  if (death !== null) throw death
+}
+
+async function drawUnits(
+  context: DrawContext,
+  model: PreparedModel,
+  provider: string,
+  units: readonly PreparedUnit[],
+): Promise<void> {
   const { worker } = context
-  const provider = await openModel(context, model)
   const prompts = await encodePrompts(context, units)
   if (context.isStopped()) return
   await worker.request({
@@ -36,7 +53,6 @@ export async function drawModel(
     durationMs: Math.round(context.modelLoadMs()),
   })
   await drawBatches(context, model, provider, drawable(context, units, prompts), prompts)
-  await worker.request({ type: 'close' })
 }
 
 async function openModel(context: DrawContext, model: PreparedModel): Promise<string> {
@@ -66,9 +82,9 @@ async function encodePrompts(
     const job = promptJobOf(unit)
     if (!jobs.has(job.key)) jobs.set(job.key, job)
   }
-  const encoded = await context.worker.request({ type: 'encode', prompts: [...jobs.values()] })
-  for (const { warnings } of encoded) for (const warning of warnings) context.warn(warning)
-  return new Map(encoded.map((prompt) => [prompt.key, prompt]))
+  const { prompts } = await context.worker.request({ type: 'encode', prompts: [...jobs.values()] })
+  for (const { warnings } of prompts) for (const warning of warnings) context.warn(warning)
+  return new Map(prompts.map((prompt) => [prompt.key, prompt]))
 }
 
 /** Units whose prompts were encoded; the others have failed by now, or wait for another run after a stop. */
@@ -112,14 +128,18 @@ async function drawBatches(
   const drawBatch = async (active: readonly ActiveUnit[]): Promise<void> => {
     const generated = await queued(() => generate(context, active))
     if (generated !== 'apart') return finishAll(active, generated)
-    for (const one of active) await finishAll([one], await queued(() => generate(context, [one])))
+    for (const one of active) {
+      await one.output.restart()
+      await finishAll([one], await queued(() => generate(context, [one])))
+    }
   }
 
   // Started one after the other, so that units are drawn in the order of the sheet.
   const inWork: Promise<void>[] = []
   for (const batch of groupIntoBatches(units)) {
     await belowLimit(open)
-    if (context.isStopped()) break
+    // Without a worker nothing can be drawn: what earlier runs left of the rest is not touched.
+    if (context.isStopped() || context.worker.death() !== null) break
     const active: ActiveUnit[] = []
     for (const entry of batch) {
       const started = await startUnit(context, model, provider, entry)
@@ -144,11 +164,11 @@ async function generate(
   if (context.isStopped()) return null
   try {
     const jobs = active.map((one) => jobOf(one))
-    return await context.worker.request({ type: 'generate', jobs })
+    return (await context.worker.request({ type: 'generate', jobs })).pictures
   } catch (error) {
     if (error instanceof PregenError && error.code === 'E_CANCELLED') return null
     // One picture's NaN, or memory for several at once, must not cost the neighbours theirs.
-    if (active.length > 1) return 'apart'
+    if (active.length > 1 && context.worker.death() === null) return 'apart'
     for (const { entry } of active) failUnit(context, entry, 'generate', error)
     return null
   }

@@ -9,6 +9,7 @@ import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.t
 import { createAsset } from './asset.ts'
 import type { DrawContext } from './draw-context.ts'
 import { writeFaultsOf } from './faults.ts'
+import { createLiveFile } from './live-file.ts'
 import type { Generated, Job, JobPreviews, WireError } from './messages.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
@@ -20,7 +21,6 @@ export interface ActiveUnit {
   readonly output: UnitOutput
   readonly previews: JobPreviews | null
   readonly initImage: Float32Array | undefined
-  readonly startedAt: number
 }
 
 /** Opens a unit for drawing, or fails it (a folder that cannot be made, an image that went away) and gives null. */
@@ -33,7 +33,7 @@ export async function startUnit(
   const { unit } = entry
   const { layout, ledger, options } = context
   try {
-    const initImage = unit.image ? await context.initImages.load(unit) : undefined
+    const initImage = unit.image ? await context.initImages.load(entry) : undefined
     // Forgotten before a file is touched: a run that dies in between leaves nothing that looks whole.
     await ledger.forgetUnit(entry.key)
     const writer = await createVariantWriter({
@@ -46,13 +46,19 @@ export async function startUnit(
       unit,
       writer,
       renderer: await rendererOf(context, model, entry, previews),
-      livePath: options.liveFile ? layout.state.livePreviewPath(unit.cue, unit.variant) : null,
+      liveFile: options.liveFile
+        ? createLiveFile({
+            path: layout.state.livePreviewPath(unit.cue, unit.variant),
+            warn: context.warn,
+            faults: writeFaultsOf(context.faults),
+          })
+        : null,
       metadata: unit.embedMetadata ? parametersOf(entry, model) : undefined,
       emit: context.emit,
       faults: context.faults,
     })
     context.active.set(entry.index, output)
-    return { entry, model, output, previews, initImage, startedAt: performance.now() }
+    return { entry, model, output, previews, initImage }
   } catch (error) {
     failUnit(context, entry, 'prepare', error)
     return null
@@ -127,13 +133,12 @@ export async function finishUnit(
   generated: Generated,
   promptMs: number,
 ): Promise<void> {
-  const { entry, model, output, startedAt } = active
+  const { entry, model, output } = active
   const { unit, key, digest, parts } = entry
   const { cue, variant } = unit
   try {
-    const { files, complete } = await output.finish(generated, promptMs)
+    const { files, complete, durationMs } = await output.finish(generated, promptMs)
     context.faults.reach('before-ledger')
-    const durationMs = performance.now() - startedAt
     const drawnMs = promptMs + generated.stepDurationsMs.reduce((sum, ms) => sum + ms, 0) + generated.decodeMs
     const asset = createAsset(context, entry, model, files, drawnMs)
     const steps = generated.stepDurationsMs.length

@@ -18,12 +18,12 @@ import {
   type Generated,
   type Job,
   type LoadDenoiser,
-  type OpenedModel,
   type OpenModel,
   type ToWorker,
   type WireImage,
+  type WorkerAnswer,
   type WorkerNews,
-  type WorkerResults,
+  type WorkerRequest,
   type WorkerStart,
 } from './messages.ts'
 import { createPromptStore } from './prompt-store.ts'
@@ -59,7 +59,9 @@ async function timed<T>(work: () => Promise<T>): Promise<{ value: T; durationMs:
   return { value, durationMs: performance.now() - before }
 }
 
-async function openModel(request: OpenModel): Promise<OpenedModel> {
+async function openModel(request: OpenModel): Promise<WorkerAnswer> {
+  // One that failed half-way may still hold sessions and prompts.
+  await closeModel()
   const folder = readModelFolder(request.path, {
     pipeline: request.pipeline,
     previewDecoder: request.previewDecoder,
@@ -68,14 +70,14 @@ async function openModel(request: OpenModel): Promise<OpenedModel> {
   const model = createPipeline(folder, { provider, threads: request.threads })
   pipeline = model
   inlineDecoder = createInlineDecoder(folder, model, provider)
-  return { provider: provider.name }
+  return { type: 'open', provider: provider.name }
 }
 
-async function encodePrompts(request: EncodePrompts): Promise<EncodedPrompt[]> {
+async function encodePrompts(request: EncodePrompts): Promise<WorkerAnswer> {
   const model = opened()
   const load = await timed(() => model.loadTextEncoders())
   tell({ type: 'loaded', durationMs: load.durationMs })
-  const results: EncodedPrompt[] = []
+  const encoded: EncodedPrompt[] = []
   for (const { key, request: prompt, guidanceScale } of request.prompts) {
     if (isStopped()) break
     const before = performance.now()
@@ -84,25 +86,25 @@ async function encodePrompts(request: EncodePrompts): Promise<EncodedPrompt[]> {
       const withNegative = model.usesNegativePrompt(guidanceScale)
       const conditioning = await model.encodePrompt({ ...prompt, withNegative })
       prompts.put(key, conditioning)
-      results.push({
+      encoded.push({
         key,
         durationMs: performance.now() - before,
         warnings: conditioning.warnings,
         error: null,
       })
     } catch (error) {
-      results.push({ key, durationMs: performance.now() - before, warnings: [], error: toWireError(error) })
+      encoded.push({ key, durationMs: performance.now() - before, warnings: [], error: toWireError(error) })
     }
   }
   await model.freeTextEncoders()
-  return results
+  return { type: 'encode', prompts: encoded }
 }
 
-async function loadDenoiser(request: LoadDenoiser): Promise<null> {
+async function loadDenoiser(request: LoadDenoiser): Promise<WorkerAnswer> {
   const model = opened()
   const load = await timed(() => model.loadDenoiser({ withVaeEncoder: request.withVaeEncoder }))
   tell({ type: 'loaded', durationMs: load.durationMs })
-  return null
+  return { type: 'load-denoiser' }
 }
 
 function requestOf(job: Job): GenerateRequest {
@@ -142,7 +144,7 @@ async function handOutPreview(job: Job, info: StepInfo, index: number): Promise<
   }
 }
 
-async function generate({ jobs }: Generate): Promise<{ result: Generated[]; transfer: ArrayBuffer[] }> {
+async function generate({ jobs }: Generate): Promise<readonly Generated[]> {
   for (const job of jobs) tell({ type: 'started', unit: job.unit })
   const images = await opened().generate(jobs.map(requestOf), {
     shouldStop: isStopped,
@@ -160,57 +162,57 @@ async function generate({ jobs }: Generate): Promise<{ result: Generated[]; tran
       }
     },
   })
-  const result = images.map((image, index): Generated => {
+  return images.map((image, index): Generated => {
     faults.reach('generated', jobs[index]!.unit)
     const { stepDurationsMs, decodeMs } = image.timings
     const { width, height, rgb } = image
     return { unit: jobs[index]!.unit, image: { width, height, rgb }, stepDurationsMs, decodeMs }
   })
-  return { result, transfer: result.map(({ image }) => bufferOf(image)) }
 }
 
-/** The image's own buffer, for a transfer; a view into a larger one is copied out first by the pipeline. */
+/** The picture's buffer, for a transfer. */
 function bufferOf({ rgb }: WireImage): ArrayBuffer {
   if (rgb.buffer instanceof ArrayBuffer) return rgb.buffer
   throw new TypeError('pictures must not lie in shared memory')
 }
 
-async function closeModel(): Promise<null> {
+async function closeModel(): Promise<WorkerAnswer> {
   finishedModelsRunMs = sessionRunMs()
   await inlineDecoder?.dispose()
   await pipeline?.dispose()
   pipeline = null
   inlineDecoder = null
   prompts.clear()
-  return null
+  return { type: 'close' }
+}
+
+async function answerTo(request: WorkerRequest): Promise<WorkerAnswer> {
+  switch (request.type) {
+    case 'open':
+      return openModel(request)
+    case 'encode':
+      return encodePrompts(request)
+    case 'load-denoiser':
+      return loadDenoiser(request)
+    case 'generate':
+      return { type: 'generate', pictures: await generate(request) }
+    case 'close':
+      return closeModel()
+  }
 }
 
 async function answer(message: ToWorker): Promise<void> {
-  const transfer: ArrayBuffer[] = []
-  const work = async (): Promise<WorkerResults[keyof WorkerResults]> => {
-    switch (message.type) {
-      case 'open':
-        return openModel(message)
-      case 'encode':
-        return encodePrompts(message)
-      case 'load-denoiser':
-        return loadDenoiser(message)
-      case 'generate': {
-        const generated = await generate(message)
-        transfer.push(...generated.transfer)
-        return generated.result
-      }
-      case 'close':
-        return closeModel()
-    }
-  }
-  const reply = (body: FromWorker) => port.postMessage(body, transfer)
+  const reply = (body: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(body, transfer)
+  const { id } = message
   try {
-    const result = await work()
-    reply({ type: 'done', id: message.id, result, sessionRunMs: sessionRunMs() })
+    const answer = await answerTo(message)
+    const pictures = answer.type === 'generate' ? answer.pictures : []
+    reply(
+      { type: 'done', id, answer, sessionRunMs: sessionRunMs() },
+      pictures.map(({ image }) => bufferOf(image)),
+    )
   } catch (error) {
-    transfer.length = 0
-    reply({ type: 'failed', id: message.id, error: toWireError(error), sessionRunMs: sessionRunMs() })
+    reply({ type: 'failed', id, error: toWireError(error), sessionRunMs: sessionRunMs() })
   }
 }
 

@@ -1,25 +1,46 @@
 /** Init images as the model reads them. Checked before the run; loaded again when their unit's turn comes. */
+import { PregenError } from '../errors.ts'
 import { loadInitImage, toModelInput } from '../images/init-image.ts'
-import type { Unit } from '../plan/unit.ts'
+import type { PreparedUnit } from './prepared.ts'
 
 export interface InitImages {
-  /** [3, height, width] in −1 … 1. @throws PregenError when the source went away or changed kind */
-  readonly load: (unit: Unit) => Promise<Float32Array>
+  /**
+   * [3, height, width] in −1 … 1. Neighbours may share the array: it must not be changed.
+   * @throws PregenError `E_IMAGE_CHANGED` when the source is not what was planned with, `E_IMAGE_…` when it went away
+   */
+  readonly load: (entry: PreparedUnit) => Promise<Float32Array>
+}
+
+interface Loaded {
+  readonly key: string
+  readonly sha256: string
+  readonly pixels: Float32Array
 }
 
 export function createInitImages(allowPrivate: boolean): InitImages {
   // Neighbours in a sheet mostly share their picture: the last one is kept.
-  let last: { readonly key: string; readonly pixels: Promise<Float32Array> } | null = null
+  let last: Loaded | null = null
   return {
-    async load({ image, width, height }) {
+    async load({ unit, parts }) {
+      const { image, width, height } = unit
       if (image === undefined) throw new Error('the unit has no init image')
       const key = JSON.stringify([image, width, height])
       if (last?.key !== key) {
-        const pixels = loadInitImage({ ...image, width, height, allowPrivate }).then(toModelInput)
-        last = { key, pixels }
+        const loaded = await loadInitImage({ ...image, width, height, allowPrivate })
+        last = { key, sha256: loaded.sha256, pixels: toModelInput(loaded) }
       }
-      // A copy: the worker takes the array over.
-      return (await last.pixels).slice()
+      // The unit's digest was made of the bytes that were planned with: other bytes under it would be a lie.
+      if (last.sha256 !== parts.imageSha256) {
+        throw new PregenError(
+          'E_IMAGE_CHANGED',
+          'The init image is not the one that the run was planned with.',
+          {
+            help: 'Run the same command again: it plans with the picture that is there now.',
+            exitCode: 3,
+          },
+        )
+      }
+      return last.pixels
     },
   }
 }

@@ -148,24 +148,22 @@ export type WorkerNews =
     }
   | { readonly type: 'loaded'; readonly durationMs: number }
 
-export interface OpenedModel {
-  readonly provider: string
-}
+/** What a request is answered with; `type` is the request's. */
+export type WorkerAnswer =
+  | { readonly type: 'open'; readonly provider: string }
+  | { readonly type: 'encode'; readonly prompts: readonly EncodedPrompt[] }
+  | { readonly type: 'load-denoiser' }
+  | { readonly type: 'generate'; readonly pictures: readonly Generated[] }
+  | { readonly type: 'close' }
 
-export interface WorkerResults {
-  readonly open: OpenedModel
-  readonly encode: readonly EncodedPrompt[]
-  readonly 'load-denoiser': null
-  readonly generate: readonly Generated[]
-  readonly close: null
-}
+export type AnswerTo<T extends WorkerRequest['type']> = Extract<WorkerAnswer, { type: T }>
 
 export type FromWorker =
   | { readonly type: 'news'; readonly news: WorkerNews }
   | {
       readonly type: 'done'
       readonly id: number
-      readonly result: WorkerResults[keyof WorkerResults]
+      readonly answer: WorkerAnswer
       /** Time inside `session.run` so far, previews' decoding not counted. */
       readonly sessionRunMs: number
     }

@@ -3,6 +3,7 @@
  * What fits a memory budget stays there; the rest lies in one scratch file, so a night's thousand SD3 prompts
  * (2.7 MB each and more) do not grow the process.
  */
+import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PromptConditioning } from '../pipelines/pipeline.ts'
@@ -43,11 +44,12 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
   let heldBytes = 0
   let fileEnd = 0
   let file: number | null = null
-  const path = join(spillFolder, `prompts.${process.pid}.tmp`)
+  // Named as temporary files are: what a killed run leaves, the next one sweeps.
+  const path = join(spillFolder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
 
   const spill = (tensor: Tensor | null): Spilled | null => {
     if (tensor === null) return null
-    file ??= openSync(path, 'w+')
+    file ??= openSync(path, 'wx+')
     const bytes = bytesOf(tensor.data)
     const offset = fileEnd
     for (let written = 0; written < bytes.length; ) {

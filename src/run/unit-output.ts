@@ -2,9 +2,6 @@
  * One unit's files while it is drawn: previews become PNGs beside the run, the final picture follows, and the
  * marker comes last. A preview that fails costs that preview and the marker, never the picture.
  */
-import { mkdir, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { writeFileDurably } from '../artifacts/durable-write.ts'
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import { encodePng } from '../artifacts/png.ts'
 import { encodeThumbnail } from '../artifacts/thumbnail.ts'
@@ -14,7 +11,8 @@ import { messageOf } from '../errors.ts'
 import type { Unit } from '../plan/unit.ts'
 import type { PreviewRenderer } from '../preview/render.ts'
 import type { EmitRunEvent } from './events.ts'
-import { type Faults, writeFaultsOf } from './faults.ts'
+import type { Faults } from './faults.ts'
+import type { LiveFile } from './live-file.ts'
 import type { Generated, WireImage } from './messages.ts'
 
 // Previews are many and short-lived on screen: a quick encoding leaves the cores to the denoiser.
@@ -25,8 +23,8 @@ export interface UnitOutputOptions {
   readonly writer: VariantWriter
   /** Makes pictures of latents that are handed out; null where the worker decodes them, or there are none. */
   readonly renderer: PreviewRenderer | null
-  /** `<out>/.pregen/live/<cue>/<variant>_preview.png`, or null without `--live-file`. */
-  readonly livePath: string | null
+  /** null without `--live-file`. */
+  readonly liveFile: LiveFile | null
   /** Text for the final picture's metadata, or undefined. */
   readonly metadata: string | undefined
   readonly emit: EmitRunEvent
@@ -35,11 +33,17 @@ export interface UnitOutputOptions {
 
 export interface FinishedUnit {
   readonly files: readonly LedgerFile[]
+  /** From the time that the worker took the unit up to its last file. */
+  readonly durationMs: number
   /** false: the picture is there but a preview is not, so there is no marker. */
   readonly complete: boolean
 }
 
 export interface UnitOutput {
+  /** The worker takes the unit up. */
+  readonly begin: () => void
+  /** Waits for the previews in hand and forgets them: the unit is drawn again from its first step. */
+  readonly restart: () => Promise<void>
   /** Latents [1, channels, height, width] of a step. Never rejects. */
   readonly takeLatents: (step: number, data: Float32Array, dims: readonly number[]) => Promise<void>
   /** A preview that the worker decoded. Never rejects. */
@@ -47,34 +51,21 @@ export interface UnitOutput {
   readonly previewFailed: (step: number, reason: unknown) => void
   /** Waits for the previews in hand. @throws PregenError when the picture itself cannot be written */
   readonly finish: (generated: Generated, promptMs: number) => Promise<FinishedUnit>
-  /** Waits for the previews in hand and drops the live file; the unit failed or was cancelled. */
+  /** Waits for the previews in hand and drops the live file; the unit failed or was cancelled. Never rejects. */
   readonly abandon: () => Promise<void>
 }
 
 export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
-  const { unit, writer, renderer, livePath, emit, faults } = options
+  const { unit, writer, renderer, liveFile, emit, faults } = options
   const { cue, variant } = unit
   const inHand = new Set<Promise<void>>()
   let previewsWhole = true
-  let liveStep = 0
+  let begunAt = performance.now()
 
   const previewFailed = (step: number, reason: unknown) => {
     previewsWhole = false
     const method = unit.previews?.method ?? 'none'
     emit({ type: 'preview-failed', cue, variant, step, method, message: messageOf(reason) })
-  }
-
-  const showLive = async (step: number, png: Uint8Array) => {
-    // Pictures may finish out of order; the live file only moves forward.
-    if (livePath === null || step < liveStep) return
-    liveStep = step
-    await mkdir(dirname(livePath), { recursive: true })
-    await writeFileDurably(livePath, png, { syncFolder: false, faults: writeFaultsOf(faults) })
-  }
-
-  const hideLive = async () => {
-    liveStep = Number.POSITIVE_INFINITY
-    if (livePath !== null) await rm(livePath, { force: true })
   }
 
   const take = (step: number, render: () => Promise<WireImage>): Promise<void> => {
@@ -86,7 +77,7 @@ export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
         const png = await encodePng(rgb, width, height, { compressionLevel: PREVIEW_COMPRESSION })
         faults.reach('preview-write', step)
         const path = await writer.writeStep(step, png)
-        await showLive(step, png)
+        await liveFile?.show(step, png)
         emit({ type: 'preview', cue, variant, step, path })
       } catch (error) {
         previewFailed(step, error)
@@ -97,6 +88,14 @@ export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
   }
 
   return {
+    begin() {
+      begunAt = performance.now()
+    },
+    async restart() {
+      await Promise.all(inHand)
+      await liveFile?.hide()
+      previewsWhole = true
+    },
     takeLatents: (step, data, dims) =>
       take(step, () => {
         if (!renderer) throw new Error('this unit has no preview renderer')
@@ -120,12 +119,12 @@ export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
           ? timingOf([first + promptMs, ...others], decodeMs + encodeMs)
           : null
       const files = await writer.finish(timing)
-      await hideLive()
-      return { files, complete: previewsWhole }
+      await liveFile?.hide()
+      return { files, complete: previewsWhole, durationMs: performance.now() - begunAt }
     },
     async abandon() {
       await Promise.all(inHand)
-      await hideLive()
+      await liveFile?.hide()
     },
   }
 }

@@ -5,22 +5,26 @@
 import { Worker } from 'node:worker_threads'
 import { messageOf, PregenError } from '../errors.ts'
 import {
+  type AnswerTo,
   CONTROL,
   type FromWorker,
   type ToWorker,
+  type WireError,
+  type WorkerAnswer,
   type WorkerNews,
   type WorkerRequest,
-  type WorkerResults,
   type WorkerStart,
 } from './messages.ts'
 import { WorkerError } from './wire-error.ts'
 
 export interface InferenceWorker {
-  /** Requests are answered in order. @throws WorkerError */
-  readonly request: <T extends WorkerRequest>(
-    request: T,
-    transfer?: readonly ArrayBuffer[],
-  ) => Promise<WorkerResults[T['type']]>
+  /**
+   * Requests are answered in order.
+   * @throws WorkerError what went wrong inside; PregenError `E_WORKER_DIED` when there is no worker any more
+   */
+  readonly request: <T extends WorkerRequest>(request: T) => Promise<AnswerTo<T['type']>>
+  /** Why there is no worker any more, or null while there is one. */
+  readonly death: () => PregenError | null
   /** Time that the worker spent inside `session.run` so far. */
   readonly sessionRunMs: () => number
   /** One handed-out preview is finished: lets a waiting worker go on. */
@@ -35,50 +39,61 @@ export type InferenceWorkerOptions = Omit<WorkerStart, 'control'> & {
   readonly onNews: (news: WorkerNews) => void
 }
 
+interface Pending {
+  readonly settle: (answer: WorkerAnswer) => void
+  readonly fail: (error: WireError) => void
+  readonly reject: (reason: PregenError) => void
+}
+
 export function startInferenceWorker({ onNews, ...start }: InferenceWorkerOptions): InferenceWorker {
   const control = new SharedArrayBuffer(CONTROL.slots * Int32Array.BYTES_PER_ELEMENT)
   const slots = new Int32Array(control)
   const workerData: WorkerStart = { ...start, control }
   const worker = new Worker(new URL('./inference-worker.js', import.meta.url), { workerData })
-  const pending = new Map<
-    number,
-    { resolve: (value: never) => void; reject: (reason: unknown) => void; stage: string }
-  >()
+  const pending = new Map<number, Pending>()
   let nextId = 1
   let runMs = 0
-  let deathCause: PregenError | null = null
+  let death: PregenError | null = null
 
   const die = (why: string, cause?: unknown) => {
-    deathCause ??= new PregenError('E_WORKER_DIED', `The inference worker ended: ${why}.`, {
+    death ??= new PregenError('E_WORKER_DIED', `The inference worker ended: ${why}.`, {
       cause,
       exitCode: 3,
       help: 'Out of memory is the usual reason. What was finished is kept: run the same command again to go on.',
     })
-    for (const { reject } of pending.values()) reject(deathCause)
+    for (const { reject } of pending.values()) reject(death)
     pending.clear()
   }
   worker.on('error', (error) => die(messageOf(error), error))
+  worker.on('messageerror', (error) => die(messageOf(error), error))
   worker.on('exit', (code) => die(`it left with code ${code}`))
   worker.on('message', (message: FromWorker) => {
     if (message.type === 'news') return onNews(message.news)
     const waiting = pending.get(message.id)
     pending.delete(message.id)
     runMs = message.sessionRunMs
-    if (!waiting) return
-    // The worker answers a request with the result that WorkerResults names for its type.
-    if (message.type === 'done') waiting.resolve(message.result as never)
-    else waiting.reject(new WorkerError(message.error, waiting.stage))
+    if (message.type === 'done') waiting?.settle(message.answer)
+    else waiting?.fail(message.error)
   })
 
   return {
-    request: (request, transfer = []) =>
-      new Promise((resolve, reject) => {
-        if (deathCause) return reject(deathCause)
+    request: <T extends WorkerRequest>(request: T) =>
+      new Promise<AnswerTo<T['type']>>((resolve, reject) => {
+        if (death) return reject(death)
         const id = nextId++
-        pending.set(id, { resolve, reject, stage: request.type })
+        const type: T['type'] = request.type
+        pending.set(id, {
+          settle(answer) {
+            if (isAnswerTo(answer, type)) resolve(answer)
+            else reject(new Error(`"${type}" was answered with another request's answer`))
+          },
+          fail: (error) => reject(new WorkerError(error, type)),
+          reject,
+        })
         const message: ToWorker = { ...request, id }
-        worker.postMessage(message, [...transfer])
+        worker.postMessage(message)
       }),
+    death: () => death,
     sessionRunMs: () => runMs,
     previewFinished() {
       Atomics.sub(slots, CONTROL.pendingPreviews, 1)
@@ -90,8 +105,11 @@ export function startInferenceWorker({ onNews, ...start }: InferenceWorkerOption
       Atomics.notify(slots, CONTROL.pendingPreviews)
     },
     async terminate() {
-      worker.removeAllListeners('exit')
       await worker.terminate()
     },
   }
+}
+
+function isAnswerTo<T extends WorkerRequest['type']>(answer: WorkerAnswer, type: T): answer is AnswerTo<T> {
+  return answer.type === type
 }

@@ -1,0 +1,54 @@
+/**
+ * `--live-file`: the newest preview of a unit as a file that another program watches. A convenience: whatever goes
+ * wrong with it is a warning, and neither the preview nor the picture is touched.
+ */
+import { mkdir, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { writeFileDurably } from '../artifacts/durable-write.ts'
+import type { FaultHook } from '../artifacts/faults.ts'
+import { messageOf } from '../errors.ts'
+import type { PrepareWarning } from './prepared.ts'
+
+export interface LiveFile {
+  /** Replaces the file by a step's PNG, unless a later step stands there. Never rejects. */
+  readonly show: (step: number, png: Uint8Array) => Promise<void>
+  /** Removes the file; the next step that is shown may be any. Never rejects. */
+  readonly hide: () => Promise<void>
+}
+
+export interface LiveFileOptions {
+  /** `<out>/.pregen/live/<cue>/<variant>_preview.png` */
+  readonly path: string
+  readonly warn: (warning: PrepareWarning) => void
+  readonly faults: FaultHook
+}
+
+export function createLiveFile({ path, warn, faults }: LiveFileOptions): LiveFile {
+  let shown = 0
+  let tail: Promise<void> = Promise.resolve()
+  // One after the other: a slow write of an early step must not replace a later one.
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    tail = tail.then(async () => {
+      try {
+        await work()
+      } catch (error) {
+        warn({ code: 'W_LIVE_FILE', message: `The live file ${path} does not follow: ${messageOf(error)}` })
+      }
+    })
+    return tail
+  }
+  return {
+    show: (step, png) =>
+      inTurn(async () => {
+        if (step < shown) return
+        shown = step
+        await mkdir(dirname(path), { recursive: true })
+        await writeFileDurably(path, png, { syncFolder: false, faults })
+      }),
+    hide: () =>
+      inTurn(async () => {
+        shown = 0
+        await rm(path, { force: true })
+      }),
+  }
+}
