@@ -1,5 +1,5 @@
 /** When a run tells the sheet's callback: after each unit, or once at its end, and never on a dry run. */
-import { type ManifestAsset, parseManifest } from '../artifacts/manifest.ts'
+import type { ManifestAsset } from '../artifacts/manifest.ts'
 import type { EmitRunEvent } from './events.ts'
 import { createNotifier } from './notify.ts'
 import type { RunOptions } from './options.ts'
@@ -11,7 +11,7 @@ export interface Callbacks {
   /** Keeps the run from ending before this is settled. */
   readonly track: (work: Promise<void>) => void
   /** Waits for what is on its way, then tells of the run. */
-  readonly runEnded: (manifest: Uint8Array, faults: number) => Promise<void>
+  readonly runEnded: (assets: readonly ManifestAsset[], faults: number) => Promise<void>
 }
 
 export function createCallbacks(prepared: PreparedRun, options: RunOptions, emit: EmitRunEvent): Callbacks {
@@ -37,10 +37,9 @@ export function createCallbacks(prepared: PreparedRun, options: RunOptions, emit
     async unitWhole(asset) {
       if (callback.on === 'unit') await notifier.post(prepared.version, 'completed', [asset])
     },
-    async runEnded(manifest, faults) {
+    async runEnded(assets, faults) {
       await Promise.all(inWork)
       if (callback.on !== 'run' || signal.aborted) return
-      const { assets } = parseManifest(Buffer.from(manifest).toString('utf8'), 'manifest.json')
       const status = faults === 0 ? 'completed' : assets.length > 0 ? 'partial' : 'failed'
       await notifier.post(prepared.version, status, assets)
     },

@@ -34,7 +34,7 @@ export async function conductRun(
   await openOutputFolder(layout.out)
   // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
   const lost = new AbortController()
-  const lock = await acquireLock(layout.state.lockPath, { onLost: () => lost.abort() })
+  const lock = await acquireLock(layout.state.lockPath, { onLost: () => lost.abort(lockLost(layout.out)) })
   const signal = AbortSignal.any([options.signal, lost.signal])
   try {
     // Only now, with the lock held, is a temporary file certainly nobody's.
@@ -44,9 +44,8 @@ export async function conductRun(
     const faults = createFaults(options.faults)
     const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(faults) })
     try {
-      const summary = await runPlanned(prepared, { ...options, signal }, emit, ledger, faults, startedAt)
-      if (lost.signal.aborted) throw lockLost(layout.out)
-      return summary
+      const told = { ...options, signal }
+      return await runPlanned(prepared, told, emit, ledger, faults, startedAt, lost.signal)
     } finally {
       await ledger.close()
     }
@@ -62,6 +61,7 @@ async function runPlanned(
   ledger: Ledger,
   faults: Faults,
   startedAt: number,
+  lost: AbortSignal,
 ): Promise<RunSummary> {
   const decisions = await decideUnits(prepared, ledger, options.force)
   const toRun = decisions.filter(({ action }) => action === 'run').map(({ entry }) => entry)
@@ -75,9 +75,10 @@ async function runPlanned(
     sender.sendKept(decisions.filter(({ action }) => action === 'skip'))
     if (toRun.length > 0)
       await drawAll({ prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally })
+    lost.throwIfAborted()
     const manifest = await writeManifest(prepared, ledger, writeFaultsOf(faults))
     const uploads = await sender.finish(manifest, options.signal)
-    await callbacks.runEnded(manifest, tally.failed() + uploads.failed)
+    await callbacks.runEnded(manifest.assets, tally.failed() + uploads.failed)
     const summary = tally.finish({
       planned: decisions.length,
       skipped: decisions.length - toRun.length,

@@ -3,7 +3,7 @@ import { readCueSheet } from '../cue-sheet/read.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
 import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
 import { inspectModel } from './inspect-model.ts'
-import { openBucket } from './sender.ts'
+import { openBucket } from './open-bucket.ts'
 
 export interface Finding {
   readonly area: 'runtime' | 'provider' | 'model' | 'bucket'

@@ -9,49 +9,73 @@ export interface PreviewClient {
   readonly close: () => Promise<void>
 }
 
-export function createPreviewClient(start: PreviewWorkerStart): PreviewClient {
-  const pending = new Map<number, PromiseWithResolversOf<DecodeReply>>()
-  let worker: Worker | null = null
+/** As much of a `Worker` as a client needs. */
+export interface PreviewThread {
+  on(event: 'message', listener: (reply: DecodeReply) => void): unknown
+  on(event: 'error' | 'messageerror', listener: (reason: Error) => void): unknown
+  on(event: 'exit', listener: (code: number) => void): unknown
+  unref(): void
+  postMessage(request: DecodeRequest): void
+  terminate(): Promise<number>
+}
+
+export type StartPreviewThread = (start: PreviewWorkerStart) => PreviewThread
+
+const startThread: StartPreviewThread = (workerData) =>
+  new Worker(new URL('./preview-worker.js', import.meta.url), { workerData })
+
+interface Pending {
+  readonly resolve: (reply: DecodeReply) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** A thread with the requests that it alone answers: what it takes down with it is its own. */
+interface Running {
+  readonly thread: PreviewThread
+  readonly pending: Map<number, Pending>
+}
+
+/** A thread that dies fails the previews in its hands; the next preview starts another. */
+export function createPreviewClient(start: PreviewWorkerStart, startWith = startThread): PreviewClient {
+  let running: Running | null = null
   let nextId = 1
 
-  const startWorker = (): Worker => {
-    const started = new Worker(new URL('./preview-worker.js', import.meta.url), { workerData: start })
+  const run = (): Running => {
+    const pending = new Map<number, Pending>()
+    const own: Running = { thread: startWith(start), pending }
     // The run waits for its previews itself; the thread alone must not keep the process alive.
-    started.unref()
-    started.on('message', (reply: DecodeReply) => {
+    own.thread.unref()
+    own.thread.on('message', (reply: DecodeReply) => {
       pending.get(reply.id)?.resolve(reply)
       pending.delete(reply.id)
     })
     const fail = (reason: unknown) => {
       for (const { reject } of pending.values()) reject(reason)
       pending.clear()
-      worker = null
+      if (running === own) running = null
     }
-    started.on('error', fail)
-    started.on('exit', (code) => fail(new Error(`the preview worker left with code ${code}`)))
-    return started
+    own.thread.on('error', fail)
+    own.thread.on('messageerror', fail)
+    own.thread.on('exit', (code) => fail(new Error(`the preview worker left with code ${code}`)))
+    return own
   }
 
   return {
     async decode({ data, dims }) {
-      worker ??= startWorker()
+      running ??= run()
+      const { thread, pending } = running
       const id = nextId++
       const request: DecodeRequest = { id, data, dims }
       const reply = await new Promise<DecodeReply>((resolve, reject) => {
         pending.set(id, { resolve, reject })
-        worker?.postMessage(request)
+        thread.postMessage(request)
       })
       if (reply.error) throw new WorkerError(reply.error, 'preview')
       return { data: reply.data, dims: reply.dims }
     },
     async close() {
-      await worker?.terminate()
-      worker = null
+      await running?.thread.terminate()
+      running = null
     },
   }
-}
-
-interface PromiseWithResolversOf<T> {
-  readonly resolve: (value: T) => void
-  readonly reject: (reason: unknown) => void
 }

@@ -5,7 +5,7 @@ import { acquireLock } from '../artifacts/lock.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
 import type { UploadTreeResult } from '../storage/upload-tree.ts'
 import type { EmitRunEvent } from './events.ts'
-import { openBucket } from './sender.ts'
+import { openBucket, proveBucket } from './open-bucket.ts'
 
 export interface SendTreeOptions {
   /** The output folder. */
@@ -26,13 +26,15 @@ export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResu
   const lock = await acquireLock(state.lockPath)
   try {
     const ledger = await openLedger(state.ledgerPath)
-    const storage = await openBucket(settings, concurrency)
     try {
-      for (const message of await storage.preflight())
-        emit({ type: 'warning', code: 'W_BUCKET_POLICY', message })
-      return await uploadTree({ out, storage, ledger, emit, concurrency, verifyRemote, signal })
+      const storage = await openBucket(settings, concurrency)
+      await proveBucket(storage, emit)
+      try {
+        return await uploadTree({ out, storage, ledger, emit, concurrency, verifyRemote, signal })
+      } finally {
+        await storage.close()
+      }
     } finally {
-      await storage.close()
       await ledger.close()
     }
   } finally {

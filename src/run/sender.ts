@@ -1,12 +1,15 @@
 /** A run's way to its bucket; without one (no `storage`, or `--dry-run`) a sender that sends nothing. */
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
-import type { SheetStorage } from '../cue-sheet/sheet.ts'
-import type { Storage } from '../storage/storage.ts'
+import { PregenError } from '../errors.ts'
+import { unitName } from '../plan/unit.ts'
+import type { UploadSummary } from '../storage/uploader.ts'
 import type { Decision } from './decide.ts'
 import type { EmitRunEvent } from './events.ts'
+import { openBucket, proveBucket } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun } from './prepared.ts'
 import { mergeRemoteManifest } from './remote-manifest.ts'
+import type { WrittenManifest } from './write-manifest.ts'
 
 // CI systems grant seven seconds after a cancel; the rest of the way out needs some of them.
 const CANCELLED_DRAIN_MS = 4000
@@ -16,11 +19,12 @@ export interface Sender {
   readonly send: (key: string, files: readonly LedgerFile[]) => Promise<boolean>
   /** Queues what earlier runs made; what the bucket has already costs nothing. */
   readonly sendKept: (kept: readonly Decision[]) => void
-  /** Waits for the uploads, then sends the manifest. After an abort only what is on its way. */
+  /** Waits for the uploads, then sends the manifest. After an abort, then or later, only what is on its way. */
   readonly finish: (
-    manifest: Uint8Array,
+    manifest: WrittenManifest,
     signal: AbortSignal,
   ) => Promise<{ readonly uploaded: number; readonly failed: number }>
+  /** Gives up what is still on its way and closes the bucket. */
   readonly close: () => Promise<void>
 }
 
@@ -50,10 +54,10 @@ export async function createSender(
   const storage = await openBucket(settings, concurrency)
   // A bucket that has everything is not written to, not even for a probe.
   if (options.verifyRemote || !decisions.every((decision) => isSent(decision, ledger, storage.description))) {
-    for (const message of await storage.preflight())
-      emit({ type: 'warning', code: 'W_BUCKET_POLICY', message })
+    await proveBucket(storage, emit)
   }
 
+  const giveUp = new AbortController()
   const uploader = createUploader({
     storage,
     ledger,
@@ -61,15 +65,30 @@ export async function createSender(
     concurrency,
     verifyRemote: options.verifyRemote,
     prefix: layout.prefix,
+    signal: giveUp.signal,
   })
   const folderOf = new Map(
     prepared.units.map(({ key, unit }) => [key, layout.variantFolder(unit.cue, unit.variant)]),
   )
+  const planned = new Set([...prepared.sheetUnits.values()].map(unitName))
+  const isPlanned = (cue: string, variant: string) => planned.has(unitName({ cue, variant }))
   const send = (key: string, files: readonly LedgerFile[]) => {
     const folder = folderOf.get(key)
     if (folder === undefined) throw new Error(`${key} was sent but never planned`)
     return uploader.add({ key, folder, files })
   }
+
+  const readMerged = async (ours: Uint8Array): Promise<Uint8Array | null> => {
+    const key = layout.manifestKey
+    try {
+      return await mergeRemoteManifest(storage, key, ours, isPlanned)
+    } catch (error) {
+      if (!(error instanceof PregenError)) throw error
+      emit({ type: 'upload-failed', key, attempts: 0, message: error.message })
+      return null
+    }
+  }
+  let isDrained = false
 
   return {
     send,
@@ -80,17 +99,41 @@ export async function createSender(
         if (recorded) void send(entry.key, recorded.files)
       }
     },
-    async finish(manifest, signal) {
+    async finish({ bytes, assets }, signal) {
       const key = layout.manifestKey
-      if (!signal.aborted) {
-        const bytes = prepared.shard === null ? manifest : await mergeRemoteManifest(storage, key, manifest)
-        uploader.setManifest(key, bytes)
+      const giveUpSoon = () => setTimeout(() => giveUp.abort(), CANCELLED_DRAIN_MS).unref()
+      if (signal.aborted) giveUpSoon()
+      else signal.addEventListener('abort', giveUpSoon, { once: true })
+      const isSharded = prepared.shard !== null
+      const isWanted = () => assets.length > 0 && !signal.aborted
+      try {
+        if (!isSharded && isWanted()) uploader.setManifest(key, bytes)
+        const own = await uploader.drain()
+        const isWhole = own.failures.length === 0 && own.pending === 0
+        if (!isSharded || !isWhole || !isWanted()) return countsOf(own)
+        // Read as late as can be: what another shard adds in between would be lost.
+        const merged = await readMerged(bytes)
+        if (merged === null) return { uploaded: own.uploaded, failed: 1 }
+        uploader.setManifest(key, merged)
+        return countsOf(await uploader.drain())
+      } finally {
+        isDrained = true
+        signal.removeEventListener('abort', giveUpSoon)
       }
-      const summary = await uploader.drain(signal.aborted ? { deadlineMs: CANCELLED_DRAIN_MS } : {})
-      return { uploaded: summary.uploaded, failed: summary.failures.length }
     },
-    close: () => storage.close(),
+    async close() {
+      if (!isDrained) {
+        giveUp.abort()
+        // The ledger closes next: what the bucket has confirmed is written into it first.
+        await uploader.drain()
+      }
+      await storage.close()
+    },
   }
+}
+
+function countsOf({ uploaded, failures }: UploadSummary): { uploaded: number; failed: number } {
+  return { uploaded, failed: failures.length }
 }
 
 /** Whether a unit stays as it is and the ledger knows all its files to be in the bucket. */
@@ -102,16 +145,4 @@ function isSent({ action, entry }: Decision, ledger: Ledger, target: string): bo
     recorded !== undefined &&
     recorded.files.every(({ name, sha256 }) => sent?.get(name)?.sha256 === sha256)
   )
-}
-
-/** The bucket that a sheet names; the SDK loads here and not before. */
-export async function openBucket(settings: SheetStorage, concurrency: number): Promise<Storage> {
-  const [{ createS3Storage }, { prefixStorage }] = await Promise.all([
-    import('../storage/s3.ts'),
-    import('../storage/prefixed.ts'),
-  ])
-  const { bucket, endpoint, region, forcePathStyle, prefix } = settings
-  const probePrefix = prefix === '' ? undefined : prefix
-  const options = { bucket, endpoint, region, forcePathStyle, concurrency, probePrefix }
-  return prefixStorage(createS3Storage(options), prefix)
 }

@@ -8,15 +8,21 @@ import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts
 import { assetUrls } from './asset.ts'
 import type { PreparedRun } from './prepared.ts'
 
+export interface WrittenManifest {
+  /** The same units give the same bytes. */
+  readonly bytes: Uint8Array
+  /** Empty where nothing was ever finished: then there is no file either. */
+  readonly assets: readonly ManifestAsset[]
+}
+
 /**
- * @returns the manifest's bytes; the same units give the same bytes
  * @throws PregenError `E_DISK_FULL`, `E_WRITE_FAILED`
  */
 export async function writeManifest(
   prepared: PreparedRun,
   ledger: Ledger,
   faults: FaultHook,
-): Promise<Uint8Array> {
+): Promise<WrittenManifest> {
   const { layout, sheet, version } = prepared
   const assets: ManifestAsset[] = []
   for (const [key, { cue, variant, index }] of prepared.sheetUnits) {
@@ -29,12 +35,13 @@ export async function writeManifest(
       metadata: { ...recorded.asset.metadata, asset_index: index },
     })
   }
-  const bytes = encodeManifest(createManifest(version, assets))
+  const manifest = createManifest(version, assets)
+  const bytes = encodeManifest(manifest)
   if (assets.length > 0 && !(await holds(layout.manifestPath, bytes))) {
     await mkdir(dirname(layout.manifestPath), { recursive: true })
     await writeFileDurably(layout.manifestPath, bytes, { faults })
   }
-  return bytes
+  return { bytes, assets: manifest.assets }
 }
 
 async function holds(path: string, bytes: Uint8Array): Promise<boolean> {
