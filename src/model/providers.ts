@@ -38,8 +38,8 @@ const AUTO_ORDER: readonly ProviderName[] = ['cuda', 'dml', 'cpu']
 const HELP: Record<ProviderName, string> = {
   cuda:
     'CUDA needs Linux x64, an NVIDIA driver, CUDA 12 and cuDNN 9, and the provider libraries that the install script ' +
-    'of onnxruntime-node downloads: npm rebuild onnxruntime-node (with npm 11.6 or newer: npm approve-scripts ' +
-    'onnxruntime-node first). Or take --provider auto or cpu.',
+    'of onnxruntime-node downloads: npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12 (docs/models.md). ' +
+    'Or take --provider auto or cpu.',
   webgpu:
     'WebGPU needs a graphics driver: Vulkan on Linux x64 (libvulkan1 and the ICD of the card), Direct3D 12 on Windows, ' +
     'Metal on macOS. Or take --provider auto or cpu.',

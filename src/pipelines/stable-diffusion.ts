@@ -6,8 +6,8 @@ import { stackConditioning } from './conditioning.ts'
 import { denoise } from './denoise-loop.ts'
 import { createDenoiser } from './denoiser.ts'
 import { finishPictures } from './finish.ts'
+import { guidanceEmbedding } from './guidance-embedding.ts'
 import { latentDims, startLatents } from './latents.ts'
-import { guidanceEmbedding } from './lcm.ts'
 import type { ImageModels, TextModels } from './models.ts'
 import type {
   GeneratedImage,

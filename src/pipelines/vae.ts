@@ -111,20 +111,20 @@ export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: rea
 
 /** diffusers' VaeImageProcessor: clamp(x/2 + 0.5) · 255, rounded half to even. @param pixels [3, height, width] */
 export function toRgb(pixels: Float32Array, width: number, height: number): RgbImage {
+  const { fround } = Math
   const plane = width * height
   const rgb = new Uint8Array(3 * plane)
   for (let channel = 0; channel < 3; channel++) {
-    for (let i = 0; i < plane; i++) {
-      const unit = Math.min(Math.max(Math.fround(pixels[channel * plane + i]! * 0.5) + 0.5, 0), 1)
-      rgb[3 * i + channel] = roundHalfEven(Math.fround(Math.fround(unit) * 255))
+    let at = channel
+    for (let i = channel * plane; i < (channel + 1) * plane; i++, at += 3) {
+      const unit = fround(fround(pixels[i]! * 0.5) + 0.5)
+      if (unit >= 1) rgb[at] = 255
+      else if (unit > 0) {
+        const level = fround(unit * 255)
+        const rounded = (level + 0.5) | 0
+        rgb[at] = rounded - level === 0.5 ? rounded & ~1 : rounded
+      }
     }
   }
   return { width, height, rgb }
-}
-
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value)
-  const rest = value - floor
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1
-  return floor % 2 === 0 ? floor : floor + 1
 }
