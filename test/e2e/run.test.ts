@@ -267,7 +267,7 @@ describe('pregen plan', () => {
       'dawn/close': 'prompt changed',
       'dunes/seed-4': 'complete',
       'dunes/seed-6': 'new',
-      'stage/seed-11': 'denoise_strength changed',
+      'stage/seed-11': 'denoise strength changed',
       'forest/sunlit-5': '2.png missing',
       'forest/moonlit-5': 'complete',
       'city/seed-3': 'model changed',
