@@ -61,7 +61,9 @@ function table(records) {
     const rms = worst(({ rms }) => rms)
     const level = worst(({ pixels }) => pixels.worst)
     const share = worst(({ pixels }) => pixels.differing)
-    const settings = [...new Set(group.flatMap(({ overrides }) => Object.entries(overrides).map(setting)))].sort()
+    const settings = [
+      ...new Set(group.flatMap(({ overrides }) => Object.entries(overrides).map(setting))),
+    ].sort()
     const shown = settings.length === 0 ? '–' : settings.join(', ')
     return `| ${key} | ${group.length} | ${rms.toExponential(1)} | ${level} | ${(100 * share).toFixed(2)} % | ${shown} |`
   })
