@@ -12,7 +12,7 @@ export function groupIntoBatches<T extends { readonly unit: Unit }>(units: reado
     const first = current[0]
     const fits =
       first !== undefined &&
-      current.length < Math.min(first.unit.batch, entry.unit.batch) &&
+      [...current, entry].every(({ unit }) => current.length < unit.batch) &&
       shapeOf(first.unit) === shapeOf(entry.unit)
     if (fits) {
       current.push(entry)

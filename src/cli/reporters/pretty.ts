@@ -28,16 +28,26 @@ export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
   let uploads: Bar | null = null
   let steps = 0
   let filesToUpload = 0
+  let sent = 0
   let stopped = false
   const stop = () => {
-    if (!stopped) bars.stop()
+    if (stopped) return
     stopped = true
+    if (!bars.isActive) return
+    // A last drawing: what was said since the one before would not be shown any more.
+    bars.update()
+    bars.stop()
+  }
+  const say = (text: string) => {
+    // Text goes above the bars with their next drawing; without bars there is none.
+    if (bars.isActive && !stopped) bars.log(`${text}\n`)
+    else stderr.write(`${text}\n`)
   }
 
   return {
     onEvent(event) {
       const trouble = describeTrouble(event)
-      if (trouble) bars.log(`${trouble}\n`)
+      if (trouble) say(trouble)
       switch (event.type) {
         case 'run-planned':
           if (event.units > event.skipped) {
@@ -68,9 +78,11 @@ export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
           break
         case 'object-uploaded':
         case 'upload-failed':
-          uploads ??= bars.create(Math.max(filesToUpload, 1), 0, { name: 'uploads', note: '' })
-          uploads.increment(1)
-          if (uploads.getProgress() > 1) uploads.setTotal(filesToUpload + 1)
+          sent++
+          uploads ??= bars.create(filesToUpload, 0, { name: 'uploads', note: '' })
+          // Kept units and the manifest are sent too, and nobody finished them just now.
+          uploads.setTotal(Math.max(filesToUpload, sent))
+          uploads.update(sent)
           break
         case 'run-finished':
           stop()

@@ -1,0 +1,164 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { createReporter } from '../../src/cli/reporters/create.ts'
+import { describeEnd } from '../../src/cli/reporters/describe.ts'
+import type { ReportFormat } from '../../src/cli/reporters/reporter.ts'
+import type { RunEvent, RunEventBody } from '../../src/run/events.ts'
+
+const time = '2026-03-01T20:00:00.000Z'
+const unit = { cue: 'dawn', variant: 'wide' }
+
+const planned: RunEventBody = {
+  type: 'run-planned',
+  units: 3,
+  skipped: 1,
+  shard: '1/2',
+  steps: 40,
+  version: 'opening-night',
+  out: '/out',
+}
+const finished = {
+  type: 'run-finished',
+  done: 1,
+  skipped: 1,
+  failed: 1,
+  left: 0,
+  cancelled: false,
+  uploaded: 5,
+  uploadsFailed: 1,
+  wallMs: 65_000,
+  sessionRunMs: 50_000,
+  modelLoadMs: 1500,
+  peakRssBytes: 812_000_000,
+  provider: 'cpu',
+  version: 'opening-night',
+  folder: '/out/foigoi/opening-night',
+} as const satisfies RunEventBody
+
+const troubles: readonly RunEventBody[] = [
+  { type: 'warning', code: 'W_EMPTY_PROMPT', message: 'dawn/wide has an empty prompt.' },
+  { type: 'preview-failed', ...unit, step: 2, method: 'taesd', message: 'no memory' },
+  { type: 'unit-failed', ...unit, stage: 'vae decode', code: 'E_NUMERIC_FAULT', message: 'it holds NaN.' },
+  { type: 'upload-failed', key: 'foigoi/v1/manifest.json', attempts: 1, message: 'no answer' },
+]
+const TROUBLE_LINES = [
+  'warning  W_EMPTY_PROMPT  dawn/wide has an empty prompt.',
+  'preview failed  dawn/wide step 2 (taesd): no memory',
+  'failed  dawn/wide: vae decode: it holds NaN. [E_NUMERIC_FAULT]',
+  'upload failed  foigoi/v1/manifest.json after 1 attempt: no answer',
+]
+const END_LINES = [
+  '1 done, 1 skipped, 1 failed, 5 uploaded, 1 not uploaded in 1 min 05 s',
+  '50.00 s/step on cpu, model loaded in 1.5 s, peak memory 812 MB',
+  '/out/foigoi/opening-night',
+]
+
+const course: readonly RunEventBody[] = [
+  planned,
+  { type: 'unit-skipped', ...unit, reason: 'whole' },
+  { type: 'model-loaded', model: 'backdrop', provider: 'cpu', durationMs: 1500 },
+  { type: 'unit-started', ...unit, program: 'P1', seed: '7', steps: 20 },
+  { type: 'step', ...unit, step: 1, steps: 20, durationMs: 90 },
+  { type: 'preview', ...unit, step: 1, path: '/out/1.png' },
+  { type: 'unit-finished', ...unit, files: ['1.png', 'final.png'], durationMs: 2345 },
+  ...troubles,
+  { type: 'object-uploaded', key: 'final.png', sizeBytes: 9, attempts: 1 },
+  finished,
+]
+
+/** What a face writes for events, on either stream. */
+async function facesOf(
+  format: ReportFormat,
+  events: readonly RunEventBody[],
+  { isTTY = false, ci = false } = {},
+): Promise<{ stdout: string; stderr: string }> {
+  const written = { stdout: '', stderr: '' }
+  const stderr = Object.assign(new PassThrough(), { isTTY, columns: 100 })
+  stderr.on('data', (chunk) => {
+    written.stderr += chunk
+  })
+  const stdout = { write: (text: string) => (written.stdout += text) }
+  const reporter = await createReporter(format, { stdout, stderr }, ci)
+  for (const event of events) reporter.onEvent({ ...event, time })
+  reporter.close()
+  await new Promise((resolve) => stderr.end(resolve))
+  return written
+}
+
+describe('the plain face', () => {
+  it('has a line for each event that matters, and the summary, on stderr', async () => {
+    const { stdout, stderr } = await facesOf('plain', course)
+    expect(stdout).toBe('')
+    expect(stderr.split('\n')).toEqual([
+      'opening-night (shard 1/2): 3 units, 1 already whole, 40 steps to do',
+      'backdrop loaded on cpu in 1.5 s',
+      '[1/2] dawn/wide  2 files  2.3 s',
+      ...TROUBLE_LINES,
+      ...END_LINES,
+      '',
+    ])
+  })
+})
+
+describe('the NDJSON face', () => {
+  it('has every event as it is, one a line, on stdout', async () => {
+    const { stdout, stderr } = await facesOf('ndjson', course)
+    expect(stderr).toBe('')
+    const events: RunEvent[] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(events).toEqual(course.map((event) => ({ ...event, time })))
+  })
+})
+
+describe('the face with bars', () => {
+  it('counts units, steps and uploads, and ends with the summary', async () => {
+    const { stdout, stderr } = await facesOf('pretty', course, { isTTY: true })
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/units {3}[█░]+ 2\/2 backdrop on cpu/)
+    expect(stderr).toMatch(/steps {3}[█░]+ 1\/40 dawn\/wide 1\/20/)
+    expect(stderr).toMatch(/uploads [█░]+ 2\/2/)
+    expect(stderr.endsWith(`${END_LINES.join('\n')}\n`)).toBe(true)
+  })
+
+  it('loses no trouble, however late it comes', async () => {
+    const { stderr } = await facesOf('pretty', [planned, ...troubles, finished], { isTTY: true })
+    for (const line of TROUBLE_LINES) expect(stderr).toContain(line)
+  })
+
+  it('tells of troubles where it has no bars to draw', async () => {
+    const whole = { ...planned, units: 1, skipped: 1 }
+    for (const isTTY of [true, false]) {
+      const { stderr } = await facesOf('pretty', [whole, ...troubles], { isTTY })
+      for (const line of TROUBLE_LINES) expect(stderr).toContain(line)
+    }
+  })
+})
+
+describe('the face by itself', () => {
+  it.each([
+    { isTTY: true, ci: false, bars: true },
+    { isTTY: true, ci: true, bars: false },
+    { isTTY: false, ci: false, bars: false },
+  ])('is bars on a terminal alone: $isTTY, in CI $ci', async ({ isTTY, ci, bars }) => {
+    const { stderr } = await facesOf('auto', course, { isTTY, ci })
+    expect(stderr.includes('█')).toBe(bars)
+  })
+})
+
+describe('the summary', () => {
+  it('says what a cancelled run left', () => {
+    const [counts] = describeEnd(
+      { ...finished, time, cancelled: true, left: 4, uploaded: 0, uploadsFailed: 0 },
+      1,
+    )
+    expect(counts).toBe('cancelled: 1 done, 1 skipped, 1 failed, 4 left in 1 min 05 s')
+  })
+
+  it('says that there was nothing to do, or nothing but sending', () => {
+    const idle = { ...finished, time, done: 0, failed: 0, uploadsFailed: 0 }
+    expect(describeEnd({ ...idle, uploaded: 0 }, 0)[1]).toBe('nothing to do: everything is there and whole')
+    expect(describeEnd({ ...idle, uploaded: 3 }, 0)[1]).toBe('nothing to generate')
+  })
+})
