@@ -29,7 +29,7 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
     sizeMultiple: sizeMultiple(folder),
     latentChannels: vae.latentChannels,
     schedulerClass: folder.schedulerClass,
-    schedulerConfig: folder.schedulerConfig,
+    schedulerConfig: { _class_name: folder.schedulerClass, ...folder.schedulerConfig },
     hasVaeEncoder: components.vae_encoder !== undefined,
     hasPreviewDecoder: folder.previewDecoder !== null,
     hasLatentRgb: hasLatentRgb(folder),

@@ -1,5 +1,6 @@
 /** The noise schedule of one batch: which scheduler, with which settings, and where image-to-image enters it. */
 import { createScheduler } from '../diffusion/create-scheduler.ts'
+import { type StrengthRule, skippedSteps } from '../diffusion/img2img.ts'
 import type {
   Scheduler,
   SchedulerConfig,
@@ -11,11 +12,8 @@ import type { ModelFolder } from '../model/folder.ts'
 import type { GenerateRequest } from './pipeline.ts'
 
 export interface ScheduleRules {
-  /**
-   * How strength picks the first step: Stable Diffusion and SDXL skip n − ⌊n·strength⌋ steps, SD3 and FLUX
-   * ⌊n − n·strength⌋, LCM hands the strength to its scheduler and skips none.
-   */
-  readonly slicing: 'floor-kept' | 'floor-start' | 'in-scheduler'
+  /** How strength picks the first step. */
+  readonly slicing: StrengthRule
   /** What else the family passes to set_timesteps. */
   readonly options?: (config: SchedulerConfig) => SetTimestepsOptions
 }
@@ -26,7 +24,7 @@ export interface Schedule {
   readonly firstCall: number
 }
 
-/** @throws PregenError E_NO_STEPS when the strength leaves nothing to do; whatever the scheduler refuses */
+/** @throws PregenError E_NO_STEPS when the strength leaves nothing to do, E_SCHEDULER_UNSUITED; whatever the scheduler refuses */
 export function prepareSchedule(
   folder: ModelFolder,
   request: GenerateRequest,
@@ -37,13 +35,22 @@ export function prepareSchedule(
   const scheduler = createScheduler(name, folderSchedulerConfig(folder, name, config), config)
   const strength = request.initImage === undefined ? undefined : (denoiseStrength ?? 1)
   const inScheduler = rules.slicing === 'in-scheduler' && strength !== undefined
+  if (inScheduler && scheduler.name !== 'lcm') {
+    throw new PregenError(
+      'E_SCHEDULER_UNSUITED',
+      `${scheduler.name} cannot take an LCM model's image-to-image strength.`,
+      {
+        help: 'Leave scheduler out, or name lcm.',
+      },
+    )
+  }
   scheduler.setTimesteps(steps, {
     ...rules.options?.(scheduler.config),
     ...(inScheduler ? { strength } : {}),
   })
 
   if (strength === undefined || inScheduler) return { scheduler, firstCall: 0 }
-  const skipped = skippedSteps(steps, strength, rules.slicing)
+  const skipped = skippedSteps(rules.slicing, steps, strength)
   const firstCall = skipped * scheduler.order
   if (firstCall >= scheduler.timesteps.length) {
     throw new PregenError(
@@ -76,13 +83,6 @@ export function folderSchedulerConfig(
     ...(mends('steps_offset') ? { steps_offset: 1 } : {}),
     ...(mends('clip_sample') ? { clip_sample: false } : {}),
   }
-}
-
-/** diffusers' get_timesteps, in its own arithmetic (doubles). */
-export function skippedSteps(steps: number, strength: number, slicing: ScheduleRules['slicing']): number {
-  if (slicing === 'floor-start') return Math.trunc(Math.max(steps - Math.min(steps * strength, steps), 0))
-  if (slicing === 'floor-kept') return Math.max(steps - Math.min(Math.trunc(steps * strength), steps), 0)
-  return 0
 }
 
 /**

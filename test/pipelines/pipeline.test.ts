@@ -132,6 +132,15 @@ describe('image-to-image', () => {
     })
   })
 
+  test('an LCM model takes strength through its own scheduler alone', async () => {
+    const lcm = openPipeline(modelPath('lcm-tiny'))
+    await lcm.loadDenoiser({ withVaeEncoder: true })
+    await expect(lcm.generate([request({ initImage, denoiseStrength: 0.5 })])).rejects.toMatchObject({
+      code: 'E_SCHEDULER_UNSUITED',
+    })
+    await lcm.dispose()
+  })
+
   test('a picture of the wrong size fails its stage', async () => {
     await expect(one({ initImage: initImage.subarray(3), denoiseStrength: 0.5 })).rejects.toMatchObject({
       stage: 'image encode',
