@@ -70,6 +70,8 @@ export async function createModelSession(path: string, options: ModelSessionOpti
     session = await InferenceSession.create(path, {
       executionProviders: [executionProvider(provider)],
       graphOptimizationLevel: 'all',
+      // Sizes differ from unit to unit: a memory plan per shape would hold a second copy of all activations.
+      enableMemPattern: false,
       // What ONNX Runtime would print to stderr is in the error that it throws.
       logSeverityLevel: 4,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
