@@ -28,44 +28,6 @@ export function timingOf(stepsMs: readonly number[], finalMs: number): Timing {
   return { stepDurations }
 }
 
-/**
- * Measures steps on a clock that is given to it: `lap()` closes a step, `exclude(ms)` takes out time that was
- * not the picture's own (previews, uploads).
- */
-export interface StepTimer {
-  /** Closes the step at hand and returns its duration in milliseconds. */
-  lap(): number
-  /** Leaves out time spent inside the step at hand. */
-  exclude(durationMs: number): void
-  /** Closes the final stretch. */
-  finish(): Timing
-}
-
-/** @param now a monotonic clock in milliseconds, such as `performance.now` */
-export function createStepTimer(now: () => number): StepTimer {
-  const steps: number[] = []
-  let mark = now()
-  let excluded = 0
-  const close = () => {
-    const time = now()
-    const durationMs = Math.max(0, time - mark - excluded)
-    mark = time
-    excluded = 0
-    return durationMs
-  }
-  return {
-    lap() {
-      const durationMs = close()
-      steps.push(durationMs)
-      return durationMs
-    },
-    exclude(durationMs) {
-      excluded += durationMs
-    },
-    finish: () => timingOf(steps, close()),
-  }
-}
-
 /** The bytes of `timing.json`: exactly `{"stepDurations":{"1":1000,…,"final":1000}}`. */
 export function encodeTiming(timing: Timing): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ stepDurations: timing.stepDurations }))

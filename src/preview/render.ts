@@ -1,14 +1,13 @@
 /** One preview: latents in, a picture out, by whichever method the unit asks for. */
 import { messageOf, PregenError } from '../errors.ts'
+import type { PreviewSettings } from '../plan/unit.ts'
 import type { DecodeLatents } from './decoder.ts'
 import { enlarge } from './enlarge.ts'
 import { checkChannels, type LatentRgbFactors, latentSize, latentsToRgb } from './latent-rgb.ts'
-import type { ResolvedPreviewMethod } from './resolve.ts'
 import { imageOfTensor, notFinite, type RgbImage } from './rgb-image.ts'
 
 export interface PreviewRendererOptions {
-  /** A unit's `PreviewSettings` fit. */
-  readonly settings: { readonly method: ResolvedPreviewMethod; readonly size: 'latent' | 'image' }
+  readonly settings: Pick<PreviewSettings, 'method' | 'size'>
   /** Latent channels of the model. */
   readonly channels: number
   /** For `latent2rgb`. */

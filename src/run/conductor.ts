@@ -29,8 +29,7 @@ export async function conductRun(
   options: RunOptions,
   emit: EmitRunEvent,
 ): Promise<RunSummary> {
-  const startedAt = performance.now()
-  const { layout } = prepared
+  const { layout, startedAt } = prepared
   await openOutputFolder(layout.out)
   // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
   const lost = new AbortController()

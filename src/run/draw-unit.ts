@@ -3,8 +3,6 @@ import { join } from 'node:path'
 import { generationParameters } from '../artifacts/png.ts'
 import { createVariantWriter } from '../artifacts/variant-writer.ts'
 import { messageOf, PregenError } from '../errors.ts'
-import type { LatentRgbFactors } from '../preview/latent-rgb.ts'
-import { chooseFactors, readPreviewJson } from '../preview/preview-json.ts'
 import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.ts'
 import { createAsset } from './asset.ts'
 import type { DrawContext } from './draw-context.ts'
@@ -12,6 +10,7 @@ import { writeFaultsOf } from './faults.ts'
 import { createLiveFile } from './live-file.ts'
 import type { Generated, Job, JobPreviews, WireError } from './messages.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
+import { factorsOf } from './preview-factors.ts'
 import { promptJobOf } from './prompt-key.ts'
 import { createUnitOutput, type UnitOutput } from './unit-output.ts'
 
@@ -92,15 +91,6 @@ async function rendererOf(
         : undefined,
     width: unit.width,
     height: unit.height,
-  })
-}
-
-async function factorsOf({ folder, facts }: PreparedModel): Promise<LatentRgbFactors> {
-  return chooseFactors({
-    family: facts.family,
-    latentChannels: facts.latentChannels,
-    folderFactors: await readPreviewJson(folder.path),
-    vaeScalingFactor: folder.vae.scalingFactor,
   })
 }
 

@@ -18,12 +18,14 @@ import { parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.
 import { type Unit, unitName } from '../plan/unit.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, SheetUnit } from './prepared.ts'
+import { findFactorFaults } from './preview-factors.ts'
 
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
 export const RENDER_VERSION = 1
 
 /** @throws PregenErrors with every fault that was found, PregenError for a bad flag */
 export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
+  const startedAt = performance.now()
   const { env, versionId, embeddedModels } = options
   const shard = shardOf(options)
   const sheet = await readCueSheet(options.sheetPath, { env, versionId, embeddedModels })
@@ -34,6 +36,8 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   // Shards are dealt from the whole list, so that they stay disjoint under --cue and the like.
   const selected = new Set(selectUnits(all, { cue, variant, program }))
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
+  const factorFaults = await findFactorFaults(units, models)
+  if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
   const images = await checkInitImages(units, options.allowPrivateUrls)
 
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
@@ -53,6 +57,7 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
     return { unit, index: indexOf.get(unit) ?? -1, key, digest: digestOfParts(parts), parts }
   })
   return {
+    startedAt,
     sheet,
     version: sheet.version,
     layout,

@@ -40,6 +40,8 @@ export interface PrepareWarning {
 }
 
 export interface PreparedRun {
+  /** `performance.now()` before anything was read: a run's wall time counts from here. */
+  readonly startedAt: number
   readonly sheet: CueSheet
   readonly version: string
   readonly layout: Layout

@@ -1,12 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  createStepTimer,
-  encodeTiming,
-  parseTiming,
-  timingOf,
-  timingSteps,
-} from '../../src/artifacts/timing.ts'
+import { encodeTiming, parseTiming, timingOf, timingSteps } from '../../src/artifacts/timing.ts'
 
 const text = (timing: Parameters<typeof encodeTiming>[0]) => new TextDecoder().decode(encodeTiming(timing))
 
@@ -43,18 +37,6 @@ describe('timing.json', () => {
   it('refuses durations that no clock gives', () => {
     expect(() => timingOf([-1], 0)).toThrow(/step 1/)
     expect(() => timingOf([1], Number.NaN)).toThrow(/final/)
-  })
-
-  it('measures laps on a given clock and leaves out what is not the picture’s own', () => {
-    let now = 5000
-    const timer = createStepTimer(() => now)
-    now += 100
-    expect(timer.lap()).toBe(100)
-    now += 250
-    timer.exclude(50)
-    expect(timer.lap()).toBe(200)
-    now += 30
-    expect(timer.finish()).toEqual({ stepDurations: { '1': 100, '2': 200, final: 30 } })
   })
 
   it.each([
