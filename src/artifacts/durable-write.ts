@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 
 /** The part of a file system that writing needs; tests put one with a quota in its place. */
@@ -158,10 +158,4 @@ export function writeError(path: string, error: unknown): PregenError {
     cause: error,
     exitCode: 3,
   })
-}
-
-/** `ENOENT` and its kin, where an error carries one. */
-export function errorCode(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
 }

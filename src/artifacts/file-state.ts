@@ -1,9 +1,10 @@
 /** Whether files still are what the ledger says: trusted while size and mtime stand still, re-hashed when not. */
+
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from './durable-write.ts'
+import { errorCode } from '../errors.ts'
 import { isVariantFileName } from './layout.ts'
 import type { LedgerFile } from './ledger.ts'
 

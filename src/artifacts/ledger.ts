@@ -4,9 +4,9 @@
  */
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import type { DigestParts } from '../plan/digest.ts'
-import { errorCode, syncFolder, writeError, writeFileDurably } from './durable-write.ts'
+import { syncFolder, writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 import type { ManifestAsset } from './manifest.ts'
 

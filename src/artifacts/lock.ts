@@ -18,8 +18,8 @@ import {
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf, PregenError } from '../errors.ts'
-import { errorCode, writeError } from './durable-write.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { writeError } from './durable-write.ts'
 
 export interface LockHolder {
   readonly host: string

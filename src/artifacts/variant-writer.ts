@@ -1,13 +1,9 @@
 /** Writes one variant's folder so that `timing.json` never stands beside anything but its own, whole set. */
+
 import { stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  errorCode,
-  syncFolder,
-  type WritableFileSystem,
-  writeError,
-  writeFileDurably,
-} from './durable-write.ts'
+import { errorCode } from '../errors.ts'
+import { syncFolder, type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 import { hashBytes, listVariantFiles } from './file-state.ts'
 import {

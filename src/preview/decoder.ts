@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkChannels, latentSize } from './latent-rgb.ts'
 
@@ -72,7 +72,7 @@ export async function readPreviewDecoderConfig(folder: string): Promise<PreviewD
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return TINY_DECODER_DEFAULTS
+    if (errorCode(error) === 'ENOENT') return TINY_DECODER_DEFAULTS
     throw new PregenError('E_PREVIEW_DECODER', `${file} cannot be read: ${messageOf(error)}.`, {
       cause: error,
     })

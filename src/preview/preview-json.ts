@@ -1,7 +1,7 @@
 /** `preview.json`: a model folder's own latent2rgb factors, as `pregen models calibrate` writes them. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { checkChannels, type LatentRgbFactors } from './latent-rgb.ts'
 import { publishedFactors } from './published-factors.ts'
 
@@ -70,7 +70,7 @@ export async function readPreviewJson(folder: string): Promise<LatentRgbFactors 
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    if (errorCode(error) === 'ENOENT') return null
     throw new PregenError('E_PREVIEW_JSON', `${file} cannot be read: ${messageOf(error)}.`, { cause: error })
   }
   return parsePreviewJson(text, file)

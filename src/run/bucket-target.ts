@@ -8,7 +8,7 @@ import { writeFileDurably } from '../artifacts/durable-write.ts'
 import { createStateLayout } from '../artifacts/layout.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
-import { PregenError } from '../errors.ts'
+import { errorCode, PregenError } from '../errors.ts'
 
 const pathOf = (out: string) => join(createStateLayout(out).folder, 'storage.json')
 
@@ -45,7 +45,7 @@ async function recallBucket(out: string): Promise<SheetStorage | null> {
     const value: unknown = JSON.parse(await readFile(pathOf(out), 'utf8'))
     if (isStorage(value)) return value
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    if (errorCode(error) === 'ENOENT') return null
     if (!(error instanceof SyntaxError)) throw error
   }
   throw new PregenError('E_NO_BUCKET', `${pathOf(out)} cannot be understood.`, {

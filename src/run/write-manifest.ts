@@ -5,6 +5,7 @@ import { writeFileDurably } from '../artifacts/durable-write.ts'
 import type { FaultHook } from '../artifacts/faults.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts/manifest.ts'
+import { errorCode } from '../errors.ts'
 import { assetUrls } from './asset.ts'
 import type { PreparedRun } from './prepared.ts'
 
@@ -48,7 +49,7 @@ async function holds(path: string, bytes: Uint8Array): Promise<boolean> {
   try {
     return Buffer.compare(await readFile(path), bytes) === 0
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    if (errorCode(error) === 'ENOENT') return false
     throw error
   }
 }

@@ -1,8 +1,10 @@
 /** A folder as a store: a mounted share, or a second disk. Objects are written as durably as pregen's own files. */
+
 import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { errorCode, isTemporaryName, writeFileDurably } from '../artifacts/durable-write.ts'
+import { isTemporaryName, writeFileDurably } from '../artifacts/durable-write.ts'
 import { makeFolderInside, openOutputFolder, pathOfKey } from '../artifacts/layout.ts'
+import { errorCode } from '../errors.ts'
 import { compareKeys } from './memory.ts'
 import type { Storage, StoredObject } from './storage.ts'
 

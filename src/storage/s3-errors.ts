@@ -1,6 +1,5 @@
 /** What can go wrong with a bucket, as one clear message each; and which of it another attempt may mend. */
-import { errorCode } from '../artifacts/durable-write.ts'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { redact } from './redact.ts'
 import { AttemptTimeout, RetriesExhausted } from './retry.ts'
 

@@ -1,12 +1,11 @@
 /** A finished output folder, read back: its variants as they stand on disk and as the ledger knows them. */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from '../artifacts/durable-write.ts'
 import { hashFile, inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
 import { compareVariantFiles, FINAL_NAME, MANIFEST_NAME, stepName, TIMING_NAME } from '../artifacts/layout.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
 import { parseTiming, timingSteps } from '../artifacts/timing.ts'
-import { messageOf } from '../errors.ts'
+import { errorCode, messageOf } from '../errors.ts'
 
 export interface TreeProblem {
   /** Key of the file or folder. */

@@ -1,7 +1,7 @@
 /** `pregen init`: a sheet to start from. */
 import { open } from 'node:fs/promises'
 import { starterSheet } from '../../cue-sheet/starter.ts'
-import { PregenError } from '../../errors.ts'
+import { errorCode, PregenError } from '../../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 
 /** @throws PregenError `E_FILE_EXISTS` for a file that is there, unless `--force` */
@@ -14,7 +14,7 @@ export async function initCommand(file: string, flags: { readonly force?: boolea
       await handle.close()
     }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
+    if (errorCode(error) === 'EEXIST') {
       throw new PregenError('E_FILE_EXISTS', `${file} is there already.`, {
         help: 'Give another name, or --force to replace it.',
         cause: error,

@@ -1,4 +1,5 @@
 /** `pregen run`: prepare, conduct, report. */
+import { errorCode } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
@@ -56,5 +57,5 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
 }
 
 function isCancellation(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'E_CANCELLED'
+  return errorCode(error) === 'E_CANCELLED'
 }
