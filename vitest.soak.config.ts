@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** The promises of docs/reliability.md with their full counts: hours of faults, half an hour of clock. */
+/** The promises about faults with their full counts; `npm test` runs the same functions with small ones. */
 export default defineConfig({
   test: {
     include: ['test/soak/**/*.soak.ts'],
