@@ -1,7 +1,8 @@
 """Sharpens the decoder for the latents as they are: the encoder, and so the denoiser, stay untouched.
 
-Whole pictures, latents from WORK/latents.npy with a little noise, as a denoiser leaves some. Updates
-WORK/vae-folded.pt when it ends or with every checkpoint; resumes from it (the optimizer starts afresh).
+Whole pictures. Half of the latents come from WORK/latents.npy with a little noise; the other half were noised and
+restored by the denoiser in one step, so that the decoder learns to straighten what the denoiser leaves uneven.
+Rewrites WORK/vae-folded.pt when it ends; a second run goes on from there.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from data import HELD_OUT, load_pictures, to_tensor
+from denoiser import TextToLatent
 from encode_latents import SCALING, SHIFT
 from muon import Muon, split
 from train_classifier import load_classifier
@@ -37,6 +39,10 @@ def work(rank, args):
     vae.encoder.requires_grad_(False)
     average = copy.deepcopy(vae).requires_grad_(False)
     params = list(vae.decoder.parameters())
+    denoiser, tokens = None, np.load(args.work / "tokens.npy", mmap_mode="r")
+    if (args.work / args.denoiser).exists():
+        denoiser = TextToLatent(int(tokens[0].max()) + 1).eval().requires_grad_(False)
+        denoiser.load_state_dict(torch.load(args.work / args.denoiser, weights_only=True)["ema"])
     optimizer = Muon(*split(vae.decoder.named_parameters()), lr=args.lr, other_lr=1e-3)
     if rank == 0:
         print(f"before: {psnr(vae, pictures[train : train + 200]):.2f} dB", flush=True)
@@ -53,7 +59,15 @@ def work(rank, args):
         picks = np.sort(rng.choice(train, args.batch, replace=False))
         x = to_tensor(pictures[picks]).contiguous()
         z = torch.from_numpy(np.ascontiguousarray(latents[picks])).float()
-        z = z + torch.randn_like(z) * 0.03
+        if denoiser is not None and rng.random() < 0.5:
+            sigma = torch.rand(len(z)) * 0.35 + 0.05
+            s = sigma[:, None, None, None]
+            noised = (1 - s) * z + s * torch.randn_like(z)
+            words = torch.from_numpy(tokens[picks, rng.integers(tokens.shape[1])].astype(np.int64))
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                z = noised - s * denoiser(noised, sigma, words, 256)[0].float()
+        else:
+            z = z + torch.randn_like(z) * 0.03
         with torch.autocast("cpu", torch.bfloat16):
             y = vae.decoder(z / SCALING + SHIFT).float()
             maps, goals = classifier.features(y)[:3], classifier.features(x)[:3]
@@ -87,10 +101,11 @@ def work(rank, args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build"))
+    parser.add_argument("--denoiser", default="denoiser.pt")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--lr", type=float, default=0.006)
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--port", type=int, default=29513)
     args = parser.parse_args()

@@ -1,7 +1,8 @@
 """Fits both ways of looking at latents cheaply: a linear map to RGB, and a tiny decoder.
 
 Writes WORK/preview.json ({"factors": 16 x 3, "bias": 3}: model-space latents to RGB in [-1, 1] at latent size)
-and WORK/preview-decoder.pt. The target is what the autoencoder itself makes of the latents.
+and WORK/preview-decoder.pt. The linear map is fitted to what the autoencoder makes of the latents, the tiny decoder to
+the pictures themselves, which is the same but quicker to come by; both are measured against the autoencoder.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from data import HELD_OUT
+from data import HELD_OUT, load_pictures, to_tensor
 from encode_latents import SCALING, SHIFT
 from muon import Muon, split
 from torch import nn
@@ -59,20 +60,22 @@ def main():
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     latents = np.load(args.work / "latents.npy", mmap_mode="r")
+    pictures = load_pictures(args.work)
     train = len(latents) - HELD_OUT
     vae = make_vae().eval().requires_grad_(False)
     vae.load_state_dict(torch.load(args.work / "vae-folded.pt", weights_only=True))
 
     def decode(z):
         with torch.no_grad():
-            return vae.decoder(z / SCALING + SHIFT).clamp(-1, 1)
+            parts = [vae.decoder(part / SCALING + SHIFT).clamp(-1, 1) for part in z.split(20)]
+            return torch.cat(parts)
 
     def sample(picks):
         z = torch.from_numpy(latents[np.sort(picks)]).float()
         return z, decode(z)
 
     # The linear map: least squares against the decoded picture, averaged down to the latents' size.
-    z, picture = sample(rng.choice(train, 600, replace=False))
+    z, picture = sample(rng.choice(train, 400, replace=False))
     small = F.avg_pool2d(picture, 8).permute(0, 2, 3, 1).reshape(-1, 3)
     rows = torch.cat([z.permute(0, 2, 3, 1).reshape(-1, 16), torch.ones(len(small), 1)], 1)
     solution = torch.linalg.lstsq(rows.double(), small.double()).solution.float()
@@ -89,7 +92,8 @@ def main():
     while (progress := (time.time() - began) / (args.minutes * 60)) < 1:
         for group in optimizer.param_groups:
             group["scale"] = min(1, (step + 1) / 30) * (1 - progress) + 0.002
-        z, picture = sample(rng.integers(0, train, 8))
+        picks = np.sort(rng.integers(0, train, 8))
+        z, picture = torch.from_numpy(latents[picks]).float(), to_tensor(pictures[picks])
         with torch.autocast("cpu", torch.bfloat16):
             guess = decoder(z).float()
         loss = (guess - picture).abs().mean() + (guess - picture).square().mean()
