@@ -58,6 +58,8 @@ export interface Ledger extends LedgerContent {
   readonly path: string
   /** Records a finished unit; on disk for good when it resolves. */
   recordUnit(key: string, unit: LedgerUnit): Promise<void>
+  /** Renews what is known of a unit's files. Not synced: what a power cut takes away is found out again. */
+  renewUnit(key: string, unit: LedgerUnit): Promise<void>
   /** Forgets a unit before its files are touched, so that half-replaced files are never taken for whole. */
   forgetUnit(key: string): Promise<void>
   /** Records confirmed objects of one folder key. Not synced: what a power cut takes away is sent again. */
@@ -174,6 +176,7 @@ function createLedger(path: string, handle: FileHandle, state: ReadState, faults
     sent: state.sent,
     damagedLines: state.damagedLines,
     recordUnit: (key, unit) => append({ type: 'unit', key, unit }, true),
+    renewUnit: (key, unit) => append({ type: 'unit', key, unit }, false),
     async forgetUnit(key) {
       if (state.units.has(key)) await append({ type: 'unit', key, unit: null }, true)
     },

@@ -13,6 +13,8 @@ const PROVIDERS = ['auto', 'cuda', 'webgpu', 'dml', 'coreml', 'cpu']
 
 /** @returns the exit code; never throws */
 export async function main(argv: readonly string[]): Promise<number> {
+  // A reader that left (`| head`) must not cost a night's run: what it no longer reads is dropped.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreBrokenPipe)
   const outcome: { exitCode: number } = { exitCode: EXIT.ok }
   const program = createProgram(outcome)
   try {
@@ -22,6 +24,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage
     return reportError(thrown, (text) => void process.stderr.write(text))
   }
+}
+
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }
 
 function createProgram(outcome: { exitCode: number }): Command {

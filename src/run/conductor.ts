@@ -121,7 +121,7 @@ async function recordTouched(decisions: readonly Decision[], ledger: Ledger): Pr
     if (!recorded || refreshed.length === 0) continue
     const renewed = new Map(refreshed.map((file) => [file.name, file]))
     const files = recorded.files.map((file) => renewed.get(file.name) ?? file)
-    await ledger.recordUnit(entry.key, { ...recorded, files })
+    await ledger.renewUnit(entry.key, { ...recorded, files })
   }
 }
 

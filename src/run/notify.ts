@@ -1,4 +1,6 @@
 /** The sheet's `callback`: tells another program what is whole. Whatever becomes of it, the run is not touched. */
+
+import pLimit from 'p-limit'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import type { SheetCallback } from '../cue-sheet/sheet.ts'
 import { postJson } from '../net/post-json.ts'
@@ -35,13 +37,18 @@ export interface NotifierOptions {
   readonly signal: AbortSignal
 }
 
+// A receiver that is slow must not be asked by a thousand units at once.
+const POSTS_AT_ONCE = 4
+
 const RETRY = { attempts: 5, timeoutMs: 10_000, baseDelayMs: 500, maxDelayMs: 8000 } as const
 
 export function createNotifier({ callback, secret, allowPrivate, emit, signal }: NotifierOptions): Notifier {
+  const limit = pLimit(POSTS_AT_ONCE)
   return {
     async post(jobId, status, assets) {
       const body = callbackBody(callback.jobId ?? jobId, status, assets)
-      const result = await postJson(callback.url, body, { ...RETRY, secret, allowPrivate, signal })
+      const options = { ...RETRY, secret, allowPrivate, signal }
+      const result = await limit(() => postJson(callback.url, body, options))
       if (result.ok) return
       const message = `The callback was not delivered in ${result.attempts} attempts: ${result.reason}.`
       emit({ type: 'warning', code: 'W_CALLBACK_FAILED', message })
