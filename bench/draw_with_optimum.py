@@ -18,7 +18,7 @@ args = parser.parse_args()
 
 started = time.perf_counter()
 pipeline = ORTStableDiffusion3Pipeline.from_pretrained(
-    args.model, provider="CPUExecutionProvider", text_encoder_3=None, tokenizer_3=None
+    args.model, text_encoder_3=None, tokenizer_3=None
 )
 pipeline.set_progress_bar_config(disable=True)
 loaded = time.perf_counter()
