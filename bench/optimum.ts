@@ -62,7 +62,13 @@ function drawWithPregen(folder: string): Timing {
 }
 
 function drawWithOptimum(folder: string): Timing {
-  const args = [join(root, 'bench/draw_with_optimum.py'), '--model', join(root, 'models/backdrop'), '--out', folder]
+  const args = [
+    join(root, 'bench/draw_with_optimum.py'),
+    '--model',
+    join(root, 'models/backdrop'),
+    '--out',
+    folder,
+  ]
   const shape = ['--size', `${size}`, '--steps', `${steps}`, '--pictures', `${pictures}`]
   const { text, processMs } = timed(() =>
     execFileSync(values.python, [...args, ...shape], {

@@ -149,6 +149,7 @@ describe('input that is refused', () => {
     ['a tab', sheetOf('seeds: [1]', '\tx: 1'), 'bad.yaml:7:1'],
     ['a number as an id', sheetOf('variants: { 001: { seed: 1 } }'), 'bad.yaml:6:', '"001"'],
     ['no steps', sheetOf('seeds: [1], steps: 0'), 'bad.yaml:6:', 'steps'],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the sheet's own placeholder
     ['an unset variable', sheetOf('seeds: [1], negative_prompt: "${NOT_SET_ANYWHERE}"'), 'NOT_SET_ANYWHERE'],
     ['an odd width', sheetOf('seeds: [1], width: 65'), 'bad.yaml:6:', '65'],
     ['a missing image', sheetOf('seeds: [1], image: none.png, denoise_strength: 0.5'), 'E_IMAGE_MISSING'],
