@@ -1,6 +1,6 @@
 /** The one impure part of this room: bytes of a sheet from disk. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { parseCueSheet } from './parse.ts'
 import { MAX_SHEET_BYTES } from './scan.ts'
@@ -48,7 +48,7 @@ function folderError(path: string): PregenError {
 
 function readError(path: string, error: unknown): PregenError {
   if (error instanceof PregenError) return error
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = errorCode(error)
   const location = { file: path }
   if (code === 'EISDIR') return folderError(path)
   if (code === 'ENOENT' || code === 'ENOTDIR') {

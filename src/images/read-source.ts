@@ -1,7 +1,7 @@
 /** Bytes of an init image, from a file or over https. */
 
 import { readFile, stat } from 'node:fs/promises'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { fetchHttps } from '../net/fetch-https.ts'
 import { redactUrl } from '../net/redact-url.ts'
 
@@ -69,7 +69,7 @@ async function readImageFile(path: string, maxBytes: number): Promise<Buffer> {
     return await readFile(path)
   } catch (cause) {
     if (cause instanceof PregenError) throw cause
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    const code = errorCode(cause)
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new PregenError('E_IMAGE_MISSING', `There is no file "${path}".`, {
         help: 'Paths are relative to the sheet.',

@@ -5,7 +5,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 
 export type JsonObject = { readonly [key: string]: unknown }
 
@@ -77,7 +77,7 @@ export async function readTextFile(file: string): Promise<string | null> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    const code = errorCode(cause)
     if (code === 'ENOENT' || code === 'ENOTDIR') return null
     throw new PregenError('E_TOKENIZER_UNREADABLE', `The file cannot be read: ${messageOf(cause)}`, {
       help: 'Check the permissions, and that it is a file.',
