@@ -12,12 +12,22 @@ import { errorCode, PregenError } from '../errors.ts'
 
 const pathOf = (out: string) => join(createStateLayout(out).folder, 'storage.json')
 
-/** Leaves the sheet's storage beside the ledger; without one, what an earlier run left stays. */
-export async function rememberBucket(out: string, storage: SheetStorage | null): Promise<void> {
+/**
+ * Leaves the sheet's storage beside the ledger; without one, what an earlier run left stays.
+ * @param shard `2/5` where the run is one of several: the bucket's manifest is then not this folder's alone
+ */
+export async function rememberBucket(
+  out: string,
+  storage: SheetStorage | null,
+  shard: string | null = null,
+): Promise<void> {
   if (storage === null) return
   const path = pathOf(out)
   await mkdir(dirname(path), { recursive: true })
-  await writeFileDurably(path, Buffer.from(`${JSON.stringify(storage, null, 2)}\n`))
+  await writeFileDurably(
+    path,
+    Buffer.from(`${JSON.stringify(shard === null ? storage : { ...storage, shard }, null, 2)}\n`),
+  )
 }
 
 /**
@@ -38,6 +48,12 @@ export async function findBucket(
   throw new PregenError('E_NO_BUCKET', `No bucket is known for ${out}.`, {
     help: 'Name the sheet with --sheet; its `storage` says which bucket (docs/storage.md).',
   })
+}
+
+/** Whether the folder's last run was a shard. */
+export async function isShardFolder(out: string): Promise<boolean> {
+  const recalled = await recallBucket(out)
+  return recalled !== null && 'shard' in recalled
 }
 
 async function recallBucket(out: string): Promise<SheetStorage | null> {

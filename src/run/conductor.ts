@@ -9,7 +9,7 @@ import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { acquireLock } from '../artifacts/lock.ts'
 import { PregenError } from '../errors.ts'
 import { rememberBucket } from './bucket-target.ts'
-import { createCallbacks } from './callbacks.ts'
+import { checkCallbackTarget, createCallbacks } from './callbacks.ts'
 import { type Decision, decideUnits } from './decide.ts'
 import { drawAll } from './draw-all.ts'
 import type { EmitRunEvent } from './events.ts'
@@ -39,7 +39,7 @@ export async function conductRun(
     // Only now, with the lock held, is a temporary file certainly nobody's.
     await sweepTemporaryFiles(layout.out)
     await rm(layout.state.liveFolder, { recursive: true, force: true })
-    await rememberBucket(layout.out, prepared.sheet.storage)
+    await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard)
     const faults = createFaults(options.faults)
     const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(faults) })
     try {
@@ -68,10 +68,12 @@ async function runPlanned(
   announce(prepared, decisions, toRun, emit)
   await recordTouched(decisions, ledger)
 
+  await checkCallbackTarget(prepared, options)
   const sender = await createSender(prepared, options, ledger, decisions, emit)
   const callbacks = createCallbacks(prepared, options, emit)
   try {
-    sender.sendKept(decisions.filter(({ action }) => action === 'skip'))
+    const kept = decisions.filter(({ action }) => action === 'skip')
+    sender.sendKept(kept, (sent, asset) => callbacks.unitSent(sent, asset, true))
     if (toRun.length > 0)
       await drawAll({ prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally })
     lost.throwIfAborted()
@@ -88,6 +90,7 @@ async function runPlanned(
     emit({ type: 'run-finished', ...summary })
     return summary
   } finally {
+    callbacks.close()
     await sender.close()
   }
 }

@@ -4,6 +4,7 @@ import { openLedger } from '../artifacts/ledger.ts'
 import { acquireLock } from '../artifacts/lock.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
 import type { UploadTreeResult } from '../storage/upload-tree.ts'
+import { isShardFolder } from './bucket-target.ts'
 import type { EmitRunEvent } from './events.ts'
 import { openBucket, proveBucket } from './open-bucket.ts'
 
@@ -30,7 +31,8 @@ export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResu
       const storage = await openBucket(settings, concurrency)
       await proveBucket(storage, emit)
       try {
-        return await uploadTree({ out, storage, ledger, emit, concurrency, verifyRemote, signal })
+        const isShard = await isShardFolder(out)
+        return await uploadTree({ out, storage, ledger, emit, concurrency, verifyRemote, isShard, signal })
       } finally {
         await storage.close()
       }

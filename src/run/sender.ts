@@ -1,6 +1,6 @@
 /** A run's way to its bucket; without one (no `storage`, or `--dry-run`) a sender that sends nothing. */
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
-import { PregenError } from '../errors.ts'
+import type { ManifestAsset } from '../artifacts/manifest.ts'
 import { unitName } from '../plan/unit.ts'
 import type { UploadSummary } from '../storage/uploader.ts'
 import type { Decision } from './decide.ts'
@@ -8,7 +8,6 @@ import type { EmitRunEvent } from './events.ts'
 import { openBucket, proveBucket } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun } from './prepared.ts'
-import { mergeRemoteManifest } from './remote-manifest.ts'
 import type { WrittenManifest } from './write-manifest.ts'
 
 // CI systems grant seven seconds after a cancel; the rest of the way out needs some of them.
@@ -17,8 +16,14 @@ const CANCELLED_DRAIN_MS = 4000
 export interface Sender {
   /** Queues a finished unit's files; resolves when all are confirmed (true) or not (false), and never rejects. */
   readonly send: (key: string, files: readonly LedgerFile[]) => Promise<boolean>
-  /** Queues what earlier runs made; what the bucket has already costs nothing. */
-  readonly sendKept: (kept: readonly Decision[]) => void
+  /**
+   * Queues what earlier runs made; what the bucket has already costs nothing.
+   * @param onSend called for each unit that the ledger does not know to be there, with what `send` gives
+   */
+  readonly sendKept: (
+    kept: readonly Decision[],
+    onSend: (sent: Promise<boolean>, asset: ManifestAsset) => void,
+  ) => void
   /** Waits for the uploads, then sends the manifest. After an abort, then or later, only what is on its way. */
   readonly finish: (
     manifest: WrittenManifest,
@@ -48,7 +53,10 @@ export async function createSender(
 ): Promise<Sender> {
   const { layout, sheet } = prepared
   if (sheet.storage === null || options.dryRun) return NO_BUCKET
-  const { createUploader } = await import('../storage/uploader.ts')
+  const [{ createUploader }, { sendSharedManifest }] = await Promise.all([
+    import('../storage/uploader.ts'),
+    import('../storage/shared-manifest.ts'),
+  ])
   const settings = sheet.storage
   const concurrency = options.concurrency ?? settings.concurrency
   const storage = await openBucket(settings, concurrency)
@@ -78,25 +86,19 @@ export async function createSender(
     return uploader.add({ key, folder, files })
   }
 
-  const readMerged = async (ours: Uint8Array): Promise<Uint8Array | null> => {
-    const key = layout.manifestKey
-    try {
-      return await mergeRemoteManifest(storage, key, ours, isPlanned)
-    } catch (error) {
-      if (!(error instanceof PregenError)) throw error
-      emit({ type: 'upload-failed', key, attempts: 0, message: error.message })
-      return null
-    }
-  }
   let isDrained = false
 
   return {
     send,
-    sendKept(kept) {
-      for (const { entry } of kept) {
-        const recorded = ledger.units.get(entry.key)
+    sendKept(kept, onSend) {
+      for (const decision of kept) {
+        const { key } = decision.entry
+        const recorded = ledger.units.get(key)
+        if (!recorded) continue
+        const wasSent = isSent(decision, ledger, storage.description)
         // Failures are counted and told by the uploader itself.
-        if (recorded) void send(entry.key, recorded.files)
+        const sent = send(key, recorded.files)
+        if (!wasSent && recorded.asset) onSend(sent, recorded.asset)
       }
     },
     async finish({ bytes, assets }, signal) {
@@ -111,11 +113,9 @@ export async function createSender(
         const own = await uploader.drain()
         const isWhole = own.failures.length === 0 && own.pending === 0
         if (!isSharded || !isWhole || !isWanted()) return countsOf(own)
-        // Read as late as can be: what another shard adds in between would be lost.
-        const merged = await readMerged(bytes)
-        if (merged === null) return { uploaded: own.uploaded, failed: 1 }
-        uploader.setManifest(key, merged)
-        return countsOf(await uploader.drain())
+        const shared = { storage, ledger, key, ours: bytes, isPlanned, emit, signal: giveUp.signal }
+        const { uploaded, failure } = await sendSharedManifest(shared)
+        return { uploaded: own.uploaded + uploaded, failed: failure ? 1 : 0 }
       } finally {
         isDrained = true
         signal.removeEventListener('abort', giveUpSoon)

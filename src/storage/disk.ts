@@ -3,6 +3,7 @@
 import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { isTemporaryName, writeFileDurably } from '../artifacts/durable-write.ts'
+import { hashBytes } from '../artifacts/file-state.ts'
 import { makeFolderInside, openOutputFolder, pathOfKey } from '../artifacts/layout.ts'
 import { errorCode } from '../errors.ts'
 import { compareKeys } from './memory.ts'
@@ -19,24 +20,37 @@ export function createDiskStorage(folder: string): Storage {
       throw error
     }
   }
+  const put: Storage['put'] = async ({ key, body }, { signal } = {}) => {
+    signal?.throwIfAborted()
+    const path = pathOfKey(root, key)
+    await openOutputFolder(root)
+    await makeFolderInside(root, dirname(path))
+    await writeFileDurably(path, body)
+    return { etag: null, attempts: 1 }
+  }
+  const read: Storage['read'] = (key) =>
+    readOrNull(async () => {
+      const body = Uint8Array.from(await readFile(pathOfKey(root, key)))
+      return { body, etag: hashBytes(body) }
+    })
   return {
     kind: 'disk',
     description: root,
-    async put({ key, body }, { signal } = {}) {
-      signal?.throwIfAborted()
-      const path = pathOfKey(root, key)
-      await openOutputFolder(root)
-      await makeFolderInside(root, dirname(path))
-      await writeFileDurably(path, body)
-      return { etag: null, attempts: 1 }
+    put,
+    read,
+    async replace(object, expected, options) {
+      const there = await read(object.key)
+      return (there?.etag ?? null) === expected ? put(object, options) : null
     },
+    // A file system looks and renames in two steps, between which another writer fits.
+    heedsConditions: async () => false,
     head: (key) =>
       readOrNull(async () => {
         const state = await stat(pathOfKey(root, key))
         if (!state.isFile()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' })
         return { key, sizeBytes: state.size, md5: null }
       }),
-    get: (key) => readOrNull(async () => Uint8Array.from(await readFile(pathOfKey(root, key)))),
+    get: async (key) => (await read(key))?.body ?? null,
     async *list(prefix) {
       const objects: StoredObject[] = []
       const walk = async (path: string): Promise<void> => {

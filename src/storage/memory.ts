@@ -9,6 +9,7 @@ export interface MemoryStorage extends Storage {
 }
 
 export interface MemoryObject extends StoredObject {
+  readonly md5: string
   readonly body: Uint8Array
   readonly contentType: string
   readonly cacheControl: string
@@ -18,17 +19,18 @@ export interface MemoryObject extends StoredObject {
 export function createMemoryStorage(options: { keepBodies?: boolean } = {}): MemoryStorage {
   const keepBodies = options.keepBodies ?? true
   const objects = new Map<string, MemoryObject>()
+  const put: Storage['put'] = async ({ key, body, contentType, cacheControl }, { signal } = {}) => {
+    signal?.throwIfAborted()
+    const md5 = createHash('md5').update(body).digest('hex')
+    const kept = keepBodies ? Uint8Array.from(body) : new Uint8Array()
+    objects.set(key, { key, sizeBytes: body.byteLength, md5, body: kept, contentType, cacheControl })
+    return { etag: md5, attempts: 1 }
+  }
   return {
     kind: 'memory',
     description: 'memory',
     objects,
-    async put({ key, body, contentType, cacheControl }, { signal } = {}) {
-      signal?.throwIfAborted()
-      const md5 = createHash('md5').update(body).digest('hex')
-      const kept = keepBodies ? Uint8Array.from(body) : new Uint8Array()
-      objects.set(key, { key, sizeBytes: body.byteLength, md5, body: kept, contentType, cacheControl })
-      return { etag: md5, attempts: 1 }
-    },
+    put,
     async head(key) {
       const object = objects.get(key)
       return object ? { key, sizeBytes: object.sizeBytes, md5: object.md5 } : null
@@ -37,6 +39,15 @@ export function createMemoryStorage(options: { keepBodies?: boolean } = {}): Mem
       const object = objects.get(key)
       return object ? Uint8Array.from(object.body) : null
     },
+    async read(key) {
+      const object = objects.get(key)
+      return object ? { body: Uint8Array.from(object.body), etag: object.md5 } : null
+    },
+    async replace(object, expected, options) {
+      const there = objects.get(object.key)?.md5 ?? null
+      return there === expected ? put(object, options) : null
+    },
+    heedsConditions: async () => true,
     async *list(prefix) {
       for (const key of [...objects.keys()].sort(compareKeys)) {
         const object = objects.get(key)

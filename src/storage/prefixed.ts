@@ -18,6 +18,10 @@ export function prefixStorage(storage: Storage, prefix: string): Storage {
       return found && inner(found)
     },
     get: (key, options) => storage.get(outer(key), options),
+    read: (key, options) => storage.read(outer(key), options),
+    replace: (object, expected, options) =>
+      storage.replace({ ...object, key: outer(object.key) }, expected, options),
+    heedsConditions: (options) => storage.heedsConditions(options),
     async *list(under, options) {
       for await (const object of storage.list(outer(under), options)) yield inner(object)
     },

@@ -1,5 +1,5 @@
 /** What an answer of the store proves. */
-import { UnconfirmedError } from './s3-errors.ts'
+import { UnconfirmedError } from './s3-error-kinds.ts'
 
 /** The ETag of a PUT's answer, or `UnconfirmedError` where it does not prove that these bytes arrived. */
 export function confirm(

@@ -19,6 +19,12 @@ export interface StoredObject {
   readonly md5: string | null
 }
 
+export interface ReadObject {
+  readonly body: Uint8Array
+  /** What `replace` goes by: another content, another ETag. */
+  readonly etag: string
+}
+
 export interface PutResult {
   readonly etag: string | null
   /** PUT requests it took, 1 = at the first try. */
@@ -42,6 +48,16 @@ export interface Storage {
   /** null when there is no such object. */
   head(key: string, options?: CallOptions): Promise<StoredObject | null>
   get(key: string, options?: CallOptions): Promise<Uint8Array | null>
+  /** The object with its ETag; null when there is none. */
+  read(key: string, options?: CallOptions): Promise<ReadObject | null>
+  /**
+   * Stores an object only where what `read` saw still stands, so that no other writer's change is undone.
+   * @param expected the ETag that `read` gave; null: nothing stood there
+   * @returns null where something else stands there by now, and nothing was stored
+   */
+  replace(object: StorageObject, expected: string | null, options?: CallOptions): Promise<PutResult | null>
+  /** Whether `replace` holds against other writers; found out on the store itself, once. */
+  heedsConditions(options?: CallOptions): Promise<boolean>
   /** All objects under a prefix, in key order. */
   list(prefix: string, options?: CallOptions): AsyncIterable<StoredObject>
   delete(key: string, options?: CallOptions): Promise<void>

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseManifest } from '../../src/artifacts/manifest.ts'
 import { createS3Storage } from '../../src/storage/s3.ts'
 import { runCli } from '../support/cli.ts'
+import { startFaultProxy } from '../support/fault-proxy.ts'
 import { type MotoServer, startMoto, TEST_CREDENTIALS } from '../support/moto.ts'
 import {
   BUCKET_ENV,
@@ -70,6 +72,59 @@ describe('promise 13: shards', () => {
     for await (const { key } of bucket.list('foigoi/v1/')) keys.push(key)
     expect(keys.length).toBe(3 + 4 * 5 + 1)
     await bucket.close()
+  }, 600_000)
+
+  it('that end at the same moment lose no line of the one manifest, nor does a later upload of one folder', async () => {
+    const proxy = await startFaultProxy(moto.endpoint)
+    try {
+      const storage = { bucket: 'show', endpoint: proxy.endpoint }
+      const sheet = await writeSheet(
+        scratch.folder,
+        tinySheet({ version: 'race', programs: PROGRAMS, cues: { storm: CUES.storm }, storage }),
+        'race.yaml',
+      )
+      // Neither shard learns what stands there before both have asked; PUTs go to the server one by one.
+      let open: () => void = () => undefined
+      const bothAsked = new Promise<void>((resolve) => {
+        open = resolve
+      })
+      let turn: Promise<unknown> = Promise.resolve()
+      let readers = 0
+      let puts = 0
+      proxy.setHold(({ method, path }) => {
+        if (!path.endsWith('/race/manifest.json')) return
+        if (method === 'PUT') {
+          puts += 1
+          const mine = turn
+          turn = mine.then(() => sleep(50)).then(() => proxy.settled())
+          return mine.then(() => undefined)
+        }
+        readers += 1
+        if (readers === 2) open()
+        return bothAsked
+      })
+      const outs = ['1', '2'].map((part) => join(scratch.folder, `race-${part}`))
+      await Promise.all(
+        outs.map((out, i) => runWhole(sheet, out, ['--shard', `${i + 1}/2`], { env: BUCKET_ENV })),
+      )
+      const bucket = createS3Storage({ ...storage, endpoint: moto.endpoint, credentials: TEST_CREDENTIALS })
+      const lines = async () => {
+        const manifest = Buffer.from((await bucket.get('foigoi/race/manifest.json')) ?? []).toString('utf8')
+        return parseManifest(manifest, 'manifest.json').assets.map(({ variant }) => variant)
+      }
+      expect(await lines()).toEqual(['seed-1', 'seed-2', 'seed-3'])
+      // Both had read nothing, so one PUT was refused and made anew.
+      expect(puts).toBe(3)
+
+      for (const out of outs) {
+        const { code, stderr } = await runCli(['upload', out, '--verify-remote'], { env: BUCKET_ENV })
+        expect([code, stderr]).toEqual([0, expect.stringContaining('0 failed')])
+        expect(await lines()).toEqual(['seed-1', 'seed-2', 'seed-3'])
+      }
+      await bucket.close()
+    } finally {
+      await proxy.stop()
+    }
   }, 600_000)
 
   it.each(['0/4', '5/4', '1/0', 'x'])(

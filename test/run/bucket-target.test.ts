@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { findBucket, rememberBucket } from '../../src/run/bucket-target.ts'
+import { findBucket, isShardFolder, rememberBucket } from '../../src/run/bucket-target.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const STORAGE = {
@@ -21,6 +21,15 @@ describe('the bucket of a tree', () => {
     await rememberBucket(out, STORAGE)
     await rememberBucket(out, null)
     expect(await find(out)).toEqual(JSON.parse(JSON.stringify(STORAGE)))
+  })
+
+  it('remembers whether the folder is a shard of its own', async () => {
+    const out = await temporaryFolder()
+    expect(await isShardFolder(out)).toBe(false)
+    await rememberBucket(out, STORAGE, '2/5')
+    expect([await isShardFolder(out), (await find(out)).bucket]).toEqual([true, 'show'])
+    await rememberBucket(out, STORAGE)
+    expect(await isShardFolder(out)).toBe(false)
   })
 
   it('must be named where no run left one', async () => {

@@ -110,6 +110,30 @@ describe.each(Object.entries(members))('%s storage', (kind, create) => {
     expect(await keysUnder(storage, 'foigoi/list/')).toEqual(sorted)
   })
 
+  it('replaces what was read, and nothing that another has put there since', async () => {
+    const key = 'foigoi/v/shared'
+    expect(await storage.read(key)).toBeNull()
+    expect(await storage.replace(object(key, bytesOf('first')), null)).toMatchObject({ attempts: 1 })
+    expect(await storage.replace(object(key, bytesOf('late')), null)).toBeNull()
+    const first = await storage.read(key)
+    expect(first?.body).toEqual(bytesOf('first'))
+    await storage.put(object(key, bytesOf('other')))
+    expect(await storage.replace(object(key, bytesOf('late')), first?.etag ?? null)).toBeNull()
+    const other = await storage.read(key)
+    expect(other?.body).toEqual(bytesOf('other'))
+    expect(await storage.replace(object(key, bytesOf('next')), other?.etag ?? null)).not.toBeNull()
+    expect(await storage.get(key)).toEqual(bytesOf('next'))
+    await storage.delete(key)
+    expect(await storage.replace(object(key, bytesOf('late')), other?.etag ?? null)).toBeNull()
+    expect(await storage.get(key)).toBeNull()
+  })
+
+  it('knows whether that holds against other writers, and leaves no probe', async () => {
+    expect(await storage.heedsConditions()).toBe(kind !== 'disk')
+    const left = await keysUnder(storage, '')
+    expect(left.filter((key) => key.includes('.pregen-probe'))).toEqual([])
+  })
+
   it('deletes, and does not mind what is gone', async () => {
     await storage.put(object('foigoi/v/gone', bytesOf('x')))
     await storage.delete('foigoi/v/gone')

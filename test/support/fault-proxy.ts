@@ -25,6 +25,8 @@ export interface FaultProxy {
   total(method: string): number
   /** Takes effect with the next request. */
   setFaults(choose: (request: ProxiedRequest) => Fault): void
+  /** Requests wait for what this returns before they go on to the server behind. */
+  setHold(hold: (request: ProxiedRequest) => Promise<void> | void): void
   /** Resolves when the server behind has no request left in work, answered or not. */
   settled(): Promise<void>
   stop(): Promise<void>
@@ -35,6 +37,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
   const target = new URL(upstream)
   const requests = new Map<string, number>()
   let choose: (request: ProxiedRequest) => Fault = () => null
+  let hold: (request: ProxiedRequest) => Promise<void> | void = () => undefined
   let count = 0
   const inWork = new Set<Promise<unknown>>()
 
@@ -71,7 +74,8 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     const attempt = (requests.get(key) ?? 0) + 1
     requests.set(key, attempt)
     count += 1
-    const fault = choose({ method, path, attempt, count })
+    const proxied = { method, path, attempt, count }
+    const fault = choose(proxied)
     if (fault === 'reset') return void incoming.socket.destroy()
     if (fault === 'hang') return void incoming.resume()
     let body: Buffer
@@ -80,6 +84,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     } catch {
       return void incoming.socket.destroy()
     }
+    await hold(proxied)
     if (fault === 'portal') {
       response.writeHead(200, { 'content-type': 'text/html' })
       return void response.end('<html><body>Please sign in to the hotel network</body></html>')
@@ -110,6 +115,9 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
       [...requests].reduce((sum, [key, n]) => sum + (key.startsWith(`${method} `) ? n : 0), 0),
     setFaults(next) {
       choose = next
+    },
+    setHold(next) {
+      hold = next
     },
     async settled() {
       while (inWork.size > 0) await Promise.allSettled(inWork)

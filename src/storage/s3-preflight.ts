@@ -1,0 +1,81 @@
+/** Proves a bucket before any model loads: a probe is put, looked at and deleted. */
+import { createHash, randomBytes } from 'node:crypto'
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { confirm } from './s3-answers.ts'
+import { type CallLimits, type Calls, StoreRefusal } from './s3-calls.ts'
+import { isForbidden, UnconfirmedError } from './s3-error-kinds.ts'
+import { storageError } from './s3-errors.ts'
+
+export interface PreflightParts {
+  readonly client: S3Client
+  readonly calls: Calls
+  /** Folder of the probe. */
+  readonly folder: string
+  /** All attempts of each call together. */
+  readonly deadlineMs: number
+  readonly headOf: (key: string, limits: CallLimits) => Promise<unknown>
+  readonly remove: (key: string, limits: CallLimits) => Promise<unknown>
+}
+
+/**
+ * @returns a warning for each call that the policy forbids and a run can do without
+ * @throws PregenError `E_NO_BUCKET`, `E_ACCESS_DENIED` and their kin
+ */
+export async function preflight(parts: PreflightParts): Promise<readonly string[]> {
+  const { client, calls, folder, deadlineMs, headOf, remove } = parts
+  const { call, explained, place } = calls
+  const { bucket } = place
+  const limits = { deadlineMs }
+  const warnings: string[] = []
+  const key = `${folder}/.pregen-probe-${randomBytes(6).toString('hex')}`
+  const body = new TextEncoder().encode('pregen')
+  const md5 = createHash('md5').update(body).digest()
+  const put = async (abortSignal: AbortSignal) => {
+    const command = new PutObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      Body: body,
+      ContentMD5: md5.toString('base64'),
+      ContentType: 'text/plain',
+      CacheControl: 'no-store',
+    })
+    return confirm(await client.send(command, { abortSignal }), md5.toString('hex'))
+  }
+  await explained(call(`PUT ${key}`, put, limits))
+
+  const allowed = async (what: string, consequence: string, work: Promise<unknown>) => {
+    try {
+      return await explained(orForbidden(work))
+    } catch (error) {
+      if (!(error instanceof Forbidden)) throw error
+      warnings.push(`${what} is not allowed on s3://${bucket}: ${consequence}`)
+      return undefined
+    }
+  }
+  const found = await allowed(
+    'HEAD (s3:GetObject)',
+    'what is in the bucket cannot be verified',
+    headOf(key, limits),
+  )
+  if (found === null) {
+    throw storageError(new UnconfirmedError('the probe was stored but is not there'), `HEAD ${key}`, place)
+  }
+  await allowed(
+    'DELETE (s3:DeleteObject)',
+    `the probe ${key} stays, and so may step pictures of an earlier run`,
+    remove(key, limits),
+  )
+  return warnings
+}
+
+/** The policy says no. */
+class Forbidden extends Error {}
+
+async function orForbidden<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof StoreRefusal && isForbidden(error.cause)) throw new Forbidden()
+    throw error
+  }
+}

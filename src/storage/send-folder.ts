@@ -1,0 +1,152 @@
+/** One folder on its way into the store: what is missing there goes, in an order that keeps the marker true. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { LimitFunction } from 'p-limit'
+import { hashBytes } from '../artifacts/file-state.ts'
+import { cacheControlOf, contentTypeOf, MANIFEST_NAME, TIMING_NAME } from '../artifacts/layout.ts'
+import type { Ledger, SentObject } from '../artifacts/ledger.ts'
+import { PregenError } from '../errors.ts'
+import type { ByteBudget } from './byte-budget.ts'
+import type { RemoteState } from './remote-state.ts'
+import type { Storage } from './storage.ts'
+import { failureOf, type UploadFailure } from './upload-failure.ts'
+import type { UploadEvent, UploadFile, UploadFolder } from './upload-folder.ts'
+
+export interface SendOptions {
+  readonly storage: Storage
+  /** Remembers what was sent; without one everything is sent. */
+  readonly ledger?: Ledger | undefined
+  readonly emit: (event: UploadEvent) => void
+}
+
+/** What the folders of one uploader share. */
+export interface Work {
+  readonly options: SendOptions
+  readonly budget: ByteBudget
+  readonly remote: RemoteState
+  readonly limit: LimitFunction
+  readonly abort: AbortController
+  uploaded: number
+  uploadedBytes: number
+  skipped: number
+  lastConfirmedAt: number
+}
+
+/** A folder on its way. */
+export interface Job {
+  readonly folder: UploadFolder
+  /** What the store lacks: all until it is known better, then less with each confirmed object. */
+  readonly left: Map<string, UploadFile>
+  isChecked: boolean
+}
+
+/** Sends what the store lacks of a folder: an earlier set's marker goes first, this one's comes last. */
+export async function sendFolder(work: Work, job: Job): Promise<readonly UploadFailure[]> {
+  const { remote, options } = work
+  const { folder, left } = job
+  const confirmed: Record<string, SentObject> = {}
+  const failures: UploadFailure[] = []
+  try {
+    work.abort.signal.throwIfAborted()
+    if (!job.isChecked) await checkFolder(work, job)
+    const sendOne = async (file: UploadFile) => {
+      try {
+        confirmed[file.name] = await work.limit(() => sendFile(work, folder, file))
+        left.delete(file.name)
+      } catch (error) {
+        failures.push(failureOf(`${folder.key}/${file.name}`, error))
+      }
+    }
+    const marker = left.get(TIMING_NAME)
+    await Promise.all([...left.values()].filter((file) => file !== marker).map(sendOne))
+    if (failures.length === 0) await remote.removeOrphans(folder.key, folder.files)
+    if (failures.length === 0 && marker) await sendOne(marker)
+  } catch (error) {
+    failures.push(failureOf(folder.key, error))
+  }
+  if (options.ledger && Object.keys(confirmed).length > 0) {
+    try {
+      await options.ledger.recordSent(options.storage.description, folder.key, confirmed)
+    } catch (error) {
+      failures.push(failureOf(folder.key, error))
+    }
+  }
+  return failures
+}
+
+/** Finds what the store lacks, and makes the store ready for it. */
+async function checkFolder(work: Work, job: Job): Promise<void> {
+  const { folder, left } = job
+  const md5Of = async (file: UploadFile) =>
+    file.md5 ?? hashBytes(await readFile(join(folder.folder, file.name)), 'md5')
+  for (const file of folder.files) {
+    if (await work.remote.has(folder.key, file, () => md5Of(file))) left.delete(file.name)
+  }
+  const marker = folder.files.find((file) => file.name === TIMING_NAME)
+  if (left.size > 0) {
+    const taken = await work.remote.retract(folder.key, [...left.values()])
+    if (taken && marker) left.set(marker.name, marker)
+  }
+  work.skipped += folder.files.length - left.size
+  job.isChecked = true
+}
+
+async function sendFile(work: Work, folder: UploadFolder, file: UploadFile): Promise<SentObject> {
+  const release = await work.budget.take(file.sizeBytes)
+  try {
+    work.abort.signal.throwIfAborted()
+    const path = join(folder.folder, file.name)
+    const body = await readFile(path)
+    // What goes out must be what was made: a file that changed since is not passed off as it.
+    if (body.byteLength !== file.sizeBytes || hashBytes(body) !== file.sha256) {
+      throw new PregenError('E_FILE_CHANGED', `${path} is no longer what was written`, {
+        help: 'Run the sheet again: the variant is made anew.',
+        exitCode: 3,
+      })
+    }
+    return await putObject(work, `${folder.key}/${file.name}`, body, file)
+  } finally {
+    release()
+  }
+}
+
+async function putObject(
+  work: Work,
+  key: string,
+  body: Uint8Array,
+  { sha256, md5 }: Pick<UploadFile, 'sha256' | 'md5'>,
+): Promise<SentObject> {
+  const { storage, emit } = work.options
+  const { etag, attempts } = await storage.put(
+    { key, body, sha256, md5, contentType: contentTypeOf(key), cacheControl: cacheControlOf(key) },
+    { signal: work.abort.signal },
+  )
+  work.uploaded += 1
+  work.uploadedBytes += body.byteLength
+  work.lastConfirmedAt = performance.now()
+  emit({ type: 'object-uploaded', key, sizeBytes: body.byteLength, attempts })
+  return { sha256, sizeBytes: body.byteLength, etag }
+}
+
+/** The manifest, unless these very bytes stand in the store. */
+export async function sendManifest(
+  work: Work,
+  key: string,
+  bytes: Uint8Array,
+): Promise<UploadFailure | null> {
+  const { ledger, storage } = work.options
+  const folder = key.slice(0, -MANIFEST_NAME.length - 1)
+  const file = { name: MANIFEST_NAME, sha256: hashBytes(bytes), sizeBytes: bytes.byteLength }
+  try {
+    const md5 = async () => hashBytes(bytes, 'md5')
+    if (await work.remote.has(folder, file, md5)) {
+      work.skipped += 1
+      return null
+    }
+    const sent = await putObject(work, key, bytes, file)
+    await ledger?.recordSent(storage.description, folder, { [MANIFEST_NAME]: sent })
+    return null
+  } catch (error) {
+    return failureOf(key, error)
+  }
+}
