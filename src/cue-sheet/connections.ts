@@ -31,8 +31,10 @@ export function readStorage(input: SheetInput['storage'], context: LayerContext)
 export function readCallback(input: SheetInput['callback'], context: LayerContext): SheetCallback | null {
   if (input == null) return null
   const { url, on, secret_env, job_id } = typeof input === 'string' ? { url: input } : { ...input }
-  checkUrl(url, typeof input === 'string' ? ['callback'] : ['callback', 'url'], 'E_CALLBACK_URL', context)
-  return { url, on: on ?? 'run', secretEnv: secret_env ?? DEFAULT_SECRET_ENV, jobId: job_id }
+  const path = typeof input === 'string' ? ['callback'] : ['callback', 'url']
+  checkUrl(url, path, 'E_CALLBACK_URL', context)
+  const location = context.doc.locate(path)
+  return { url, on: on ?? 'run', secretEnv: secret_env ?? DEFAULT_SECRET_ENV, jobId: job_id, location }
 }
 
 function checkBucket(bucket: string, { doc, faults }: LayerContext): void {

@@ -98,6 +98,8 @@ export interface SheetCallback {
   /** Name of the environment variable with the signing secret. */
   readonly secretEnv: string
   readonly jobId: string | undefined
+  /** Where its URL stands. */
+  readonly location: SourceLocation
 }
 
 export interface CueSheet {

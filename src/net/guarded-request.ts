@@ -67,11 +67,32 @@ export function checkUrl(url: string | URL, { allowPrivate = false }: ReachOptio
   if (parsed.username !== '' || parsed.password !== '') {
     throw new NetFault('invalid', `The URL of ${parsed.host} has a user name or a password in it.`)
   }
-  const literal = parsed.hostname.replace(/^\[|\]$/g, '')
+  const literal = literalOf(parsed)
   if (!allowPrivate && isIP(literal) !== 0 && !isPublicAddress(literal)) {
     throw new NetFault('private', `${redactUrl(parsed)} is not a public address.`)
   }
   return parsed
+}
+
+/**
+ * Asks for a host's addresses, where private ones are not allowed.
+ *
+ * @throws NetFault `private` for a name with no public address; what the resolver throws for a name that it does
+ *   not know
+ */
+export async function checkHost(url: URL, { allowPrivate = false, resolve }: ReachOptions): Promise<void> {
+  if (allowPrivate || isIP(literalOf(url)) !== 0) return
+  const addresses = await (resolve ?? resolveHost)(url.hostname)
+  if (!addresses.some(({ address }) => isPublicAddress(address))) throw noPublicAddress(url.hostname)
+}
+
+/** The host as `isIP` reads it: IPv6 without its brackets. */
+function literalOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '')
+}
+
+function noPublicAddress(hostname: string): NetFault {
+  return new NetFault('private', `${hostname} has no public address.`)
 }
 
 /**
@@ -111,7 +132,7 @@ function guardedLookup({ allowPrivate = false, resolve = resolveHost }: ReachOpt
         )
         const [first] = usable
         if (first === undefined) {
-          callback(new NetFault('private', `${hostname} has no public address.`), [])
+          callback(noPublicAddress(hostname), [])
         } else if (options.all) callback(null, [...usable])
         else callback(null, first.address, first.family)
       },

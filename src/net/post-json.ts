@@ -2,9 +2,9 @@
 
 import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { messageOf, PregenError } from '../errors.ts'
+import { messageOf, PregenError, type SourceLocation } from '../errors.ts'
 import type { ReachOptions } from './guarded-request.ts'
-import { checkUrl, NetFault, sendGuarded } from './guarded-request.ts'
+import { checkHost, checkUrl, NetFault, sendGuarded } from './guarded-request.ts'
 import { redactUrl } from './redact-url.ts'
 
 export interface PostOptions extends ReachOptions {
@@ -34,20 +34,45 @@ export type PostResult =
     }
 
 /**
- * What can be said about a callback's URL before anything is sent: its form, and an address written out.
+ * What can be said about a callback's URL without the network: its form, and an address written out.
  *
+ * @param location where the URL stands
  * @throws PregenError `E_CALLBACK_URL`
  */
-export function checkCallbackUrl(url: string, options: ReachOptions): void {
+export function checkCallbackUrl(url: string, options: ReachOptions, location?: SourceLocation): void {
   try {
     checkUrl(url, options)
   } catch (thrown) {
     if (!(thrown instanceof NetFault)) throw thrown
-    throw new PregenError('E_CALLBACK_URL', thrown.message, {
-      help: 'A callback is posted over https, to a public address, without a user name or password in the URL.',
-      cause: thrown,
-    })
+    throw callbackFault(thrown, location)
   }
+}
+
+/**
+ * Asks where a callback's name leads. A name that nobody knows is no fault: it may be known by the time of the call.
+ *
+ * @throws PregenError `E_CALLBACK_URL` when it leads to private addresses alone
+ */
+export async function checkCallbackHost(
+  url: string,
+  options: ReachOptions,
+  location?: SourceLocation,
+): Promise<void> {
+  try {
+    await checkHost(new URL(url), options)
+  } catch (thrown) {
+    if (thrown instanceof NetFault) throw callbackFault(thrown, location)
+  }
+}
+
+function callbackFault(cause: NetFault, location: SourceLocation | undefined): PregenError {
+  const help =
+    'A callback is posted over https, to a public address, without a user name or password in the URL. --allow-private-urls lets http and private addresses through.'
+  return new PregenError('E_CALLBACK_URL', `The callback cannot be posted: ${cause.message}`, {
+    help,
+    location,
+    cause,
+  })
 }
 
 /** Statuses that may pass: everything else below 500 is the receiver's last word. */

@@ -1,47 +1,75 @@
 /** When a run tells the sheet's callback: after each unit, or once at its end, and never on a dry run. */
 import type { ManifestAsset } from '../artifacts/manifest.ts'
+import { checkCallbackHost } from '../net/post-json.ts'
 import type { EmitRunEvent } from './events.ts'
 import { createNotifier } from './notify.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun } from './prepared.ts'
 
+// Drawing and uploads are over: nobody should wait for long on behalf of a receiver that does not answer.
+const LAST_CALLS_MS = 30_000
+
 export interface Callbacks {
-  /** A unit is whole in the bucket, or on disk where there is none. */
-  readonly unitWhole: (asset: ManifestAsset) => Promise<void>
-  /** Keeps the run from ending before this is settled. */
-  readonly track: (work: Promise<void>) => void
-  /** Waits for what is on its way, then tells of the run. */
+  /**
+   * Tells of a unit once it stands whole in the bucket, or on disk where there is none; the run waits for that.
+   * @param sent true when it does; never rejects
+   * @param isComplete false: a step picture is missing, so there is no `timing.json`
+   */
+  readonly unitSent: (sent: Promise<boolean>, asset: ManifestAsset, isComplete: boolean) => void
+  /** Waits for what is on its way, then tells of the run; for half a minute at most. */
   readonly runEnded: (assets: readonly ManifestAsset[], faults: number) => Promise<void>
+  /** Gives up what is still on its way. */
+  readonly close: () => void
 }
 
 export function createCallbacks(prepared: PreparedRun, options: RunOptions, emit: EmitRunEvent): Callbacks {
   const { callback } = prepared.sheet
   const { dryRun, env, allowPrivateUrls, signal } = options
-  const inWork = new Set<Promise<void>>()
-  const track = (work: Promise<void>) => {
-    inWork.add(work)
-    void work.finally(() => inWork.delete(work))
-  }
   if (callback === null || dryRun) {
-    return { unitWhole: () => Promise.resolve(), track, runEnded: () => Promise.resolve() }
+    return { unitSent: () => {}, runEnded: () => Promise.resolve(), close: () => {} }
   }
+  const inWork = new Set<Promise<void>>()
+  const giveUp = new AbortController()
   const notifier = createNotifier({
     callback,
     secret: env[callback.secretEnv],
     allowPrivate: allowPrivateUrls,
     emit,
-    signal,
+    signal: AbortSignal.any([signal, giveUp.signal]),
   })
+  const close = () => giveUp.abort()
   return {
-    track,
-    async unitWhole(asset) {
-      if (callback.on === 'unit') await notifier.post(prepared.version, 'completed', [asset])
+    unitSent(sent, asset, isComplete) {
+      if (callback.on !== 'unit') return
+      const told = sent.then(async (isWhole) => {
+        if (isWhole) await notifier.post(prepared.version, isComplete ? 'completed' : 'partial', [asset])
+      })
+      inWork.add(told)
+      void told.finally(() => inWork.delete(told))
     },
     async runEnded(assets, faults) {
-      await Promise.all(inWork)
-      if (callback.on !== 'run' || signal.aborted) return
-      const status = faults === 0 ? 'completed' : assets.length > 0 ? 'partial' : 'failed'
-      await notifier.post(prepared.version, status, assets)
+      const timer = setTimeout(close, LAST_CALLS_MS)
+      try {
+        await Promise.all(inWork)
+        if (callback.on === 'run' && !signal.aborted) {
+          const status = faults === 0 ? 'completed' : assets.length > 0 ? 'partial' : 'failed'
+          await notifier.post(prepared.version, status, assets)
+        }
+      } finally {
+        clearTimeout(timer)
+      }
+      notifier.tellRest()
     },
+    close,
   }
+}
+
+/**
+ * Looks where the callback's name leads, before any model loads. A dry run asks nobody.
+ * @throws PregenError `E_CALLBACK_URL` for a private address, unless such are allowed
+ */
+export async function checkCallbackTarget({ sheet }: PreparedRun, options: RunOptions): Promise<void> {
+  if (sheet.callback === null || options.dryRun) return
+  const { url, location } = sheet.callback
+  await checkCallbackHost(url, { allowPrivate: options.allowPrivateUrls }, location)
 }

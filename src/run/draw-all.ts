@@ -108,9 +108,8 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
       previewClients.set(path, client)
       return client
     },
-    send(key, files, asset) {
-      const told = sender.send(key, files).then((whole) => (whole ? callbacks.unitWhole(asset) : undefined))
-      callbacks.track(told)
+    send(key, files, asset, isComplete) {
+      callbacks.unitSent(sender.send(key, files), asset, isComplete)
     },
     warn(warning: PrepareWarning) {
       if (!warned.has(warning.message)) emit({ type: 'warning', ...warning })

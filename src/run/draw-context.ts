@@ -28,7 +28,12 @@ export interface DrawContext {
   /** The preview decoder's own thread for a model on the CPU, started when first used. */
   readonly previewClient: (path: string, channels: number) => PreviewClient
   /** Hands a finished unit to the uploader, and to the callback when it is whole in the bucket. Never throws. */
-  readonly send: (key: string, files: readonly LedgerFile[], asset: ManifestAsset) => void
+  readonly send: (
+    key: string,
+    files: readonly LedgerFile[],
+    asset: ManifestAsset,
+    isComplete: boolean,
+  ) => void
   /** Tells a warning once. */
   readonly warn: (warning: PrepareWarning) => void
   readonly isStopped: () => boolean

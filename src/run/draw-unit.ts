@@ -141,7 +141,7 @@ export async function finishUnit(
       steps,
       asset,
     })
-    context.send(key, files, asset)
+    context.send(key, files, asset, complete)
     if (!complete) {
       const help = 'A preview failed; the final picture is kept, and a rerun mends the unit.'
       failUnit(context, entry, 'preview', new PregenError('E_PREVIEWS_INCOMPLETE', help))

@@ -8,7 +8,7 @@ import type { EmitRunEvent } from './events.ts'
 
 export interface CallbackBody {
   readonly job_id: string
-  /** `partial`: some units or uploads failed. */
+  /** `partial`: some units or uploads failed, or a unit lacks a step picture. */
   readonly status: 'completed' | 'partial' | 'failed'
   readonly assets: readonly ManifestAsset[]
   readonly metadata: {
@@ -21,11 +21,14 @@ export interface CallbackBody {
 }
 
 export interface Notifier {
+  /** Never rejects. The first failure is a warning at once; the others are counted. */
   readonly post: (
     jobId: string,
     status: CallbackBody['status'],
     assets: readonly ManifestAsset[],
   ) => Promise<void>
+  /** Tells in one warning how many more were not delivered. */
+  readonly tellRest: () => void
 }
 
 export interface NotifierOptions {
@@ -44,16 +47,35 @@ const RETRY = { attempts: 5, timeoutMs: 10_000, baseDelayMs: 500, maxDelayMs: 80
 
 export function createNotifier({ callback, secret, allowPrivate, emit, signal }: NotifierOptions): Notifier {
   const limit = pLimit(POSTS_AT_ONCE)
+  let failures = 0
+  // A receiver that failed a whole round of tries gets one a post until it answers again.
+  let isDown = false
+  const warn = (message: string) => emit({ type: 'warning', code: 'W_CALLBACK_FAILED', message })
   return {
     async post(jobId, status, assets) {
       const body = callbackBody(callback.jobId ?? jobId, status, assets)
       const options = { ...RETRY, secret, allowPrivate, signal }
-      const result = await limit(() => postJson(callback.url, body, options))
+      const result = await limit(() =>
+        postJson(callback.url, body, isDown ? { ...options, attempts: 1 } : options),
+      )
+      isDown = !result.ok && result.attempts > 0
       if (result.ok) return
-      const message = `The callback was not delivered in ${result.attempts} attempts: ${result.reason}.`
-      emit({ type: 'warning', code: 'W_CALLBACK_FAILED', message })
+      failures++
+      const tried = result.attempts === 0 ? '' : ` in ${plural(result.attempts, 'attempt')}`
+      if (failures === 1) warn(`The callback was not delivered${tried}: ${withoutStop(result.reason)}.`)
+    },
+    tellRest() {
+      if (failures > 1) warn(`${plural(failures - 1, 'more callback')} could not be delivered.`)
     },
   }
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function withoutStop(sentence: string): string {
+  return sentence.replace(/\.$/, '')
 }
 
 export function callbackBody(

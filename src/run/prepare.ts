@@ -10,6 +10,7 @@ import { checkInitImage } from '../images/init-image.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { checkCallbackUrl } from '../net/post-json.ts'
 import { digestOfParts, digestParts } from '../plan/digest.ts'
 import { expandUnits } from '../plan/expand.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
@@ -29,6 +30,10 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   const { env, versionId, embeddedModels } = options
   const shard = shardOf(options)
   const sheet = await readCueSheet(options.sheetPath, { env, versionId, embeddedModels })
+  if (sheet.callback !== null) {
+    const { url, location } = sheet.callback
+    checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
+  }
   const models = await prepareModels(sheet, options.cacheDir)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
   const { units: all, warnings } = expandUnits(sheet, facts)

@@ -87,6 +87,7 @@ callback: https://hooks.example/done
       on: 'run',
       secretEnv: 'PREGEN_CALLBACK_SECRET',
       jobId: undefined,
+      location: { file: sheet.file, line: 21, column: 11 },
     })
     expect(parse(sheetWith(SEED))).toMatchObject({
       storage: null,
@@ -429,7 +430,7 @@ describe('storage and callback', () => {
     expect(faultOf('storage: { bucket: b, concurrency: 0 }\n')).toEqual(['2:36 E_BAD_VALUE'])
     expect(faultOf('callback: { url: https://a.b, on: units }\n')).toEqual(['2:35 E_BAD_VALUE'])
     const map = parse(sheetWith(SEED, 'callback: { url: https://a.b, on: unit, secret_env: S, job_id: j }\n'))
-    expect(map.callback).toEqual({ url: 'https://a.b', on: 'unit', secretEnv: 'S', jobId: 'j' })
+    expect(map.callback).toMatchObject({ url: 'https://a.b', on: 'unit', secretEnv: 'S', jobId: 'j' })
   })
 })
 
