@@ -4,7 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander'
 import { EXIT } from './exit-codes.ts'
-import { parsePositiveInteger, parseWholeNumber } from './option-values.ts'
+import { parseGuidanceScale, parsePositiveInteger, parseWholeNumber } from './option-values.ts'
 import { reportError } from './report-error.ts'
 import { REPORT_FORMATS } from './reporters/reporter.ts'
 import { readPackageVersion } from './version.ts'
@@ -130,7 +130,12 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--strip <file>', 'where the strip before / after / true goes (default: beside preview.json)')
     .option('--prompts <file>', 'one prompt a line (default: a list of general ones)')
     .option('--pictures <n>', 'pictures to fit on', parsePositiveInteger, 24)
-    .option('--steps <n>', 'steps a picture (default: as the model likes)', parsePositiveInteger)
+    .option('--steps <n>', 'steps a picture (default: as the family likes)', parsePositiveInteger)
+    .option(
+      '--guidance-scale <x>',
+      'guidance of the pictures (default: as the family likes)',
+      parseGuidanceScale,
+    )
     .addOption(providerOption())
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-calibrate.ts')).calibrateCommand(dir, options)

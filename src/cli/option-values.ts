@@ -13,3 +13,12 @@ export function parsePositiveInteger(text: string): number {
   if (value === 0) throw new InvalidArgumentError('It must be 1 or more.')
   return value
 }
+
+/** @throws InvalidArgumentError unless the text is a finite number from 0 up */
+export function parseGuidanceScale(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError('It must be a number from 0 up.')
+  }
+  return value
+}

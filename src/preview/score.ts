@@ -43,16 +43,36 @@ export interface Score {
   readonly psnr: number
 }
 
-/** @throws RangeError for no pictures at all */
-export function scorePictures(pairs: readonly { guess: RgbImage; truth: RgbImage }[]): Score {
-  if (pairs.length === 0) throw new RangeError('a score needs at least one picture')
+export interface Scorer {
+  /** @throws RangeError when the sizes differ */
+  add(guess: RgbImage, truth: RgbImage): void
+  /** @throws RangeError for no pictures at all */
+  score(): Score
+}
+
+/** Scores pictures one by one, so that none need be kept. */
+export function createScorer(): Scorer {
+  let pictures = 0
   let r2 = 0
   let error = 0
-  for (const { guess, truth } of pairs) {
-    r2 += rSquared(guess, truth)
-    error += meanSquaredError(guess, truth)
+  return {
+    add(guess, truth) {
+      r2 += rSquared(guess, truth)
+      error += meanSquaredError(guess, truth)
+      pictures++
+    },
+    score() {
+      if (pictures === 0) throw new RangeError('a score needs at least one picture')
+      return { r2: r2 / pictures, psnr: psnrOfError(error / pictures) }
+    },
   }
-  return { r2: r2 / pairs.length, psnr: psnrOfError(error / pairs.length) }
+}
+
+/** @throws RangeError for no pictures at all */
+export function scorePictures(pairs: readonly { guess: RgbImage; truth: RgbImage }[]): Score {
+  const scorer = createScorer()
+  for (const { guess, truth } of pairs) scorer.add(guess, truth)
+  return scorer.score()
 }
 
 function squaredError(guess: RgbImage, truth: RgbImage): number {

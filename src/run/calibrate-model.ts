@@ -9,6 +9,9 @@ import type { ModelFacts } from '../plan/model-facts.ts'
 import { type Calibration, type CalibrationSample, calibrateLatentRgb } from '../preview/calibrate.ts'
 import type { LatentRgbFactors } from '../preview/latent-rgb.ts'
 import { publishedFactors } from '../preview/published-factors.ts'
+import { imageOfTensor } from '../preview/rgb-image.ts'
+import { createScorer, type Score } from '../preview/score.ts'
+import { openPreviewSession } from './preview-session.ts'
 
 export interface CalibrateOptions {
   readonly path: string
@@ -17,13 +20,20 @@ export interface CalibrateOptions {
   readonly pictures: number
   /** undefined: the family's default. */
   readonly steps: number | undefined
+  /** undefined: the family's default. */
+  readonly guidanceScale: number | undefined
   readonly provider: RequestedProvider
   /** Told before each picture, from 1. */
   readonly onPicture: (picture: number) => void
 }
 
+export interface ModelCalibration extends Calibration {
+  /** The folder's own preview decoder on the same latents, at the pictures' full size; null without one. */
+  readonly previewDecoder: Score | null
+}
+
 /** @throws PregenErrors for faults of the folder, PregenError `E_PREVIEW_…`, `E_CALIBRATE_SAMPLES` */
-export async function calibrateModel(options: CalibrateOptions): Promise<Calibration> {
+export async function calibrateModel(options: CalibrateOptions): Promise<ModelCalibration> {
   const folder = readModelFolder(options.path)
   await checkModelFolder(folder)
   const facts = await modelFacts(folder)
@@ -32,10 +42,29 @@ export async function calibrateModel(options: CalibrateOptions): Promise<Calibra
   try {
     const prompts = await encodePrompts(pipeline, facts, options)
     await pipeline.loadDenoiser()
-    return await calibrateLatentRgb({
-      samples: drawSamples(pipeline, facts, prompts, options),
-      published: matchingFactors(folder, facts),
-    })
+    const decoder =
+      folder.previewDecoder === null
+        ? null
+        : await openPreviewSession({
+            path: folder.previewDecoder,
+            channels: facts.latentChannels,
+            provider,
+            meter: pipeline.meter,
+          })
+    const decoded = createScorer()
+    try {
+      const calibration = await calibrateLatentRgb({
+        samples: drawSamples(pipeline, facts, prompts, options, async (sample) => {
+          if (decoder === null) return
+          const { latents: data, dims } = sample
+          decoded.add(imageOfTensor(await decoder.decode({ data, dims })), sample)
+        }),
+        published: matchingFactors(folder, facts),
+      })
+      return { ...calibration, previewDecoder: decoder === null ? null : decoded.score() }
+    } finally {
+      await decoder?.dispose()
+    }
   } finally {
     await pipeline.dispose()
   }
@@ -44,10 +73,10 @@ export async function calibrateModel(options: CalibrateOptions): Promise<Calibra
 async function encodePrompts(
   pipeline: Pipeline,
   facts: ModelFacts,
-  { prompts, pictures }: CalibrateOptions,
+  { prompts, pictures, guidanceScale = facts.defaults.guidanceScale }: CalibrateOptions,
 ): Promise<PromptConditioning[]> {
   await pipeline.loadTextEncoders()
-  const withNegative = pipeline.usesNegativePrompt(facts.defaults.guidanceScale)
+  const withNegative = pipeline.usesNegativePrompt(guidanceScale)
   const encoded: PromptConditioning[] = []
   for (const prompt of prompts.slice(0, pictures)) {
     encoded.push(await pipeline.encodePrompt({ prompt, withNegative }))
@@ -60,9 +89,11 @@ async function* drawSamples(
   pipeline: Pipeline,
   { defaults }: ModelFacts,
   prompts: readonly PromptConditioning[],
-  { pictures, steps = defaults.steps, onPicture }: CalibrateOptions,
+  options: CalibrateOptions,
+  whenDrawn: (sample: CalibrationSample) => Promise<void>,
 ): AsyncGenerator<CalibrationSample> {
-  const { width, height, guidanceScale } = defaults
+  const { pictures, steps = defaults.steps, guidanceScale = defaults.guidanceScale, onPicture } = options
+  const { width, height } = defaults
   for (let picture = 0; picture < pictures; picture++) {
     onPicture(picture + 1)
     const conditioning = prompts[picture % prompts.length]
@@ -70,13 +101,16 @@ async function* drawSamples(
     const request = { conditioning, seed: BigInt(picture), rng: 'torch-cpu', width, height, steps } as const
     const [image] = await pipeline.generate([{ ...request, guidanceScale, scheduler: { config: {} } }])
     if (!image) throw new Error(`the pipeline gave no picture ${picture + 1}`)
-    yield {
-      rgb: image.rgb,
+    const { rgb, latents } = image
+    const sample = {
+      rgb,
       width: image.width,
       height: image.height,
-      latents: image.latents.data,
-      dims: image.latents.dims,
+      latents: latents.data,
+      dims: latents.dims,
     }
+    await whenDrawn(sample)
+    yield sample
   }
 }
 

@@ -5,10 +5,9 @@ import { writeFileDurably } from '../../artifacts/durable-write.ts'
 import { encodePng } from '../../artifacts/png.ts'
 import { messageOf, PregenError } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
-import type { Calibration } from '../../preview/calibrate.ts'
 import { formatPreviewJson, PREVIEW_JSON } from '../../preview/preview-json.ts'
 import { composeCalibrationStrip } from '../../preview/strip.ts'
-import { calibrateModel } from '../../run/calibrate-model.ts'
+import { calibrateModel, type ModelCalibration } from '../../run/calibrate-model.ts'
 import { CALIBRATION_PROMPTS } from '../calibration-prompts.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 
@@ -18,6 +17,7 @@ export interface CalibrateFlags {
   readonly prompts?: string
   readonly pictures: number
   readonly steps?: number
+  readonly guidanceScale?: number
   readonly provider?: RequestedProvider
 }
 
@@ -29,6 +29,7 @@ export async function calibrateCommand(dir: string, flags: CalibrateFlags): Prom
     prompts: flags.prompts === undefined ? CALIBRATION_PROMPTS : await readPrompts(flags.prompts),
     pictures: flags.pictures,
     steps: flags.steps,
+    guidanceScale: flags.guidanceScale,
     provider: flags.provider ?? 'auto',
     onPicture: (picture) => void process.stderr.write(`picture ${picture} of ${flags.pictures}\n`),
   })
@@ -40,12 +41,13 @@ export async function calibrateCommand(dir: string, flags: CalibrateFlags): Prom
   return EXIT.ok
 }
 
-function reportOf({ fitted, published, scored }: Calibration): string {
+function reportOf({ fitted, published, previewDecoder, scored }: ModelCalibration): string {
   const line = (name: string, { r2, psnr }: { r2: number; psnr: number }) =>
-    `${name.padEnd(10)} R² ${r2.toFixed(3)}  PSNR ${psnr.toFixed(1)} dB`
+    `${name.padEnd(15)} R² ${r2.toFixed(3)}  PSNR ${psnr.toFixed(1)} dB`
   return [
-    ...(published ? [line('published', published)] : ['published  none for this latent space']),
+    ...(published ? [line('published', published)] : ['published       none for this latent space']),
     `${line('fitted', fitted)}  (each of ${scored} pictures under a fit to the others)`,
+    ...(previewDecoder ? [`${line('preview_decoder', previewDecoder)}  (at full size)`] : []),
   ].join('\n')
 }
 

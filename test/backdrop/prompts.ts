@@ -1,0 +1,23 @@
+/** Twenty prompts that say what the embedded model knows: every subject, time of day, weather; dark and light. */
+export const TWENTY_PROMPTS: readonly string[] = [
+  'misty mountains at dawn',
+  'one mountain at noon, clear sky, sun on the left',
+  'mountains at dusk in rain',
+  'a lone peak at night in snow',
+  'sea at dawn, sun in the centre',
+  'sea at noon, a sailboat, clouds',
+  'sea at dusk, orange tones',
+  'sea at night, full moon on the right',
+  'a forest at dawn in mist',
+  'a green forest at noon',
+  'a forest at dusk, clear',
+  'a forest at night in snow, crescent moon',
+  'dunes at dawn, pink tones',
+  'desert dunes at noon, sun on the right',
+  'dunes at dusk in rain',
+  'dunes at night, stars',
+  'a city skyline at dawn in snow',
+  'city towers at noon in mist',
+  'a city at dusk, purple tones',
+  'a city skyline at night, full moon, stars',
+]
