@@ -50,12 +50,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build"))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="encode with WORK/vae-folded.pt as it is: after finetune_vae.py")
     args = parser.parse_args()
     pictures = load_pictures(args.work)
-    vae = make_vae().eval()
-    vae.load_state_dict(torch.load(args.work / "vae.pt", weights_only=True))
-    fold(vae, pictures[:600])
-    torch.save(vae.state_dict(), args.work / "vae-folded.pt")
+    if not args.keep:
+        vae = make_vae().eval()
+        vae.load_state_dict(torch.load(args.work / "vae.pt", weights_only=True))
+        fold(vae, pictures[:600])
+        torch.save(vae.state_dict(), args.work / "vae-folded.pt")
     latents = np.zeros((len(pictures), 16, 16, 16), np.float16)
     jobs = [(args.work, start, min(start + 1000, len(pictures))) for start in range(0, len(pictures), 1000)]
     with get_context("spawn").Pool(args.processes) as pool:
