@@ -2,6 +2,7 @@
  * SIGINT and SIGTERM: the first lets a run finish what is cheap, the second ends the process at once, and so
  * does time: CI systems kill what is still there seven seconds after a cancel.
  */
+import { errorCode } from '../errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 
 // Of the seven seconds that CI systems grant; the rest is for a busy machine.
@@ -45,4 +46,9 @@ export function watchSignals(say: (line: string) => void): SignalWatch {
     exitCode: () => (received === null ? null : received === 'SIGINT' ? EXIT.interrupted : EXIT.terminated),
     close,
   }
+}
+
+/** Whether a command was ended by its signal, and not by a fault that came at the same time. */
+export function isCancellation(error: unknown): boolean {
+  return errorCode(error) === 'E_CANCELLED'
 }

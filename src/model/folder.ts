@@ -104,11 +104,10 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   const tokenizers: Partial<Record<TokenizerName, string>> = {}
   for (const name of TOKENIZER_NAMES) if (isFolder(join(root, name))) tokenizers[name] = join(root, name)
 
-  const schedulerConfig = attempt(
-    () => readJsonFile(join(root, 'scheduler', 'scheduler_config.json'), 'It holds the noise schedule.'),
-    {},
-  )
-  const schedulerClass = attempt(() => schedulerClassOf(schedulerConfig, modelIndex, root), '')
+  const { schedulerConfig, schedulerClass } = attempt(() => readScheduler(root, modelIndex), {
+    schedulerConfig: {},
+    schedulerClass: '',
+  })
   const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
 
   if (faults.length > 0 || family === undefined) throw new PregenErrors(faults)
@@ -149,13 +148,20 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
-function schedulerClassOf(config: JsonObject, modelIndex: JsonObject, root: string): string {
-  if (typeof config._class_name === 'string') return config._class_name
+/** The noise schedule and its class, which older folders name in model_index.json alone. */
+function readScheduler(
+  root: string,
+  modelIndex: JsonObject,
+): Pick<ModelFolder, 'schedulerConfig' | 'schedulerClass'> {
+  const file = join(root, 'scheduler', 'scheduler_config.json')
+  const schedulerConfig = readJsonFile(file, 'It holds the noise schedule.')
   const entry = modelIndex.scheduler
-  if (Array.isArray(entry) && typeof entry[1] === 'string') return entry[1]
+  for (const schedulerClass of [schedulerConfig._class_name, Array.isArray(entry) ? entry[1] : undefined]) {
+    if (typeof schedulerClass === 'string') return { schedulerConfig, schedulerClass }
+  }
   throw new PregenError('E_MODEL_CONFIG', 'No scheduler class is named.', {
     help: `Add "_class_name", such as "${FAMILY_CLASSES.sd.scheduler}".`,
-    location: { file: join(root, 'scheduler', 'scheduler_config.json') },
+    location: { file },
   })
 }
 

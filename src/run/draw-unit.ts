@@ -1,5 +1,6 @@
 /** One unit's way through a run: folder opened, job made, files finished, ledger told. */
 import { join } from 'node:path'
+import { makeFolderInside } from '../artifacts/layout.ts'
 import { generationParameters } from '../artifacts/png.ts'
 import { createVariantWriter } from '../artifacts/variant-writer.ts'
 import { messageOf, PregenError } from '../errors.ts'
@@ -22,7 +23,10 @@ export interface ActiveUnit {
   readonly initImage: Float32Array | undefined
 }
 
-/** Opens a unit for drawing, or fails it (a folder that cannot be made, an image that went away) and gives null. */
+/**
+ * Makes a unit ready for drawing, or fails it (a folder that cannot be made, an image that went away) and gives null.
+ * An earlier making of it is not touched yet: units are made ready ahead of their turn.
+ */
 export async function startUnit(
   context: DrawContext,
   model: PreparedModel,
@@ -33,17 +37,18 @@ export async function startUnit(
   const { layout, ledger, options } = context
   try {
     const initImage = unit.image ? await context.initImages.load(entry) : undefined
-    // Forgotten before a file is touched: a run that dies in between leaves nothing that looks whole.
-    await ledger.forgetUnit(entry.key)
-    const writer = await createVariantWriter({
-      out: layout.out,
-      folder: layout.variantFolder(unit.cue, unit.variant),
-      faults: writeFaultsOf(context.faults),
-    })
+    const folder = layout.variantFolder(unit.cue, unit.variant)
+    // A folder that cannot be made is told before anything is drawn for it.
+    await makeFolderInside(layout.out, folder)
+    const openWriter = async () => {
+      // Forgotten before a file is touched: a run that dies in between leaves nothing that looks whole.
+      await ledger.forgetUnit(entry.key)
+      return await createVariantWriter({ out: layout.out, folder, faults: writeFaultsOf(context.faults) })
+    }
     const previews = previewsOf(entry, provider)
     const output = createUnitOutput({
       unit,
-      writer,
+      openWriter,
       renderer: await rendererOf(context, model, entry, previews),
       liveFile: options.liveFile
         ? createLiveFile({

@@ -88,7 +88,5 @@ export type RunEventBody =
 /** `time` is ISO 8601 in UTC. */
 export type RunEvent = RunEventBody & { readonly time: string }
 
-export type RunEventType = RunEvent['type']
-
 /** Takes an event's body; the bus adds the time. Must not throw. */
 export type EmitRunEvent = (event: RunEventBody) => void

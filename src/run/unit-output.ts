@@ -20,7 +20,8 @@ const PREVIEW_COMPRESSION = 2
 
 export interface UnitOutputOptions {
   readonly unit: Unit
-  readonly writer: VariantWriter
+  /** Opens the variant's folder, where an earlier making goes. Called once, when the unit's turn has come. */
+  readonly openWriter: () => Promise<VariantWriter>
   /** Makes pictures of latents that are handed out; null where the worker decodes them, or there are none. */
   readonly renderer: PreviewRenderer | null
   /** null without `--live-file`. */
@@ -40,7 +41,7 @@ export interface FinishedUnit {
 }
 
 export interface UnitOutput {
-  /** The worker takes the unit up. */
+  /** The worker takes the unit up: what an earlier run made stands until now. */
   readonly begin: () => void
   /** Waits for the previews in hand and forgets them: the unit is drawn again from its first step. */
   readonly restart: () => Promise<void>
@@ -56,11 +57,19 @@ export interface UnitOutput {
 }
 
 export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
-  const { unit, writer, renderer, liveFile, emit, faults } = options
+  const { unit, renderer, liveFile, emit, faults } = options
   const { cue, variant } = unit
   const inHand = new Set<Promise<void>>()
   let previewsWhole = true
   let begunAt = performance.now()
+  let opened: Promise<VariantWriter> | undefined
+  const writerOf = (): Promise<VariantWriter> => {
+    if (opened) return opened
+    opened = options.openWriter()
+    // Told when the unit finishes; until then a failure here is no unheard rejection.
+    opened.catch(() => undefined)
+    return opened
+  }
 
   const previewFailed = (step: number, reason: unknown) => {
     previewsWhole = false
@@ -71,6 +80,7 @@ export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
   const take = (step: number, render: () => Promise<WireImage>): Promise<void> => {
     const work = (async () => {
       try {
+        const writer = await writerOf()
         faults.reach('preview-render', step)
         const { rgb, width, height } = await render()
         faults.reach('preview-encode', step)
@@ -90,6 +100,7 @@ export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
   return {
     begin() {
       begunAt = performance.now()
+      void writerOf()
     },
     async restart() {
       await Promise.all(inHand)
@@ -105,6 +116,7 @@ export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
     previewFailed,
     async finish(generated, promptMs) {
       const { image, stepDurationsMs, decodeMs } = generated
+      const writer = await writerOf()
       const encodeFrom = performance.now()
       const png = await encodePng(image.rgb, image.width, image.height, { metadata: options.metadata })
       const encodeMs = performance.now() - encodeFrom

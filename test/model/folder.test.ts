@@ -81,7 +81,6 @@ test('every fault of the JSON files is reported at once', async () => {
   const faults = await faultsOf(() => readModelFolder(folder))
   expect(faults.map(({ code }) => code).sort()).toEqual([
     'E_MODEL_CONFIG',
-    'E_MODEL_CONFIG',
     'E_MODEL_FILE_MISSING',
     'E_MODEL_FILE_MISSING',
     'E_MODEL_LFS_POINTER',

@@ -1,17 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Canonical, canonicalJson } from '../../src/plan/canonical-json.ts'
-import {
-  type DigestContext,
-  digestOfParts,
-  digestParts,
-  digestUnit,
-  explainChange,
-} from '../../src/plan/digest.ts'
+import { type DigestContext, digestOfParts, digestParts, explainChange } from '../../src/plan/digest.ts'
 import type { Unit } from '../../src/plan/unit.ts'
 import { unitOf } from './helpers.ts'
 
 const CONTEXT: DigestContext = { modelFingerprint: 'm1', imageSha256: undefined, renderVersion: 1 }
+
+const digestUnit = (unit: Unit, context: DigestContext) => digestOfParts(digestParts(unit, context))
 
 describe('canonicalJson', () => {
   it('sorts keys, leaves absent ones out, writes bigints as text', () => {

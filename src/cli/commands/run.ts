@@ -1,5 +1,4 @@
 /** `pregen run`: prepare, conduct, report. */
-import { errorCode } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
@@ -8,7 +7,7 @@ import type { ExitCode } from '../exit-codes.ts'
 import { createReporter } from '../reporters/create.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
 import { faultsFromEnv, isCi, type SelectFlags, toSelectOptions } from '../select-options.ts'
-import { watchSignals } from '../signals.ts'
+import { isCancellation, watchSignals } from '../signals.ts'
 
 export interface RunFlags extends SelectFlags {
   readonly dryRun?: boolean
@@ -54,8 +53,4 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
     reporter.close()
     signals.close()
   }
-}
-
-function isCancellation(error: unknown): boolean {
-  return errorCode(error) === 'E_CANCELLED'
 }

@@ -8,12 +8,13 @@ import { findBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { groupBy } from '../../run/group-by.ts'
 import { openBucket } from '../../run/open-bucket.ts'
-import { rerenderUnits } from '../../run/rerender.ts'
+import { type RerenderResult, rerenderUnits } from '../../run/rerender.ts'
 import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
-import { toSelectOptions } from '../select-options.ts'
+import { faultsFromEnv, toSelectOptions } from '../select-options.ts'
+import { isCancellation, watchSignals } from '../signals.ts'
 import { embeddedModels } from '../version.ts'
 
 export interface VerifyFlags {
@@ -25,7 +26,12 @@ export interface VerifyFlags {
   readonly json?: boolean
 }
 
+/**
+ * @returns 0 when all is whole, else 3
+ * @throws PregenError `E_NO_SHEET` for `--rerender` without `--sheet`
+ */
 export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<ExitCode> {
+  const rerender = rerenderOf(dir, flags)
   const out = resolve(dir)
   const ledger = await readLedger(createStateLayout(out).ledgerPath)
   const settings =
@@ -42,41 +48,58 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
         `${plural(result.variants, 'variant')}, ${plural(result.files, 'file')}${inBucket}: ${verdict}\n`,
       )
     }
-    const redrawn = flags.rerender === undefined ? true : await rerender(dir, flags, flags.rerender)
-    return result.problems.length === 0 && redrawn ? EXIT.ok : EXIT.someFailed
+    const redrawn = await rerender()
+    return result.problems.length > 0 && redrawn === EXIT.ok ? EXIT.someFailed : redrawn
   } finally {
     await storage?.close()
   }
 }
 
-/** Draws some units again; true when all came out the same. */
-async function rerender(dir: string, flags: VerifyFlags, count: number): Promise<boolean> {
-  if (flags.sheet === undefined) {
-    throw new PregenError('E_NO_SHEET', '--rerender needs the sheet that the folder was made from.', {
-      help: 'Name it with --sheet.',
-    })
+/** What `--rerender` asks for, judged before the tree is read. */
+function rerenderOf(dir: string, flags: VerifyFlags): () => Promise<ExitCode> {
+  const { rerender: count, sheet } = flags
+  if (count === undefined) return () => Promise.resolve(EXIT.ok)
+  if (sheet !== undefined) return () => rerender(dir, sheet, flags, count)
+  throw new PregenError('E_NO_SHEET', '--rerender needs the sheet that the folder was made from.', {
+    help: 'Name it with --sheet.',
+  })
+}
+
+/** Draws some units again, and stops for signals as a run does; 0 when all came out the same. */
+async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: number): Promise<ExitCode> {
+  const options = toSelectOptions(sheet, { out: dir, versionId: flags.versionId })
+  const defaults = {
+    ...{ dryRun: true, failFast: false, liveFile: false, verifyRemote: false },
+    faults: faultsFromEnv(),
   }
-  const options = toSelectOptions(flags.sheet, { out: dir, versionId: flags.versionId })
-  const defaults = { dryRun: true, failFast: false, liveFile: false, verifyRemote: false, faults: {} }
   const bus = createEventBus()
   bus.subscribe((event) => {
     const trouble = describeTrouble(event)
     if (trouble !== null) process.stderr.write(`${trouble}\n`)
   })
-  const signal = new AbortController().signal
-  const results = await rerenderUnits(
-    { ...options, ...defaults, provider: flags.provider, signal },
-    count,
-    bus.emit,
-  )
-  for (const { unit, difference, same } of results) {
-    const found =
-      difference === null
-        ? 'could not be drawn'
-        : `largest difference ${difference.largest} of 255, in ${(difference.share * 100).toFixed(2)} % of the values`
-    process.stdout.write(`${same ? 'same' : 'DIFFERS'}  ${unit}  ${found}\n`)
+  const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
+  try {
+    const told = { ...options, ...defaults, provider: flags.provider, signal: signals.signal }
+    const results = await rerenderUnits(told, count, bus.emit)
+    const cancelled = signals.exitCode()
+    if (cancelled !== null) return cancelled
+    for (const result of results) process.stdout.write(`${lineOf(result)}\n`)
+    return results.every(({ same }) => same) ? EXIT.ok : EXIT.someFailed
+  } catch (error) {
+    const cancelled = signals.exitCode()
+    if (cancelled !== null && isCancellation(error)) return cancelled
+    throw error
+  } finally {
+    signals.close()
   }
-  return results.every(({ same }) => same)
+}
+
+function lineOf({ unit, difference, same }: RerenderResult): string {
+  const found =
+    difference === null
+      ? 'could not be drawn'
+      : `largest difference ${difference.largest} of 255, in ${(difference.share * 100).toFixed(2)} % of the values`
+  return `${same ? 'same' : 'DIFFERS'}  ${unit}  ${found}`
 }
 
 // A bucket that lacks a version lacks thousands of objects: each folder shows its first few.

@@ -1,0 +1,55 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { runCli } from '../support/cli.ts'
+import { runWhole, statusOf, tinySheet, writeSheet } from '../support/runs.ts'
+import { createScratch } from '../support/scratch.ts'
+
+const scratch = createScratch()
+const out = join(scratch.folder, 'out')
+let sheet: string
+
+beforeAll(async () => {
+  sheet = await writeSheet(
+    scratch.folder,
+    tinySheet({
+      programs: { P0: {} },
+      cues: { storm: { program: 'P0', prompt: 'sea', seeds: [1, 2, 3, 4] } },
+    }),
+  )
+  await runWhole(sheet, out, ['--dry-run'])
+}, 600_000)
+
+describe('verify --rerender', () => {
+  it('draws units again and finds them the same', async () => {
+    const { code, stdout, stderr } = await runCli(['verify', out, '--rerender', '2', '--sheet', sheet])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/: whole\nsame {2}storm\/seed-1 .*\nsame {2}storm\/seed-4 .*\n$/)
+  }, 600_000)
+
+  it('without a sheet is bad usage, told before the tree is read', async () => {
+    const { code, stdout, stderr } = await runCli(['verify', join(out, 'nowhere'), '--rerender', '2'])
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain('E_NO_SHEET')
+  })
+
+  it('stops for a signal as a run does, and leaves nothing behind', async () => {
+    const env = { TMPDIR: scratch.folder }
+    let sent = false
+    const result = await runCli(['verify', out, '--rerender', '4', '--sheet', sheet], {
+      env,
+      onStdout(text, child) {
+        if (!text.includes('whole')) return
+        setTimeout(() => {
+          sent = child.kill('SIGINT')
+        }, 200)
+      },
+    })
+    expect(sent).toBe(true)
+    expect(statusOf(result)).toBe(130)
+    expect(result.stderr).toContain('SIGINT')
+    expect(result.stdout).not.toContain('DIFFERS')
+    const left = await readdir(scratch.folder)
+    expect(left.filter((name) => name.startsWith('pregen-rerender-'))).toEqual([])
+  }, 600_000)
+})
