@@ -5,6 +5,7 @@
  * - `Precompiled` is approximated there by NFKC; here the folder's own character map is applied.
  * - `Lowercase` there lowers whole strings, so a final Σ becomes ς; Rust lowers code point by code point.
  * - `Strip` there trims JavaScript's white space; here Unicode's (U+0085 is in it, U+FEFF is not).
+ * - `Unigram` there sees a whole text where Rust sees words, and decides between equally likely pieces otherwise.
  * - `ByteLevel` there takes U+FEFF for white space; after CLIP's `Split` its pattern has nothing left to split.
  *
  * What stays different: Unicode tables. Rust's are older, so a character that became a letter, or got a
@@ -15,6 +16,7 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import { createPrecompiledNormalizer } from './precompiled-charsmap.ts'
 import type { AddedToken, JsonObject } from './tokenizer-files.ts'
 import { isJsonObject } from './tokenizer-files.ts'
+import { createUnigramEncoder } from './unigram.ts'
 
 /** The parts of the package that are used here; its own types do not resolve under NodeNext. */
 export interface TokenizerEngine {
@@ -25,6 +27,12 @@ export interface TokenizerEngine {
   ): string
   token_to_id(token: string): number | undefined
   normalizer: EngineNormalizer | null
+  readonly model: EngineModel
+}
+
+interface EngineModel {
+  /** The pieces of texts. */
+  encode(texts: readonly string[]): string[]
 }
 
 interface EngineNormalizer {
@@ -50,7 +58,17 @@ export function createEngine(tokenizerJson: JsonObject, addedTokens: readonly Ad
     {},
   )
   engine.normalizer = mendNormalizer(normalizer, engine.normalizer)
+  mendModel(tokenizerJson, engine.model)
   return engine
+}
+
+function mendModel({ model: config, pre_tokenizer: split }: JsonObject, model: EngineModel): void {
+  if (!isJsonObject(config) || config.type !== 'Unigram' || !Array.isArray(config.vocab)) return
+  const encode = createUnigramEncoder(config.vocab)
+  const wordStart =
+    isJsonObject(split) && split.type === 'Metaspace' && split.split !== false ? /(?=▁)/u : null
+  model.encode = (texts) =>
+    texts.flatMap((text) => (wordStart === null ? [text] : text.split(wordStart))).flatMap(encode)
 }
 
 function mendNormalizer(config: unknown, original: EngineNormalizer | null): EngineNormalizer | null {

@@ -41,6 +41,17 @@ describe("T5 v1.1's vocabulary", () => {
     }
   })
 
+  // Equally likely pieces: the last bit of a sum of scores decides. Recorded with tokenizers 0.22.2.
+  it.each([
+    ['-----', [1636, 14817]],
+    ['-------', [3, 14817, 14817, 18]],
+    ['a -------', [3, 9, 3, 14817, 14817, 18]],
+    ['dog cat -------', [1782, 1712, 3, 14817, 14817, 18]],
+    ['1-------', [8218, 14817, 14817]],
+  ])('splits "%s" as the Rust library', (text, ids) => {
+    expect(t5.encode(text)).toEqual([...ids, 1])
+  })
+
   it('agrees on 400 random awkward strings', () => {
     for (const golden of readGoldens<{ text: string; t5: number[]; 'tiny-t5': number[] }[]>(
       'awkward-goldens.json.gz',
