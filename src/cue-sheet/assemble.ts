@@ -71,18 +71,18 @@ function readVersion(
   const version = options.versionId ?? fromEnv ?? inSheet
   const source =
     options.versionId !== undefined ? '--version-id' : fromEnv !== undefined ? 'PREGEN_VERSION_ID' : undefined
-  const location = source === undefined ? doc.locate(['version']) : undefined
+  const location = () => (source === undefined ? doc.locate(['version']) : undefined)
   if (version === undefined) {
     // A version of the wrong type is reported by its shape already.
     if (doc.keys([]).includes('version')) return 'unnamed'
     const help = 'Add "version: opening-night", or set PREGEN_VERSION_ID or --version-id.'
-    faults.add('E_NO_VERSION', location, 'The sheet has no version.', help)
+    faults.add('E_NO_VERSION', location(), 'The sheet has no version.', help)
     return 'unnamed'
   }
   const fault = findIdFault(version)
   if (fault) {
     const message = `The version ${JSON.stringify(version)} (${source ?? 'version'}) ${fault.why}.`
-    faults.add('E_BAD_VERSION', location, message, fault.help)
+    faults.add('E_BAD_VERSION', location(), message, fault.help)
   }
   return version
 }

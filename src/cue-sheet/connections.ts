@@ -63,11 +63,12 @@ export function checkSegments(
 /** https anywhere; http on this machine only, where nothing is sent over a wire. */
 function checkUrl(value: string, path: SheetPath, code: string, { doc, faults }: LayerContext): void {
   // Logs are read by others than the sheet: no password, no signed query.
-  const shown = (doc.written(path) ?? JSON.stringify(value))
-    .replace(/\/\/[^/"']*@/, '//…@')
-    .replace(/\?[^"']*/, '?…')
-  const report = (why: string, help: string, itsCode = code): void =>
+  const report = (why: string, help: string, itsCode = code): void => {
+    const shown = (doc.written(path) ?? JSON.stringify(value))
+      .replace(/\/\/[^/"']*@/, '//…@')
+      .replace(/\?[^"']*/, '?…')
     faults.add(itsCode, doc.locate(path), `${formatPath(path)} is ${shown}${why}`, help)
+  }
   const url = URL.canParse(value) ? new URL(value) : undefined
   if (url === undefined || !['https:', 'http:'].includes(url.protocol)) {
     report(', which is no web address.', 'It must begin with https://.')

@@ -10,6 +10,8 @@ export interface IdFault {
 }
 
 const WINDOWS_DEVICES = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i
+const ASCII = /^[ -~]*$/
+const WORD = /^[A-Za-z0-9_][\w-]{0,63}$/
 const OUR_FILES = /^(\d+\.png|final\.png|final\.thumb\.webp|timing\.json|manifest\.json)$/i
 
 const RULES: readonly {
@@ -70,6 +72,8 @@ const RULES: readonly {
  * @param isFolder whether the id becomes a folder beside or above files that we write
  */
 export function findIdFault(id: string, isFolder = true): IdFault | undefined {
+  // Most ids are short words, which no rule but that of the devices can touch.
+  if (WORD.test(id) && !WINDOWS_DEVICES.test(id)) return undefined
   const broken = RULES.find((rule) => rule.bad(id))
   if (broken) return { code: 'E_BAD_ID', why: broken.why, help: broken.help }
   const bytes = Buffer.byteLength(id)
@@ -92,6 +96,7 @@ export function findIdFault(id: string, isFolder = true): IdFault | undefined {
 
 /** Two ids with the same fold are one name on file systems that ignore case or normalise Unicode. */
 export function foldId(id: string): string {
+  if (ASCII.test(id)) return id.toLowerCase()
   return id.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC')
 }
 

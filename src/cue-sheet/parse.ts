@@ -1,11 +1,12 @@
 /** A sheet's bytes → a checked sheet, or every fault at once. */
 import { assembleSheet } from './assemble.ts'
 import { checkIds } from './check-ids.ts'
-import { convertSheet } from './convert.ts'
+import { convertSheet, type SheetDocument } from './convert.ts'
 import { decodeSheet, EMPTY_HELP } from './decode.ts'
 import { explainIssues, valueAt } from './explain-issues.ts'
 import { Faults, type SheetPath } from './faults.ts'
 import type { ParseSheetOptions } from './options.ts'
+import { plainDocument } from './plain-document.ts'
 import { scanSheet } from './scan.ts'
 import { isIdMap, type SheetInput, sheetSchema } from './schema.ts'
 import type { CueSheet } from './sheet.ts'
@@ -25,9 +26,13 @@ function parseOrFault(
   faults: Faults,
 ): Omit<CueSheet, 'warnings'> | undefined {
   const text = decodeSheet(bytes, options.file, faults)
-  const scanned = text === undefined ? undefined : scanSheet(text, options.file, faults)
-  if (scanned === undefined) return undefined
-  const doc = convertSheet(scanned, { env: options.env, faults, isIdMap })
+  if (text === undefined) return undefined
+  const readFully = (into: Faults): SheetDocument | undefined => {
+    const scanned = scanSheet(text, options.file, into)
+    return scanned && convertSheet(scanned, { env: options.env, faults: into, isIdMap })
+  }
+  const doc = plainDocument(text, readFully) ?? readFully(faults)
+  if (doc === undefined) return undefined
   // What an alias should have stood for is missing: more faults would only be its echo.
   if (doc.isBroken) return undefined
   const { data } = doc

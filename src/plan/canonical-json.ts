@@ -17,6 +17,7 @@ export function canonicalJson(value: Canonical): string {
   if (value === null || value === undefined) return 'null'
   if (typeof value === 'bigint') return `"${value}"`
   if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${value} has no JSON`)
+  if (typeof value === 'string') return quote(value)
   if (typeof value !== 'object') return JSON.stringify(value)
   let text = ''
   if (isList(value)) {
@@ -25,9 +26,16 @@ export function canonicalJson(value: Canonical): string {
   }
   for (const key of Object.keys(value).sort()) {
     const inner = value[key]
-    if (inner !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(inner)}`
+    if (inner !== undefined) text += `${text === '' ? '' : ','}${quote(key)}:${canonicalJson(inner)}`
   }
   return `{${text}}`
+}
+
+// ASCII without quotes, backslashes and controls: what JSON writes as it stands.
+const BARE = /^[ !#-[\]-~]*$/
+
+function quote(text: string): string {
+  return BARE.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 function isList(value: object): value is readonly Canonical[] {

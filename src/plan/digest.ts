@@ -1,5 +1,6 @@
 /** A unit's digest: the sha-256 of all that decides its pixels and its files. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import { type Canonical, canonicalJson, toCanonical } from './canonical-json.ts'
 import type { Unit } from './unit.ts'
 
@@ -49,7 +50,7 @@ export function digestParts(unit: Unit, context: DigestContext): DigestParts {
     executedSteps: unit.executedSteps,
     guidanceScale: unit.guidanceScale,
     size: `${unit.width}x${unit.height}`,
-    scheduler: { name: scheduler.name ?? null, config: toCanonical(scheduler.config) },
+    scheduler: { name: scheduler.name ?? null, config: canonicalConfig(scheduler.config) },
     previews: previews && { ...previews },
     imageSha256: context.imageSha256 ?? null,
     fit: image?.fit ?? null,
@@ -63,13 +64,21 @@ export function digestParts(unit: Unit, context: DigestContext): DigestParts {
   }
 }
 
-/** sha-256 of the canonical JSON of the parts, lower-case hex. */
-export function digestOfParts(parts: DigestParts): string {
-  return createHash('sha256').update(canonicalJson(parts)).digest('hex')
+/** A program's map of overrides is one object in all its units. */
+const configs = new WeakMap<SchedulerConfig, Canonical>()
+
+function canonicalConfig(config: SchedulerConfig): Canonical {
+  let canonical = configs.get(config)
+  if (canonical === undefined) {
+    canonical = toCanonical(config)
+    configs.set(config, canonical)
+  }
+  return canonical
 }
 
-export function digestUnit(unit: Unit, context: DigestContext): string {
-  return digestOfParts(digestParts(unit, context))
+/** sha-256 of the canonical JSON of the parts, lower-case hex. */
+export function digestOfParts(parts: DigestParts): string {
+  return hash('sha256', canonicalJson(parts))
 }
 
 /** `prompt changed`, `seed and steps changed`: which parts differ; undefined when none does. */

@@ -1,6 +1,6 @@
 /** What a plan will cost, roughly: files, bytes, steps, and time where earlier runs tell. */
 import type { Unit } from './unit.ts'
-import { FINAL_PNG, FINAL_THUMBNAIL, previewSteps, TIMING_JSON, unitFiles } from './unit-files.ts'
+import { unitFiles } from './unit-files.ts'
 
 /** The time that one finished unit took. */
 export interface RecordedTiming {
@@ -60,13 +60,11 @@ function unitBytes(unit: Unit): number {
   const preview = small
     ? (pixels / LATENT_SCALE ** 2) * LATENT_BYTES_PER_PIXEL
     : pixels * PREVIEW_BYTES_PER_PIXEL
-  const sizes: Readonly<Record<string, number>> = {
-    [FINAL_PNG]: pixels * FINAL_BYTES_PER_PIXEL,
-    [FINAL_THUMBNAIL]: THUMBNAIL_BYTES,
-    [TIMING_JSON]: (unit.executedSteps + 2) * TIMING_BYTES_PER_STEP,
-  }
-  const others = unitFiles(unit).reduce((sum, name) => sum + (sizes[name] ?? 0), 0)
-  return others + previewSteps(unit).length * preview
+  const thumbnail = unit.thumbnail ? THUMBNAIL_BYTES : 0
+  const final = pixels * FINAL_BYTES_PER_PIXEL + thumbnail
+  if (unit.previews === null) return final
+  const stepPictures = Math.ceil(unit.executedSteps / unit.previews.every)
+  return final + stepPictures * preview + (unit.executedSteps + 2) * TIMING_BYTES_PER_STEP
 }
 
 /** Mean ms a step by model and size; for another size of a known model, scaled by pixels. */

@@ -21,11 +21,26 @@ export function previewSteps(unit: Pick<Unit, 'executedSteps' | 'previews'>): re
   return executedSteps > 0 ? [...steps, executedSteps] : steps
 }
 
+/** Lists made already: the units of a sheet share few of them, and a plan asks for each again and again. */
+const known = new Map<string, readonly string[]>()
+const MAX_KNOWN = 1000
+
 /**
  * Every file of a unit in the order in which it is written: step pictures, final.png, the thumbnail, and last
  * timing.json, whose presence promises all the others.
  */
 export function unitFiles(unit: Filed): readonly string[] {
+  const key = `${unit.executedSteps} ${unit.previews?.every} ${unit.thumbnail}`
+  let files = known.get(key)
+  if (files === undefined) {
+    files = Object.freeze(listFiles(unit))
+    if (known.size >= MAX_KNOWN) known.clear()
+    known.set(key, files)
+  }
+  return files
+}
+
+function listFiles(unit: Filed): string[] {
   return [
     ...previewSteps(unit).map(stepFile),
     FINAL_PNG,

@@ -1,7 +1,7 @@
 /** Which units are done again: the plan's pure rule, fed with the ledger and the state of the files on disk. */
-import { inspectFiles } from '../artifacts/file-state.ts'
+import { type FileState, inspectFiles } from '../artifacts/file-state.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
-import { decideUnit, type FileState } from '../plan/decide.ts'
+import { decideUnit, type FileState as PlannedState } from '../plan/decide.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import type { PreparedRun, PreparedUnit } from './prepared.ts'
 
@@ -23,28 +23,32 @@ export async function decideUnits(
   ledger: LedgerContent,
   force: boolean,
 ): Promise<Decision[]> {
-  const decisions: Decision[] = []
-  for (let from = 0; from < prepared.units.length; from += AT_ONCE) {
-    const some = prepared.units.slice(from, from + AT_ONCE)
-    decisions.push(...(await Promise.all(some.map((entry) => decide(prepared, ledger, entry, force)))))
+  const { layout, units } = prepared
+  const states = new Map<PreparedUnit, readonly FileState[]>()
+  // Another digest decides alone: its files need no look.
+  const toLookAt = units.filter(({ key, digest }) => !force && ledger.units.get(key)?.digest === digest)
+  for (let from = 0; from < toLookAt.length; from += AT_ONCE) {
+    const look = async (entry: PreparedUnit) => {
+      const { unit, key } = entry
+      const files = ledger.units.get(key)?.files ?? []
+      states.set(entry, await inspectFiles(layout.variantFolder(unit.cue, unit.variant), files))
+    }
+    await Promise.all(toLookAt.slice(from, from + AT_ONCE).map(look))
   }
-  return decisions
+  return units.map((entry) => decide(ledger, entry, states.get(entry) ?? [], force))
 }
 
-async function decide(
-  { layout }: PreparedRun,
+function decide(
   ledger: LedgerContent,
   entry: PreparedUnit,
+  states: readonly FileState[],
   force: boolean,
-): Promise<Decision> {
+): Decision {
   const { unit, key, digest, parts } = entry
   const recorded = ledger.units.get(key) ?? null
-  // Another digest decides alone: its files need no look.
-  const states =
-    recorded === null || force || recorded.digest !== digest
-      ? []
-      : await inspectFiles(layout.variantFolder(unit.cue, unit.variant), recorded.files)
-  const fileStates = new Map(states.map(({ name, fault }): [string, FileState] => [name, fault ?? 'intact']))
+  const fileStates = new Map(
+    states.map(({ name, fault }): [string, PlannedState] => [name, fault ?? 'intact']),
+  )
   const expectedFiles = unitFiles(unit)
   const decision = decideUnit({ digest, parts, expectedFiles, entry: recorded, fileStates, force })
   const refreshed = states.flatMap((state) => (state.refreshed ? [state.refreshed] : []))

@@ -6,7 +6,6 @@ import { createLayout } from '../artifacts/layout.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
-import { checkInitImage } from '../images/init-image.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
@@ -128,6 +127,9 @@ async function checkInitImages(
 ): Promise<ReadonlyMap<string, string>> {
   const hashes = new Map<string, string>()
   const faults = new Map<string, PregenError>()
+  if (units.every(({ image }) => image === undefined)) return hashes
+  // The codecs are heavy, and most sheets start from no picture.
+  const { checkInitImage } = await import('../images/init-image.ts')
   for (const unit of units) {
     const key = imageKey(unit)
     if (unit.image === undefined || hashes.has(key) || faults.has(key)) continue
