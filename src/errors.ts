@@ -56,7 +56,15 @@ export function formatLocation({ file, line, column }: SourceLocation): string {
 export function formatError(error: PregenError): string {
   const head = error.location ? `${formatLocation(error.location)}  ${error.code}` : error.code
   const body = [error.message, ...(error.help ? [error.help] : [])].flatMap((text) => text.split('\n'))
-  return [head, ...body.map((line) => `  ${line}`)].join('\n')
+  return [head, ...body.map((line) => `  ${line}`)].map(printable).join('\n')
+}
+
+/** One line as a terminal may have it: control, invisible and text-direction characters become `\u{…}`. */
+export function printable(line: string): string {
+  return line.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  )
 }
 
 /** The message of anything thrown, for wrapping into a `PregenError` with the original as `cause`. */

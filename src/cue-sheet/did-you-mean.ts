@@ -1,6 +1,9 @@
 import { distance } from 'fastest-levenshtein'
 
-/** The candidate nearest to `word` when it is near enough to be a slip of the finger, else undefined. */
+/**
+ * The candidate nearest to `word` when it is near enough to be a slip of the finger; else one that shares its
+ * beginning or end (`guidance`, `num_inference_steps`), else undefined.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const wanted = word.toLowerCase().replaceAll('-', '_')
   let best: string | undefined
@@ -13,7 +16,13 @@ export function nearest(word: string, candidates: readonly string[]): string | u
       bestDistance = found
     }
   }
-  return best
+  return best ?? candidates.find((candidate) => shareAPart(wanted, candidate.toLowerCase()))
+}
+
+/** Whether one is the first or the last words of the other. */
+function shareAPart(a: string, b: string): boolean {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a]
+  return short.length >= 4 && (long.startsWith(`${short}_`) || long.endsWith(`_${short}`))
 }
 
 /** `Did you mean "steps"? Valid: model, prompt, …`, with every candidate listed. */

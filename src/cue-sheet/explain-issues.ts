@@ -36,7 +36,8 @@ function explainIssue({ issue, path }: PlacedIssue, doc: SheetDocument, faults: 
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys) {
       const valid = validKeys(path)
-      const message = `${formatPath(path)} has no key "${key}".`
+      const place = path.length === 0 ? 'The sheet' : formatPath(path)
+      const message = `${place} has no key "${key}".`
       faults.add('E_UNKNOWN_KEY', doc.locate([...path, key], 'key'), message, didYouMean(key, valid))
     }
     return

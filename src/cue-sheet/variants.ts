@@ -39,6 +39,8 @@ export function expandVariants(
   if (
     raw.length === 0 &&
     !context.isTainted(id) &&
+    // Seeds that are none have been told.
+    (input.seeds === undefined || input.seeds.length === 0) &&
     (input.matrix === undefined || Object.keys(input.matrix).length === 0)
   ) {
     const help = 'Add "variants:", "seeds: [1, 2, 3]" or "matrix:".'

@@ -451,6 +451,15 @@ cues:
   ])
 })
 
+it('tells of a seed beyond the limit alone, not that its cue has no variants', () => {
+  expect(outline(faultsOf(sheetWith('    seeds: ["18446744073709551616"]\n')))).toEqual(['9:13 E_BAD_SEED'])
+})
+
+it('shows what a terminal would obey or hide', () => {
+  const [fault] = faultsOf(sheetWith(`${SEED}    "\\e[31m\\u202edab": 1\n`))
+  expect(formatError(fault!)).toContain('has no key "\\u{1b}[31m\\u{202e}dab".')
+})
+
 it('shows a fault as the terminal does', () => {
   const [fault] = faultsOf(sheetWith(`${SEED}    scheduler: eular\n`))
   expect(formatError(fault!)).toMatch(

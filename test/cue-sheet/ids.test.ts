@@ -99,6 +99,8 @@ describe('nearest', () => {
     expect(nearest('widht', ['width', 'height'])).toBe('width')
     expect(nearest('guidance-scale', ['guidance_scale'])).toBe('guidance_scale')
     expect(nearest('STEPS', ['steps'])).toBe('steps')
+    expect(nearest('guidance', ['steps', 'guidance_scale'])).toBe('guidance_scale')
+    expect(nearest('num_inference_steps', ['width', 'steps'])).toBe('steps')
     expect(nearest('colour', ['steps', 'width'])).toBeUndefined()
     expect(nearest('x', [])).toBeUndefined()
   })

@@ -1,4 +1,5 @@
 /** Sentences for events, shared by the plain lines and the bars. */
+import { printable } from '../../errors.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { formatBytes, formatDuration, plural } from './format.ts'
 
@@ -6,6 +7,11 @@ type Finished = Extract<RunEvent, { type: 'run-finished' }>
 
 /** A line for the events that deserve one in every face, or null. */
 export function describeTrouble(event: RunEvent): string | null {
+  const text = troubleOf(event)
+  return text === null ? null : printable(text)
+}
+
+function troubleOf(event: RunEvent): string | null {
   switch (event.type) {
     case 'warning':
       return `warning  ${event.code}  ${event.message}`
