@@ -1,7 +1,7 @@
 /** Every name, path and key that pregen writes is made here, and nothing that is made here leaves its root. */
 import { lstat, mkdir, realpath } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 
 export const FINAL_NAME = 'final.png'
 export const THUMBNAIL_NAME = 'final.thumb.webp'
@@ -166,7 +166,7 @@ export function pathOfKey(out: string, key: string): string {
 export async function openOutputFolder(out: string): Promise<string> {
   const path = resolve(out)
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolders(path)
     const state = await lstat(path)
     if (state.isSymbolicLink()) {
       throw new PregenError(
@@ -185,6 +185,25 @@ export async function openOutputFolder(out: string): Promise<string> {
       help: 'Choose another with --out, or change its permissions.',
       cause: error,
     })
+  }
+}
+
+/** As `mkdir` with `recursive`, which never ends where a parent stands and takes no folders (/proc, some mounts). */
+async function makeFolders(path: string): Promise<void> {
+  if (await isMade(path)) return
+  if (dirname(path) !== path) await makeFolders(dirname(path))
+  if (!(await isMade(path))) throw new Error(`no folder can be made in ${dirname(path)}`)
+}
+
+/** Makes one folder; false where its parent is missing. Something of that name may be there already. */
+async function isMade(path: string): Promise<boolean> {
+  try {
+    await mkdir(path)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return true
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
   }
 }
 

@@ -4,7 +4,14 @@
  */
 import { Command, CommanderError, Option } from 'commander'
 import { EXIT } from './exit-codes.ts'
-import { parseGuidanceScale, parsePositiveInteger, parseWholeNumber } from './option-values.ts'
+import {
+  parseGuidanceScale,
+  parsePositiveInteger,
+  parseText,
+  parseTwoOrMore,
+  parseWholeNumber,
+} from './option-values.ts'
+import { watchOutput } from './output-faults.ts'
 import { reportError } from './report-error.ts'
 import { REPORT_FORMATS } from './reporters/reporter.ts'
 import { readPackageVersion } from './version.ts'
@@ -13,21 +20,17 @@ const PROVIDERS = ['auto', 'cuda', 'webgpu', 'dml', 'coreml', 'cpu']
 
 /** @returns the exit code; never throws */
 export async function main(argv: readonly string[]): Promise<number> {
-  // A reader that left (`| head`) must not cost a night's run: what it no longer reads is dropped.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreBrokenPipe)
+  const output = watchOutput(process.stdout, process.stderr)
   const outcome: { exitCode: number } = { exitCode: EXIT.ok }
   const program = createProgram(outcome)
   try {
     await program.parseAsync(argv, { from: 'user' })
-    return outcome.exitCode
+    return await output.settle(outcome.exitCode)
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage
+    if (thrown instanceof CommanderError)
+      return await output.settle(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage)
     return reportError(thrown, (text) => void process.stderr.write(text))
   }
-}
-
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
 }
 
 function createProgram(outcome: { exitCode: number }): Command {
@@ -78,7 +81,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
 
   program
     .command('upload')
-    .argument('<dir>', 'the --out folder of a run')
+    .argument('<dir>', 'the --out folder of a run', parseText)
     .description('send, or mend in the bucket, a finished tree')
     .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of the last run)')
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
@@ -92,7 +95,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
 
   program
     .command('verify')
-    .argument('<dir>', 'the --out folder of a run')
+    .argument('<dir>', 'the --out folder of a run', parseText)
     .description('is the tree whole? in the bucket too?')
     .option('--bucket', 'compare the bucket too: that of the last run, or the one that --sheet names')
     .option('--sheet <sheet>', 'the sheet that the folder was made from; needed for --rerender')
@@ -129,7 +132,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--out <file>', 'where preview.json goes (default: into the model folder)')
     .option('--strip <file>', 'where the strip before / after / true goes (default: beside preview.json)')
     .option('--prompts <file>', 'one prompt a line (default: a list of general ones)')
-    .option('--pictures <n>', 'pictures to fit on', parsePositiveInteger, 24)
+    .option('--pictures <n>', 'pictures to fit on, 2 or more', parseTwoOrMore, 24)
     .option('--steps <n>', 'steps a picture (default: as the family likes)', parsePositiveInteger)
     .option(
       '--guidance-scale <x>',
@@ -163,11 +166,11 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
 /** The options that say where a run writes and which of its units it means. */
 function withSelection(command: Command): Command {
   return command
-    .option('--out <dir>', 'where the tree is written', 'out')
+    .option('--out <dir>', 'where the tree is written', parseText, 'out')
     .option('--version-id <id>', 'the version, over PREGEN_VERSION_ID and the sheet')
-    .option('--cue <glob>', 'only these cues')
-    .option('--variant <glob>', 'only these variants')
-    .option('--program <glob>', 'only these programs')
+    .option('--cue <glob>', 'only these cues', parseText)
+    .option('--variant <glob>', 'only these variants', parseText)
+    .option('--program <glob>', 'only these programs', parseText)
     .option('--shard <i/n>', 'only the i-th of n shares (also read from the batch system)')
     .option('--shard-total <n>', 'how many shares, where the batch system does not say', parsePositiveInteger)
 }

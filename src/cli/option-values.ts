@@ -22,3 +22,16 @@ export function parseGuidanceScale(text: string): number {
   }
   return value
 }
+
+/** @throws InvalidArgumentError unless the text is a whole number from 2 up */
+export function parseTwoOrMore(text: string): number {
+  const value = parseWholeNumber(text)
+  if (value < 2) throw new InvalidArgumentError('It must be 2 or more.')
+  return value
+}
+
+/** @throws InvalidArgumentError for nothing, as `--out "$UNSET"` gives */
+export function parseText(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.')
+  return text
+}

@@ -66,3 +66,8 @@ export function isCi(): boolean {
   const { CI } = process.env
   return CI !== undefined && CI !== '' && CI !== 'false' && CI !== '0'
 }
+
+/** Whether the terminal says that it cannot move its cursor, which bars need. */
+export function isDumbTerminal(): boolean {
+  return process.env.TERM === 'dumb'
+}

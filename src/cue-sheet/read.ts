@@ -23,11 +23,11 @@ async function readSheetBytes(path: string): Promise<Uint8Array> {
   try {
     handle = await open(path, 'r')
     if ((await handle.stat()).isDirectory()) throw folderError(path)
-    // One byte more than allowed is enough to know that it is too large.
+    // No position, so that a pipe may be a sheet. One byte more than allowed is enough to know that it is too large.
     const bytes = Buffer.alloc(MAX_SHEET_BYTES + 1)
     let filled = 0
     while (filled < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, filled)
+      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, null)
       if (bytesRead === 0) break
       filled += bytesRead
     }

@@ -39,7 +39,7 @@ const help: Readonly<Record<NetFaultReason, string>> = {
   invalid: 'Give a whole URL such as "https://example.com/stage.png", or a path relative to the sheet.',
   scheme: 'Images are fetched over https only. For a file on this machine give its path.',
   private:
-    'Images are fetched from public addresses only, after redirects too. Download it and give its path.',
+    'Images are fetched from public addresses only, after redirects too. Download it and give its path, or allow it with --allow-private-urls.',
   redirect: 'Give the URL that the redirects lead to.',
   status: 'Open the URL in a browser without being signed in; a presigned URL may have expired.',
   'too-large': 'Make the image smaller, or download it and give its path.',

@@ -25,7 +25,7 @@ export function selectUnits<T extends Selectable>(units: readonly T[], selection
   for (const name of ['cue', 'program', 'variant'] as const) {
     const glob = selection[name]
     if (glob === undefined) continue
-    const matches = picomatch(glob, { dot: true, nonegate: false })
+    const matches = glob === '' ? () => false : picomatch(glob, { dot: true, nonegate: false })
     const candidates = selected
     selected = candidates.filter((unit) => matches(unit[name]))
     if (selected.length === 0)
@@ -37,7 +37,7 @@ export function selectUnits<T extends Selectable>(units: readonly T[], selection
 function nothingSelected(name: string, glob: string, candidates: readonly string[]): PregenError {
   const listed = candidates.slice(0, MAX_LISTED).join(', ')
   const more = candidates.length > MAX_LISTED ? `, and ${candidates.length - MAX_LISTED} more` : ''
-  return new PregenError('E_NOTHING_SELECTED', `--${name} ${glob} matches nothing.`, {
+  return new PregenError('E_NOTHING_SELECTED', `--${name} ${glob === '' ? '""' : glob} matches nothing.`, {
     help: candidates.length === 0 ? 'There is nothing to choose from.' : `There are: ${listed}${more}.`,
   })
 }

@@ -3,6 +3,7 @@ import { type LedgerContent, readLedger } from '../artifacts/ledger.ts'
 import { estimatePlan, type RecordedTiming } from '../plan/estimate.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import { decideUnits } from './decide.ts'
+import { refuseFileAsOutput } from './existing-folder.ts'
 import type { SelectOptions } from './options.ts'
 import { prepareRun } from './prepare.ts'
 import type { PrepareWarning } from './prepared.ts'
@@ -58,6 +59,7 @@ function recordedTimings({ units }: LedgerContent): RecordedTiming[] {
 export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   const prepared = await prepareRun(options)
   const { layout, models } = prepared
+  await refuseFileAsOutput(layout.out)
   const ledger = await readLedger(layout.state.ledgerPath)
   const decisions = await decideUnits(prepared, ledger, options.force)
   const toRun = decisions.filter(({ action }) => action === 'run')

@@ -5,7 +5,7 @@
 import { createLayout } from '../artifacts/layout.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
-import { PregenError, PregenErrors } from '../errors.ts'
+import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
@@ -42,7 +42,7 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
   const factorFaults = await findFactorFaults(units, models)
   if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
-  const images = await checkInitImages(units, options.allowPrivateUrls)
+  const images = await checkInitImages(units, sheet, options.allowPrivateUrls)
 
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const sheetUnits = new Map<string, SheetUnit>()
@@ -123,6 +123,7 @@ async function prepareModel(
 /** Decodes every init image once, and gives the sha-256 of each. @throws PregenErrors with all their faults */
 async function checkInitImages(
   units: readonly Unit[],
+  sheet: CueSheet,
   allowPrivate: boolean,
 ): Promise<ReadonlyMap<string, string>> {
   const hashes = new Map<string, string>()
@@ -139,11 +140,20 @@ async function checkInitImages(
       hashes.set(key, sha256)
     } catch (error) {
       if (!(error instanceof PregenError)) throw error
-      faults.set(key, new PregenError(error.code, `${unitName(unit)}: ${error.message}`, error))
+      const { help, exitCode, code, message } = error
+      const told = { help, exitCode, cause: error, location: imageLocation(sheet, unit) }
+      faults.set(key, new PregenError(code, `${unitName(unit)}: ${message}`, told))
     }
   }
   if (faults.size > 0) throw new PregenErrors([...faults.values()])
   return hashes
+}
+
+/** Where the sheet names a unit's image. */
+function imageLocation(sheet: CueSheet, unit: Unit): SourceLocation | undefined {
+  const cue = sheet.cues.find(({ id }) => id === unit.cue)
+  const origin = cue?.variants.find(({ id }) => id === unit.variant)?.origins.image
+  return origin && sheet.locate(origin)
 }
 
 /** Units that share a source, a size and a fit share the check. */

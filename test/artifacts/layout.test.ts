@@ -191,6 +191,21 @@ describe('output folder', () => {
     await expect(work).rejects.toThrow(/elsewhere/)
   })
 
+  it('is made with all above it', async () => {
+    const out = join(await temporaryFolder(), 'a/b/out')
+    await Promise.all([openOutputFolder(out), openOutputFolder(out)])
+    expect(await readdir(out)).toEqual([])
+  })
+
+  it.runIf(process.platform === 'linux')(
+    'is refused, and not waited for, where no folder can be',
+    async () => {
+      const work = openOutputFolder('/proc/pregen-test/out')
+      await expect(work).rejects.toMatchObject({ code: 'E_OUTPUT_FOLDER' })
+    },
+    5000,
+  )
+
   it('is refused where a file stands', async () => {
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'out'), '')

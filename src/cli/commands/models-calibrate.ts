@@ -1,5 +1,5 @@
 /** `pregen models calibrate`: fits the preview map to a model, and shows what that gains. */
-import { readFile } from 'node:fs/promises'
+import { access, constants, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFileDurably } from '../../artifacts/durable-write.ts'
 import { encodePng } from '../../artifacts/png.ts'
@@ -24,6 +24,7 @@ export interface CalibrateFlags {
 export async function calibrateCommand(dir: string, flags: CalibrateFlags): Promise<ExitCode> {
   const out = flags.out ?? join(dir, PREVIEW_JSON)
   const strip = flags.strip ?? join(dirname(out), 'preview-strip.png')
+  for (const file of [out, strip]) await requireWritableFolder(dirname(file))
   const calibration = await calibrateModel({
     path: dir,
     prompts: flags.prompts === undefined ? CALIBRATION_PROMPTS : await readPrompts(flags.prompts),
@@ -39,6 +40,18 @@ export async function calibrateCommand(dir: string, flags: CalibrateFlags): Prom
   await writeFileDurably(strip, await encodePng(rgb, width, height))
   process.stdout.write(`${reportOf(calibration)}\n${out}\n${strip}\n`)
   return EXIT.ok
+}
+
+/** Told before the pictures are drawn, not after. */
+async function requireWritableFolder(folder: string): Promise<void> {
+  try {
+    await access(folder, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new PregenError('E_WRITE_FAILED', `cannot write into ${folder}: ${messageOf(error)}`, {
+      help: 'Make the folder, or name other files with --out and --strip.',
+      cause: error,
+    })
+  }
 }
 
 function reportOf({ fitted, published, previewDecoder, scored }: ModelCalibration): string {

@@ -6,7 +6,7 @@ import { prepareRun } from '../../run/prepare.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { createReporter } from '../reporters/create.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
-import { faultsFromEnv, isCi, type SelectFlags, toSelectOptions } from '../select-options.ts'
+import { faultsFromEnv, isCi, isDumbTerminal, type SelectFlags, toSelectOptions } from '../select-options.ts'
 import { isCancellation, watchSignals } from '../signals.ts'
 
 export interface RunFlags extends SelectFlags {
@@ -24,7 +24,7 @@ export interface RunFlags extends SelectFlags {
 /** @returns the exit code */
 export async function runCommand(sheetPath: string, flags: RunFlags): Promise<ExitCode> {
   const streams = { stdout: process.stdout, stderr: process.stderr }
-  const reporter = await createReporter(flags.format, streams, isCi())
+  const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
   const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
   const bus = createEventBus()
   bus.subscribe(reporter.onEvent)

@@ -2,6 +2,7 @@
 import { openOutputFolder } from '../../artifacts/layout.ts'
 import { findBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'
+import { requireOutputFolder } from '../../run/existing-folder.ts'
 import { sendTree } from '../../run/send-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { describeTrouble } from '../reporters/describe.ts'
@@ -17,7 +18,7 @@ export interface UploadFlags {
 }
 
 export async function uploadCommand(dir: string, flags: UploadFlags): Promise<ExitCode> {
-  const out = await openOutputFolder(dir)
+  const out = await openOutputFolder(await requireOutputFolder(dir))
   const settings = await findBucket(out, flags.sheet, process.env, embeddedModels)
   const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
   const bus = createEventBus()

@@ -1,11 +1,11 @@
 /** `pregen verify`: is the tree whole? in the bucket too? Does the model still draw it? */
-import { resolve } from 'node:path'
 import { createStateLayout } from '../../artifacts/layout.ts'
 import { readLedger } from '../../artifacts/ledger.ts'
 import { PregenError } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { findBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'
+import { requireOutputFolder } from '../../run/existing-folder.ts'
 import { groupBy } from '../../run/group-by.ts'
 import { openBucket } from '../../run/open-bucket.ts'
 import { type RerenderResult, rerenderUnits } from '../../run/rerender.ts'
@@ -32,13 +32,18 @@ export interface VerifyFlags {
  */
 export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<ExitCode> {
   const rerender = rerenderOf(dir, flags)
-  const out = resolve(dir)
+  const out = await requireOutputFolder(dir)
   const ledger = await readLedger(createStateLayout(out).ledgerPath)
   const settings =
     flags.bucket === true ? await findBucket(out, flags.sheet, process.env, embeddedModels) : null
   const storage = settings === null ? undefined : await openBucket(settings, settings.concurrency)
   try {
     const result = await verifyTree({ out, ledger, storage })
+    if (result.variants === 0 && result.problems.length === 0) {
+      throw new PregenError('E_NOTHING_TO_VERIFY', `${dir} holds nothing that pregen made.`, {
+        help: 'Name the folder that a run wrote to with --out.',
+      })
+    }
     if (flags.json === true) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
     else {
       for (const line of describeProblems(result.problems)) process.stdout.write(`${line}\n`)
