@@ -2,6 +2,7 @@
  * FLUX.1 dev and schnell: latents packed into tokens, guidance as an input of the model (dev), a schedule shifted with
  * the picture's size (dev). After diffusers' FluxPipeline and FluxImg2ImgPipeline.
  */
+import { fromFloat16, toFloat16 } from '../tensor/float16.ts'
 import { createTensor, type Tensor, zeros } from '../tensor/tensor.ts'
 import { requirePlainSyntax, stackConditioning } from './conditioning.ts'
 import { denoise } from './denoise-loop.ts'
@@ -72,8 +73,9 @@ export async function generateFlux(
   const latents = packLatents(start.latents, dims)
   const prepareMs = clock.elapsed()
 
-  // 3. The denoiser
+  // 3. The denoiser; diffusers rounds a timestep to the latents' precision before it divides
   const texts = stackConditioning(requests, false)
+  const half = requests.every(({ conditioning }) => conditioning.half)
   const predict = createDenoiser({
     session: models.denoiser,
     sample: { name: 'hidden_states', dims: [batch, tokens, 4 * channels] },
@@ -88,7 +90,7 @@ export async function generateFlux(
         : { guidance: filled(batch, request.guidanceScale) }),
     },
     guidanceScale: null,
-    feedTimestep: (timestep) => timestep / 1000,
+    feedTimestep: (timestep) => (half ? halfOf(halfOf(timestep) / 1000) : timestep / 1000),
   })
 
   // 4. The loop
@@ -127,6 +129,11 @@ function imageIds(rows: number, columns: number): Tensor {
     for (let column = 0; column < columns; column++) data.set([0, row, column], (row * columns + column) * 3)
   }
   return createTensor(data, [rows * columns, 3])
+}
+
+/** The nearest value of half precision. */
+function halfOf(value: number): number {
+  return fromFloat16(toFloat16(value))
 }
 
 function filled(size: number, value: number): Tensor {
