@@ -127,12 +127,14 @@ export async function openLedger(path: string, options: { faults?: FaultHook } =
 }
 
 async function openForAppend(path: string, state: ReadState): Promise<FileHandle> {
+  let handle: FileHandle | undefined
   try {
-    const handle = await open(path, 'a')
+    handle = await open(path, 'a')
     if (state.wholeBytes < state.totalBytes) await handle.truncate(state.wholeBytes)
     await syncFolder(dirname(path))
     return handle
   } catch (error) {
+    await handle?.close()
     throw writeError(path, error)
   }
 }

@@ -1,6 +1,6 @@
 /** Drawing on the main thread with a worker that a test plays: what the real one does with models is not its matter. */
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { createLayout, type Layout } from '../../src/artifacts/layout.ts'
 import { type Ledger, openLedger } from '../../src/artifacts/ledger.ts'
 import { PregenError } from '../../src/errors.ts'
@@ -70,6 +70,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
   const out = await temporaryFolder()
   const layout = createLayout({ out, root: 'foigoi', version: 'v1' })
   const ledger = await openLedger(join(out, '.pregen/ledger.ndjson'))
+  onTestFinished(() => ledger.close())
   const options = optionsOf(out, setup.options)
   const events: RunEventBody[] = []
   const requests: WorkerRequest[] = []
