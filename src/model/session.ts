@@ -1,9 +1,11 @@
 /** One loaded ONNX file: typed inputs written in place, outputs read as float32, time inside `session.run` counted. */
 import { availableParallelism } from 'node:os'
-import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node'
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { messageOf, PregenError } from '../errors.ts'
 import { createTensor, type Tensor } from '../tensor/tensor.ts'
-import { executionProvider, type ResolvedProvider } from './providers.ts'
+import { type MappedModel, mapWeights } from './mapped-weights.ts'
+import { ProtobufError } from './protobuf-reader.ts'
+import { executionProvider, type ProviderName, type ResolvedProvider } from './providers.ts'
 import { createInput, type ModelInput, readOutput, type ValueInfo } from './session-values.ts'
 
 /** Adds up what a run's sessions cost. One object is shared by all of them. */
@@ -26,10 +28,16 @@ export interface ModelSessionOptions {
   readonly meter: RunMeter
   /** What messages call it, such as `unet`. */
   readonly label: string
+  /**
+   * Whether the CPU's convolutions work on channels in blocks of 16, as ONNX Runtime has it at its highest level; default
+   * true. Layers of fewer channels are padded: four channels take four times the memory.
+   */
+  readonly blockedChannels?: boolean | undefined
 }
 
 export interface ModelSession {
   readonly label: string
+  readonly provider: ProviderName
   readonly inputs: readonly ValueInfo[]
   readonly outputs: readonly ValueInfo[]
   /** What the model says of an input, or null when it has none of this name. */
@@ -43,40 +51,32 @@ export interface ModelSession {
   /**
    * Runs the model. The outputs' data are valid until the next run of this session.
    * @param outputs names of the outputs wanted
+   * @param keep whether runs with inputs of the same shapes share the buffers of their outputs, in place of new ones every
+   *   time; for models whose outputs' shapes follow from those of their inputs
    * @throws PregenError E_GPU_OUT_OF_MEMORY, E_OUT_OF_MEMORY, E_INFERENCE_FAILED
    */
   run<const Name extends string>(
     inputs: readonly ModelInput[],
     outputs: readonly Name[],
+    keep?: 'keep-outputs',
   ): Promise<Record<Name, Tensor>>
   dispose(): Promise<void>
 }
-
-/**
- * On one or two cores, threads that spin while they wait take the time of those that encode previews: a small UNet ran
- * in 1.7 ms without and 2.5 ms with spinning on two busy cores.
- */
-const WITHOUT_SPINNING = { session: { intra_op: { allow_spinning: '0' } } }
 
 /**
  * @param path the .onnx file; external data beside it is found by ONNX Runtime
  * @throws PregenError E_GPU_OUT_OF_MEMORY, E_OUT_OF_MEMORY, E_MODEL_LOAD_FAILED
  */
 export async function createModelSession(path: string, options: ModelSessionOptions): Promise<ModelSession> {
-  const { provider, threads, meter, label } = options
+  const { provider, meter, label } = options
   const started = performance.now()
   let session: InferenceSession
   try {
-    session = await InferenceSession.create(path, {
-      executionProviders: [executionProvider(provider)],
-      graphOptimizationLevel: 'all',
-      // Sizes differ from unit to unit: a memory plan per shape would hold a second copy of all activations.
-      enableMemPattern: false,
-      // What ONNX Runtime would print to stderr is in the error that it throws.
-      logSeverityLevel: 4,
-      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-      ...(availableParallelism() <= 2 ? { extra: WITHOUT_SPINNING } : {}),
-    })
+    const mapped = await mapWhereItHelps(path, provider)
+    session =
+      mapped === null
+        ? await InferenceSession.create(path, sessionOptions(options))
+        : await InferenceSession.create(mapped.model, sessionOptions(options, mapped.folder))
   } catch (thrown) {
     throw outOfMemory(thrown, label, provider, 'while loading') ?? loadFailure(thrown, path, label)
   }
@@ -85,9 +85,11 @@ export async function createModelSession(path: string, options: ModelSessionOpti
   const inputs = session.inputMetadata.map(valueInfo)
   const outputs = session.outputMetadata.map(valueInfo)
   const scratch = new Map<string, Float32Array>()
+  const kept = new Map<string, KeptOutput>()
 
   return {
     label,
+    provider: provider.name,
     inputs,
     outputs,
     input: (name) => inputs.find((value) => value.name === name) ?? null,
@@ -97,13 +99,19 @@ export async function createModelSession(path: string, options: ModelSessionOpti
       if (info === undefined) throw new RangeError(`${label} has no input "${name}"`)
       return createInput(info, dims)
     },
-    async run(feeds, names) {
+    async run(feeds, names, keep) {
       const tensors: Record<string, OrtTensor> = {}
       for (const feed of feeds) tensors[feed.name] = feed.tensor
+      const wanted: Record<string, OrtTensor | null> = {}
+      const shapes = keep === undefined ? '' : feeds.map((feed) => feed.dims.join()).join(';')
+      for (const name of names) {
+        const output = keep === undefined ? undefined : kept.get(name)
+        wanted[name] = output?.shapes === shapes ? output.tensor : null
+      }
       const began = performance.now()
       let results: InferenceSession.ReturnType
       try {
-        results = await session.run(tensors, names)
+        results = await session.run(tensors, wanted)
       } catch (thrown) {
         throw outOfMemory(thrown, label, provider, 'while running') ?? runFailure(thrown, label)
       } finally {
@@ -112,15 +120,70 @@ export async function createModelSession(path: string, options: ModelSessionOpti
       }
       const read: Partial<Record<(typeof names)[number], Tensor>> = {}
       for (const name of names) {
+        if (wanted[name]) {
+          read[name] = kept.get(name)!.values
+          continue
+        }
         const result = results[name]!
-        read[name] = createTensor(readOutput(name, result, scratch), result.dims)
+        const values = createTensor(readOutput(name, result, scratch), result.dims)
+        if (keep !== undefined && result.type === 'float32') {
+          kept.set(name, { shapes, values, tensor: new OrtTensor('float32', values.data, values.dims) })
+        }
+        read[name] = values
       }
       return read as Record<(typeof names)[number], Tensor>
     },
     async dispose() {
       scratch.clear()
+      kept.clear()
       await session.release()
     },
+  }
+}
+
+/** An output's buffer, as ONNX Runtime takes it and as callers read it. */
+interface KeptOutput {
+  /** Of the inputs that it belongs to. */
+  readonly shapes: string
+  readonly tensor: OrtTensor
+  readonly values: Tensor
+}
+
+/**
+ * Only where it was found to save memory: elsewhere convolutions keep their weights' layout, or the heap gives back what
+ * is freed. null: ONNX Runtime loads the file by itself.
+ */
+async function mapWhereItHelps(path: string, { name }: ResolvedProvider): Promise<MappedModel | null> {
+  if (name !== 'cpu' || process.platform !== 'linux' || process.arch !== 'x64') return null
+  try {
+    return await mapWeights(path)
+  } catch (thrown) {
+    // ONNX Runtime says what is wrong with a file that is no model.
+    if (thrown instanceof ProtobufError) return null
+    throw thrown
+  }
+}
+
+/** @param weightsFolder of a model that is loaded from bytes: where its references lead */
+function sessionOptions(
+  { provider, threads, blockedChannels = true }: ModelSessionOptions,
+  weightsFolder?: string,
+): InferenceSession.SessionOptions {
+  const session = {
+    // On one or two cores, threads that spin while they wait take the time of those that encode previews: a small UNet
+    // ran in 1.7 ms without and 2.5 ms with spinning on two busy cores.
+    ...(availableParallelism() <= 2 ? { intra_op: { allow_spinning: '0' } } : {}),
+    ...(weightsFolder === undefined ? {} : { model_external_initializers_file_folder_path: weightsFolder }),
+  }
+  return {
+    executionProviders: [executionProvider(provider)],
+    graphOptimizationLevel: blockedChannels ? 'all' : 'extended',
+    // Sizes differ from unit to unit: a memory plan per shape would hold a second copy of all activations.
+    enableMemPattern: false,
+    // What ONNX Runtime would print to stderr is in the error that it throws.
+    logSeverityLevel: 4,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...(Object.keys(session).length === 0 ? {} : { extra: { session } }),
   }
 }
 

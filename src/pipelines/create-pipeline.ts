@@ -1,5 +1,6 @@
 /** A model folder as a `Pipeline`: loads and frees sessions by stage and calls the family's functions. */
 import type { ComponentName, ModelFolder, TokenizerName } from '../model/folder.ts'
+import type { JsonObject } from '../model/json-file.ts'
 import { createModelSession, createRunMeter, type ModelSession } from '../model/session.ts'
 import type { Family } from '../plan/model-facts.ts'
 import { createTokenizer } from '../text/create-tokenizer.ts'
@@ -79,7 +80,8 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
   const load = (name: ComponentName): Promise<ModelSession> => {
     const component = folder.components[name]
     if (component === undefined) throw new Error(`${folder.path} has no ${name}`)
-    return createModelSession(component.modelPath, { provider, threads, meter, label: name })
+    const blockedChannels = !hasNarrowLayers(component.config)
+    return createModelSession(component.modelPath, { provider, threads, meter, label: name, blockedChannels })
   }
 
   const loadEncoder = async (
@@ -156,6 +158,11 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
         await session?.dispose()
     },
   }
+}
+
+/** Whether a UNet's or VAE's widest pictures have fewer channels than ONNX Runtime's blocks. */
+function hasNarrowLayers({ block_out_channels: channels }: JsonObject): boolean {
+  return Array.isArray(channels) && Number(channels[0]) < 16
 }
 
 /** What pictures of one batch share. @throws RangeError, for it is a mistake of the caller's */

@@ -15,6 +15,8 @@ export interface DenoiserOptions {
   readonly guidanceScale: number | null
   /** What the model is fed for a timestep; default: the timestep itself. */
   readonly feedTimestep?: (timestep: number) => number
+  /** Places of a picture's latents from which the two halves of guidance are evaluated in turn; default 96 × 96. */
+  readonly halvesFrom?: number
 }
 
 /**
@@ -26,26 +28,62 @@ export type Predict = (sample: Float32Array, timestep: number) => Promise<Float3
 
 export function createDenoiser(options: DenoiserOptions): Predict {
   const { session, sample, output, guidanceScale, feedTimestep = (timestep) => timestep } = options
-  const copies = guidanceScale === null ? 1 : 2
-  const rows = copies * sample.dims[0]!
-  const sampleInput = session.createInput(sample.name, [rows, ...sample.dims.slice(1)])
+  const [pictures = 0, ...shape] = sample.dims
+  const calls = guidanceScale !== null && takesHalves(options) ? 2 : 1
+  const copies = guidanceScale === null ? 1 : 2 / calls
+  const rows = copies * pictures
+  const sampleInput = session.createInput(sample.name, [rows, ...shape])
   const timestepInput = createTimestepInput(session, rows)
   const timesteps = new Float64Array(sizeOf(timestepInput.dims))
-  const inputs = [sampleInput, timestepInput]
-  for (const [name, tensor] of Object.entries(options.constants)) {
-    const input = session.createInput(name, tensor.dims)
-    input.write(tensor.data)
-    inputs.push(input)
-  }
+  const feeds = Array.from({ length: calls }, (_, call) => [
+    sampleInput,
+    timestepInput,
+    ...Object.entries(options.constants).map(([name, tensor]) => part(session, name, tensor, call, calls)),
+  ])
+  const evaluate = async (inputs: readonly ModelInput[]): Promise<Float32Array> =>
+    (await session.run(inputs, [output], 'keep-outputs'))[output]!.data
+  const kept = new Float32Array(calls === 2 ? sizeOf(sample.dims) : 0)
+
   return async (latents, timestep) => {
     for (let copy = 0; copy < copies; copy++) sampleInput.write(latents, copy * latents.length)
     timestepInput.write(timesteps.fill(feedTimestep(timestep)))
-    const prediction = (await session.run(inputs, [output]))[output]!.data
+    const prediction = await evaluate(feeds[0]!)
     if (guidanceScale === null) return prediction
+    if (calls === 2) {
+      kept.set(prediction)
+      return applyGuidance(kept, await evaluate(feeds[1]!), guidanceScale, kept)
+    }
     const size = prediction.length / 2
     const negative = prediction.subarray(0, size)
     return applyGuidance(negative, prediction.subarray(size), guidanceScale, negative)
   }
+}
+
+/** Latents of 768 × 768 pixels: from here on one half keeps a processor as busy as both. */
+const LARGE_PLANE = 96 * 96
+
+/**
+ * Whether guidance evaluates its negative and its positive half one after the other, which halves the activations. The
+ * size of a picture decides, never the memory that is free, so that pictures repeat. GPUs have one call: it keeps them
+ * busy.
+ */
+function takesHalves({ session, sample, constants, halvesFrom = LARGE_PLANE }: DenoiserOptions): boolean {
+  const [pictures, , ...plane] = sample.dims
+  if (session.provider !== 'cpu' || sizeOf(plane) < halvesFrom) return false
+  // An export may have the batch of 2 built in.
+  return [sample.name, 'timestep', ...Object.keys(constants)].every((name) => {
+    const fixed = session.input(name)?.dims[0]
+    return typeof fixed !== 'number' || fixed === pictures
+  })
+}
+
+/** The rows of a constant input that one of the calls takes, in a buffer of their own. */
+function part(session: ModelSession, name: string, tensor: Tensor, call: number, calls: number): ModelInput {
+  const [rows = 0, ...shape] = tensor.dims
+  const size = tensor.data.length / calls
+  const input = session.createInput(name, [rows / calls, ...shape])
+  input.write(tensor.data.subarray(call * size, (call + 1) * size))
+  return input
 }
 
 /** A scalar, [1] or [rows], as the export has it; a symbolic dimension takes a value per row. */

@@ -91,7 +91,7 @@ export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: rea
     decode: (latents) =>
       inStage('vae decode', async () => {
         input.write(toVaeScale(latents, vae))
-        const { sample } = await session.run([input], ['sample'])
+        const { sample } = await session.run([input], ['sample'], 'keep-outputs')
         const expected = [1, 3, height * vae.scale, width * vae.scale]
         if (sample.dims.join() !== expected.join()) {
           throw new RangeError(`the decoder gave [${sample.dims.join(', ')}], not [${expected.join(', ')}]`)

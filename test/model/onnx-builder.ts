@@ -30,6 +30,9 @@ export interface ValueSpec {
 export interface TensorSpec {
   readonly name: string
   readonly type?: number
+  readonly dims?: readonly number[]
+  /** Its numbers; 4 bytes of zeros unless given. */
+  readonly data?: Uint8Array
   readonly external?: { readonly location: string; readonly offset?: number; readonly length?: number }
 }
 
@@ -48,9 +51,15 @@ function value({ name, type = ELEMENT.float32, dims = [] }: ValueSpec): Part {
   return join(text(1, name), bytes(2, bytes(1, join(int(1, type), bytes(2, join(...shape))))))
 }
 
-function tensor({ name, type = ELEMENT.float32, external }: TensorSpec): Part {
-  const head = [int(1, 1), int(2, type), text(8, name)]
-  if (external === undefined) return join(...head, bytes(9, new Uint8Array(4)))
+function tensor({
+  name,
+  type = ELEMENT.float32,
+  dims = [1],
+  data = new Uint8Array(4),
+  external,
+}: TensorSpec): Part {
+  const head = [...dims.map((dim) => int(1, dim)), int(2, type), text(8, name)]
+  if (external === undefined) return join(...head, bytes(9, data))
   const entry = (key: string, entryValue: string): Part => bytes(13, join(text(1, key), text(2, entryValue)))
   const entries = Object.entries(external).map(([key, part]) => entry(key, String(part)))
   return join(...head, ...entries, int(14, 1))

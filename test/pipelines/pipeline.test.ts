@@ -255,6 +255,7 @@ describe('prompts', () => {
 function decoderThatGives(value: number): ModelSession {
   return {
     label: 'vae_decoder',
+    provider: 'cpu',
     inputs: [],
     outputs: [],
     input: () => null,
