@@ -4,7 +4,8 @@ import { access, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { pregenBin, runCli } from '../support/cli.ts'
-import { tinySheet, writeSheet } from '../support/runs.ts'
+import { startMoto } from '../support/moto.ts'
+import { BUCKET_ENV, tinySheet, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
 
 const scratch = createScratch()
@@ -42,6 +43,27 @@ describe('a folder that is not what it should be', () => {
   it('verify of an empty one does not say that it is whole', async () => {
     expect(await refused('verify', 'empty')).toContain('E_NOTHING_TO_VERIFY')
   })
+
+  it('upload of an empty one does not say that all is well', async () => {
+    const moto = await startMoto()
+    await moto.createBucket('show')
+    const storage = { bucket: 'show', endpoint: moto.endpoint }
+    const cues = { a: { program: 'P0', prompt: 'x', seeds: [1] } }
+    const bucket = await writeSheet(
+      scratch.folder,
+      tinySheet({ programs: { P0: {} }, cues, storage }),
+      'b.yaml',
+    )
+    try {
+      const sent = await runCli(['upload', 'empty', '--sheet', bucket], {
+        cwd: scratch.folder,
+        env: BUCKET_ENV,
+      })
+      expect([sent.code, sent.stderr]).toEqual([2, expect.stringContaining('E_NOTHING_TO_UPLOAD')])
+    } finally {
+      await moto.stop()
+    }
+  }, 600_000)
 
   it('plan with a file as the output folder', async () => {
     expect(await refused('plan', sheet, '--out', 'file')).toContain('E_OUTPUT_FOLDER')

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../support/cli.ts'
-import { runWhole, statusOf, tinySheet, writeSheet } from '../support/runs.ts'
+import { BUCKET_ENV, runWhole, statusOf, tinySheet, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
 
 const scratch = createScratch()
@@ -18,6 +18,16 @@ beforeAll(async () => {
     }),
   )
   await runWhole(sheet, out, ['--dry-run'])
+}, 600_000)
+
+it('verify --bucket says soon that nobody answers', async () => {
+  const storage = { bucket: 'show', endpoint: 'http://127.0.0.1:9' }
+  const cues = { storm: { program: 'P0', prompt: 'sea', seeds: [1, 2, 3, 4] } }
+  const told = await writeSheet(scratch.folder, tinySheet({ programs: { P0: {} }, cues, storage }), 'b.yaml')
+  const started = performance.now()
+  const { code, stderr } = await runCli(['verify', out, '--bucket', '--sheet', told], { env: BUCKET_ENV })
+  expect([code, stderr]).toEqual([2, expect.stringContaining('E_WRONG_ENDPOINT')])
+  expect(performance.now() - started).toBeLessThan(40_000)
 }, 600_000)
 
 describe('verify --rerender', () => {

@@ -1,5 +1,6 @@
 /** `pregen upload`: sends a finished tree, or mends the bucket's copy of it. */
 import { openOutputFolder } from '../../artifacts/layout.ts'
+import { PregenError } from '../../errors.ts'
 import { findBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { requireOutputFolder } from '../../run/existing-folder.ts'
@@ -36,6 +37,11 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       emit: bus.emit,
       signal: signals.signal,
     })
+    if (result.variants === 0 && result.problems.length === 0) {
+      throw new PregenError('E_NOTHING_TO_UPLOAD', `${dir} holds nothing that pregen made.`, {
+        help: 'Name the folder that a run wrote to with --out.',
+      })
+    }
     for (const { key, message } of result.problems) process.stderr.write(`on disk  ${key}: ${message}\n`)
     process.stderr.write(
       `${plural(result.uploaded, 'object')} (${formatBytes(result.uploadedBytes)}) sent, ${result.skipped} there already, ${result.failures.length} failed\n`,

@@ -17,6 +17,9 @@ import { faultsFromEnv, toSelectOptions } from '../select-options.ts'
 import { isCancellation, watchSignals } from '../signals.ts'
 import { embeddedModels } from '../version.ts'
 
+// A run outlasts an outage of minutes; someone who only looks should hear of one.
+const LOOK_TIMEOUTS = { deadlineMs: 10_000 } as const
+
 export interface VerifyFlags {
   readonly rerender?: number
   readonly versionId?: string
@@ -36,7 +39,8 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
   const ledger = await readLedger(createStateLayout(out).ledgerPath)
   const settings =
     flags.bucket === true ? await findBucket(out, flags.sheet, process.env, embeddedModels) : null
-  const storage = settings === null ? undefined : await openBucket(settings, settings.concurrency)
+  const storage =
+    settings === null ? undefined : await openBucket(settings, settings.concurrency, LOOK_TIMEOUTS)
   try {
     const result = await verifyTree({ out, ledger, storage })
     if (result.variants === 0 && result.problems.length === 0) {
