@@ -9,7 +9,6 @@ import {
   mkdir,
   open,
   readFile,
-  readlink,
   rename,
   stat,
   unlink,
@@ -20,17 +19,9 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { writeError } from './durable-write.ts'
+import { isHolderAlive, type LockHolder, parseHolder, processIdentity, readHolder } from './lock-holder.ts'
 
-export interface LockHolder {
-  readonly host: string
-  readonly pid: number
-  /** ISO 8601 in UTC. */
-  readonly startedAt: string
-  /** What tells this process from a later one with the same PID: boot, PID namespace and start in clock ticks. */
-  readonly process: string | null
-  /** Made anew for every lock. */
-  readonly nonce: string
-}
+export type { LockHolder } from './lock-holder.ts'
 
 export interface OutputLock {
   readonly path: string
@@ -74,6 +65,16 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
     await removeFile(own)
   }
   return holdLock(path, holder, heartbeatMs, options.onLost)
+}
+
+/**
+ * Turns away at once whoever comes while a process of this machine holds the lock, before any other work is done;
+ * whoever passes must still acquire it.
+ * @throws PregenError `E_LOCKED`
+ */
+export async function refuseIfLocked(path: string): Promise<void> {
+  const standing = await readHolder(path)
+  if (standing && (await isHolderAlive(standing)) === true) throw lockedError(path, standing)
 }
 
 async function takeLock(path: string, own: string, holder: LockHolder, patienceMs: number): Promise<void> {
@@ -171,11 +172,8 @@ async function isDead(
   holder: LockHolder | null,
   patienceMs: number,
 ): Promise<boolean> {
-  if (holder && holder.host === hostname() && (await sharesProcesses(holder))) {
-    if (!isRunning(holder.pid)) return true
-    const identity = await processIdentity(holder.pid)
-    return holder.process !== null && identity !== null && identity !== holder.process
-  }
+  const isAlive = holder && (await isHolderAlive(holder))
+  if (isAlive !== null) return !isAlive
   try {
     // Both times come from the file system's own clock, so that machines need not agree on theirs.
     await writeFile(own, await readFile(own))
@@ -185,79 +183,6 @@ async function isDead(
     if (errorCode(error) === 'ENOENT') return true
     throw error
   }
-}
-
-/** Whether the holder's PID means the same process to us: same boot, same PID namespace. */
-async function sharesProcesses(holder: LockHolder): Promise<boolean> {
-  const mine = await processIdentity(process.pid)
-  if (mine === null || holder.process === null) return mine === holder.process
-  return scopeOf(mine) === scopeOf(holder.process)
-}
-
-function scopeOf(identity: string): string {
-  return identity.slice(0, identity.lastIndexOf(':'))
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errorCode(error) !== 'ESRCH'
-  }
-}
-
-/** `<boot id>:<pid namespace>:<start in ticks>` where /proc tells, else null. */
-async function processIdentity(pid: number): Promise<string | null> {
-  try {
-    const [line, boot, namespace] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, 'utf8'),
-      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
-      readlink('/proc/self/ns/pid'),
-    ])
-    // Field 22; the second field, the command, may hold spaces and brackets.
-    const start = line.slice(line.lastIndexOf(')') + 2).split(' ')[19]
-    return start === undefined ? null : `${boot.trim()}:${namespace}:${start}`
-  } catch {
-    return null
-  }
-}
-
-/** undefined: there is no lock; null: it cannot be understood. */
-async function readHolder(path: string): Promise<LockHolder | null | undefined> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined
-    throw error
-  }
-  return parseHolder(text)
-}
-
-function parseHolder(text: string): LockHolder | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isHolder(value) ? value : null
-  } catch {
-    return null
-  }
-}
-
-function isHolder(value: unknown): value is LockHolder {
-  if (typeof value !== 'object' || value === null) return false
-  return (
-    'host' in value &&
-    typeof value.host === 'string' &&
-    'pid' in value &&
-    typeof value.pid === 'number' &&
-    'startedAt' in value &&
-    typeof value.startedAt === 'string' &&
-    'process' in value &&
-    (value.process === null || typeof value.process === 'string') &&
-    'nonce' in value &&
-    typeof value.nonce === 'string'
-  )
 }
 
 async function linked(from: string, to: string): Promise<boolean> {

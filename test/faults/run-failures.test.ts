@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { acquireLock } from '../../src/artifacts/lock.ts'
 import type { RunEvent } from '../../src/run/events.ts'
-import { eventOf } from '../support/cli.ts'
+import { eventOf, runCli } from '../support/cli.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type MotoServer, startMoto } from '../support/moto.ts'
 import {
@@ -135,6 +135,41 @@ describe('promise 12: two processes on one output folder', () => {
     const third = await runWhole(sheet, out, ['--dry-run'])
     expect(expectCounted(third.events).done).toBe(UNITS)
     await expectNoLeftovers(out)
+  }, 600_000)
+
+  it('turns a second process away within a second of its work, start included', async () => {
+    const out = join(scratch.folder, 'turned-away')
+    await mkdir(out)
+    const sheet = await writeSheet(
+      scratch.folder,
+      tinySheet({ programs: { P0: {} }, cues: CUES }),
+      'turned.yaml',
+    )
+    const lock = await acquireLock(join(out, '.pregen/lock'))
+    // Processor time is what a quiet machine takes: others' work on this one does not lengthen it. What a process
+    // takes to start and to say its version is the yardstick for the rest.
+    const figures = join(scratch.folder, 'figures.json')
+    const hook = `import{writeFileSync}from'node:fs';process.on('exit',()=>writeFileSync(${JSON.stringify(figures)},JSON.stringify([process.cpuUsage(),performance.now()])))`
+    const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}` }
+    const timed = async (args: readonly string[]) => {
+      const result = await runCli(args, { env })
+      const [cpu, wallMs] = JSON.parse(await readFile(figures, 'utf8'))
+      return { ...result, cpuMs: (cpu.user + cpu.system) / 1000, wallMs }
+    }
+    const start = await timed(['--version'])
+    const args = ['run', sheet, '--out', out, '--dry-run', '--provider', 'cpu', '--format', 'plain']
+    const refused = await timed(args)
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining(`process ${process.pid} on ${hostname()}`),
+    ])
+    expect(refused.cpuMs).toBeLessThan(1000)
+    // Nothing is waited for: a busy machine lengthens both alike.
+    expect(refused.wallMs).toBeLessThan(1000 + 8 * start.wallMs)
+    // Neither model nor sheet was read: a sheet that is not there is not missed.
+    const blind = await timed(['run', 'no-such-sheet.yaml', '--out', out, '--dry-run'])
+    expect([blind.code, blind.stderr]).toEqual([2, expect.stringContaining('E_LOCKED')])
+    await lock.release()
   }, 600_000)
 
   it('waits for nothing when it is turned away', async () => {

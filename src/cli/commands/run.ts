@@ -1,4 +1,6 @@
 /** `pregen run`: prepare, conduct, report. */
+import { createStateLayout } from '../../artifacts/layout.ts'
+import { refuseIfLocked } from '../../artifacts/lock.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
@@ -42,6 +44,8 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
       signal: signals.signal,
       faults: faultsFromEnv(),
     }
+    // Before models are read: who is turned away need not wait for that.
+    await refuseIfLocked(createStateLayout(options.outDir).lockPath)
     const prepared = await prepareRun(options)
     const summary = await conductRun(prepared, options, bus.emit)
     return signals.exitCode() ?? exitCodeOfRun(summary)
