@@ -56,10 +56,10 @@ describe('planning 10,000 variants', () => {
     expect(Math.min(planMs(text), planMs(text))).toBeLessThan(limitMs)
   })
 
-  it('does not read them with the YAML library, which alone takes longer than all the rest', () => {
+  it('reads them with the quicker of two libraries: the other alone takes longer than all the rest', () => {
     const text = listedSheet()
-    // An escape is for the library.
-    const other = text.replace('version: v\n', 'version: "\\x76"\n')
+    // A tag is for the library that knows every place.
+    const other = text.replace('version: v\n', 'version: !!str v\n')
     expect(other).not.toBe(text)
     const best = (sheet: string) => Math.min(...[1, 2].map(() => planMs(sheet)))
     expect(best(text)).toBeLessThan(0.75 * best(other))
