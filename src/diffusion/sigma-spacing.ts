@@ -35,18 +35,13 @@ function betaSigmas(min: number, max: number, count: number): Float64Array {
 
 /**
  * The (fractional) training timestep whose noise level is `sigma`, by linear interpolation in log σ.
- * @param logSigmas ln σ of every training timestep, ascending
+ * @param logSigmas ln σ of every training timestep; ascending, but with `rescale_betas_zero_snr` the last may be below
+ *   the one before
  */
 export function timestepOfSigma(sigma: number, logSigmas: Float32Array): number {
   const logSigma = Math.log(Math.max(sigma, 1e-10))
-  let low = 0
-  let high = logSigmas.length - 1
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (logSigmas[middle]! <= logSigma) low = middle
-    else high = middle - 1
-  }
-  low = Math.max(Math.min(low, logSigmas.length - 2), 0)
+  const below = logSigmas.findLastIndex((level) => level <= logSigma)
+  const low = Math.max(Math.min(below, logSigmas.length - 2), 0)
   const floor = logSigmas[low]!
   const weight = Math.min(Math.max((floor - logSigma) / Math.fround(floor - logSigmas[low + 1]!), 0), 1)
   return (1 - weight) * low + weight * (low + 1)
