@@ -3,7 +3,7 @@ import { PregenError } from '../errors.ts'
 import { plainAlphasCumprodOf } from './alphas-of.ts'
 import { BaseScheduler } from './base-scheduler.ts'
 import { choiceOf, numberOf } from './config-keys.ts'
-import { addAlphaNoise } from './noising.ts'
+import { addAlphaNoise, addAlphaNoiseInHalf } from './noising.ts'
 import { integerTimesteps, TIMESTEP_SPACINGS } from './timestep-spacing.ts'
 
 export abstract class AlphaScheduler extends BaseScheduler {
@@ -40,7 +40,13 @@ export abstract class AlphaScheduler extends BaseScheduler {
     )
   }
 
-  override addNoise(original: Float32Array, noise: Float32Array, callIndex: number): Float32Array {
-    return addAlphaNoise(original, noise, this.alphaAt(this.timesteps[callIndex]!))
+  override addNoise(
+    original: Float32Array,
+    noise: Float32Array,
+    callIndex: number,
+    half = false,
+  ): Float32Array {
+    const alphaBar = this.alphaAt(this.timesteps[callIndex]!)
+    return half ? addAlphaNoiseInHalf(original, noise, alphaBar) : addAlphaNoise(original, noise, alphaBar)
   }
 }

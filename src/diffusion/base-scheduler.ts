@@ -80,7 +80,12 @@ export abstract class BaseScheduler implements Scheduler {
     noise: NoiseSource,
   ): Float32Array
 
-  abstract addNoise(original: Float32Array, noise: Float32Array, callIndex: number): Float32Array
+  abstract addNoise(
+    original: Float32Array,
+    noise: Float32Array,
+    callIndex: number,
+    half?: boolean,
+  ): Float32Array
 
   /** `sigmas` and `strength` change the picture, so a scheduler that cannot honour them refuses them. */
   private requireOption(option: 'sigmas' | 'strength', value: unknown): void {

@@ -1,5 +1,7 @@
 /** The forward process: what an image-to-image trajectory starts from. Each returns a new array, in float32. */
 
+import { halfOf } from '../tensor/float16.ts'
+
 const fround = Math.fround
 
 /** σ·noise + (1 − σ)·original. */
@@ -24,6 +26,17 @@ export function addAlphaNoise(
     fround(Math.sqrt(alphaCumprod)),
     fround(Math.sqrt(fround(1 - alphaCumprod))),
   )
+}
+
+/** The same with ᾱ and its roots in half precision: near ᾱ = 1 the noise's share then moves by several per cent. */
+export function addAlphaNoiseInHalf(
+  original: Float32Array,
+  noise: Float32Array,
+  alphaCumprod: number,
+): Float32Array {
+  const alphaBar = halfOf(alphaCumprod)
+  const sigma = halfOf(Math.sqrt(halfOf(1 - alphaBar)))
+  return mixNoise(original, noise, halfOf(Math.sqrt(alphaBar)), sigma)
 }
 
 /** alpha·original + sigma·noise. */

@@ -80,6 +80,8 @@ export interface Scheduler {
   /**
    * Image-to-image's starting point: `original` noised to the level of evaluation `callIndex`
    * (flow matching: σ·noise + (1 − σ)·original; others: as `scheduler.add_noise`). Returns a new array.
+   * @param half both arrays hold half-precision values; where diffusers then rounds ᾱ to halves, which matters when ᾱ
+   *   is close to 1, so does this
    */
-  addNoise(original: Float32Array, noise: Float32Array, callIndex: number): Float32Array
+  addNoise(original: Float32Array, noise: Float32Array, callIndex: number, half?: boolean): Float32Array
 }

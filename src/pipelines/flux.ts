@@ -2,7 +2,7 @@
  * FLUX.1 dev and schnell: latents packed into tokens, guidance as an input of the model (dev), a schedule shifted with
  * the picture's size (dev). After diffusers' FluxPipeline and FluxImg2ImgPipeline.
  */
-import { fromFloat16, toFloat16 } from '../tensor/float16.ts'
+import { halfOf } from '../tensor/float16.ts'
 import { createTensor, type Tensor, zeros } from '../tensor/tensor.ts'
 import { requirePlainSyntax, stackConditioning } from './conditioning.ts'
 import { denoise } from './denoise-loop.ts'
@@ -73,7 +73,7 @@ export async function generateFlux(
   const latents = packLatents(start.latents, dims)
   const prepareMs = clock.elapsed()
 
-  // 3. The denoiser; diffusers rounds a timestep to the latents' precision before it divides
+  // 3. The denoiser
   const texts = stackConditioning(requests, false)
   const half = requests.every(({ conditioning }) => conditioning.half)
   const predict = createDenoiser({
@@ -90,7 +90,7 @@ export async function generateFlux(
         : { guidance: filled(batch, request.guidanceScale) }),
     },
     guidanceScale: null,
-    feedTimestep: (timestep) => (half ? halfOf(halfOf(timestep) / 1000) : timestep / 1000),
+    feedTimestep: (timestep) => fluxTimestep(timestep, half),
   })
 
   // 4. The loop
@@ -113,6 +113,14 @@ export async function generateFlux(
   return finishPictures(models, unpacked, dims, { prepareMs, durations, clock })
 }
 
+/**
+ * What the model is fed: t / 1000. diffusers first rounds t to the latents' precision, which in halves moves it by up to
+ * a quarter of a training timestep.
+ */
+export function fluxTimestep(timestep: number, half: boolean): number {
+  return half ? halfOf(halfOf(timestep) / 1000) : timestep / 1000
+}
+
 /** n values from 1 down to 1/n, as numpy.linspace spaces them. */
 function descendingSigmas(steps: number): number[] {
   const last = 1 / steps
@@ -129,11 +137,6 @@ function imageIds(rows: number, columns: number): Tensor {
     for (let column = 0; column < columns; column++) data.set([0, row, column], (row * columns + column) * 3)
   }
   return createTensor(data, [rows * columns, 3])
-}
-
-/** The nearest value of half precision. */
-function halfOf(value: number): number {
-  return fromFloat16(toFloat16(value))
 }
 
 function filled(size: number, value: number): Tensor {

@@ -61,17 +61,19 @@ export async function startLatents(
       const original = await encodeImage(models, request, (out) => draw(generator, out))
       if (half) roundToHalves(original)
       const noise = draw(generator, new Float32Array(size))
-      own.set(scheduler.addNoise(original, noise, firstCall))
+      own.set(scheduler.addNoise(original, noise, firstCall, half))
     }
   }
   if (half) roundToHalves(latents)
+  // diffusers' DPM-Solver computes its steps in float32 and draws for them in it, whatever the model's precision.
+  const drawForStep = scheduler.name === 'dpm++2m-sde' ? drawSingle : draw
 
   return {
     latents,
     noise(out) {
       const each = out.length / generators.length
       for (const [index, generator] of generators.entries()) {
-        draw(generator, out.subarray(index * each, (index + 1) * each))
+        drawForStep(generator, out.subarray(index * each, (index + 1) * each))
       }
     },
   }

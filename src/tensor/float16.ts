@@ -55,6 +55,11 @@ function buildTable(): Float32Array {
   return table
 }
 
+/** The value of half precision that is nearest to `value`. */
+export function halfOf(value: number): number {
+  return fromFloat16(toFloat16(value))
+}
+
 /** Puts every value on half precision's grid, in place. @returns `values` */
 export function roundToHalves(values: Float32Array): Float32Array {
   for (let i = 0; i < values.length; i++) values[i] = fromFloat16(toFloat16(values[i]!))
