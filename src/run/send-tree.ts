@@ -1,11 +1,11 @@
 /** `pregen upload`: the lock, the ledger and the bucket around the tree's uploader. */
 import { createStateLayout } from '../artifacts/layout.ts'
 import { openLedger } from '../artifacts/ledger.ts'
-import { acquireLock } from '../artifacts/lock.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
 import type { UploadTreeResult } from '../storage/upload-tree.ts'
 import { isShardFolder } from './bucket-target.ts'
 import type { EmitRunEvent } from './events.ts'
+import { lockOutput } from './lock-output.ts'
 import { openBucket, proveBucket } from './open-bucket.ts'
 
 export interface SendTreeOptions {
@@ -17,14 +17,16 @@ export interface SendTreeOptions {
   readonly verifyRemote: boolean
   readonly emit: EmitRunEvent
   readonly signal: AbortSignal
+  /** Told how many objects are to come, and how many of those turn out to be there. */
+  readonly onExpected?: ((change: number) => void) | undefined
 }
 
 /** @throws PregenError `E_LOCKED`, or what the bucket's preflight finds */
 export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResult> {
-  const { out, settings, concurrency, verifyRemote, emit, signal } = options
+  const { out, settings, concurrency, verifyRemote, emit, signal, onExpected } = options
   const { uploadTree } = await import('../storage/upload-tree.ts')
   const state = createStateLayout(out)
-  const lock = await acquireLock(state.lockPath)
+  const lock = await lockOutput(state.lockPath)
   try {
     const ledger = await openLedger(state.ledgerPath)
     try {
@@ -32,7 +34,8 @@ export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResu
       await proveBucket(storage, emit)
       try {
         const isShard = await isShardFolder(out)
-        return await uploadTree({ out, storage, ledger, emit, concurrency, verifyRemote, isShard, signal })
+        const how = { concurrency, verifyRemote, isShard, signal, onExpected }
+        return await uploadTree({ out, storage, ledger, emit, ...how })
       } finally {
         await storage.close()
       }

@@ -17,6 +17,8 @@ export interface SendOptions {
   /** Remembers what was sent; without one everything is sent. */
   readonly ledger?: Ledger | undefined
   readonly emit: (event: UploadEvent) => void
+  /** Told how many objects of a folder the store has already. */
+  readonly onSkipped?: ((objects: number) => void) | undefined
 }
 
 /** What the folders of one uploader share. */
@@ -87,8 +89,13 @@ async function checkFolder(work: Work, job: Job): Promise<void> {
     const taken = await work.remote.retract(folder.key, [...left.values()])
     if (taken && marker) left.set(marker.name, marker)
   }
-  work.skipped += folder.files.length - left.size
+  skip(work, folder.files.length - left.size)
   job.isChecked = true
+}
+
+function skip(work: Work, objects: number): void {
+  work.skipped += objects
+  if (objects > 0) work.options.onSkipped?.(objects)
 }
 
 async function sendFile(work: Work, folder: UploadFolder, file: UploadFile): Promise<SentObject> {
@@ -140,7 +147,7 @@ export async function sendManifest(
   try {
     const md5 = async () => hashBytes(bytes, 'md5')
     if (await work.remote.has(folder, file, md5)) {
-      work.skipped += 1
+      skip(work, 1)
       return null
     }
     const sent = await putObject(work, key, bytes, file)

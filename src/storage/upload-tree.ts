@@ -4,7 +4,7 @@ import { MANIFEST_NAME } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { sendSharedManifest } from './shared-manifest.ts'
 import type { Storage } from './storage.ts'
-import { readTree, type TreeProblem } from './tree.ts'
+import { readTree, type TreeProblem, type TreeVariant, type TreeVersion } from './tree.ts'
 import { createUploader, type UploadEvent, type UploadFailure } from './uploader.ts'
 
 export interface UploadTreeOptions {
@@ -18,6 +18,8 @@ export interface UploadTreeOptions {
   /** The tree is a shard's: its manifest is laid over the bucket's, and not put in its place. */
   readonly isShard?: boolean | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told how many objects are to come: all at first, then less by each that the store turns out to have. */
+  readonly onExpected?: ((change: number) => void) | undefined
 }
 
 export interface UploadTreeResult {
@@ -33,19 +35,32 @@ export interface UploadTreeResult {
 
 /** Sends every whole variant of every version, then each version's manifest. */
 export async function uploadTree(options: UploadTreeOptions): Promise<UploadTreeResult> {
-  const { out, storage, ledger, emit, concurrency, verifyRemote, isShard = false, signal } = options
+  const {
+    out,
+    storage,
+    ledger,
+    emit,
+    concurrency,
+    verifyRemote,
+    isShard = false,
+    signal,
+    onExpected,
+  } = options
   const total = { variants: 0, uploaded: 0, uploadedBytes: 0, skipped: 0, pending: 0 }
   const failures: UploadFailure[] = []
   const problems: TreeProblem[] = []
-  for (const version of await readTree(out, ledger)) {
+  const versions = await readTree(out, ledger)
+  onExpected?.(versions.reduce((sum, version) => sum + countObjects(version), 0))
+  const onSkipped = (objects: number) => onExpected?.(-objects)
+  const shared = { storage, ledger, emit, signal }
+  for (const version of versions) {
     const { prefix } = version
-    const uploader = createUploader({ storage, ledger, emit, concurrency, verifyRemote, prefix, signal })
+    const uploader = createUploader({ ...shared, concurrency, verifyRemote, prefix, onSkipped })
     let isWhole = true
     for (const variant of version.variants) {
       total.variants += 1
       problems.push(...variant.problems)
-      // A file of another's in the folder is told of, but keeps nothing back.
-      if (variant.problems.some(({ code }) => code !== 'unexpected' && code !== 'incomplete')) {
+      if (!isSendable(variant)) {
         isWhole = false
         continue
       }
@@ -63,12 +78,26 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
     failures.push(...summary.failures)
     const isSent = summary.failures.length === 0 && summary.pending === 0
     if (!manifest || !isShard || !isSent) continue
-    const shared = await sendSharedManifest({ storage, ledger, key, ours: manifest, emit, signal })
-    total.uploaded += shared.uploaded
-    total.uploadedBytes += shared.uploadedBytes
-    total.pending += shared.isStopped ? 1 : 0
-    if (shared.failure) failures.push(shared.failure)
-    else if (!shared.isStopped) total.skipped += 1 - shared.uploaded
+    const sent = await sendSharedManifest({ ...shared, key, ours: manifest })
+    total.uploaded += sent.uploaded
+    total.uploadedBytes += sent.uploadedBytes
+    total.pending += sent.isStopped ? 1 : 0
+    if (sent.failure) failures.push(sent.failure)
+    if (sent.failure || sent.isStopped || sent.uploaded > 0) continue
+    total.skipped += 1
+    onSkipped(1)
   }
   return { ...total, failures, problems }
+}
+
+/** A file of another's in the folder is told of, but keeps nothing back. */
+function isSendable({ problems }: TreeVariant): boolean {
+  return problems.every(({ code }) => code === 'unexpected' || code === 'incomplete')
+}
+
+/** Objects of a version that can be sent, its manifest included where all of it can. */
+function countObjects({ variants, manifestPath }: TreeVersion): number {
+  const sendable = variants.filter(isSendable)
+  const files = sendable.reduce((sum, variant) => sum + variant.files.length, 0)
+  return files + (manifestPath !== null && sendable.length === variants.length ? 1 : 0)
 }

@@ -122,6 +122,20 @@ describe('the face with bars', () => {
     expect(stderr.endsWith(`${END_LINES.join('\n')}\n`)).toBe(true)
   })
 
+  it('counts the objects of an upload, less those that are there already', async () => {
+    const written: string[] = []
+    const stderr = Object.assign(new PassThrough(), { isTTY: true, columns: 100 })
+    stderr.on('data', (chunk) => written.push(String(chunk)))
+    const reporter = await createReporter('pretty', { stdout: { write: () => true }, stderr }, false)
+    reporter.expectUploads?.(5)
+    reporter.onEvent({ type: 'object-uploaded', key: 'a', sizeBytes: 9, attempts: 1, time })
+    reporter.expectUploads?.(-3)
+    reporter.onEvent({ type: 'object-uploaded', key: 'b', sizeBytes: 9, attempts: 1, time })
+    reporter.close()
+    await new Promise((resolve) => stderr.end(resolve))
+    expect(written.join('')).toMatch(/uploads █+ 2\/2/)
+  })
+
   it('loses no trouble, however late it comes', async () => {
     const { stderr } = await facesOf('pretty', [planned, ...troubles, finished], { isTTY: true })
     for (const line of TROUBLE_LINES) expect(stderr).toContain(line)

@@ -6,8 +6,10 @@ import { createEventBus } from '../../run/bus.ts'
 import { requireOutputFolder } from '../../run/existing-folder.ts'
 import { sendTree } from '../../run/send-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { describeTrouble } from '../reporters/describe.ts'
+import { createReporter } from '../reporters/create.ts'
 import { formatBytes, plural } from '../reporters/format.ts'
+import type { ReportFormat } from '../reporters/reporter.ts'
+import { isCi } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
 import { embeddedModels } from '../version.ts'
 
@@ -15,7 +17,7 @@ export interface UploadFlags {
   readonly sheet?: string
   readonly concurrency?: number
   readonly verifyRemote?: boolean
-  readonly format: 'auto' | 'plain' | 'pretty' | 'ndjson'
+  readonly format: ReportFormat
 }
 
 export async function uploadCommand(dir: string, flags: UploadFlags): Promise<ExitCode> {
@@ -23,11 +25,9 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
   const settings = await findBucket(out, flags.sheet, process.env, embeddedModels)
   const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
   const bus = createEventBus()
-  bus.subscribe((event) => {
-    const trouble = describeTrouble(event)
-    if (flags.format === 'ndjson') process.stdout.write(`${JSON.stringify(event)}\n`)
-    else if (trouble !== null) process.stderr.write(`${trouble}\n`)
-  })
+  const streams = { stdout: process.stdout, stderr: process.stderr }
+  const reporter = await createReporter(flags.format, streams, isCi())
+  bus.subscribe(reporter.onEvent)
   try {
     const result = await sendTree({
       out,
@@ -36,7 +36,9 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       verifyRemote: flags.verifyRemote === true,
       emit: bus.emit,
       signal: signals.signal,
+      onExpected: reporter.expectUploads,
     })
+    reporter.close()
     if (result.variants === 0 && result.problems.length === 0) {
       throw new PregenError('E_NOTHING_TO_UPLOAD', `${dir} holds nothing that pregen made.`, {
         help: 'Name the folder that a run wrote to with --out.',
@@ -52,6 +54,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       ? EXIT.ok
       : EXIT.someFailed
   } finally {
+    reporter.close()
     signals.close()
   }
 }

@@ -45,6 +45,11 @@ export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
   }
 
   return {
+    expectUploads(change) {
+      filesToUpload += change
+      if (filesToUpload > 0) uploads ??= bars.create(filesToUpload, 0, { name: 'uploads', note: '' })
+      uploads?.setTotal(Math.max(filesToUpload, sent))
+    },
     onEvent(event) {
       const trouble = describeTrouble(event)
       if (trouble) say(trouble)

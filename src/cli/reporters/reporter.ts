@@ -4,6 +4,8 @@ import type { RunEvent } from '../../run/events.ts'
 export interface Reporter {
   /** Takes one event. Must not throw. */
   readonly onEvent: (event: RunEvent) => void
+  /** Told by `upload`, whose objects no unit announces: so many more (or fewer) are to be sent. */
+  readonly expectUploads?: ((change: number) => void) | undefined
   /** Ends drawing (stops bars) after the last event. */
   readonly close: () => void
 }
