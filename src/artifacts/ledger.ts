@@ -5,45 +5,19 @@
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-import type { DigestParts } from '../plan/digest.ts'
 import { syncFolder, writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
-import type { ManifestAsset } from './manifest.ts'
+import {
+  applyLine,
+  type LedgerState,
+  type LedgerUnit,
+  type Line,
+  liveLines,
+  parseLine,
+  type SentObject,
+} from './ledger-lines.ts'
 
-/** One file of a unit as it was when the unit was finished. */
-export interface LedgerFile {
-  /** Name in the variant's folder. */
-  readonly name: string
-  /** Lower-case hex. */
-  readonly sha256: string
-  /** Lower-case hex; what a store's ETag is compared with. Ledgers of other makings may lack it. */
-  readonly md5?: string | undefined
-  readonly sizeBytes: number
-  readonly mtimeMs: number
-}
-
-/** A finished unit. `digest` and `parts` are the plan's; the ledger only keeps them. */
-export interface LedgerUnit {
-  readonly digest: string
-  /** What the unit's digest is made of, by which the plan names what changed. */
-  readonly parts: DigestParts
-  readonly files: readonly LedgerFile[]
-  /** false: the final picture is there but a preview failed, so the unit counts as not done. */
-  readonly complete?: boolean | undefined
-  /** From start to the last file, for estimates of later runs. */
-  readonly durationMs?: number | undefined
-  readonly steps?: number | undefined
-  /** The unit's line in manifest.json, kept for runs that skip the unit. */
-  readonly asset?: ManifestAsset | undefined
-}
-
-/** An object that a store has confirmed. */
-export interface SentObject {
-  /** Of the file that was sent. */
-  readonly sha256: string
-  readonly sizeBytes: number
-  readonly etag: string | null
-}
+export type { LedgerFile, LedgerUnit, SentObject } from './ledger-lines.ts'
 
 export interface LedgerContent {
   /** By variant key (`foigoi/<version>/cues/<cue>/<variant>`). */
@@ -74,21 +48,7 @@ export interface Ledger extends LedgerContent {
   close(): Promise<void>
 }
 
-type Line =
-  | { readonly type: 'unit'; readonly key: string; readonly unit: LedgerUnit | null }
-  | {
-      readonly type: 'sent'
-      readonly target: string
-      readonly key: string
-      /** null = not there any more. */
-      readonly objects: Readonly<Record<string, SentObject | null>>
-    }
-
-type SentByTarget = Map<string, Map<string, Map<string, SentObject>>>
-
-interface ReadState {
-  readonly units: Map<string, LedgerUnit>
-  readonly sent: SentByTarget
+interface ReadState extends LedgerState {
   damagedLines: number
   lines: number
   /** Bytes up to the end of the last whole line. */
@@ -240,82 +200,4 @@ async function readState(path: string): Promise<ReadState> {
     else state.damagedLines += 1
   }
   return state
-}
-
-function applyLine(state: ReadState, line: Line): void {
-  if (line.type === 'unit') {
-    if (line.unit) state.units.set(line.key, line.unit)
-    else state.units.delete(line.key)
-    return
-  }
-  const keys = state.sent.get(line.target) ?? new Map<string, Map<string, SentObject>>()
-  const objects = keys.get(line.key) ?? new Map<string, SentObject>()
-  state.sent.set(line.target, keys)
-  keys.set(line.key, objects)
-  for (const [name, object] of Object.entries(line.objects)) {
-    if (object) objects.set(name, object)
-    else objects.delete(name)
-  }
-}
-
-function liveLines(state: ReadState): readonly Line[] {
-  const lines: Line[] = []
-  for (const [key, unit] of state.units) lines.push({ type: 'unit', key, unit })
-  for (const [target, keys] of state.sent) {
-    for (const [key, objects] of keys) {
-      lines.push({ type: 'sent', target, key, objects: Object.fromEntries(objects) })
-    }
-  }
-  return lines
-}
-
-function parseLine(text: string): Line | null {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return null
-  }
-  return isLine(value) ? value : null
-}
-
-function isLine(value: unknown): value is Line {
-  if (!isRecord(value) || typeof value.key !== 'string') return false
-  if (value.type === 'unit') return value.unit === null || isUnit(value.unit)
-  if (value.type !== 'sent' || typeof value.target !== 'string' || !isRecord(value.objects)) return false
-  return Object.values(value.objects).every((object) => object === null || isSentObject(object))
-}
-
-function isUnit(value: unknown): value is LedgerUnit {
-  return (
-    isRecord(value) &&
-    typeof value.digest === 'string' &&
-    isRecord(value.parts) &&
-    Array.isArray(value.files) &&
-    value.files.every(isLedgerFile)
-  )
-}
-
-function isLedgerFile(value: unknown): value is LedgerFile {
-  return (
-    isRecord(value) &&
-    typeof value.name === 'string' &&
-    typeof value.sha256 === 'string' &&
-    typeof value.sizeBytes === 'number' &&
-    typeof value.mtimeMs === 'number' &&
-    (value.md5 === undefined || typeof value.md5 === 'string')
-  )
-}
-
-function isSentObject(value: unknown): value is SentObject {
-  return (
-    isRecord(value) &&
-    typeof value.sha256 === 'string' &&
-    typeof value.sizeBytes === 'number' &&
-    (value.etag === null || typeof value.etag === 'string')
-  )
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -9,13 +9,13 @@ import { hashBytes, listVariantFiles } from './file-state.ts'
 import {
   compareVariantFiles,
   FINAL_NAME,
-  makeFolderInside,
   stepName,
   stepOfName,
   THUMBNAIL_NAME,
   TIMING_NAME,
 } from './layout.ts'
 import type { LedgerFile } from './ledger.ts'
+import { makeFolderInside } from './output-folder.ts'
 import { encodeTiming, type Timing } from './timing.ts'
 
 export interface VariantWriter {

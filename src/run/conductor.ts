@@ -4,9 +4,9 @@
  */
 import { rm } from 'node:fs/promises'
 import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
-import { openOutputFolder } from '../artifacts/layout.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { acquireLock } from '../artifacts/lock.ts'
+import { openOutputFolder } from '../artifacts/output-folder.ts'
 import { PregenError } from '../errors.ts'
 import { rememberBucket } from './bucket-target.ts'
 import { checkCallbackTarget, createCallbacks } from './callbacks.ts'

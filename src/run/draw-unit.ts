@@ -1,6 +1,6 @@
 /** One unit's way through a run: folder opened, job made, files finished, ledger told. */
 import { join } from 'node:path'
-import { makeFolderInside } from '../artifacts/layout.ts'
+import { makeFolderInside } from '../artifacts/output-folder.ts'
 import { generationParameters } from '../artifacts/png.ts'
 import { createVariantWriter } from '../artifacts/variant-writer.ts'
 import { messageOf, PregenError } from '../errors.ts'

@@ -9,13 +9,12 @@ import {
   createLayout,
   createStateLayout,
   isVariantFileName,
-  makeFolderInside,
-  openOutputFolder,
   parseVariantKey,
   pathOfKey,
   stepName,
   stepOfName,
 } from '../../src/artifacts/layout.ts'
+import { makeFolderInside, openOutputFolder } from '../../src/artifacts/output-folder.ts'
 import { PregenError } from '../../src/errors.ts'
 import { temporaryFolder } from '../support/temp.ts'
 

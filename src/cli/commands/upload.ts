@@ -1,5 +1,5 @@
 /** `pregen upload`: sends a finished tree, or mends the bucket's copy of it. */
-import { openOutputFolder } from '../../artifacts/layout.ts'
+import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import { PregenError } from '../../errors.ts'
 import { findBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'

@@ -1,0 +1,89 @@
+/** Folders that are written into: made where they are missing, refused where a symbolic link leads elsewhere. */
+import { lstat, mkdir, realpath } from 'node:fs/promises'
+import { dirname, resolve, sep } from 'node:path'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
+
+/**
+ * Makes the output folder, and makes sure that it is one.
+ * @throws PregenError `E_OUTPUT_SYMLINK` where it is a symbolic link, `E_OUTPUT_FOLDER` where it cannot be made
+ */
+export async function openOutputFolder(out: string): Promise<string> {
+  const path = resolve(out)
+  try {
+    await makeFolders(path)
+    const state = await lstat(path)
+    if (state.isSymbolicLink()) {
+      throw new PregenError(
+        'E_OUTPUT_SYMLINK',
+        `the output folder ${path} is a symbolic link to ${await realpath(path)}`,
+        {
+          help: 'Give the folder it leads to as --out, so that what is written there is written on purpose.',
+        },
+      )
+    }
+    if (!state.isDirectory()) throw new Error('it is not a folder')
+    return path
+  } catch (error) {
+    if (error instanceof PregenError) throw error
+    throw new PregenError('E_OUTPUT_FOLDER', `cannot make the output folder ${path}: ${messageOf(error)}`, {
+      help: 'Choose another with --out, or change its permissions.',
+      cause: error,
+    })
+  }
+}
+
+/** As `mkdir` with `recursive`, which never ends where a parent stands and takes no folders (/proc, some mounts). */
+async function makeFolders(path: string): Promise<void> {
+  if (await isMade(path)) return
+  if (dirname(path) !== path) await makeFolders(dirname(path))
+  if (!(await isMade(path))) throw new Error(`no folder can be made in ${dirname(path)}`)
+}
+
+/** Makes one folder; false where its parent is missing. Something of that name may be there already. */
+async function isMade(path: string): Promise<boolean> {
+  try {
+    await mkdir(path)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return true
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+/**
+ * Makes a folder below the output folder, refusing symbolic links on the way that lead out of it.
+ * @throws PregenError `E_OUTPUT_SYMLINK` | `E_OUTPUT_FOLDER`
+ */
+export async function makeFolderInside(out: string, folder: string): Promise<void> {
+  try {
+    const [root, real] = await Promise.all([realpath(out), realpathOfExisting(folder)])
+    if (real !== root && !real.startsWith(root + sep)) {
+      throw new PregenError('E_OUTPUT_SYMLINK', `${folder} leads out of the output folder, to ${real}`, {
+        help: 'Remove the symbolic link: pregen writes inside the output folder only.',
+      })
+    }
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    if (error instanceof PregenError) throw error
+    throw new PregenError('E_OUTPUT_FOLDER', `cannot make the folder ${folder}: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** The real path of a folder, or of the nearest one above it that exists: checked before anything is made. */
+async function realpathOfExisting(folder: string): Promise<string> {
+  for (let path = folder; ; path = dirname(path)) {
+    try {
+      return await realpath(path)
+    } catch (error) {
+      // A link to nowhere must not pass for a folder that is yet to be made.
+      const dangling = await lstat(path).then(
+        (state) => state.isSymbolicLink(),
+        () => false,
+      )
+      if (dangling || path === dirname(path)) throw error
+    }
+  }
+}
