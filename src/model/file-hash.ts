@@ -1,8 +1,8 @@
 /** SHA-256 of files; big ones are hashed once and remembered by size and times of change. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
 /** Smaller files are hashed every time: it costs less than a look-up is worth. */
@@ -20,7 +20,7 @@ interface Remembered {
 export interface FileHasher {
   /** Lower-case hexadecimal. */
   hash(path: string): Promise<string>
-  /** Writes what was learnt, for the next run; does nothing without a cache folder. */
+  /** Writes what was learnt, for the next run; does nothing without a cache folder. Never rejects. */
   save(): Promise<void>
 }
 
@@ -46,12 +46,21 @@ export async function createFileHasher(cacheDir: string | undefined): Promise<Fi
     },
     async save() {
       if (cachePath === null || cacheDir === undefined || !changed) return
-      await mkdir(cacheDir, { recursive: true })
-      const temporary = `${cachePath}.${process.pid}.tmp`
-      await writeFile(temporary, JSON.stringify(Object.fromEntries(known)))
-      await rename(temporary, cachePath)
       changed = false
+      await writeCache(cachePath, JSON.stringify(Object.fromEntries(known)))
     },
+  }
+}
+
+/** A cache that cannot be written, in a container without a home say, costs the next run some time and nothing else. */
+async function writeCache(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(temporary, text)
+    await rename(temporary, path)
+  } catch {
+    await rm(temporary, { force: true }).catch(() => undefined)
   }
 }
 

@@ -5,7 +5,6 @@
 import { rm } from 'node:fs/promises'
 import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
-import { acquireLock } from '../artifacts/lock.ts'
 import { openOutputFolder } from '../artifacts/output-folder.ts'
 import { PregenError } from '../errors.ts'
 import { rememberBucket } from './bucket-target.ts'
@@ -14,6 +13,7 @@ import { type Decision, decideUnits } from './decide.ts'
 import { drawAll } from './draw-all.ts'
 import type { EmitRunEvent } from './events.ts'
 import { createFaults, type Faults, writeFaultsOf } from './faults.ts'
+import { lockOutput } from './lock-output.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit } from './prepared.ts'
 import { createSender } from './sender.ts'
@@ -33,7 +33,7 @@ export async function conductRun(
   await openOutputFolder(layout.out)
   // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
   const lost = new AbortController()
-  const lock = await acquireLock(layout.state.lockPath, { onLost: () => lost.abort(lockLost(layout.out)) })
+  const lock = await lockOutput(layout.state.lockPath, { onLost: () => lost.abort(lockLost(layout.out)) })
   const signal = AbortSignal.any([options.signal, lost.signal])
   try {
     // Only now, with the lock held, is a temporary file certainly nobody's.

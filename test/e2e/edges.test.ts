@@ -65,6 +65,14 @@ describe('a folder that is not what it should be', () => {
     }
   }, 600_000)
 
+  it('run into one that cannot be written is refused', async () => {
+    const out = join(scratch.folder, 'unwritable')
+    await mkdir(out)
+    // A file in the place of the state's folder stops root too, whom no permission stops.
+    await writeFile(join(out, '.pregen'), '')
+    expect(await refused('run', sheet, '--dry-run', '--out', out)).toContain('E_')
+  })
+
   it('plan with a file as the output folder', async () => {
     expect(await refused('plan', sheet, '--out', 'file')).toContain('E_OUTPUT_FOLDER')
   })

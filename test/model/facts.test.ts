@@ -1,4 +1,12 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -80,4 +88,19 @@ test('big files are hashed once, until size or time changes; a damaged cache is 
   expect([sum, other]).not.toContain(changed)
   writeFileSync(cache, '{"half')
   expect(await (await createFileHasher(cacheDir)).hash(file)).toBe(changed)
+})
+
+test.each([
+  ['under a file', (folder: string) => join(folder, 'big.bin')],
+  ['where a folder stands', (folder: string) => folder],
+])('a cache that cannot be written, %s, costs nothing but time', async (_, cacheDirOf) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hashes-'))
+  const file = join(folder, 'big.bin')
+  writeFileSync(file, Buffer.alloc(2 ** 20, 1))
+  mkdirSync(join(folder, 'model-hashes.json'))
+  const hasher = await createFileHasher(cacheDirOf(folder))
+  const sha256 = await hasher.hash(file)
+  await hasher.save()
+  expect(await hasher.hash(file)).toBe(sha256)
+  expect(readdirSync(folder).sort()).toEqual(['big.bin', 'model-hashes.json'])
 })

@@ -1,9 +1,9 @@
 /** `pregen run`: prepare, conduct, report. */
 import { createStateLayout } from '../../artifacts/layout.ts'
-import { refuseIfLocked } from '../../artifacts/lock.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
+import { refuseLockedOutput } from '../../run/lock-output.ts'
 import { prepareRun } from '../../run/prepare.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { createReporter } from '../reporters/create.ts'
@@ -45,7 +45,7 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
       faults: faultsFromEnv(),
     }
     // Before models are read: who is turned away need not wait for that.
-    await refuseIfLocked(createStateLayout(options.outDir).lockPath)
+    await refuseLockedOutput(createStateLayout(options.outDir).lockPath)
     const prepared = await prepareRun(options)
     const summary = await conductRun(prepared, options, bus.emit)
     return signals.exitCode() ?? exitCodeOfRun(summary)

@@ -1,0 +1,29 @@
+/** The lock of an output folder, with a word for folders that cannot be used. */
+import { dirname } from 'node:path'
+import { acquireLock, refuseIfLocked } from '../artifacts/lock.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
+
+/** As `acquireLock`. @throws PregenError `E_LOCKED`, `E_OUTPUT_FOLDER` */
+export function lockOutput(...args: Parameters<typeof acquireLock>): ReturnType<typeof acquireLock> {
+  return explained(args[0], acquireLock(...args))
+}
+
+/** As `refuseIfLocked`. @throws PregenError `E_LOCKED`, `E_OUTPUT_FOLDER` */
+export function refuseLockedOutput(
+  ...args: Parameters<typeof refuseIfLocked>
+): ReturnType<typeof refuseIfLocked> {
+  return explained(args[0], refuseIfLocked(...args))
+}
+
+async function explained<T>(lockPath: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof PregenError || errorCode(error) === undefined) throw error
+    const folder = dirname(dirname(lockPath))
+    throw new PregenError('E_OUTPUT_FOLDER', `cannot work in ${folder}: ${messageOf(error)}`, {
+      help: 'Choose another folder with --out, or change its permissions.',
+      cause: error,
+    })
+  }
+}
