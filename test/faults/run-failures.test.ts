@@ -146,8 +146,7 @@ describe('promise 12: two processes on one output folder', () => {
       'turned.yaml',
     )
     const lock = await acquireLock(join(out, '.pregen/lock'))
-    // Processor time is what a quiet machine takes: others' work on this one does not lengthen it. What a process
-    // takes to start and to say its version is the yardstick for the rest.
+    // Processor time is what a quiet machine takes: others' work on this one does not lengthen it.
     const figures = join(scratch.folder, 'figures.json')
     const hook = `import{writeFileSync}from'node:fs';process.on('exit',()=>writeFileSync(${JSON.stringify(figures)},JSON.stringify([process.cpuUsage(),performance.now()])))`
     const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}` }
@@ -156,16 +155,16 @@ describe('promise 12: two processes on one output folder', () => {
       const [cpu, wallMs] = JSON.parse(await readFile(figures, 'utf8'))
       return { ...result, cpuMs: (cpu.user + cpu.system) / 1000, wallMs }
     }
-    const start = await timed(['--version'])
     const args = ['run', sheet, '--out', out, '--dry-run', '--provider', 'cpu', '--format', 'plain']
-    const refused = await timed(args)
+    let refused = await timed(args)
+    // On a busy machine one try may be held up; a process that waits for something is slow every time.
+    for (let tries = 1; tries < 5 && refused.wallMs > 1000; tries++) refused = await timed(args)
     expect([refused.code, refused.stderr]).toEqual([
       2,
       expect.stringContaining(`process ${process.pid} on ${hostname()}`),
     ])
     expect(refused.cpuMs).toBeLessThan(1000)
-    // Nothing is waited for: a busy machine lengthens both alike.
-    expect(refused.wallMs).toBeLessThan(1000 + 8 * start.wallMs)
+    expect(refused.wallMs).toBeLessThan(1000)
     // Neither model nor sheet was read: a sheet that is not there is not missed.
     const blind = await timed(['run', 'no-such-sheet.yaml', '--out', out, '--dry-run'])
     expect([blind.code, blind.stderr]).toEqual([2, expect.stringContaining('E_LOCKED')])
