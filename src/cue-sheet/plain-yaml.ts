@@ -19,6 +19,8 @@ const UNUSUAL =
   /[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\$\{|^ *(?:---|\.\.\.|%)|(?:^|[\s,:[{?-])[!&*]/m
 const WORDS_WITH_MEANING = /^(?:null|true|false|~)$/i
 const NUMBER = /^(?:0|-?[1-9]\d{0,14}|-?\d{1,15}\.\d{1,15})$/
+/** Keys that JavaScript would bring into an order of its own. */
+const INDEX = /^\d+$/
 /** Well below the depth that the other path refuses. */
 const MAX_DEPTH = 16
 
@@ -48,7 +50,7 @@ const plainScalar = defineScalarTag<unknown>('tag:pregen,plain', {
 const plainMap = defineMappingTag<Record<string, unknown>>('tag:yaml.org,2002:map', {
   create: () => Object.create(null),
   addPair(map, key, value) {
-    if (typeof key !== 'string' || key === '__proto__' || key === '<<') throw new Unusual()
+    if (typeof key !== 'string' || key === '__proto__' || key === '<<' || INDEX.test(key)) throw new Unusual()
     map[key] = value
     return ''
   },

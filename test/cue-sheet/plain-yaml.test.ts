@@ -98,6 +98,7 @@ describe('plain YAML', () => {
     ['a key twice', 'a: 1\na: 2'],
     ['a key twice in braces', 'a: { b: 1, b: 2 }'],
     ['a number for a key', '1: a'],
+    ['a quoted number for a key', '"10": a\n"2": b'],
     ['null for a key', 'null: b'],
     ['the prototype', '__proto__: b'],
     ['two documents', 'a: 1\n---\nb: 2'],

@@ -41,7 +41,7 @@ describe('pregen models calibrate', () => {
       [[folder], 2, 'E_MODEL'],
       [[TINY_SD15.path, '--prompts', empty, ...out], 2, 'E_PROMPTS_FILE'],
       [[TINY_SD15.path, '--prompts', join(folder, 'none.txt'), ...out], 2, 'E_PROMPTS_FILE'],
-      [[TINY_SD15.path, '--pictures', '1', ...out], 2, 'E_CALIBRATE_SAMPLES'],
+      [[TINY_SD15.path, '--pictures', '1', ...out], 2, 'It must be 2 or more'],
       [[TINY_SD15.path, '--guidance-scale', 'much', ...out], 2, 'It must be a number from 0 up.'],
     ]
     for (const [args, code, message] of cases) {
