@@ -10,7 +10,7 @@ import { PregenError } from '../errors.ts'
 import { rememberBucket } from './bucket-target.ts'
 import { checkCallbackTarget, createCallbacks } from './callbacks.ts'
 import { type Decision, decideUnits } from './decide.ts'
-import { drawAll } from './draw-all.ts'
+import { drawAll, startDrawing } from './draw-all.ts'
 import type { EmitRunEvent } from './events.ts'
 import { createFaults, type Faults, writeFaultsOf } from './faults.ts'
 import { lockOutput } from './lock-output.ts'
@@ -69,13 +69,18 @@ async function runPlanned(
   await recordTouched(decisions, ledger)
 
   await checkCallbackTarget(prepared, options)
-  const sender = await createSender(prepared, options, ledger, decisions, emit)
+  // The thread gets ready while the bucket is proven.
+  const worker = toRun.length > 0 ? await startDrawing(prepared, options) : null
+  const sender = await createSender(prepared, options, ledger, decisions, emit).catch(async (error) => {
+    await worker?.terminate()
+    throw error
+  })
   const callbacks = createCallbacks(prepared, options, emit)
   try {
     const kept = decisions.filter(({ action }) => action === 'skip')
     sender.sendKept(kept, (sent, asset) => callbacks.unitSent(sent, asset, true))
-    if (toRun.length > 0)
-      await drawAll({ prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally })
+    if (worker)
+      await drawAll({ prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally, worker })
     lost.throwIfAborted()
     const manifest = await writeManifest(prepared, ledger, writeFaultsOf(faults))
     const uploads = await sender.finish(manifest, options.signal)
@@ -90,6 +95,7 @@ async function runPlanned(
     emit({ type: 'run-finished', ...summary })
     return summary
   } finally {
+    await worker?.terminate()
     callbacks.close()
     await sender.close()
   }

@@ -31,11 +31,24 @@ export interface DrawAllOptions {
   readonly sender: Sender
   readonly callbacks: Callbacks
   readonly tally: Tally
+  /** Started early, while the bucket is proven; ended here. */
+  readonly worker: InferenceWorker
+}
+
+/** The thread that will draw: it loads ONNX Runtime, and no model before it is told to. */
+export async function startDrawing(prepared: PreparedRun, options: RunOptions): Promise<InferenceWorker> {
+  const { folder } = prepared.layout.state
+  await mkdir(folder, { recursive: true })
+  return startInferenceWorker({
+    maxPendingPreviews: MAX_PENDING_PREVIEWS,
+    spillFolder: folder,
+    faults: options.faults,
+  })
 }
 
 /** @throws PregenError `E_PROVIDER_UNAVAILABLE`; every other fault is a unit's */
 export async function drawAll(all: DrawAllOptions): Promise<void> {
-  const { prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally } = all
+  const { prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally, worker } = all
   const { layout } = prepared
   const active: DrawContext['active'] = new Map()
   const byIndex = new Map(toRun.map((entry) => [entry.index, entry]))
@@ -43,13 +56,6 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
   const warned = new Set<string>()
   let stopped = false
 
-  await mkdir(layout.state.folder, { recursive: true })
-  const worker: InferenceWorker = startInferenceWorker({
-    maxPendingPreviews: MAX_PENDING_PREVIEWS,
-    spillFolder: layout.state.folder,
-    faults: options.faults,
-    onNews: (news) => hear(news),
-  })
   const stop = () => {
     stopped = true
     worker.stop()
@@ -124,6 +130,7 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
     setProvider: tally.setProvider,
   }
 
+  worker.listen(hear)
   if (options.signal.aborted) stop()
   options.signal.addEventListener('abort', stop)
   try {
@@ -137,6 +144,7 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
     options.signal.removeEventListener('abort', stop)
     tally.setSessionRunMs(worker.sessionRunMs())
     await Promise.all([...previewClients.values()].map((client) => client.close()))
+    // Its memory is not needed for what is left to send.
     await worker.terminate()
   }
 }

@@ -18,6 +18,8 @@ import {
 import { WorkerError } from './wire-error.ts'
 
 export interface InferenceWorker {
+  /** Who is told what happens while requests are in work; to be set before the first request. */
+  readonly listen: (onNews: (news: WorkerNews) => void) => void
   /**
    * Requests are answered in order.
    * @throws WorkerError what went wrong inside; PregenError `E_WORKER_DIED` when there is no worker any more
@@ -35,9 +37,7 @@ export interface InferenceWorker {
   readonly terminate: () => Promise<void>
 }
 
-export type InferenceWorkerOptions = Omit<WorkerStart, 'control'> & {
-  readonly onNews: (news: WorkerNews) => void
-}
+export type InferenceWorkerOptions = Omit<WorkerStart, 'control'>
 
 interface Pending {
   readonly settle: (answer: WorkerAnswer) => void
@@ -45,12 +45,13 @@ interface Pending {
   readonly reject: (reason: PregenError) => void
 }
 
-export function startInferenceWorker({ onNews, ...start }: InferenceWorkerOptions): InferenceWorker {
+export function startInferenceWorker(start: InferenceWorkerOptions): InferenceWorker {
   const control = new SharedArrayBuffer(CONTROL.slots * Int32Array.BYTES_PER_ELEMENT)
   const slots = new Int32Array(control)
   const workerData: WorkerStart = { ...start, control }
   const worker = new Worker(new URL('./inference-worker.js', import.meta.url), { workerData })
   const pending = new Map<number, Pending>()
+  let onNews: (news: WorkerNews) => void = () => undefined
   let nextId = 1
   let runMs = 0
   let death: PregenError | null = null
@@ -77,6 +78,9 @@ export function startInferenceWorker({ onNews, ...start }: InferenceWorkerOption
   })
 
   return {
+    listen(listener) {
+      onNews = listener
+    },
     request: <T extends WorkerRequest>(request: T) =>
       new Promise<AnswerTo<T['type']>>((resolve, reject) => {
         if (death) return reject(death)

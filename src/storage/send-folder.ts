@@ -1,5 +1,4 @@
 /** One folder on its way into the store: what is missing there goes, in an order that keeps the marker true. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LimitFunction } from 'p-limit'
 import { hashBytes } from '../artifacts/file-state.ts'
@@ -7,6 +6,7 @@ import { cacheControlOf, contentTypeOf, MANIFEST_NAME, TIMING_NAME } from '../ar
 import type { Ledger, SentObject } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
 import type { ByteBudget } from './byte-budget.ts'
+import type { FileBody } from './read-body.ts'
 import type { RemoteState } from './remote-state.ts'
 import type { Storage } from './storage.ts'
 import { failureOf, type UploadFailure } from './upload-failure.ts'
@@ -27,6 +27,7 @@ export interface Work {
   readonly budget: ByteBudget
   readonly remote: RemoteState
   readonly limit: LimitFunction
+  readonly readBody: (path: string) => Promise<FileBody>
   readonly abort: AbortController
   uploaded: number
   uploadedBytes: number
@@ -80,7 +81,7 @@ export async function sendFolder(work: Work, job: Job): Promise<readonly UploadF
 async function checkFolder(work: Work, job: Job): Promise<void> {
   const { folder, left } = job
   const md5Of = async (file: UploadFile) =>
-    file.md5 ?? hashBytes(await readFile(join(folder.folder, file.name)), 'md5')
+    file.md5 ?? hashBytes((await work.readBody(join(folder.folder, file.name))).bytes, 'md5')
   for (const file of folder.files) {
     if (await work.remote.has(folder.key, file, () => md5Of(file))) left.delete(file.name)
   }
@@ -103,18 +104,27 @@ async function sendFile(work: Work, folder: UploadFolder, file: UploadFile): Pro
   try {
     work.abort.signal.throwIfAborted()
     const path = join(folder.folder, file.name)
-    const body = await readFile(path)
-    // What goes out must be what was made: a file that changed since is not passed off as it.
-    if (body.byteLength !== file.sizeBytes || hashBytes(body) !== file.sha256) {
+    const body = await work.readBody(path)
+    if (!isAsMade(body, file)) {
       throw new PregenError('E_FILE_CHANGED', `${path} is no longer what was written`, {
         help: 'Run the sheet again: the variant is made anew.',
         exitCode: 3,
       })
     }
-    return await putObject(work, `${folder.key}/${file.name}`, body, file)
+    return await putObject(work, `${folder.key}/${file.name}`, body.bytes, file)
   } finally {
     release()
   }
+}
+
+/**
+ * What goes out must be what was made: a file that changed since is not passed off as it. One that was not touched is
+ * held to the recorded MD5 by the store itself.
+ */
+function isAsMade({ bytes, mtimeMs }: FileBody, file: UploadFile): boolean {
+  if (bytes.byteLength !== file.sizeBytes) return false
+  const isTouched = file.md5 === undefined || mtimeMs !== file.mtimeMs
+  return !isTouched || hashBytes(bytes) === file.sha256
 }
 
 async function putObject(

@@ -24,6 +24,8 @@ export interface UploadFile {
   /** Lower-case hex; computed where it is not known. */
   readonly md5?: string | undefined
   readonly sizeBytes: number
+  /** When it was last changed by pregen, as `stat` tells it; absent: its content is hashed before it goes out. */
+  readonly mtimeMs?: number | undefined
 }
 
 export interface UploadFolder {

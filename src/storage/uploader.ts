@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events'
 import pLimit from 'p-limit'
 import { PregenError } from '../errors.ts'
 import { createByteBudget } from './byte-budget.ts'
+import { createBodyReader } from './read-body.ts'
 import { createRemoteState } from './remote-state.ts'
 import { type Job, type SendOptions, sendFolder, sendManifest, type Work } from './send-folder.ts'
 import { abortedError, PASSING, STOPPED, stalledError, type UploadFailure } from './upload-failure.ts'
@@ -68,6 +69,7 @@ export function createUploader(options: UploaderOptions): Uploader {
     budget: createByteBudget(options.maxBytesInFlight ?? MAX_BYTES_IN_FLIGHT),
     remote: createRemoteState({ ...options, signal: abort.signal }),
     limit: pLimit(concurrency),
+    readBody: createBodyReader(),
     abort,
     uploaded: 0,
     uploadedBytes: 0,

@@ -30,11 +30,13 @@ export interface VerifyTreeOptions {
   readonly ledger: LedgerContent
   /** undefined = the disk only. */
   readonly storage?: Storage | undefined
+  /** The folder is one shard of several: the bucket holds others' units too, and one manifest of all. */
+  readonly isShard?: boolean | undefined
 }
 
 /** Re-hashes every file against the ledger, holds the manifest to them, and compares the bucket's listing. */
 export async function verifyTree(options: VerifyTreeOptions): Promise<VerifyTreeResult> {
-  const { out, ledger, storage } = options
+  const { out, ledger, storage, isShard = false } = options
   const problems: VerifyProblem[] = []
   let variants = 0
   let files = 0
@@ -46,7 +48,7 @@ export async function verifyTree(options: VerifyTreeOptions): Promise<VerifyTree
       for (const problem of variant.problems) problems.push({ where: 'disk', ...problem })
     }
     problems.push(...(await manifestProblems(version)))
-    if (storage) objects += await compareBucket(storage, out, version, problems)
+    if (storage) objects += await compareBucket(storage, out, version, isShard, problems)
   }
   return { variants, files, objects: storage ? objects : null, problems }
 }
@@ -86,25 +88,44 @@ async function compareBucket(
   storage: Storage,
   out: string,
   version: TreeVersion,
+  isShard: boolean,
   problems: VerifyProblem[],
 ): Promise<number> {
   const stored = new Map<string, StoredObject>()
   for await (const object of storage.list(`${version.prefix}/`)) stored.set(object.key, object)
   const expected = version.variants.flatMap(({ key, files }) => files.map((file) => `${key}/${file.name}`))
-  if (version.manifestPath !== null) expected.push(`${version.prefix}/${MANIFEST_NAME}`)
+  const manifestKey = `${version.prefix}/${MANIFEST_NAME}`
+  if (version.manifestPath !== null) expected.push(manifestKey)
   const tell = (key: string, code: VerifyProblem['code'], message: string) =>
     problems.push({ where: 'bucket', key, code, message })
   for (const key of expected) {
     const object = stored.get(key)
     stored.delete(key)
     if (!object) tell(key, 'missing', `it is not in ${storage.description}`)
-    else if (!(await isSame(storage, object, join(out, ...key.split('/'))))) {
+    else if (isShard && key === manifestKey) {
+      for (const name of await linesLacking(storage, out, key)) {
+        tell(key, 'differs', `the copy in ${storage.description} lacks this shard's line of ${name}`)
+      }
+    } else if (!(await isSame(storage, object, join(out, ...key.split('/'))))) {
       tell(key, 'differs', `the copy in ${storage.description} is another`)
     }
   }
-  for (const key of stored.keys())
+  // What a shard does not know is another's.
+  for (const key of isShard ? [] : stored.keys())
     tell(key, 'unexpected', `${storage.description} holds it, the disk does not`)
   return expected.length
+}
+
+/** Lines of a shard's manifest that the store's, which is of all shards, does not have. */
+async function linesLacking(storage: Storage, out: string, key: string): Promise<readonly string[]> {
+  const copy = await storage.get(key)
+  const place = `${storage.description}/${key}`
+  const there = copy === null ? [] : parseManifest(Buffer.from(copy).toString('utf8'), place).assets
+  const path = join(out, ...key.split('/'))
+  const lines = new Map(there.map((asset) => [`${asset.cue}/${asset.variant}`, asset.metadata.sha256]))
+  return parseManifest(await readFile(path, 'utf8'), path)
+    .assets.filter(({ cue, variant, metadata }) => lines.get(`${cue}/${variant}`) !== metadata.sha256)
+    .map(({ cue, variant }) => `${cue}/${variant}`)
 }
 
 async function isSame(storage: Storage, object: StoredObject, path: string): Promise<boolean> {

@@ -56,6 +56,13 @@ describe('promise 13: shards', () => {
       }
       await expectNoLeftovers(out)
     }
+    // The bucket holds more than a shard made, and one manifest of all.
+    for (const i of machines.keys()) {
+      const verified = await runCli(['verify', join(scratch.folder, `machine-${i}`), '--bucket'], {
+        env: BUCKET_ENV,
+      })
+      expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining('in the bucket: whole')])
+    }
     const all = Object.entries(CUES).flatMap(([cue, { seeds }]) => seeds.map((seed) => `${cue}/seed-${seed}`))
     expect(drawn.sort()).toEqual(all.sort())
 

@@ -111,6 +111,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     }
   }
   const worker: InferenceWorker = {
+    listen: () => undefined,
     async request(request) {
       if (death) throw death
       requests.push(request)

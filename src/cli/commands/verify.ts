@@ -3,7 +3,7 @@ import { createStateLayout } from '../../artifacts/layout.ts'
 import { readLedger } from '../../artifacts/ledger.ts'
 import { PregenError } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
-import { findBucket } from '../../run/bucket-target.ts'
+import { findBucket, isShardFolder } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { requireOutputFolder } from '../../run/existing-folder.ts'
 import { groupBy } from '../../run/group-by.ts'
@@ -42,7 +42,8 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
   const storage =
     settings === null ? undefined : await openBucket(settings, settings.concurrency, LOOK_TIMEOUTS)
   try {
-    const result = await verifyTree({ out, ledger, storage })
+    const isShard = storage !== undefined && (await isShardFolder(out))
+    const result = await verifyTree({ out, ledger, storage, isShard })
     if (result.variants === 0 && result.problems.length === 0) {
       throw new PregenError('E_NOTHING_TO_VERIFY', `${dir} holds nothing that pregen made.`, {
         help: 'Name the folder that a run wrote to with --out.',
