@@ -17,6 +17,7 @@ const HELP = `npm run bench -- [options]
   --size N           width and height in pixels (default: 1024 for mid, 128 for tiny and --model)
   --steps N          steps a picture (default 10)
   --pictures N       pictures a run (default 2)
+  --row NAME         only this row of the table, and those of further --row options
   --rounds N         times that every row is measured, in turn (default 3)
   --threads N        threads of ONNX Runtime (default: its own choice)
   --python PATH      a Python with bench/requirements.txt installed, to make the model (default python3)`
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '10' },
     pictures: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '3' },
+    row: { type: 'string', multiple: true },
     threads: { type: 'string' },
     python: { type: 'string', default: 'python3' },
     help: { type: 'boolean', default: false },
@@ -48,13 +50,18 @@ const threads = values.threads === undefined ? undefined : Number(values.threads
 const hasPreviewDecoder = existsSync(join(model, 'preview_decoder', 'model.onnx'))
 
 /** YAML of `previews:`, row by row. */
-const METHODS: ReadonlyMap<string, string> = new Map([
+const ALL_METHODS: ReadonlyMap<string, string> = new Map([
   ['off', 'false'],
   ['latent2rgb', '{ method: latent2rgb, every: 1, size: latent }'],
   ['latent2rgb, full size', '{ method: latent2rgb, every: 1, size: image }'],
   ...(hasPreviewDecoder ? [['taesd', '{ method: taesd, every: 1 }'] as const] : []),
   ['full', '{ method: full, every: 1 }'],
 ])
+
+const METHODS = new Map(
+  [...ALL_METHODS].filter(([title]) => values.row === undefined || values.row.includes(title)),
+)
+if (METHODS.size === 0) throw new Error(`--row names one of: ${[...ALL_METHODS.keys()].join('; ')}`)
 
 const work = mkdtempSync(join(tmpdir(), 'pregen-bench-'))
 const bucket = await startBucketServer()

@@ -45,11 +45,16 @@ export class ProtobufReader {
   async *fields(start: number, end: number): AsyncGenerator<ProtobufField> {
     let offset = start
     while (offset < end) {
-      const key = await this.#varint(offset, end)
-      const number = Number(key.value >> 3n)
-      const wireType = Number(key.value & 7n)
+      const key = this.#small(offset, end) ?? (await this.#large(offset, end))
+      const number = Math.floor(key.value / 8)
+      const wireType = key.value % 8
       if (number === 0) throw new ProtobufError('malformed', `field number 0 at byte ${offset}`)
-      const field = await this.#field(number, wireType, key.next, end)
+      // Nothing is waited for where the window holds it: a model has tens of thousands of fields.
+      const length = wireType === 2 ? this.#small(key.next, end) : null
+      const field =
+        length === null
+          ? await this.#field(number, wireType, key.next, end)
+          : this.#delimited(number, length.next, length.next + length.value, end)
       yield field
       offset = field.end
     }
@@ -68,14 +73,17 @@ export class ProtobufReader {
         return { number, wireType, varint: 0n, start: at, end }
       }
       case 2: {
-        const { value, next } = await this.#varint(at, limit)
-        const end = next + Number(value)
-        this.#requireInside(end, limit)
-        return { number, wireType, varint: 0n, start: next, end }
+        const { value, next } = await this.#large(at, limit)
+        return this.#delimited(number, next, next + value, limit)
       }
       default:
         throw new ProtobufError('malformed', `wire type ${wireType} at byte ${at}`)
     }
+  }
+
+  #delimited(number: number, start: number, end: number, limit: number): ProtobufField {
+    this.#requireInside(end, limit)
+    return { number, wireType: 2, varint: 0n, start, end }
   }
 
   #requireInside(end: number, limit: number): void {
@@ -102,6 +110,25 @@ export class ProtobufReader {
       offset = next
     }
     return values
+  }
+
+  /** A number of up to four bytes that lies in the window; null: it is longer, or has to be read. */
+  #small(at: number, limit: number): { value: number; next: number } | null {
+    const from = at - this.#windowStart
+    if (from < 0) return null
+    const to = Math.min(from + 4, limit - this.#windowStart, this.#window.length)
+    let value = 0
+    for (let i = from; i < to; i++) {
+      const byte = this.#window[i]!
+      value |= (byte & 0x7f) << (7 * (i - from))
+      if (byte < 0x80) return { value, next: this.#windowStart + i + 1 }
+    }
+    return null
+  }
+
+  async #large(at: number, limit: number): Promise<{ value: number; next: number }> {
+    const { value, next } = await this.#varint(at, limit)
+    return { value: Number(value), next }
   }
 
   async #varint(at: number, limit: number): Promise<{ value: bigint; next: number }> {
