@@ -11,9 +11,9 @@ import { composeStrip } from '../dist/preview/strip.js'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const images = join(root, 'docs/images')
 const cues = {
-  dawn: { prompt: 'misty mountains at dawn', seed: 7 },
-  sea: { prompt: 'sea at night, full moon, stars', seed: 3 },
-  city: { prompt: 'city skyline at dusk', seed: 21 },
+  dawn: { prompt: 'misty mountains at dawn', seed: 5 },
+  sea: { prompt: 'sea at night, full moon, stars', seed: 6 },
+  city: { prompt: 'city skyline at dusk', seed: 25 },
 }
 const methods = { latent2rgb: 'latent2rgb', taesd: 'taesd', full: 'full' }
 const steps = 20
