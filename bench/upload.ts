@@ -1,6 +1,6 @@
 /**
  * Races `pregen upload`, rclone and the AWS CLI: the same files, the same server, the same concurrency, three rounds
- * in turn, each from process start to exit. `npm run bench:upload [-- --objects 1000 --size 300000 --rounds 3]`
+ * in turn, each from process start to exit. `npm run bench:upload [-- --objects 1000 --size 300000 --rounds 3 --server sink|moto]`
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
@@ -12,6 +12,7 @@ import { createLayout } from '../src/artifacts/layout.ts'
 import { openLedger } from '../src/artifacts/ledger.ts'
 import { createVariantWriter } from '../src/artifacts/variant-writer.ts'
 import { median } from './statistics.ts'
+import { type Sink, startMotoSink, startSink } from './upload-servers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     size: { type: 'string', default: '300000' },
     rounds: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '16' },
+    server: { type: 'string', default: 'sink' },
   },
 })
 const objects = Number(values.objects)
@@ -27,30 +29,6 @@ const rounds = Number(values.rounds)
 const concurrency = Number(values.concurrency)
 const root = resolve(import.meta.dirname, '../../../..')
 const FILES_PER_VARIANT = 20
-
-interface Sink {
-  readonly endpoint: string
-  /** Objects that have landed since the last reset. */
-  landed(): Promise<number>
-  reset(): Promise<void>
-  stop(): void
-}
-
-async function startSink(): Promise<Sink> {
-  const child = spawn(process.execPath, [join(root, 'bench/s3-sink.mjs')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const port = await new Promise<string>((done) =>
-    child.stdout.once('data', (text) => done(String(text).trim())),
-  )
-  const endpoint = `http://127.0.0.1:${port}`
-  return {
-    endpoint,
-    landed: async () => Number(await (await fetch(`${endpoint}/-/objects`)).text()),
-    reset: async () => void (await fetch(`${endpoint}/-/reset`)),
-    stop: () => child.kill(),
-  }
-}
 
 /** A tree as a run leaves it: variants of twenty pictures of noise, and their ledger. */
 async function makeTree(out: string): Promise<void> {
@@ -169,7 +147,7 @@ const withoutAws = Object.fromEntries(
 
 /** Seconds from start to exit; every object must have landed. */
 async function runOnce(racer: Racer, sink: Sink): Promise<number> {
-  await sink.reset()
+  await sink.reset('race')
   racer.prepare()
   const [program = '', ...argv] = racer.command
   const from = performance.now()
@@ -193,7 +171,7 @@ async function runOnce(racer: Racer, sink: Sink): Promise<number> {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'pregen-race-'))
-const sink = await startSink()
+const sink = values.server === 'moto' ? await startMotoSink() : await startSink(root)
 try {
   const out = join(folder, 'out')
   await makeTree(out)
@@ -211,7 +189,7 @@ try {
   const own = median(times.get('pregen') ?? [])
   console.log(
     `${objects} × ${sizeBytes} bytes, concurrency ${concurrency}, ${rounds} rounds, ${cpus().length} cores, ` +
-      'server: bench/s3-sink.mjs on the same machine\n',
+      `server: ${sink.description} on the same machine\n`,
   )
   console.log('| | median s | rounds s | objects/s | × pregen | version |')
   console.log('| --- | --- | --- | --- | --- | --- |')
