@@ -1,6 +1,6 @@
 /**
  * Races `pregen upload`, rclone and the AWS CLI: the same files, the same server, the same concurrency, three rounds
- * in turn, each from process start to exit. `npm run bench:upload [-- --objects 1000 --size 300000 --rounds 3 --server sink|moto]`
+ * in turn, each from process start to exit. `npm run bench:upload [-- --objects 1000 --size 300000 --rounds 3 --server moto|sink]`
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
@@ -20,7 +20,7 @@ const { values } = parseArgs({
     size: { type: 'string', default: '300000' },
     rounds: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '16' },
-    server: { type: 'string', default: 'sink' },
+    server: { type: 'string', default: 'moto' },
   },
 })
 const objects = Number(values.objects)
@@ -171,7 +171,7 @@ async function runOnce(racer: Racer, sink: Sink): Promise<number> {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'pregen-race-'))
-const sink = values.server === 'moto' ? await startMotoSink() : await startSink(root)
+const sink = values.server === 'sink' ? await startSink(root) : await startMotoSink()
 try {
   const out = join(folder, 'out')
   await makeTree(out)

@@ -52,11 +52,12 @@ export async function killAndRerun(options: CrashOptions): Promise<{ killed: num
 
     const kept: number[] = []
     let killed = 0
-    for (let i = 0; i < kills; i++) {
+    // A process that ended before its moment came does not count.
+    for (let i = 0; killed < kills && i < 3 * kills; i++) {
       const out = join(folder, `random-${i}`)
       const child = start(out)
       // Spread over start, work and end of a whole run, evenly.
-      await sleep((runMs * (i + Math.random())) / kills)
+      await sleep((runMs * ((i % kills) + Math.random())) / kills)
       child.process.kill('SIGKILL')
       if ((await child.ended).signal === 'SIGKILL') killed += 1
       await mkdir(out, { recursive: true })
