@@ -49,7 +49,10 @@ const COLUMNS: readonly Column[] = [
     },
   },
   { title: 'step, ms', value: (row) => of(row, (r) => median(r.stepMs)).toFixed(0) },
-  { title: 'a step gains', value: (row) => (row.rounds === row.off ? '–' : percent(gainOf(row))) },
+  {
+    title: 'a step gains',
+    value: (row) => (row.off.length === 0 || row.rounds === row.off ? '–' : percent(gainOf(row))),
+  },
   { title: 'previews', value: (row) => of(row, (r) => r.previews).toFixed(0) },
   { title: 'uploads', value: (row) => of(row, (r) => r.uploaded).toFixed(0) },
   {
