@@ -1,5 +1,6 @@
 /** The lines of a ledger: what each says, how it is read from text, and what it changes. */
 import type { DigestParts } from '../plan/digest.ts'
+import { isRecord } from './is-record.ts'
 import type { ManifestAsset } from './manifest.ts'
 
 /** One file of a unit as it was when the unit was finished. */
@@ -130,8 +131,4 @@ function isSentObject(value: unknown): value is SentObject {
     typeof value.sizeBytes === 'number' &&
     (value.etag === null || typeof value.etag === 'string')
   )
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

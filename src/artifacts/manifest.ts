@@ -1,5 +1,6 @@
 /** `manifest.json`: one a version; every picture that is there, with what it was made of. */
 import { PregenError } from '../errors.ts'
+import { isRecord } from './is-record.ts'
 
 export const MANIFEST_VERSION = 1
 
@@ -180,8 +181,4 @@ function missingField(asset: unknown): string | null {
 
 function isAsset(asset: unknown): asset is ManifestAsset {
   return missingField(asset) === null
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
