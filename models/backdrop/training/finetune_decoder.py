@@ -20,7 +20,7 @@ from denoiser import TextToLatent
 from encode_latents import SCALING, SHIFT
 from muon import Muon, split
 from train_classifier import load_classifier
-from train_vae import gradients, make_vae, psnr
+from train_vae import average_gradients, gradients, make_vae, psnr
 
 
 def work(rank, args):
@@ -77,13 +77,7 @@ def work(rank, args):
         optimizer.zero_grad()
         loss.backward()
         if args.processes > 1:
-            flat = torch.cat([p.grad.flatten() for p in params])
-            dist.all_reduce(flat)
-            flat /= args.processes
-            at = 0
-            for p in params:
-                p.grad.copy_(flat[at : at + p.numel()].view_as(p))
-                at += p.numel()
+            average_gradients(params, args.processes)
         torch.nn.utils.clip_grad_norm_(params, 2.0)
         optimizer.step()
         step += 1

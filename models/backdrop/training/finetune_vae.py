@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from data import HELD_OUT, load_pictures, to_tensor
 from muon import Muon, split
 from train_classifier import load_classifier
-from train_vae import gradients, make_vae, psnr
+from train_vae import average_gradients, gradients, make_vae, psnr
 
 CROP = 96
 
@@ -128,13 +128,7 @@ def work(rank, args):
         for p in params:
             p.grad = None
         loss.backward()
-        flat = torch.cat([p.grad.flatten() for p in params])
-        dist.all_reduce(flat)
-        flat /= args.processes
-        at = 0
-        for p in params:
-            p.grad.copy_(flat[at : at + p.numel()].view_as(p))
-            at += p.numel()
+        average_gradients(params, args.processes)
         torch.nn.utils.clip_grad_norm_(params, 2.0)
         optimizer.step()
         linear_optimizer.step()

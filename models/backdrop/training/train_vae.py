@@ -56,6 +56,17 @@ def loss_of(vae, classifier, x, halve):
     return l1 + 0.5 * mse + 0.5 * edges + 5e-4 * kl + 0.1 * feature, mse
 
 
+def average_gradients(params, processes):
+    """Every process goes on with the mean of all processes' gradients."""
+    flat = torch.cat([p.grad.flatten() for p in params])
+    dist.all_reduce(flat)
+    flat /= processes
+    at = 0
+    for p in params:
+        p.grad.copy_(flat[at : at + p.numel()].view_as(p))
+        at += p.numel()
+
+
 @torch.no_grad()
 def psnr(vae, pictures):
     total = []
@@ -112,13 +123,7 @@ def work(rank, args):
             loss, mse = loss_of(vae, classifier, x, halve=rng.random() < 0.15)
         optimizer.zero_grad()
         loss.backward()
-        flat = torch.cat([p.grad.flatten() for p in params])
-        dist.all_reduce(flat)
-        flat /= args.processes
-        at = 0
-        for p in params:
-            p.grad.copy_(flat[at : at + p.numel()].view_as(p))
-            at += p.numel()
+        average_gradients(params, args.processes)
         torch.nn.utils.clip_grad_norm_(params, 2.0)
         optimizer.step()
         step += 1
