@@ -72,7 +72,7 @@ function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
 async function fingerprint(folder: ModelFolder, cacheDir: string | undefined): Promise<string> {
   const hasher = await createFileHasher(cacheDir)
   const digest = createHash('sha256').update(`${folder.family}\n`)
-  for (const { name, path } of await decidingFiles(folder)) {
+  for (const { name, path } of decidingFiles(folder)) {
     digest.update(`${name}\n${statSync(path).size}\n${await hasher.hash(path)}\n`)
   }
   await hasher.save()
@@ -89,7 +89,7 @@ const TOKENIZER_FILES = [
   'vocab.json',
 ]
 
-async function decidingFiles(folder: ModelFolder): Promise<{ name: string; path: string }[]> {
+function decidingFiles(folder: ModelFolder): { name: string; path: string }[] {
   const { path: root, components, tokenizers, previewDecoder } = folder
   const paths = [
     join(root, 'model_index.json'),
@@ -98,14 +98,14 @@ async function decidingFiles(folder: ModelFolder): Promise<{ name: string; path:
     ...Object.values(tokenizers).flatMap((each) => TOKENIZER_FILES.map((file) => join(each, file))),
   ]
   for (const component of Object.values(components)) {
-    paths.push(join(component.folder, 'config.json'), ...(await modelFiles(component.modelPath)))
+    paths.push(join(component.folder, 'config.json'), ...modelFiles(component.modelPath))
   }
   const files = paths
     .filter((path) => existsSync(path))
     .map((path) => ({ name: relative(root, path).split(sep).join('/'), path }))
   if (previewDecoder !== null) {
     const config = join(dirname(previewDecoder), 'config.json')
-    const own = [...(await modelFiles(previewDecoder)), ...(existsSync(config) ? [config] : [])]
+    const own = [...modelFiles(previewDecoder), ...(existsSync(config) ? [config] : [])]
     const base = dirname(previewDecoder)
     files.push(
       ...own.map((path) => ({ name: `preview-decoder:${relative(base, path).split(sep).join('/')}`, path })),
@@ -115,9 +115,9 @@ async function decidingFiles(folder: ModelFolder): Promise<{ name: string; path:
 }
 
 /** An .onnx file and the data files that it names. */
-async function modelFiles(path: string): Promise<string[]> {
+function modelFiles(path: string): string[] {
   if (!existsSync(path)) return []
-  const { externalData } = await readOnnxHeader(path)
+  const { externalData } = readOnnxHeader(path)
   const locations = [...new Set(externalData.map(({ location }) => location))]
   return [
     path,

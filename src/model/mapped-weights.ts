@@ -4,7 +4,7 @@
  * of 185 MiB then takes 370. So the model is handed over without its large weights, which it is told to find in the
  * very file that they lie in.
  */
-import { type FileHandle, open, realpath } from 'node:fs/promises'
+import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { type ProtobufField, ProtobufReader } from './protobuf-reader.ts'
 
@@ -32,32 +32,32 @@ type Piece = { readonly start: number; readonly end: number } | Uint8Array
  * @returns null for a model without large weights of its own
  * @throws ProtobufError for a file that is cut off or is no ONNX model; the file system's own errors
  */
-export async function mapWeights(path: string): Promise<MappedModel | null> {
+export function mapWeights(path: string): MappedModel | null {
   // ONNX Runtime takes no weights from links that lead out of the folder.
-  const place = await realpath(path)
-  const file = await open(place, 'r')
+  const place = realpathSync(path)
+  const file = openSync(place, 'r')
   try {
-    const { size } = await file.stat()
+    const { size } = fstatSync(file)
     if (size < LARGE_BYTES) return null
-    const pieces = await modelPieces(new ProtobufReader(file, size), size, basename(place))
+    const pieces = modelPieces(new ProtobufReader(file, size), size, basename(place))
     if (pieces === null) return null
-    return { model: await assemble(file, pieces), folder: dirname(place) }
+    return { model: assemble(file, pieces), folder: dirname(place) }
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 
 /** null where nothing is left out, or where the model has data files of its own, which lie in another folder perhaps. */
-async function modelPieces(reader: ProtobufReader, size: number, location: string): Promise<Piece[] | null> {
+function modelPieces(reader: ProtobufReader, size: number, location: string): Piece[] | null {
   const pieces: Piece[] = []
   let references = 0
   let at = 0
-  for await (const field of reader.fields(0, size)) {
+  for (const field of reader.fields(0, size)) {
     if (field.number === GRAPH_OF_MODEL && field.wireType === DELIMITED) {
       const graph: Piece[] = []
       let inside = field.start
-      for await (const part of reader.fields(field.start, field.end)) {
-        const tensor = await weight(reader, part, location)
+      for (const part of reader.fields(field.start, field.end)) {
+        const tensor = weight(reader, part, location)
         if (tensor === 'elsewhere') return null
         if (tensor !== null) references++
         graph.push(...(tensor ?? [{ start: inside, end: part.end }]))
@@ -73,16 +73,16 @@ async function modelPieces(reader: ProtobufReader, size: number, location: strin
 }
 
 /** A large weight as a reference to its bytes; null for any other part of the graph. */
-async function weight(
+function weight(
   reader: ProtobufReader,
   field: ProtobufField,
   location: string,
-): Promise<Piece[] | 'elsewhere' | null> {
+): Piece[] | 'elsewhere' | null {
   if (field.number !== INITIALIZER_OF_GRAPH || field.wireType !== DELIMITED) return null
   const kept: Piece[] = []
   const data: ProtobufField[] = []
   let at = field.start
-  for await (const part of reader.fields(field.start, field.end)) {
+  for (const part of reader.fields(field.start, field.end)) {
     if (part.number === TENSOR.dataLocation && part.varint === 1n) return 'elsewhere'
     if (part.number === TENSOR.rawData) data.push(part)
     else kept.push({ start: at, end: part.end })
@@ -118,7 +118,7 @@ function varint(value: number): number[] {
   return [...bytes, rest]
 }
 
-async function assemble(file: FileHandle, pieces: readonly Piece[]): Promise<Uint8Array> {
+function assemble(file: number, pieces: readonly Piece[]): Uint8Array {
   const out = new Uint8Array(pieces.reduce((sum, piece) => sum + sizeOf(piece), 0))
   let to = 0
   for (let i = 0; i < pieces.length; i++) {
@@ -139,7 +139,7 @@ async function assemble(file: FileHandle, pieces: readonly Piece[]): Promise<Uin
       end = next.end
       i++
     }
-    const { bytesRead } = await file.read(out, to, end - piece.start, piece.start)
+    const bytesRead = readSync(file, out, to, end - piece.start, piece.start)
     if (bytesRead < end - piece.start) throw new Error(`the file ends at byte ${piece.start + bytesRead}`)
     to += bytesRead
   }

@@ -35,7 +35,7 @@ export async function checkModelFile(path: string): Promise<ModelFileCheck> {
 
   let header: OnnxHeader
   try {
-    header = await readOnnxHeader(path)
+    header = readOnnxHeader(path)
   } catch (thrown) {
     if (!(thrown instanceof ProtobufError)) throw thrown
     const [code, what] =

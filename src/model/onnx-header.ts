@@ -2,7 +2,7 @@
  * What an .onnx file says about itself, without loading its weights: versions, inputs, outputs, element types and the
  * files that its tensors lie in. Field numbers are those of onnx.proto3.
  */
-import { open } from 'node:fs/promises'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { ProtobufError, type ProtobufField, ProtobufReader } from './protobuf-reader.ts'
 
 export interface OnnxValue {
@@ -82,14 +82,13 @@ const MAX_DEPTH = 16
 /**
  * @throws ProtobufError for a file that is cut off or is no ONNX model; the file system's own errors
  */
-export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
-  const file = await open(path, 'r')
+export function readOnnxHeader(path: string): OnnxHeader {
+  const file = openSync(path, 'r')
   try {
-    const { size } = await file.stat()
-    const walker = new HeaderWalker(new ProtobufReader(file, size), size)
-    return await walker.model()
+    const { size } = fstatSync(file)
+    return new HeaderWalker(new ProtobufReader(file, size), size).model()
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 
@@ -107,16 +106,16 @@ class HeaderWalker {
     this.#size = size
   }
 
-  async model(): Promise<OnnxHeader> {
+  model(): OnnxHeader {
     let irVersion = 0
     let opset = 0
     let graphs = 0
-    for await (const field of this.#reader.fields(0, this.#size)) {
+    for (const field of this.#reader.fields(0, this.#size)) {
       if (field.number === MODEL.irVersion) irVersion = Number(field.varint)
-      else if (field.number === MODEL.opsetImport) opset = Math.max(opset, await this.#opset(field))
+      else if (field.number === MODEL.opsetImport) opset = Math.max(opset, this.#opset(field))
       else if (field.number === MODEL.graph && field.wireType === 2) {
         graphs++
-        await this.#graph(field, 0)
+        this.#graph(field, 0)
       }
     }
     if (irVersion === 0 || graphs !== 1) throw new ProtobufError('malformed', 'it holds no ONNX graph')
@@ -133,52 +132,50 @@ class HeaderWalker {
   }
 
   /** Version of the standard domain, 0 for any other. */
-  async #opset(field: ProtobufField): Promise<number> {
+  #opset(field: ProtobufField): number {
     let domain = ''
     let version = 0
-    for await (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === OPSET.domain) domain = await this.#reader.text(part)
+    for (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === OPSET.domain) domain = this.#reader.text(part)
       else if (part.number === OPSET.version) version = Number(part.varint)
     }
     return domain === '' || domain === 'ai.onnx' ? version : 0
   }
 
-  async #graph(field: ProtobufField, depth: number): Promise<void> {
+  #graph(field: ProtobufField, depth: number): void {
     if (depth > MAX_DEPTH) throw new ProtobufError('malformed', `graphs nested ${depth} deep`)
-    for await (const part of this.#reader.fields(field.start, field.end)) {
+    for (const part of this.#reader.fields(field.start, field.end)) {
       if (part.wireType !== 2) continue
-      if (part.number === GRAPH.initializer) await this.#tensor(part, depth === 0)
-      else if (part.number === GRAPH.node) await this.#node(part, depth)
-      else if (part.number === GRAPH.input && depth === 0) this.#inputs.push(await this.#value(part))
-      else if (part.number === GRAPH.output && depth === 0) this.#outputs.push(await this.#value(part))
+      if (part.number === GRAPH.initializer) this.#tensor(part, depth === 0)
+      else if (part.number === GRAPH.node) this.#node(part, depth)
+      else if (part.number === GRAPH.input && depth === 0) this.#inputs.push(this.#value(part))
+      else if (part.number === GRAPH.output && depth === 0) this.#outputs.push(this.#value(part))
     }
   }
 
   /** Constants and subgraphs may carry tensors, and so external data, of their own. */
-  async #node(field: ProtobufField, depth: number): Promise<void> {
-    for await (const attribute of this.#reader.fields(field.start, field.end)) {
+  #node(field: ProtobufField, depth: number): void {
+    for (const attribute of this.#reader.fields(field.start, field.end)) {
       if (attribute.number !== NODE.attribute) continue
-      for await (const part of this.#reader.fields(attribute.start, attribute.end)) {
+      for (const part of this.#reader.fields(attribute.start, attribute.end)) {
         if (part.wireType !== 2) continue
-        if (part.number === ATTRIBUTE.tensor || part.number === ATTRIBUTE.tensors)
-          await this.#tensor(part, false)
-        if (part.number === ATTRIBUTE.graph || part.number === ATTRIBUTE.graphs)
-          await this.#graph(part, depth + 1)
+        if (part.number === ATTRIBUTE.tensor || part.number === ATTRIBUTE.tensors) this.#tensor(part, false)
+        if (part.number === ATTRIBUTE.graph || part.number === ATTRIBUTE.graphs) this.#graph(part, depth + 1)
       }
     }
   }
 
-  async #tensor(field: ProtobufField, isWeight: boolean): Promise<void> {
+  #tensor(field: ProtobufField, isWeight: boolean): void {
     let name = ''
     let external = false
     let type = TYPES[0] as string
     const entries = new Map<string, string>()
-    for await (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === TENSOR.name) name = await this.#reader.text(part)
+    for (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === TENSOR.name) name = this.#reader.text(part)
       else if (part.number === TENSOR.dataType) type = typeName(Number(part.varint))
       else if (part.number === TENSOR.dataLocation) external = part.varint === 1n
       else if (part.number === TENSOR.externalData) {
-        const [key, value] = await this.#entry(part)
+        const [key, value] = this.#entry(part)
         entries.set(key, value)
       }
     }
@@ -196,30 +193,30 @@ class HeaderWalker {
     })
   }
 
-  async #entry(field: ProtobufField): Promise<[string, string]> {
+  #entry(field: ProtobufField): [string, string] {
     let key = ''
     let value = ''
-    for await (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === ENTRY.key) key = await this.#reader.text(part)
-      else if (part.number === ENTRY.value) value = await this.#reader.text(part)
+    for (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === ENTRY.key) key = this.#reader.text(part)
+      else if (part.number === ENTRY.value) value = this.#reader.text(part)
     }
     return [key, value]
   }
 
-  async #value(field: ProtobufField): Promise<OnnxValue> {
+  #value(field: ProtobufField): OnnxValue {
     let name = ''
     let type = TYPES[0] as string
     const dims: (number | string)[] = []
-    for await (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === VALUE_INFO.name) name = await this.#reader.text(part)
+    for (const part of this.#reader.fields(field.start, field.end)) {
+      if (part.number === VALUE_INFO.name) name = this.#reader.text(part)
       if (part.number !== VALUE_INFO.type) continue
-      for await (const kind of this.#reader.fields(part.start, part.end)) {
+      for (const kind of this.#reader.fields(part.start, part.end)) {
         if (kind.number !== TYPE.tensorType) continue
-        for await (const tensor of this.#reader.fields(kind.start, kind.end)) {
+        for (const tensor of this.#reader.fields(kind.start, kind.end)) {
           if (tensor.number === TENSOR_TYPE.elemType) type = typeName(Number(tensor.varint))
           if (tensor.number !== TENSOR_TYPE.shape) continue
-          for await (const dim of this.#reader.fields(tensor.start, tensor.end)) {
-            if (dim.number === SHAPE.dim) dims.push(await this.#dim(dim))
+          for (const dim of this.#reader.fields(tensor.start, tensor.end)) {
+            if (dim.number === SHAPE.dim) dims.push(this.#dim(dim))
           }
         }
       }
@@ -227,8 +224,8 @@ class HeaderWalker {
     return { name, type, dims }
   }
 
-  async #dim(field: ProtobufField): Promise<number | string> {
-    for await (const part of this.#reader.fields(field.start, field.end)) {
+  #dim(field: ProtobufField): number | string {
+    for (const part of this.#reader.fields(field.start, field.end)) {
       if (part.number === DIM.value) return Number(part.varint)
       if (part.number === DIM.param) return this.#reader.text(part)
     }

@@ -1,8 +1,9 @@
 /**
  * Protocol buffer fields straight from a file: lengths are followed, contents that nobody asks for are skipped without
- * being read, so a file of gigabytes costs a few kilobytes.
+ * being read, so a file of gigabytes costs a few kilobytes. Reading is synchronous: a model has tens of thousands of
+ * fields, and to wait for each costs more than to read it.
  */
-import type { FileHandle } from 'node:fs/promises'
+import { readSync } from 'node:fs'
 
 /** The file ends before its own lengths say, or holds no protocol buffer at all. */
 export class ProtobufError extends Error {
@@ -28,42 +29,40 @@ export interface ProtobufField {
 
 /** Texts longer than this are no names or paths. */
 const MAX_TEXT_BYTES = 65_536
-const WINDOW_BYTES = 65_536
+const WINDOW_BYTES = MAX_TEXT_BYTES
 
 export class ProtobufReader {
-  readonly #file: FileHandle
+  readonly #file: number
   readonly #size: number
-  #window: Buffer = Buffer.alloc(0)
+  /** One for all reads: a model's weights, each skipped, would ask for thousands. */
+  readonly #buffer = Buffer.alloc(WINDOW_BYTES)
+  /** What of the file the buffer holds. */
+  #window = this.#buffer.subarray(0, 0)
   #windowStart = 0
 
-  constructor(file: FileHandle, size: number) {
+  /** @param file an open file's descriptor, which stays its opener's */
+  constructor(file: number, size: number) {
     this.#file = file
     this.#size = size
   }
 
   /** The fields of the message between two offsets, in file order. */
-  async *fields(start: number, end: number): AsyncGenerator<ProtobufField> {
+  *fields(start: number, end: number): Generator<ProtobufField, void> {
     let offset = start
     while (offset < end) {
-      const key = this.#small(offset, end) ?? (await this.#large(offset, end))
+      const key = this.#number(offset, end)
       const number = Math.floor(key.value / 8)
-      const wireType = key.value % 8
       if (number === 0) throw new ProtobufError('malformed', `field number 0 at byte ${offset}`)
-      // Nothing is waited for where the window holds it: a model has tens of thousands of fields.
-      const length = wireType === 2 ? this.#small(key.next, end) : null
-      const field =
-        length === null
-          ? await this.#field(number, wireType, key.next, end)
-          : this.#delimited(number, length.next, length.next + length.value, end)
+      const field = this.#field(number, key.value % 8, key.next, end)
       yield field
       offset = field.end
     }
   }
 
-  async #field(number: number, wireType: number, at: number, limit: number): Promise<ProtobufField> {
+  #field(number: number, wireType: number, at: number, limit: number): ProtobufField {
     switch (wireType) {
       case 0: {
-        const { value, next } = await this.#varint(at, limit)
+        const { value, next } = this.#varint(at, limit)
         return { number, wireType, varint: value, start: at, end: next }
       }
       case 1:
@@ -73,17 +72,13 @@ export class ProtobufReader {
         return { number, wireType, varint: 0n, start: at, end }
       }
       case 2: {
-        const { value, next } = await this.#large(at, limit)
-        return this.#delimited(number, next, next + value, limit)
+        const { value, next } = this.#number(at, limit)
+        this.#requireInside(next + value, limit)
+        return { number, wireType, varint: 0n, start: next, end: next + value }
       }
       default:
         throw new ProtobufError('malformed', `wire type ${wireType} at byte ${at}`)
     }
-  }
-
-  #delimited(number: number, start: number, end: number, limit: number): ProtobufField {
-    this.#requireInside(end, limit)
-    return { number, wireType: 2, varint: 0n, start, end }
   }
 
   #requireInside(end: number, limit: number): void {
@@ -94,22 +89,17 @@ export class ProtobufReader {
     throw new ProtobufError('malformed', `a field runs over its message at byte ${limit}`)
   }
 
-  async text({ start, end }: ProtobufField): Promise<string> {
+  text({ start, end }: ProtobufField): string {
     if (end - start > MAX_TEXT_BYTES) throw new ProtobufError('malformed', `a text of ${end - start} bytes`)
-    return (await this.#bytes(start, end)).toString('utf8')
+    return this.#bytes(start, end).toString('utf8')
   }
 
-  /** Varints of a packed field, or the one of an unpacked field. */
-  async varints(field: ProtobufField): Promise<bigint[]> {
-    if (field.wireType === 0) return [field.varint]
-    const values: bigint[] = []
-    let offset = field.start
-    while (offset < field.end) {
-      const { value, next } = await this.#varint(offset, field.end)
-      values.push(value)
-      offset = next
-    }
-    return values
+  /** A length or a key. */
+  #number(at: number, limit: number): { value: number; next: number } {
+    const small = this.#small(at, limit)
+    if (small !== null) return small
+    const { value, next } = this.#varint(at, limit)
+    return { value: Number(value), next }
   }
 
   /** A number of up to four bytes that lies in the window; null: it is longer, or has to be read. */
@@ -126,13 +116,8 @@ export class ProtobufReader {
     return null
   }
 
-  async #large(at: number, limit: number): Promise<{ value: number; next: number }> {
-    const { value, next } = await this.#varint(at, limit)
-    return { value: Number(value), next }
-  }
-
-  async #varint(at: number, limit: number): Promise<{ value: bigint; next: number }> {
-    const bytes = await this.#bytes(at, Math.min(at + 10, limit))
+  #varint(at: number, limit: number): { value: bigint; next: number } {
+    const bytes = this.#bytes(at, Math.min(at + 10, limit))
     let value = 0n
     for (let i = 0; i < bytes.length; i++) {
       value |= BigInt(bytes[i]! & 0x7f) << BigInt(7 * i)
@@ -143,15 +128,15 @@ export class ProtobufReader {
       : new ProtobufError('malformed', `no number at byte ${at}`)
   }
 
-  async #bytes(start: number, end: number): Promise<Buffer> {
+  /** Valid until the next call. No more than `WINDOW_BYTES`. */
+  #bytes(start: number, end: number): Buffer {
     if (start < this.#windowStart || end > this.#windowStart + this.#window.length) {
-      const wanted = Math.min(Math.max(end - start, WINDOW_BYTES), this.#size - start)
-      const window = Buffer.alloc(wanted)
-      const { bytesRead } = await this.#file.read(window, 0, wanted, start)
+      const wanted = Math.min(WINDOW_BYTES, this.#size - start)
+      const bytesRead = readSync(this.#file, this.#buffer, 0, wanted, start)
+      this.#window = this.#buffer.subarray(0, bytesRead)
+      this.#windowStart = start
       if (bytesRead < end - start)
         throw new ProtobufError('truncated', `it ends at byte ${start + bytesRead}`)
-      this.#window = window.subarray(0, bytesRead)
-      this.#windowStart = start
     }
     return this.#window.subarray(start - this.#windowStart, end - this.#windowStart)
   }

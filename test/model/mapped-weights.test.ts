@@ -57,11 +57,11 @@ const whole = write('whole.onnx', [
 ])
 
 test('large weights become references to their bytes in the file, small ones stay', async () => {
-  const mapped = await mapWeights(whole)
+  const mapped = mapWeights(whole)
   const slim = join(folder, 'slim.onnx')
   writeFileSync(slim, mapped!.model)
   expect(mapped!.model.length).toBeLessThan(2000)
-  const header = await readOnnxHeader(slim)
+  const header = readOnnxHeader(slim)
   expect(header.externalData.map(({ tensor, location }) => [tensor, location])).toEqual([
     ['kernel', 'whole.onnx'],
     ['matrix', 'whole.onnx'],
@@ -73,7 +73,7 @@ test('large weights become references to their bytes in the file, small ones sta
     const numbers = [convolution, matrix][index]!
     expect(file.subarray(offset, offset + length!).equals(new Uint8Array(numbers.buffer))).toBe(true)
   }
-  const original = await readOnnxHeader(whole)
+  const original = readOnnxHeader(whole)
   expect(header).toEqual({ ...original, externalData: header.externalData, sizeBytes: mapped!.model.length })
 })
 
@@ -98,10 +98,10 @@ test('a model gives the same numbers as when ONNX Runtime loads the file itself'
 })
 
 test('a model without large weights, or with data files, is left to ONNX Runtime', async () => {
-  expect(await mapWeights(write('small.onnx', []))).toBeNull()
+  expect(mapWeights(write('small.onnx', []))).toBeNull()
   const inline = weight('kernel', [64, 64, 3, 3], convolution)
   expect(
-    await mapWeights(write('beside.onnx', [inline, { name: 'matrix', external: { location: 'data' } }])),
+    mapWeights(write('beside.onnx', [inline, { name: 'matrix', external: { location: 'data' } }])),
   ).toBeNull()
 })
 

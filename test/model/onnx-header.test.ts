@@ -21,7 +21,7 @@ test.each(['sd15-tiny/unet', 'sd3-tiny/transformer', 'sdxl-tiny/text_encoder_2',
   '%s: the header says what ONNX Runtime says after loading',
   async (component) => {
     const path = join(MODELS, component, 'model.onnx')
-    const header = await readOnnxHeader(path)
+    const header = readOnnxHeader(path)
     const session = await InferenceSession.create(path)
     const names = (values: readonly { readonly name: string }[]) => values.map(({ name }) => name)
     const shapes = (values: readonly InferenceSession.ValueMetadata[]) =>
@@ -36,9 +36,9 @@ test.each(['sd15-tiny/unet', 'sd3-tiny/transformer', 'sdxl-tiny/text_encoder_2',
   },
 )
 
-test('versions, free dimensions, weights among the inputs and external data are read', async () => {
+test('versions, free dimensions, weights among the inputs and external data are read', () => {
   const external = { location: 'model.onnx_data', offset: 4096, length: 128 }
-  const header = await readOnnxHeader(
+  const header = readOnnxHeader(
     written(
       onnxModel({
         opset: 21,
@@ -60,23 +60,26 @@ test('versions, free dimensions, weights among the inputs and external data are 
   expect(header.weightTypes).toEqual(['float32', 'bfloat16'])
 })
 
-test('a model that is cut off anywhere is never taken for a whole one', async () => {
+test('a model that is cut off anywhere is never taken for a whole one', () => {
   const whole = readFileSync(join(MODELS, 'sd15-tiny/vae_encoder/model.onnx'))
   const opsetBytes = 6
-  await fc.assert(
-    fc.asyncProperty(fc.integer({ min: 0, max: whole.length - 1 - opsetBytes }), async (length) => {
-      await expect(readOnnxHeader(written(whole.subarray(0, length)))).rejects.toBeInstanceOf(ProtobufError)
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: whole.length - 1 - opsetBytes }), (length) => {
+      expect(() => readOnnxHeader(written(whole.subarray(0, length)))).toThrow(ProtobufError)
     }),
     { numRuns: 60 },
   )
 })
 
-test('arbitrary bytes are refused, or read, and never hang', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
-      const outcome = await readOnnxHeader(written(bytes)).catch((thrown: unknown) => thrown)
-      expect(outcome instanceof ProtobufError || typeof outcome === 'object').toBe(true)
-      if (outcome instanceof Error) expect(outcome).toBeInstanceOf(ProtobufError)
+test('arbitrary bytes are refused, or read, and never hang', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      const path = written(bytes)
+      try {
+        expect(readOnnxHeader(path).sizeBytes).toBe(bytes.length)
+      } catch (thrown) {
+        expect(thrown).toBeInstanceOf(ProtobufError)
+      }
     }),
     { numRuns: 300 },
   )
