@@ -1,7 +1,8 @@
 /** One loaded ONNX file: typed inputs written in place, outputs read as float32, time inside `session.run` counted. */
 import { availableParallelism } from 'node:os'
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
+import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node'
 import { messageOf, PregenError } from '../errors.ts'
+import { freeArray } from '../tensor/buffers.ts'
 import { createTensor, type Tensor } from '../tensor/tensor.ts'
 import { type MappedModel, mapWeights } from './mapped-weights.ts'
 import { ProtobufError } from './protobuf-reader.ts'
@@ -49,17 +50,16 @@ export interface ModelSession {
    */
   createInput(name: string, dims: readonly number[]): ModelInput
   /**
-   * Runs the model. The outputs' data are valid until the next run of this session.
+   * Runs the model. The outputs' data are valid until the session’s next run or its end, which frees them.
    * @param outputs names of the outputs wanted
-   * @param keep whether runs with inputs of the same shapes share the buffers of their outputs, in place of new ones every
-   *   time; for models whose outputs' shapes follow from those of their inputs
    * @throws PregenError E_GPU_OUT_OF_MEMORY, E_OUT_OF_MEMORY, E_INFERENCE_FAILED
    */
   run<const Name extends string>(
     inputs: readonly ModelInput[],
     outputs: readonly Name[],
-    keep?: 'keep-outputs',
   ): Promise<Record<Name, Tensor>>
+  /** Frees what the last run gave, for a caller that needs it no longer and has large things to do. */
+  freeOutputs(): void
   dispose(): Promise<void>
 }
 
@@ -72,7 +72,7 @@ export async function createModelSession(path: string, options: ModelSessionOpti
   const started = performance.now()
   let session: InferenceSession
   try {
-    const mapped = await mapWhereItHelps(path, provider)
+    const mapped = mapWhereItHelps(path, provider)
     session =
       mapped === null
         ? await InferenceSession.create(path, sessionOptions(options))
@@ -85,7 +85,11 @@ export async function createModelSession(path: string, options: ModelSessionOpti
   const inputs = session.inputMetadata.map(valueInfo)
   const outputs = session.outputMetadata.map(valueInfo)
   const scratch = new Map<string, Float32Array>()
-  const kept = new Map<string, KeptOutput>()
+  let handedOut: ArrayBufferView[] = []
+  const freeOutputs = () => {
+    for (const array of handedOut) freeArray(array)
+    handedOut = []
+  }
 
   return {
     label,
@@ -99,19 +103,15 @@ export async function createModelSession(path: string, options: ModelSessionOpti
       if (info === undefined) throw new RangeError(`${label} has no input "${name}"`)
       return createInput(info, dims)
     },
-    async run(feeds, names, keep) {
+    async run(feeds, names) {
+      // ONNX Runtime makes a new buffer for every output, 12 MiB for a picture of 1024 × 1024.
+      freeOutputs()
       const tensors: Record<string, OrtTensor> = {}
       for (const feed of feeds) tensors[feed.name] = feed.tensor
-      const wanted: Record<string, OrtTensor | null> = {}
-      const shapes = keep === undefined ? '' : feeds.map((feed) => feed.dims.join()).join(';')
-      for (const name of names) {
-        const output = keep === undefined ? undefined : kept.get(name)
-        wanted[name] = output?.shapes === shapes ? output.tensor : null
-      }
       const began = performance.now()
       let results: InferenceSession.ReturnType
       try {
-        results = await session.run(tensors, wanted)
+        results = await session.run(tensors, names)
       } catch (thrown) {
         throw outOfMemory(thrown, label, provider, 'while running') ?? runFailure(thrown, label)
       } finally {
@@ -120,43 +120,29 @@ export async function createModelSession(path: string, options: ModelSessionOpti
       }
       const read: Partial<Record<(typeof names)[number], Tensor>> = {}
       for (const name of names) {
-        if (wanted[name]) {
-          read[name] = kept.get(name)!.values
-          continue
-        }
         const result = results[name]!
-        const values = createTensor(readOutput(name, result, scratch), result.dims)
-        if (keep !== undefined && result.type === 'float32') {
-          kept.set(name, { shapes, values, tensor: new OrtTensor('float32', values.data, values.dims) })
-        }
-        read[name] = values
+        read[name] = createTensor(readOutput(name, result, scratch), result.dims)
+        if (ArrayBuffer.isView(result.data)) handedOut.push(result.data)
       }
       return read as Record<(typeof names)[number], Tensor>
     },
+    freeOutputs,
     async dispose() {
+      freeOutputs()
       scratch.clear()
-      kept.clear()
       await session.release()
     },
   }
-}
-
-/** An output's buffer, as ONNX Runtime takes it and as callers read it. */
-interface KeptOutput {
-  /** Of the inputs that it belongs to. */
-  readonly shapes: string
-  readonly tensor: OrtTensor
-  readonly values: Tensor
 }
 
 /**
  * Only where it was found to save memory: elsewhere convolutions keep their weights' layout, or the heap gives back what
  * is freed. null: ONNX Runtime loads the file by itself.
  */
-async function mapWhereItHelps(path: string, { name }: ResolvedProvider): Promise<MappedModel | null> {
+function mapWhereItHelps(path: string, { name }: ResolvedProvider): MappedModel | null {
   if (name !== 'cpu' || process.platform !== 'linux' || process.arch !== 'x64') return null
   try {
-    return await mapWeights(path)
+    return mapWeights(path)
   } catch (thrown) {
     // ONNX Runtime says what is wrong with a file that is no model.
     if (thrown instanceof ProtobufError) return null

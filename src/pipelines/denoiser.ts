@@ -41,7 +41,7 @@ export function createDenoiser(options: DenoiserOptions): Predict {
     ...Object.entries(options.constants).map(([name, tensor]) => part(session, name, tensor, call, calls)),
   ])
   const evaluate = async (inputs: readonly ModelInput[]): Promise<Float32Array> =>
-    (await session.run(inputs, [output], 'keep-outputs'))[output]!.data
+    (await session.run(inputs, [output]))[output]!.data
   const kept = new Float32Array(calls === 2 ? sizeOf(sample.dims) : 0)
 
   return async (latents, timestep) => {

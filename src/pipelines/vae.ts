@@ -91,13 +91,14 @@ export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: rea
     decode: (latents) =>
       inStage('vae decode', async () => {
         input.write(toVaeScale(latents, vae))
-        const { sample } = await session.run([input], ['sample'], 'keep-outputs')
+        const { sample } = await session.run([input], ['sample'])
         const expected = [1, 3, height * vae.scale, width * vae.scale]
         if (sample.dims.join() !== expected.join()) {
           throw new RangeError(`the decoder gave [${sample.dims.join(', ')}], not [${expected.join(', ')}]`)
         }
         requireSound(sample.data, 'The decoded pixels', VAE_HELP)
         const image = toRgb(sample.data, width * vae.scale, height * vae.scale)
+        session.freeOutputs()
         if (image.rgb.every((value) => value === 0)) {
           throw new PregenError('E_BLACK_IMAGE', 'The picture is black all over.', {
             help: VAE_HELP,

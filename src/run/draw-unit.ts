@@ -6,6 +6,7 @@ import { createVariantWriter } from '../artifacts/variant-writer.ts'
 import { messageOf, PregenError } from '../errors.ts'
 import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.ts'
 import { createAsset } from './asset.ts'
+import { collectYoung } from './collect-young.ts'
 import type { DrawContext } from './draw-context.ts'
 import { writeFaultsOf } from './faults.ts'
 import { createLiveFile } from './live-file.ts'
@@ -157,6 +158,7 @@ export async function finishUnit(
     context.emit({ type: 'unit-finished', cue, variant, files: paths, durationMs: Math.round(durationMs) })
     context.settled.add(entry.index)
     context.countDone()
+    collectYoung()
   } catch (error) {
     await output.abandon()
     failUnit(context, entry, 'write', error)

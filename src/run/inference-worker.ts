@@ -7,6 +7,8 @@ import { readModelFolder } from '../model/folder.ts'
 import { resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
 import type { GenerateRequest, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
+import { bufferOf } from '../tensor/buffers.ts'
+import { collectYoung } from './collect-young.ts'
 import { createFaults } from './faults.ts'
 import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
 import {
@@ -20,7 +22,6 @@ import {
   type LoadDenoiser,
   type OpenModel,
   type ToWorker,
-  type WireImage,
   type WorkerAnswer,
   type WorkerNews,
   type WorkerRequest,
@@ -138,7 +139,7 @@ async function handOutPreview(job: Job, info: StepInfo, index: number): Promise<
     faults.reach(`preview-${previews.method}`, info.step)
     if (!inlineDecoder) throw new Error('no model is open')
     const image = await inlineDecoder.decode(previews.method, data, dims)
-    tell({ type: 'preview', unit: job.unit, step: info.step, image }, [bufferOf(image)])
+    tell({ type: 'preview', unit: job.unit, step: info.step, image }, [bufferOf(image.rgb)])
   } catch (error) {
     tell({ type: 'preview-failed', unit: job.unit, step: info.step, error: toWireError(error) })
   }
@@ -168,12 +169,6 @@ async function generate({ jobs }: Generate): Promise<readonly Generated[]> {
     const { width, height, rgb } = image
     return { unit: jobs[index]!.unit, image: { width, height, rgb }, stepDurationsMs, decodeMs }
   })
-}
-
-/** The picture's buffer, for a transfer. */
-function bufferOf({ rgb }: WireImage): ArrayBuffer {
-  if (rgb.buffer instanceof ArrayBuffer) return rgb.buffer
-  throw new TypeError('pictures must not lie in shared memory')
 }
 
 async function closeModel(): Promise<WorkerAnswer> {
@@ -209,8 +204,9 @@ async function answer(message: ToWorker): Promise<void> {
     const pictures = answer.type === 'generate' ? answer.pictures : []
     reply(
       { type: 'done', id, answer, sessionRunMs: sessionRunMs() },
-      pictures.map(({ image }) => bufferOf(image)),
+      pictures.map(({ image }) => bufferOf(image.rgb)),
     )
+    collectYoung()
   } catch (error) {
     reply({ type: 'failed', id, error: toWireError(error), sessionRunMs: sessionRunMs() })
   }

@@ -3,6 +3,7 @@
  * the next step runs. It never shares a GPU with the inference worker.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { bufferOf } from '../tensor/buffers.ts'
 import type { WireError } from './messages.ts'
 import { openPreviewSession, type PreviewSession } from './preview-session.ts'
 import { toWireError } from './wire-error.ts'
@@ -41,9 +42,8 @@ async function decode({ id, data, dims }: DecodeRequest): Promise<void> {
       threads: 1,
     })
     const picture = await (await session).decode({ data, dims })
-    const copy = picture.data.slice()
-    const reply: DecodeReply = { id, data: copy, dims: picture.dims, error: null }
-    port.postMessage(reply, [copy.buffer])
+    const reply: DecodeReply = { id, data: picture.data, dims: picture.dims, error: null }
+    port.postMessage(reply, [bufferOf(picture.data)])
   } catch (error) {
     const reply: DecodeReply = { id, error: toWireError(error) }
     port.postMessage(reply)

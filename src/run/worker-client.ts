@@ -37,6 +37,12 @@ export interface InferenceWorker {
   readonly terminate: () => Promise<void>
 }
 
+/**
+ * Of the thread's own heap; tensors lie outside it. V8 would give young objects up to 48 MiB of address space, and keep
+ * what it has touched.
+ */
+export const WORKER_LIMITS = { maxYoungGenerationSizeMb: 6 } as const
+
 export type InferenceWorkerOptions = Omit<WorkerStart, 'control'>
 
 interface Pending {
@@ -49,7 +55,10 @@ export function startInferenceWorker(start: InferenceWorkerOptions): InferenceWo
   const control = new SharedArrayBuffer(CONTROL.slots * Int32Array.BYTES_PER_ELEMENT)
   const slots = new Int32Array(control)
   const workerData: WorkerStart = { ...start, control }
-  const worker = new Worker(new URL('./inference-worker.js', import.meta.url), { workerData })
+  const worker = new Worker(new URL('./inference-worker.js', import.meta.url), {
+    workerData,
+    resourceLimits: WORKER_LIMITS,
+  })
   const pending = new Map<number, Pending>()
   let onNews: (news: WorkerNews) => void = () => undefined
   let nextId = 1

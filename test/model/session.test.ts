@@ -53,6 +53,20 @@ test('the time inside session.run is added up', async () => {
   await session.dispose()
 })
 
+test('outputs live until the next run, or until they are freed', async () => {
+  const session = await echo(ELEMENT.float32)
+  const input = session.createInput('x', [3])
+  input.write([1, 2, 3])
+  const first = (await session.run([input], ['y'])).y
+  expect([...first.data]).toEqual([1, 2, 3])
+  const second = (await session.run([input], ['y'])).y
+  expect([first.data.length, second.data.length]).toEqual([0, 3])
+  session.freeOutputs()
+  expect(second.data.length).toBe(0)
+  expect([...(await session.run([input], ['y'])).y.data]).toEqual([1, 2, 3])
+  await session.dispose()
+})
+
 test('a session knows its own names', async () => {
   const session = await echo(ELEMENT.float32)
   expect(session.input('z')).toBeNull()

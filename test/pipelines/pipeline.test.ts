@@ -268,6 +268,7 @@ function decoderThatGives(value: number): ModelSession {
         typeof sample
       >
     },
+    freeOutputs() {},
     dispose: async () => {},
   }
 }
