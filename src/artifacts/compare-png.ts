@@ -1,5 +1,5 @@
 /** How far two pictures are apart, value by value. */
-import sharp from 'sharp'
+import { loadSharp } from '../images/load-sharp.ts'
 
 export interface PictureDifference {
   /** Largest difference of a channel value, 0 … 255; 255 for pictures of different sizes. */
@@ -10,6 +10,7 @@ export interface PictureDifference {
 
 export async function comparePngs(a: Uint8Array, b: Uint8Array): Promise<PictureDifference> {
   if (Buffer.compare(a, b) === 0) return { largest: 0, share: 0 }
+  const sharp = await loadSharp()
   const [one, other] = await Promise.all(
     [a, b].map((png) => sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true })),
   )

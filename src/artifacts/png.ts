@@ -1,11 +1,6 @@
 /** Pixels → PNG. The same pixels give the same bytes: no clock, no path, and no prompt unless it is asked for. */
 import { crc32 } from 'node:zlib'
-import sharp from 'sharp'
-
-// One thread a picture: pictures are small and several are encoded side by side, in libuv's pool.
-sharp.concurrency(1)
-// libvips would keep decoded pictures and open files for a second look that never comes.
-sharp.cache(false)
+import { loadSharp } from '../images/load-sharp.ts'
 
 export interface PngOptions {
   /** zlib's 0 (none) … 9 (smallest); 6 unless given. */
@@ -27,6 +22,7 @@ export async function encodePng(
   if (rgb.byteLength !== width * height * 3) {
     throw new RangeError(`${width} × ${height} RGB is ${width * height * 3} bytes, not ${rgb.byteLength}`)
   }
+  const sharp = await loadSharp()
   const png = await sharp(rgb, { raw: { width, height, channels: 3 } })
     .png({ compressionLevel: options.compressionLevel ?? 6, adaptiveFiltering: false, palette: false })
     .toBuffer()

@@ -4,9 +4,10 @@
  * plain formula. One difference: of 16-bit greys the high byte is taken, where Pillow clips at 255.
  */
 
-import sharp, { type Sharp } from 'sharp'
+import type { Sharp } from 'sharp'
 import { messageOf, PregenError } from '../errors.ts'
 import { type ImageFormat, sniffImageFormat } from './image-format.ts'
+import { loadSharp } from './load-sharp.ts'
 import { applyOrientation, orientedSize } from './orientation.ts'
 import type { RgbImage } from './rgb-image.ts'
 
@@ -39,7 +40,7 @@ export async function inspectImage(bytes: Buffer, shown: string, maxPixels: numb
  */
 export async function decodeImage(bytes: Buffer, shown: string, maxPixels: number): Promise<RgbImage> {
   const { orientation, isCmyk } = await readHeader(bytes, shown, maxPixels)
-  const input = openImage(bytes, maxPixels)
+  const input = await openImage(bytes, maxPixels)
   const converted = isCmyk
     ? input.pipelineColourspace('cmyk').toColourspace('cmyk')
     : input.removeAlpha().toColourspace('srgb')
@@ -55,7 +56,8 @@ export async function decodeImage(bytes: Buffer, shown: string, maxPixels: numbe
 async function readHeader(bytes: Buffer, shown: string, maxPixels: number): Promise<Header> {
   const format = sniffImageFormat(bytes, shown)
   // Without a limit here, so that the message can name the size; the header alone allocates nothing.
-  const header = await orBroken(shown, openImage(bytes, false).metadata())
+  const image = await openImage(bytes, false)
+  const header = await orBroken(shown, image.metadata())
   const { width, height } = header
   if (width * height > maxPixels) {
     throw new PregenError(
@@ -73,7 +75,8 @@ async function readHeader(bytes: Buffer, shown: string, maxPixels: number): Prom
   }
 }
 
-function openImage(bytes: Buffer, maxPixels: number | false): Sharp {
+async function openImage(bytes: Buffer, maxPixels: number | false): Promise<Sharp> {
+  const sharp = await loadSharp()
   return sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, ignoreIcc: true })
 }
 

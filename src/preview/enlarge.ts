@@ -1,5 +1,5 @@
 /** Previews at the picture's own size. */
-import sharp from 'sharp'
+import { loadSharp } from '../images/load-sharp.ts'
 import type { RgbImage } from './rgb-image.ts'
 
 /**
@@ -9,6 +9,7 @@ import type { RgbImage } from './rgb-image.ts'
  */
 export async function enlarge(image: RgbImage, width: number, height: number): Promise<RgbImage> {
   if (image.width === width && image.height === height) return image
+  const sharp = await loadSharp()
   const { data, info } = await sharp(image.rgb, {
     raw: { width: image.width, height: image.height, channels: 3 },
   })

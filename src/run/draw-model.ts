@@ -4,6 +4,7 @@
  */
 import pLimit, { type LimitFunction } from 'p-limit'
 import { PregenError } from '../errors.ts'
+import { loadSharp } from '../images/load-sharp.ts'
 import { groupIntoBatches } from './batches.ts'
 import type { DrawContext } from './draw-context.ts'
 import { type ActiveUnit, failUnit, finishUnit, jobOf, startUnit } from './draw-unit.ts'
@@ -67,7 +68,8 @@ async function openModel(context: DrawContext, model: PreparedModel): Promise<st
     threads: options.threads,
   }
   const startedAt = performance.now()
-  const { provider } = await worker.request(request)
+  // The codec starts on this thread while the worker opens the model on its own.
+  const [{ provider }] = await Promise.all([worker.request(request), loadSharp()])
   context.addModelLoadMs(performance.now() - startedAt)
   context.setProvider(provider)
   return provider

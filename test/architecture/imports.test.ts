@@ -16,8 +16,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   'cue-sheet': ['diffusion'],
   plan: ['cue-sheet', 'diffusion'],
   pipelines: ['diffusion', 'text', 'model', 'random', 'tensor', 'plan'],
-  preview: ['model', 'tensor', 'plan'],
-  artifacts: ['plan'],
+  preview: ['model', 'tensor', 'plan', 'images'],
+  artifacts: ['plan', 'images'],
   storage: ['artifacts', 'run:events', 'plan'],
   run: [
     'pipelines',
