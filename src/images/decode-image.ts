@@ -6,10 +6,10 @@
 
 import type { Sharp } from 'sharp'
 import { messageOf, PregenError } from '../errors.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import { type ImageFormat, sniffImageFormat } from './image-format.ts'
 import { loadSharp } from './load-sharp.ts'
 import { applyOrientation, orientedSize } from './orientation.ts'
-import type { RgbImage } from './rgb-image.ts'
 
 export interface ImageFacts {
   readonly format: ImageFormat
@@ -49,8 +49,8 @@ export async function decodeImage(bytes: Buffer, shown: string, maxPixels: numbe
     converted.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }),
   )
   const { width, height } = info
-  const pixels = isCmyk ? rgbFromCmyk(data) : data
-  return applyOrientation({ pixels, width, height }, orientation)
+  const rgb = isCmyk ? rgbFromCmyk(data) : data
+  return applyOrientation({ rgb, width, height }, orientation)
 }
 
 async function readHeader(bytes: Buffer, shown: string, maxPixels: number): Promise<Header> {

@@ -1,8 +1,9 @@
 /** Brings a picture to the size that is asked for. */
 
 import { PregenError } from '../errors.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
+import type { ImageSize } from './image-size.ts'
 import { resizeLanczos } from './pillow-resize.ts'
-import type { ImageSize, RgbImage } from './rgb-image.ts'
 
 /**
  * How a picture of another aspect is brought to a size: `cover` fills it and crops what stands over at both
@@ -62,10 +63,10 @@ export function fitImage(image: RgbImage, target: ImageSize, fit: ImageFit | und
 function onBlack(inner: RgbImage, { width, height }: ImageSize): RgbImage {
   const left = Math.floor(width / 2) - Math.floor(inner.width / 2)
   const top = Math.floor(height / 2) - Math.floor(inner.height / 2)
-  const pixels = new Uint8Array(width * height * 3)
+  const rgb = new Uint8Array(width * height * 3)
   for (let row = 0; row < inner.height; row++) {
     const from = row * inner.width * 3
-    pixels.set(inner.pixels.subarray(from, from + inner.width * 3), ((top + row) * width + left) * 3)
+    rgb.set(inner.rgb.subarray(from, from + inner.width * 3), ((top + row) * width + left) * 3)
   }
-  return { pixels, width, height }
+  return { rgb, width, height }
 }

@@ -1,10 +1,10 @@
 /** The picture that image-to-image starts from: checked before any model loads, loaded when its turn comes. */
 
 import { createHash } from 'node:crypto'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import { decodeImage, type ImageFacts, inspectImage } from './decode-image.ts'
 import { checkAspect, fitImage, type ImageFit } from './fit-image.ts'
 import { defaultImageLimits, type ImageLimits, readImageSource, showSource } from './read-source.ts'
-import type { RgbImage } from './rgb-image.ts'
 
 export { toModelInput } from './model-input.ts'
 

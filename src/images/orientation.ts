@@ -1,6 +1,7 @@
 /** EXIF orientation, as Pillow's `ImageOps.exif_transpose` applies it. */
 
-import type { ImageSize, RgbImage } from './rgb-image.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
+import type { ImageSize } from './image-size.ts'
 
 /** Orientations from here up swap width and height. */
 const firstTransposed = 5
@@ -21,7 +22,7 @@ export function applyOrientation(image: RgbImage, orientation: number): RgbImage
   // Which of the source's axes run backwards: columns, rows.
   const flipX = [2, 3, 7, 8].includes(orientation)
   const flipY = [3, 4, 6, 7].includes(orientation)
-  const pixels = new Uint8Array(image.pixels.length)
+  const rgb = new Uint8Array(image.rgb.length)
   let to = 0
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -30,12 +31,12 @@ export function applyOrientation(image: RgbImage, orientation: number): RgbImage
       const sourceX = flipX ? image.width - 1 - column : column
       const sourceY = flipY ? image.height - 1 - row : row
       const from = 3 * (sourceY * image.width + sourceX)
-      pixels[to++] = image.pixels[from]!
-      pixels[to++] = image.pixels[from + 1]!
-      pixels[to++] = image.pixels[from + 2]!
+      rgb[to++] = image.rgb[from]!
+      rgb[to++] = image.rgb[from + 1]!
+      rgb[to++] = image.rgb[from + 2]!
     }
   }
-  return { pixels, width, height }
+  return { rgb, width, height }
 }
 
 function isTransposed(orientation: number): boolean {

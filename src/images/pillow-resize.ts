@@ -5,7 +5,8 @@
  * the horizontal one, and so give other bytes where a picture loses far more of its height than of its width.
  */
 
-import type { ImageSize, RgbImage } from './rgb-image.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
+import type { ImageSize } from './image-size.ts'
 
 /** Fraction bits of a coefficient: 32 less 8 of the byte and 2 for sums that overshoot. */
 const precisionBits = 22
@@ -113,19 +114,19 @@ function lanczosWindows(inputSize: number, outputSize: number, first: number, co
 }
 
 function crop(image: RgbImage, { left, top, width, height }: Region): RgbImage {
-  const pixels = new Uint8Array(width * height * 3)
+  const rgb = new Uint8Array(width * height * 3)
   for (let row = 0; row < height; row++) {
     const from = 3 * ((top + row) * image.width + left)
-    pixels.set(image.pixels.subarray(from, from + width * 3), row * width * 3)
+    rgb.set(image.rgb.subarray(from, from + width * 3), row * width * 3)
   }
-  return { pixels, width, height }
+  return { rgb, width, height }
 }
 
 /** The horizontal pass. */
 function resizeWidth(image: RgbImage, windows: Windows | null): RgbImage {
   if (windows === null) return image
   const { starts, lengths, coefficients, stride } = windows
-  const { pixels, height } = image
+  const { rgb, height } = image
   const width = starts.length
   const output = new Uint8ClampedArray(width * height * 3)
   let to = 0
@@ -137,23 +138,23 @@ function resizeWidth(image: RgbImage, windows: Windows | null): RgbImage {
       let from = 3 * (row * image.width + starts[x]!)
       for (let k = x * stride; k < x * stride + lengths[x]!; k++) {
         const coefficient = coefficients[k]!
-        red = (red + Math.imul(pixels[from++]!, coefficient)) | 0
-        green = (green + Math.imul(pixels[from++]!, coefficient)) | 0
-        blue = (blue + Math.imul(pixels[from++]!, coefficient)) | 0
+        red = (red + Math.imul(rgb[from++]!, coefficient)) | 0
+        green = (green + Math.imul(rgb[from++]!, coefficient)) | 0
+        blue = (blue + Math.imul(rgb[from++]!, coefficient)) | 0
       }
       output[to++] = red >> precisionBits
       output[to++] = green >> precisionBits
       output[to++] = blue >> precisionBits
     }
   }
-  return { pixels: new Uint8Array(output.buffer), width, height }
+  return { rgb: new Uint8Array(output.buffer), width, height }
 }
 
 /** The vertical pass. */
 function resizeHeight(image: RgbImage, windows: Windows | null): RgbImage {
   if (windows === null) return image
   const { starts, lengths, coefficients, stride } = windows
-  const { pixels, width } = image
+  const { rgb, width } = image
   const height = starts.length
   const rowLength = width * 3
   const output = new Uint8ClampedArray(height * rowLength)
@@ -163,9 +164,9 @@ function resizeHeight(image: RgbImage, windows: Windows | null): RgbImage {
     for (let k = 0; k < lengths[y]!; k++) {
       const coefficient = coefficients[y * stride + k]!
       const from = (starts[y]! + k) * rowLength
-      for (let i = 0; i < rowLength; i++) sums[i]! += Math.imul(pixels[from + i]!, coefficient)
+      for (let i = 0; i < rowLength; i++) sums[i]! += Math.imul(rgb[from + i]!, coefficient)
     }
     for (let i = 0; i < rowLength; i++) output[y * rowLength + i] = sums[i]! >> precisionBits
   }
-  return { pixels: new Uint8Array(output.buffer), width, height }
+  return { rgb: new Uint8Array(output.buffer), width, height }
 }

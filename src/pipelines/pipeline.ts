@@ -7,6 +7,7 @@ import type { ResolvedProvider } from '../model/providers.ts'
 import type { RunMeter } from '../model/session.ts'
 import type { Family } from '../plan/model-facts.ts'
 import type { RngName } from '../random/generator.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 export interface PipelineOptions {
@@ -95,11 +96,7 @@ export interface GenerateHooks {
   shouldStop?(): boolean
 }
 
-export interface GeneratedImage {
-  readonly width: number
-  readonly height: number
-  /** Row by row, three bytes a pixel. */
-  readonly rgb: Uint8Array
+export interface GeneratedImage extends RgbImage {
   /** Final latents of this picture, [1, channels, height, width], in the scale that the denoiser works in. */
   readonly latents: Tensor
   readonly timings: GenerationTimings
@@ -114,12 +111,6 @@ export interface GenerationTimings {
   /** VAE decoding and conversion to bytes. */
   readonly decodeMs: number
   readonly executedSteps: number
-}
-
-export interface RgbImage {
-  readonly width: number
-  readonly height: number
-  readonly rgb: Uint8Array
 }
 
 export interface Pipeline {

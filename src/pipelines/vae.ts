@@ -3,8 +3,9 @@ import { PregenError } from '../errors.ts'
 import type { VaeFacts } from '../model/folder.ts'
 import type { ModelSession } from '../model/session.ts'
 import type { ModelInput } from '../model/session-values.ts'
+import { type RgbImage, toRgb } from '../tensor/rgb-image.ts'
 import type { ImageModels } from './models.ts'
-import type { GenerateRequest, RgbImage } from './pipeline.ts'
+import type { GenerateRequest } from './pipeline.ts'
 import { inStage, requireSound } from './stage.ts'
 
 const VAE_HELP =
@@ -108,24 +109,4 @@ export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: rea
         return image
       }),
   }
-}
-
-/** diffusers' VaeImageProcessor: clamp(x/2 + 0.5) · 255, rounded half to even. @param pixels [3, height, width] */
-export function toRgb(pixels: Float32Array, width: number, height: number): RgbImage {
-  const { fround } = Math
-  const plane = width * height
-  const rgb = new Uint8Array(3 * plane)
-  for (let channel = 0; channel < 3; channel++) {
-    let at = channel
-    for (let i = channel * plane; i < (channel + 1) * plane; i++, at += 3) {
-      const unit = fround(fround(pixels[i]! * 0.5) + 0.5)
-      if (unit >= 1) rgb[at] = 255
-      else if (unit > 0) {
-        const level = fround(unit * 255)
-        const rounded = (level + 0.5) | 0
-        rgb[at] = rounded - level === 0.5 ? rounded & ~1 : rounded
-      }
-    }
-  }
-  return { width, height, rgb }
 }

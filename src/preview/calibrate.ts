@@ -3,9 +3,9 @@
  * linear map (with bias) of least squared error.
  */
 import { PregenError } from '../errors.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import { checkChannels, type LatentRgbFactors, latentSize, latentsToRgb } from './latent-rgb.ts'
 import { addPicture, combine, createNormalEquations, type NormalEquations, solve } from './least-squares.ts'
-import type { RgbImage } from './rgb-image.ts'
 import { type Score, scorePictures } from './score.ts'
 
 /** Final latents [1, C, h, w] and the picture that the VAE decoded from them. */

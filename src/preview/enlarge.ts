@@ -1,6 +1,6 @@
 /** Previews at the picture's own size. */
 import { loadSharp } from '../images/load-sharp.ts'
-import type { RgbImage } from './rgb-image.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 
 /**
  * Brings a picture to width × height with a bicubic filter (Catmull-Rom: smooth, and no ringing worth

@@ -3,7 +3,8 @@
  * good enough to see a picture form; how good depends on the factors, which belong to one latent space.
  */
 import { PregenError } from '../errors.ts'
-import { notFinite, type RgbImage } from './rgb-image.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
+import { notFinite } from './image-of-tensor.ts'
 
 /** One row a latent channel, columns red, green, blue; applied to model-space latents, giving −1 … 1. */
 export interface LatentRgbFactors {

@@ -1,10 +1,11 @@
 /** One preview: latents in, a picture out, by whichever method the unit asks for. */
 import { messageOf, PregenError } from '../errors.ts'
 import type { PreviewSettings } from '../plan/unit.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { DecodeLatents } from './decoder.ts'
 import { enlarge } from './enlarge.ts'
+import { imageOfTensor, notFinite } from './image-of-tensor.ts'
 import { checkChannels, type LatentRgbFactors, latentSize, latentsToRgb } from './latent-rgb.ts'
-import { imageOfTensor, notFinite, type RgbImage } from './rgb-image.ts'
 
 export interface PreviewRendererOptions {
   readonly settings: Pick<PreviewSettings, 'method' | 'size'>

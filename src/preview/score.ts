@@ -1,5 +1,5 @@
 /** How near one picture comes to another. */
-import type { RgbImage } from './rgb-image.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 
 /**
  * R², the share of the true picture's variance that the guess explains: 1 − Σ(true − guess)² / Σ(true − mean)²

@@ -1,8 +1,8 @@
 /** Contact sheets: rows of pictures side by side, for looking at previews. */
 import { PregenError } from '../errors.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { Calibration } from './calibrate.ts'
 import { enlarge } from './enlarge.ts'
-import type { RgbImage } from './rgb-image.ts'
 
 export interface StripOptions {
   /** Size of every cell in pixels. Default: the first picture's. */

@@ -2,8 +2,8 @@
 import type { ModelFolder } from '../model/folder.ts'
 import type { ResolvedProvider } from '../model/providers.ts'
 import type { Pipeline } from '../pipelines/pipeline.ts'
-import { imageOfTensor } from '../preview/rgb-image.ts'
-import type { WireImage } from './messages.ts'
+import { imageOfTensor } from '../preview/image-of-tensor.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import { openPreviewSession, type PreviewSession } from './preview-session.ts'
 
 export interface InlineDecoder {
@@ -12,7 +12,7 @@ export interface InlineDecoder {
     method: 'full' | 'taesd',
     latents: Float32Array,
     dims: readonly [1, number, number, number],
-  ) => Promise<WireImage>
+  ) => Promise<RgbImage>
   readonly dispose: () => Promise<void>
 }
 

@@ -5,6 +5,7 @@
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 import type { PromptRequest } from '../pipelines/pipeline.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { FaultTable } from './faults.ts'
 
 /** Slots of the shared control block, an Int32Array that both sides see while the worker's thread is blocked. */
@@ -101,12 +102,6 @@ export interface WireError {
   readonly stack: string | undefined
 }
 
-export interface WireImage {
-  readonly width: number
-  readonly height: number
-  readonly rgb: Uint8Array
-}
-
 export interface EncodedPrompt {
   readonly key: string
   readonly durationMs: number
@@ -116,7 +111,7 @@ export interface EncodedPrompt {
 
 export interface Generated {
   readonly unit: number
-  readonly image: WireImage
+  readonly image: RgbImage
   readonly stepDurationsMs: readonly number[]
   readonly decodeMs: number
 }
@@ -139,7 +134,7 @@ export type WorkerNews =
       /** [1, channels, height, width] */
       readonly dims: readonly number[]
     }
-  | { readonly type: 'preview'; readonly unit: number; readonly step: number; readonly image: WireImage }
+  | { readonly type: 'preview'; readonly unit: number; readonly step: number; readonly image: RgbImage }
   | {
       readonly type: 'preview-failed'
       readonly unit: number

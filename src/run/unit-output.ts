@@ -10,10 +10,11 @@ import type { VariantWriter } from '../artifacts/variant-writer.ts'
 import { messageOf } from '../errors.ts'
 import type { Unit } from '../plan/unit.ts'
 import type { PreviewRenderer } from '../preview/render.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { EmitRunEvent } from './events.ts'
 import type { Faults } from './faults.ts'
 import type { LiveFile } from './live-file.ts'
-import type { Generated, WireImage } from './messages.ts'
+import type { Generated } from './messages.ts'
 
 // Previews are many and short-lived on screen: a quick encoding leaves the cores to the denoiser.
 const PREVIEW_COMPRESSION = 2
@@ -48,7 +49,7 @@ export interface UnitOutput {
   /** Latents [1, channels, height, width] of a step. Never rejects. */
   readonly takeLatents: (step: number, data: Float32Array, dims: readonly number[]) => Promise<void>
   /** A preview that the worker decoded. Never rejects. */
-  readonly takePreview: (step: number, image: WireImage) => Promise<void>
+  readonly takePreview: (step: number, image: RgbImage) => Promise<void>
   readonly previewFailed: (step: number, reason: unknown) => void
   /** Waits for the previews in hand. @throws PregenError when the picture itself cannot be written */
   readonly finish: (generated: Generated, promptMs: number) => Promise<FinishedUnit>
@@ -77,7 +78,7 @@ export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
     emit({ type: 'preview-failed', cue, variant, step, method, message: messageOf(reason) })
   }
 
-  const take = (step: number, render: () => Promise<WireImage>): Promise<void> => {
+  const take = (step: number, render: () => Promise<RgbImage>): Promise<void> => {
     const work = (async () => {
       try {
         const writer = await writerOf()

@@ -9,7 +9,7 @@ describe.each(goldens.fitted)('$source → $target', (golden) => {
     const [width, height] = golden.target
     const fitted = fitImage(noise(...golden.source), { width, height }, fit)
     expect(fitted).toMatchObject({ width, height })
-    expect(sha256(fitted.pixels)).toBe(golden[fit])
+    expect(sha256(fitted.rgb)).toBe(golden[fit])
   })
 })
 
@@ -21,7 +21,7 @@ it.each(['fill', 'cover', 'contain', undefined] as const)(
       fc.property(side, side, side, side, (sourceWidth, sourceHeight, width, height) => {
         const fitted = fitImage(noise(sourceWidth, sourceHeight), { width, height }, fit)
         expect(fitted).toMatchObject({ width, height })
-        expect(fitted.pixels).toHaveLength(width * height * 3)
+        expect(fitted.rgb).toHaveLength(width * height * 3)
       }),
     )
   },
@@ -29,7 +29,7 @@ it.each(['fill', 'cover', 'contain', undefined] as const)(
 
 it('covers a square with a thread without making the whole of it', () => {
   const thread = noise(1, 20_000)
-  expect(fitImage(thread, { width: 512, height: 512 }, 'cover').pixels).toHaveLength(512 * 512 * 3)
+  expect(fitImage(thread, { width: 512, height: 512 }, 'cover').rgb).toHaveLength(512 * 512 * 3)
 })
 
 describe('aspect', () => {
@@ -61,8 +61,8 @@ describe('aspect', () => {
 
 describe('toModelInput', () => {
   it("has diffusers' float32 for every byte", () => {
-    const pixels = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3))
-    const input = toModelInput({ pixels, width: 16, height: 16 })
+    const rgb = Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3))
+    const input = toModelInput({ rgb, width: 16, height: 16 })
     expect([...input.subarray(0, 256)]).toEqual(goldens.modelInput.ramp.map(Math.fround))
     expect(input.subarray(256, 512)).toEqual(input.subarray(0, 256))
   })

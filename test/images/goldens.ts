@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RgbImage } from '../../src/images/rgb-image.ts'
+import type { RgbImage } from '../../src/tensor/rgb-image.ts'
 
 export const fixtures = join(import.meta.dirname, '../fixtures/images')
 
@@ -29,12 +29,12 @@ export const goldens = JSON.parse(readFileSync(join(fixtures, 'goldens.json'), '
 /** The picture that make_goldens.py's `noise` makes: hard edges and clipped values everywhere. */
 export function noise(width: number, height: number): RgbImage {
   let state = width * 65536 + height
-  const pixels = Uint8Array.from({ length: width * height * 3 }, () => {
+  const rgb = Uint8Array.from({ length: width * height * 3 }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     const byte = state >>> 24
     return byte < 85 ? 0 : byte >= 170 ? 255 : (byte - 85) * 3
   })
-  return { pixels, width, height }
+  return { rgb, width, height }
 }
 
 export function sha256(bytes: Uint8Array | Float32Array): string {

@@ -46,7 +46,7 @@ describe('a good image', () => {
     expect(await checkInitImage(request(stage))).toEqual(facts)
     const loaded = await loadInitImage(request(stage))
     expect(loaded).toMatchObject({ ...size, sha256: sha256(stageBytes) })
-    expect(loaded.pixels).toHaveLength(26 * 18 * 3)
+    expect(loaded.rgb).toHaveLength(26 * 18 * 3)
   })
 
   it('is brought to the size asked for', async () => {
@@ -60,7 +60,7 @@ describe('a good image', () => {
     const contain = await loadInitImage({ ...square, fit: 'contain' })
     expect(cover).toMatchObject({ width: 32, height: 32 })
     expect(contain).toMatchObject({ width: 32, height: 32 })
-    expect(cover.pixels).not.toEqual(contain.pixels)
+    expect(cover.rgb).not.toEqual(contain.rgb)
   })
 
   it('counts as it is seen: the orientation is applied before the aspect is compared', async () => {

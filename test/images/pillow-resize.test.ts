@@ -9,8 +9,8 @@ it.each(goldens.resized)(
     const [width, height] = target
     const resized = resizeLanczos(noise(...source), { width, height })
     expect(resized).toMatchObject({ width, height })
-    expect(resized.pixels).toHaveLength(width * height * 3)
-    expect(sha256(resized.pixels)).toBe(want)
+    expect(resized.rgb).toHaveLength(width * height * 3)
+    expect(sha256(resized.rgb)).toBe(want)
   },
 )
 
@@ -19,9 +19,9 @@ const side = fc.integer({ min: 1, max: 40 })
 it('keeps a picture of one colour, whatever the sizes', () => {
   fc.assert(
     fc.property(side, side, side, side, fc.nat(255), (sourceWidth, sourceHeight, width, height, value) => {
-      const pixels = new Uint8Array(sourceWidth * sourceHeight * 3).fill(value)
-      const resized = resizeLanczos({ pixels, width: sourceWidth, height: sourceHeight }, { width, height })
-      expect(resized.pixels).toEqual(new Uint8Array(width * height * 3).fill(value))
+      const rgb = new Uint8Array(sourceWidth * sourceHeight * 3).fill(value)
+      const resized = resizeLanczos({ rgb, width: sourceWidth, height: sourceHeight }, { width, height })
+      expect(resized.rgb).toEqual(new Uint8Array(width * height * 3).fill(value))
     }),
   )
 })
@@ -32,7 +32,7 @@ it('copies a picture that has its size already', () => {
       const image = noise(width, height)
       const copy = resizeLanczos(image, { width, height })
       expect(copy).toEqual(image)
-      expect(copy.pixels.buffer).not.toBe(image.pixels.buffer)
+      expect(copy.rgb.buffer).not.toBe(image.rgb.buffer)
     }),
   )
 })
@@ -53,8 +53,8 @@ it('makes of a region what stands there in the whole', () => {
       const part = resizeLanczos(image, { width, height }, region)
       for (let y = 0; y < region.height; y++) {
         const from = ((top + y) * width + left) * 3
-        expect(part.pixels.subarray(y * region.width * 3, (y + 1) * region.width * 3)).toEqual(
-          whole.pixels.subarray(from, from + region.width * 3),
+        expect(part.rgb.subarray(y * region.width * 3, (y + 1) * region.width * 3)).toEqual(
+          whole.rgb.subarray(from, from + region.width * 3),
         )
       }
     }),

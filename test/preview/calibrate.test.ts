@@ -4,9 +4,9 @@ import { boxAverage, type CalibrationSample, calibrateLatentRgb } from '../../sr
 import { type LatentRgbFactors, latentsToRgb } from '../../src/preview/latent-rgb.ts'
 import { addPicture, combine, createNormalEquations, solve } from '../../src/preview/least-squares.ts'
 import { publishedFactors } from '../../src/preview/published-factors.ts'
-import type { RgbImage } from '../../src/preview/rgb-image.ts'
 import { meanSquaredError, psnr, rSquared, scorePictures } from '../../src/preview/score.ts'
 import { composeCalibrationStrip, composeStrip } from '../../src/preview/strip.ts'
+import type { RgbImage } from '../../src/tensor/rgb-image.ts'
 
 /** A small deterministic stream of numbers in −1 … 1 (an LCG; quality is of no matter here). */
 function stream(seed: number): () => number {

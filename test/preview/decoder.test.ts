@@ -8,7 +8,7 @@ import {
   parsePreviewDecoderConfig,
   readPreviewDecoderConfig,
 } from '../../src/preview/decoder.ts'
-import { imageOfTensor } from '../../src/preview/rgb-image.ts'
+import { imageOfTensor } from '../../src/preview/image-of-tensor.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/preview/', import.meta.url))

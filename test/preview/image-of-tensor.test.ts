@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { imageOfTensor } from '../../src/preview/rgb-image.ts'
+import { imageOfTensor } from '../../src/preview/image-of-tensor.ts'
 
 const golden: { edges: number[]; edge_levels: number[] } = JSON.parse(
   readFileSync(new URL('../fixtures/preview/golden.json', import.meta.url), 'utf8'),

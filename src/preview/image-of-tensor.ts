@@ -1,0 +1,30 @@
+/** A preview decoder's output as a picture. */
+import { PregenError } from '../errors.ts'
+import { type RgbImage, toRgb } from '../tensor/rgb-image.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+/**
+ * @param tensor [1, 3, H, W], values about −1 … 1
+ * @throws PregenError `E_PREVIEW_SHAPE` for any other shape; `E_PREVIEW_NOT_FINITE` for NaN or infinity, which
+ *   would otherwise look like black or white
+ */
+export function imageOfTensor(tensor: Tensor): RgbImage {
+  const [batch, channels, height = 0, width = 0] = tensor.dims
+  if (tensor.dims.length !== 4 || batch !== 1 || channels !== 3 || width < 1 || height < 1) {
+    throw new PregenError(
+      'E_PREVIEW_SHAPE',
+      `A decoder must give [1, 3, height, width], got [${tensor.dims.join(', ')}].`,
+    )
+  }
+  for (let i = 0; i < tensor.data.length; i++) {
+    if (!Number.isFinite(tensor.data[i]!)) throw notFinite('The decoded picture', tensor.data[i]!)
+  }
+  return toRgb(tensor.data, width, height)
+}
+
+/** The error for a NaN or an infinity met while making a preview. */
+export function notFinite(what: string, value: number): PregenError {
+  return new PregenError('E_PREVIEW_NOT_FINITE', `${what} holds ${value}.`, {
+    help: 'A half-precision kernel that overflows gives this: try the model in fp32, or another provider.',
+  })
+}
