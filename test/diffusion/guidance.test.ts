@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { applyGuidance, rescaleGuidance } from '../../src/diffusion/guidance.ts'
+import { applyGuidance } from '../../src/diffusion/guidance.ts'
 
 const f32 = (...values: number[]) => Float32Array.from(values)
-
-function expectClose(got: Float32Array, want: readonly number[]): void {
-  expect(got.length).toBe(want.length)
-  want.forEach((value, i) => {
-    expect(got[i]).toBeCloseTo(value, 6)
-  })
-}
 
 describe('applyGuidance', () => {
   it('goes from uncond towards cond and beyond, in float32', () => {
@@ -26,20 +19,5 @@ describe('applyGuidance', () => {
     expect([...uncond]).toEqual([3, 6])
     const cond = f32(2, 4)
     expect([...applyGuidance(f32(1, 2), cond, 2, cond)]).toEqual([3, 6])
-  })
-})
-
-describe('rescaleGuidance', () => {
-  it('gives each sample the deviation of cond where the rescale is 1', () => {
-    const guided = f32(2, 4, 6, 8, -3, 3, -3, 3)
-    rescaleGuidance(guided, f32(1, 2, 3, 4, 1, -1, 1, -1), 1, 2)
-    expectClose(guided, [1, 2, 3, 4, -1, 1, -1, 1])
-  })
-
-  it('mixes by the rescale, and leaves all as it is at 0', () => {
-    const guided = f32(2, 4, 6, 8)
-    rescaleGuidance(guided, f32(1, 2, 3, 4), 0.5)
-    expectClose(guided, [1.5, 3, 4.5, 6])
-    expect([...rescaleGuidance(f32(2, 4), f32(1, 2), 0)]).toEqual([2, 4])
   })
 })
