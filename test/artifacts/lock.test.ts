@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/temp.ts'
 
 let source: CompiledSource
 beforeAll(async () => {
-  source = await compileSource(['artifacts'])
+  source = await compileSource(['artifacts', 'images'])
 })
 afterAll(() => source.remove())
 

@@ -24,7 +24,7 @@ export interface CrashOptions {
 /** @returns what was killed in mid-work and how much of the work each rerun found done */
 export async function killAndRerun(options: CrashOptions): Promise<{ killed: number; kept: number[] }> {
   const { folder, kills, variants, steps } = options
-  const source = await compileSource(['artifacts'])
+  const source = await compileSource(['artifacts', 'images'])
   try {
     const start = (out: string, point = '', passes = 0) =>
       source.start(RENDER_SCRIPT, [out, String(variants), String(steps), point, String(passes)])

@@ -84,7 +84,7 @@ export async function countDescriptors(
   endpoint: string,
   rounds: number,
 ): Promise<DescriptorResult> {
-  const source = await compileSource(['artifacts', 'storage'])
+  const source = await compileSource(['artifacts', 'images', 'storage'])
   try {
     const end = await source.start(SENDER, [folder, endpoint, String(rounds)]).ended
     if (end.code !== 0) throw new Error(`the sender failed: ${end.stderr}`)

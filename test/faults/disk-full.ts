@@ -73,7 +73,7 @@ async function writeSet(out: string, fileSystem?: WritableFileSystem): Promise<v
 
 /** The kernel's own limit on a file's size, in a process of its own: exit code and message, then a rerun. */
 export async function fillByFileLimit(folder: string): Promise<void> {
-  const source = await compileSource(['artifacts'])
+  const source = await compileSource(['artifacts', 'images'])
   try {
     const argv = [folder, '2', '2', '', '0']
     // 2 KiB: less than a picture of noise takes. The signal is ignored, so that the write itself fails.
@@ -95,7 +95,7 @@ export async function fillByFileLimit(folder: string): Promise<void> {
  * fail with the path; the ballast goes, and the rerun must complete.
  */
 export async function fillTmpfs(folder: string, offsets: number): Promise<{ readonly failed: number }> {
-  const source = await compileSource(['artifacts'])
+  const source = await compileSource(['artifacts', 'images'])
   const mount = join(folder, 'tmpfs')
   await mkdir(mount)
   try {

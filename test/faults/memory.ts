@@ -60,7 +60,7 @@ export interface MemoryResult {
 export async function measureMemory(folder: string, objects: number, warmUp: number): Promise<MemoryResult> {
   const sinkPath = fileURLToPath(new URL('../../bench/s3-sink.mjs', import.meta.url))
   const sink = spawn(process.execPath, [sinkPath], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const source = await compileSource(['artifacts', 'storage'])
+  const source = await compileSource(['artifacts', 'images', 'storage'])
   try {
     const port = await new Promise<string>((resolve) =>
       sink.stdout.once('data', (text) => resolve(String(text).trim())),

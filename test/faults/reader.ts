@@ -27,7 +27,7 @@ export interface ReaderResult {
 
 /** Reads a file every millisecond while another process replaces it again and again. */
 export async function readWhileWriting(folder: string, writes: number): Promise<ReaderResult> {
-  const source = await compileSource(['artifacts'])
+  const source = await compileSource(['artifacts', 'images'])
   try {
     const path = join(folder, 'final.png')
     const child = source.start(WRITER, [path, String(writes)])
