@@ -28,6 +28,8 @@ export interface LedgerUnit {
   readonly steps?: number | undefined
   /** The unit's line in manifest.json, kept for runs that skip the unit. */
   readonly asset?: ManifestAsset | undefined
+  /** A call about this unit is on its way, or was never delivered: the next run makes it. */
+  readonly callbackOwed?: boolean | undefined
 }
 
 /** An object that a store has confirmed. */

@@ -1,5 +1,7 @@
 /** When a run tells the sheet's callback: after each unit, or once at its end, and never on a dry run. */
+import type { Ledger } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
+import { messageOf } from '../errors.ts'
 import { checkCallbackHost } from '../net/post-json.ts'
 import type { EmitRunEvent } from './events.ts'
 import { createNotifier } from './notify.ts'
@@ -10,23 +12,30 @@ import type { PreparedRun } from './prepared.ts'
 const LAST_CALLS_MS = 30_000
 
 export interface Callbacks {
+  /** Whether each unit is told of: it owes a call, in the ledger, from when it is recorded until that is delivered. */
+  readonly isOwedByUnits: boolean
   /**
    * Tells of a unit once it stands whole in the bucket, or on disk where there is none; the run waits for that.
    * @param sent true when it does; never rejects
    * @param isComplete false: a step picture is missing, so there is no `timing.json`
    */
-  readonly unitSent: (sent: Promise<boolean>, asset: ManifestAsset, isComplete: boolean) => void
+  readonly unitSent: (key: string, sent: Promise<boolean>, asset: ManifestAsset, isComplete: boolean) => void
   /** Waits for what is on its way, then tells of the run; for half a minute at most. */
   readonly runEnded: (assets: readonly ManifestAsset[], faults: number) => Promise<void>
   /** Gives up what is still on its way. */
   readonly close: () => void
 }
 
-export function createCallbacks(prepared: PreparedRun, options: RunOptions, emit: EmitRunEvent): Callbacks {
+export function createCallbacks(
+  prepared: PreparedRun,
+  options: RunOptions,
+  ledger: Ledger,
+  emit: EmitRunEvent,
+): Callbacks {
   const { callback } = prepared.sheet
   const { dryRun, env, allowPrivateUrls, signal } = options
   if (callback === null || dryRun) {
-    return { unitSent: () => {}, runEnded: () => Promise.resolve(), close: () => {} }
+    return { isOwedByUnits: false, unitSent: () => {}, runEnded: () => Promise.resolve(), close: () => {} }
   }
   const inWork = new Set<Promise<void>>()
   const giveUp = new AbortController()
@@ -38,11 +47,24 @@ export function createCallbacks(prepared: PreparedRun, options: RunOptions, emit
     signal: AbortSignal.any([signal, giveUp.signal]),
   })
   const close = () => giveUp.abort()
+  const settle = async (key: string): Promise<void> => {
+    const unit = ledger.units.get(key)
+    if (!unit?.callbackOwed) return
+    try {
+      await ledger.renewUnit(key, { ...unit, callbackOwed: undefined })
+    } catch (error) {
+      const message = `The callback about ${key} was delivered and will be again: ${messageOf(error)}`
+      emit({ type: 'warning', code: 'W_CALLBACK_FAILED', message })
+    }
+  }
   return {
-    unitSent(sent, asset, isComplete) {
+    isOwedByUnits: callback.on === 'unit',
+    unitSent(key, sent, asset, isComplete) {
       if (callback.on !== 'unit') return
       const told = sent.then(async (isWhole) => {
-        if (isWhole) await notifier.post(prepared.version, isComplete ? 'completed' : 'partial', [asset])
+        if (!isWhole) return
+        const status = isComplete ? 'completed' : 'partial'
+        if (await notifier.post(prepared.version, status, [asset])) await settle(key)
       })
       inWork.add(told)
       void told.finally(() => inWork.delete(told))

@@ -75,10 +75,10 @@ async function runPlanned(
     await worker?.terminate()
     throw error
   })
-  const callbacks = createCallbacks(prepared, options, emit)
+  const callbacks = createCallbacks(prepared, options, ledger, emit)
   try {
     const kept = decisions.filter(({ action }) => action === 'skip')
-    sender.sendKept(kept, (sent, asset) => callbacks.unitSent(sent, asset, true))
+    sender.sendKept(kept, (key, sent, asset) => callbacks.unitSent(key, sent, asset, true))
     if (worker)
       await drawAll({ prepared, options, emit, ledger, faults, toRun, sender, callbacks, tally, worker })
     lost.throwIfAborted()

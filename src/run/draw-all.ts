@@ -107,6 +107,7 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
     faults,
     initImages: createInitImages(options.allowPrivateUrls),
     publicUrl: prepared.sheet.storage?.publicUrl,
+    callbackOwed: callbacks.isOwedByUnits,
     active,
     settled: new Set(),
     previewClient(path, channels) {
@@ -115,7 +116,7 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
       return client
     },
     send(key, files, asset, isComplete) {
-      callbacks.unitSent(sender.send(key, files), asset, isComplete)
+      callbacks.unitSent(key, sender.send(key, files), asset, isComplete)
     },
     warn(warning: PrepareWarning) {
       if (!warned.has(warning.message)) emit({ type: 'warning', ...warning })

@@ -21,6 +21,8 @@ export interface DrawContext {
   readonly initImages: InitImages
   /** Base of absolute asset URLs; undefined: relative ones. */
   readonly publicUrl: string | undefined
+  /** Whether a unit that is recorded owes a call to the sheet's callback. */
+  readonly callbackOwed: boolean
   /** Units in work by their index, for the worker's news. */
   readonly active: Map<number, UnitOutput>
   /** Indexes of units that are done or have failed. */

@@ -146,6 +146,7 @@ export async function finishUnit(
       durationMs: drawnMs,
       steps,
       asset,
+      callbackOwed: context.callbackOwed || undefined,
     })
     context.send(key, files, asset, complete)
     if (!complete) {

@@ -21,12 +21,12 @@ export interface CallbackBody {
 }
 
 export interface Notifier {
-  /** Never rejects. The first failure is a warning at once; the others are counted. */
+  /** @returns whether it was delivered; never rejects. The first failure is a warning at once; the others are counted. */
   readonly post: (
     jobId: string,
     status: CallbackBody['status'],
     assets: readonly ManifestAsset[],
-  ) => Promise<void>
+  ) => Promise<boolean>
   /** Tells in one warning how many more were not delivered. */
   readonly tellRest: () => void
 }
@@ -59,10 +59,11 @@ export function createNotifier({ callback, secret, allowPrivate, emit, signal }:
         postJson(callback.url, body, isDown ? { ...options, attempts: 1 } : options),
       )
       isDown = !result.ok && result.attempts > 0
-      if (result.ok) return
+      if (result.ok) return true
       failures++
       const tried = result.attempts === 0 ? '' : ` in ${plural(result.attempts, 'attempt')}`
       if (failures === 1) warn(`The callback was not delivered${tried}: ${withoutStop(result.reason)}.`)
+      return false
     },
     tellRest() {
       if (failures > 1) warn(`${plural(failures - 1, 'more callback')} could not be delivered.`)

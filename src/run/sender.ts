@@ -18,11 +18,11 @@ export interface Sender {
   readonly send: (key: string, files: readonly LedgerFile[]) => Promise<boolean>
   /**
    * Queues what earlier runs made; what the bucket has already costs nothing.
-   * @param onSend called for each unit that the ledger does not know to be there, with what `send` gives
+   * @param onSend called with what `send` gives for each unit that the ledger does not know to be there, or that owes a call
    */
   readonly sendKept: (
     kept: readonly Decision[],
-    onSend: (sent: Promise<boolean>, asset: ManifestAsset) => void,
+    onSend: (key: string, sent: Promise<boolean>, asset: ManifestAsset) => void,
   ) => void
   /** Waits for the uploads, then sends the manifest. After an abort, then or later, only what is on its way. */
   readonly finish: (
@@ -33,11 +33,18 @@ export interface Sender {
   readonly close: () => Promise<void>
 }
 
-const NO_BUCKET: Sender = {
-  send: () => Promise.resolve(true),
-  sendKept: () => {},
-  finish: () => Promise.resolve({ uploaded: 0, failed: 0 }),
-  close: () => Promise.resolve(),
+function withoutBucket(ledger: Ledger): Sender {
+  return {
+    send: () => Promise.resolve(true),
+    sendKept(kept, onSend) {
+      for (const { entry } of kept) {
+        const { asset, callbackOwed } = ledger.units.get(entry.key) ?? {}
+        if (asset && callbackOwed) onSend(entry.key, Promise.resolve(true), asset)
+      }
+    },
+    finish: () => Promise.resolve({ uploaded: 0, failed: 0 }),
+    close: () => Promise.resolve(),
+  }
 }
 
 /**
@@ -52,7 +59,7 @@ export async function createSender(
   emit: EmitRunEvent,
 ): Promise<Sender> {
   const { layout, sheet } = prepared
-  if (sheet.storage === null || options.dryRun) return NO_BUCKET
+  if (sheet.storage === null || options.dryRun) return withoutBucket(ledger)
   const [{ createUploader }, { sendSharedManifest }] = await Promise.all([
     import('../storage/uploader.ts'),
     import('../storage/shared-manifest.ts'),
@@ -98,7 +105,7 @@ export async function createSender(
         const wasSent = isSent(decision, ledger, storage.description)
         // Failures are counted and told by the uploader itself.
         const sent = send(key, recorded.files)
-        if (!wasSent && recorded.asset) onSend(sent, recorded.asset)
+        if (recorded.asset && (!wasSent || recorded.callbackOwed)) onSend(key, sent, recorded.asset)
       }
     },
     async finish({ bytes, assets }, signal) {

@@ -187,6 +187,28 @@ describe('a callback', () => {
     expect(result.stdout).not.toContain('s3cr3t')
   }, 600_000)
 
+  it.each([
+    ['with a bucket', {}],
+    ['without one', { storage: undefined }],
+  ])(
+    'that was not delivered is made by the next run, once: %s',
+    async (_, rest) => {
+      const callback = { url: hook(), on: 'unit' }
+      answer = (response) => response.writeHead(404).end()
+      expect((await runWith(callback, rest)).status).toBe(0)
+      const tried = calls.splice(0)
+      answer = (response) => response.writeHead(200).end()
+      const again = await runWith(callback, rest)
+      expect([again.status, unitsOf(again.events, 'unit-finished'), warningsOf(again)]).toEqual([0, [], []])
+      const bodies = (of: readonly Call[]) => of.map(({ body }) => JSON.stringify(body)).sort()
+      expect(bodies(calls)).toEqual(bodies(tried))
+      expect(calls.length).toBe(3)
+      const third = await runWith(callback, rest)
+      expect([third.status, calls.length]).toEqual([0, 3])
+    },
+    600_000,
+  )
+
   it('that hangs holds the run for half a minute at most', async () => {
     answer = () => undefined
     const result = await runWith({ url: hook(), on: 'unit' })

@@ -131,6 +131,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     layout,
     ledger,
     worker,
+    callbackOwed: false,
     emit: (event) => void events.push(event),
     faults: createFaults(setup.faults ?? {}),
     initImages: createInitImages(false),
