@@ -1,6 +1,7 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { acquireLock } from '../../src/artifacts/lock.ts'
 import { runCli } from '../support/cli.ts'
 import { BUCKET_ENV, runWhole, statusOf, tinySheet, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
@@ -28,6 +29,21 @@ it('verify --bucket says soon that nobody answers', async () => {
   const { code, stderr } = await runCli(['verify', out, '--bucket', '--sheet', told], { env: BUCKET_ENV })
   expect([code, stderr]).toEqual([2, expect.stringContaining('E_WRONG_ENDPOINT')])
   expect(performance.now() - started).toBeLessThan(40_000)
+}, 600_000)
+
+it('verify says when faults may be a run’s work in hand', async () => {
+  const picture = join(out, 'foigoi/v1/cues/storm/seed-2/final.png')
+  const bytes = await readFile(picture)
+  await rm(picture)
+  const lock = await acquireLock(join(out, '.pregen/lock'))
+  const during = await runCli(['verify', out])
+  await lock.release()
+  const after = await runCli(['verify', out])
+  await writeFile(picture, bytes)
+  for (const { code, stdout } of [during, after]) {
+    expect([code, stdout]).toEqual([3, expect.stringContaining('seed-2/final.png')])
+  }
+  expect([during.stderr, after.stderr]).toEqual([expect.stringMatching(/^A run is at work .*\n$/), ''])
 }, 600_000)
 
 describe('verify --rerender', () => {
