@@ -1,5 +1,6 @@
 /** Runs the command line once and reads its events: what one cell of the bench's table is made of. */
 import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { RunEvent } from '../src/run/events.ts'
 
@@ -10,6 +11,10 @@ export interface Measurement {
   readonly peakRssBytes: number
   /** Of every `step` event. */
   readonly stepMs: readonly number[]
+  /** When the steps of each picture ended, in milliseconds of the clock. */
+  readonly stepEnds: readonly (readonly number[])[]
+  /** Processor time of the threads that are there when the run ends: all but those of the models. NaN off Linux. */
+  readonly ownCpuMs: number
   readonly previews: number
   readonly previewsFailed: number
   readonly uploaded: number
@@ -48,16 +53,24 @@ export async function measureRun({
     child.on('close', resolve).on('error', reject)
   })
   const stepMs: number[] = []
+  const stepEnds = new Map<string, number[]>()
+  let ownCpuMs = Number.NaN
   let previews = 0
   let previewsFailed = 0
   let finished: Extract<RunEvent, { type: 'run-finished' }> | undefined
   for await (const line of createInterface({ input: child.stdout })) {
     const event: RunEvent = JSON.parse(line)
-    if (event.type === 'step') stepMs.push(event.durationMs)
-    else if (event.type === 'preview') previews++
+    if (event.type === 'step') {
+      stepMs.push(event.durationMs)
+      const ends = stepEnds.get(event.variant) ?? []
+      stepEnds.set(event.variant, ends)
+      ends.push(Date.parse(event.time))
+    } else if (event.type === 'preview') previews++
     else if (event.type === 'preview-failed') previewsFailed++
-    else if (event.type === 'run-finished') finished = event
-    else if (event.type === 'unit-failed') complaints += `${event.code}: ${event.message}\n`
+    else if (event.type === 'run-finished') {
+      finished = event
+      ownCpuMs = threadsCpuMs(child.pid)
+    } else if (event.type === 'unit-failed') complaints += `${event.code}: ${event.message}\n`
   }
   const code = await closed
   const outsideMs = performance.now() - start
@@ -71,9 +84,28 @@ export async function measureRun({
     sessionRunMs,
     peakRssBytes,
     stepMs,
+    stepEnds: [...stepEnds.values()],
+    ownCpuMs,
     previews,
     previewsFailed,
     uploaded,
     outsideMs,
+  }
+}
+
+/** What Linux's scheduler counts of a process's threads. Threads of models have ended before a run says that it has. */
+function threadsCpuMs(pid: number | undefined): number {
+  if (process.platform !== 'linux' || pid === undefined) return Number.NaN
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`)
+    const spentNs = threads.map((thread) =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+    )
+    return spentNs.reduce((sum, ns) => sum + ns, 0) / 1e6
+  } catch (error) {
+    // The process may be gone already: this round has no figure then.
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT' || code === 'ESRCH') return Number.NaN
+    throw error
   }
 }

@@ -9,16 +9,17 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startBucketServer } from './bucket-server.ts'
 import { type Measurement, measureRun } from './measure.ts'
+import { PAIRED_EVERY } from './pairs.ts'
 import { formatTable, type Row } from './table.ts'
 
 const HELP = `npm run bench -- [options]
   --scale mid|tiny   the random model that is made (default mid: about 1 s a step at 1024 × 1024 on 2 cores)
   --model DIR        measure this model folder instead
   --size N           width and height in pixels (default: 1024 for mid, 128 for tiny and --model)
-  --steps N          steps a picture (default 10)
-  --pictures N       pictures a run (default 2)
+  --steps N          steps a picture, 8 or more (default 20)
+  --pictures N       pictures a run (default 3)
   --row NAME         only this row of the table, and those of further --row options
-  --rounds N         times that every row is measured, in turn (default 3)
+  --rounds N         times that every row is measured, in turn (default 2)
   --threads N        threads of ONNX Runtime (default: its own choice)
   --python PATH      a Python with bench/requirements.txt installed, to make the model (default python3)`
 
@@ -27,9 +28,9 @@ const { values } = parseArgs({
     scale: { type: 'string', default: 'mid' },
     model: { type: 'string' },
     size: { type: 'string' },
-    steps: { type: 'string', default: '10' },
-    pictures: { type: 'string', default: '2' },
-    rounds: { type: 'string', default: '3' },
+    steps: { type: 'string', default: '20' },
+    pictures: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '2' },
     row: { type: 'string', multiple: true },
     threads: { type: 'string' },
     python: { type: 'string', default: 'python3' },
@@ -49,13 +50,15 @@ const [steps, pictures, rounds] = [Number(values.steps), Number(values.pictures)
 const threads = values.threads === undefined ? undefined : Number(values.threads)
 const hasPreviewDecoder = existsSync(join(model, 'preview_decoder', 'model.onnx'))
 
-/** YAML of `previews:`, row by row. */
+const OFF = 'off'
+
+/** What `previews:` holds beside `every`, row by row. */
 const ALL_METHODS: ReadonlyMap<string, string> = new Map([
-  ['off', 'false'],
-  ['latent2rgb', '{ method: latent2rgb, every: 1, size: latent }'],
-  ['latent2rgb, full size', '{ method: latent2rgb, every: 1, size: image }'],
-  ...(hasPreviewDecoder ? [['taesd', '{ method: taesd, every: 1 }'] as const] : []),
-  ['full', '{ method: full, every: 1 }'],
+  [OFF, ''],
+  ['latent2rgb', 'method: latent2rgb, size: latent'],
+  ['latent2rgb, full size', 'method: latent2rgb, size: image'],
+  ...(hasPreviewDecoder ? [['taesd', 'method: taesd'] as const] : []),
+  ['full', 'method: full'],
 ])
 
 const METHODS = new Map(
@@ -67,16 +70,18 @@ const work = mkdtempSync(join(tmpdir(), 'pregen-bench-'))
 const bucket = await startBucketServer()
 try {
   const measured = new Map<string, Measurement[]>([...METHODS.keys()].map((title) => [title, []]))
+  const paired = new Map<string, Measurement[]>([...METHODS.keys()].map((title) => [title, []]))
   for (let round = 0; round < rounds; round++) {
     // Every round begins with another row, so that none always runs on the coolest machine.
     const titles = [...METHODS.keys()]
     for (let i = 0; i < titles.length; i++) {
       const title = titles[(i + round) % titles.length]!
       process.stderr.write(`round ${round + 1} of ${rounds}: ${title} …\n`)
-      measured.get(title)?.push(await measure(title, round))
+      measured.get(title)?.push(await measure(title, round, 1))
+      if (title !== OFF) paired.get(title)?.push(await measure(title, round, PAIRED_EVERY))
     }
   }
-  report(measured)
+  report(measured, paired)
 } finally {
   await bucket.close()
   rmSync(work, { recursive: true, force: true })
@@ -96,8 +101,10 @@ function makeModel(): string {
   return folder
 }
 
-async function measure(title: string, round: number): Promise<Measurement> {
-  const name = `${title.replaceAll(/[^a-z0-9]+/g, '-')}-${round}`
+/** @param every which steps have a preview */
+async function measure(title: string, round: number, every: number): Promise<Measurement> {
+  const name = `${title.replaceAll(/[^a-z0-9]+/g, '-')}-${round}-${every}`
+  const previews = title === OFF ? 'false' : `{ ${METHODS.get(title)}, every: ${every} }`
   const sheet = join(work, `${name}.yaml`)
   const seeds = Array.from({ length: pictures }, (_, i) => i + 1)
   writeFileSync(
@@ -107,7 +114,7 @@ models:
   bench: ${JSON.stringify(model)}
 defaults: { model: bench, width: ${size}, height: ${size}, steps: ${steps}, guidance_scale: 4.5 }
 programs:
-  P1: { previews: ${METHODS.get(title)} }
+  P1: { previews: ${previews} }
 cues:
   mountains: { program: P1, prompt: misty mountains at dawn, seeds: [${seeds.join(', ')}] }
 storage: { bucket: bench, endpoint: "${bucket.endpoint}", region: auto }
@@ -121,7 +128,8 @@ storage: { bucket: bench, endpoint: "${bucket.endpoint}", region: auto }
     env: { ...process.env, AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' },
   })
   const landed = bucket.count(`/${name}/`).objects
-  const expected = pictures * (title === 'off' ? 1 : steps + 2)
+  // The pictures, and the steps and timings of those that have previews.
+  const expected = pictures * (title === OFF ? 1 : Math.ceil(steps / every) + 2)
   if (measurement.previewsFailed > 0 || landed < expected) {
     throw new Error(
       `${title}: ${measurement.previewsFailed} previews failed, ${landed} of ${expected} objects landed`,
@@ -131,12 +139,15 @@ storage: { bucket: bench, endpoint: "${bucket.endpoint}", region: auto }
   return measurement
 }
 
-function report(measured: ReadonlyMap<string, readonly Measurement[]>): void {
-  const off = measured.get('off') ?? []
+type Rounds = ReadonlyMap<string, readonly Measurement[]>
+
+function report(measured: Rounds, paired: Rounds): void {
+  const off = measured.get(OFF) ?? []
   const rows: Row[] = [...measured].map(([title, runs]) => ({
     title,
     rounds: runs,
-    off,
+    off: title === OFF ? [] : off,
+    paired: paired.get(title) ?? [],
     weightBytes: weightBytes(title === 'taesd'),
   }))
   const [processor] = cpus()

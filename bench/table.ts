@@ -1,6 +1,7 @@
 /** From measurements to the table that docs/performance.md shows. */
 import type { Measurement } from './measure.ts'
-import { median } from './statistics.ts'
+import { gainsOf } from './pairs.ts'
+import { median, medianInterval } from './statistics.ts'
 
 export interface Column {
   readonly title: string
@@ -10,8 +11,10 @@ export interface Column {
 export interface Row {
   readonly title: string
   readonly rounds: readonly Measurement[]
-  /** Of the same rounds with previews off. */
+  /** Of the same rounds with previews off; empty where they were not measured. */
   readonly off: readonly Measurement[]
+  /** Of the same rounds with a preview at every fourth step; empty for the row without previews. */
+  readonly paired: readonly Measurement[]
   /** Weights that are in memory while the peak is reached: denoiser, VAE decoder, preview decoder if used. */
   readonly weightBytes: number
 }
@@ -21,17 +24,15 @@ export function overheadOf({ wallMs, modelLoadMs, sessionRunMs }: Measurement): 
   return (wallMs - modelLoadMs) / sessionRunMs
 }
 
-/**
- * What a step gains by previews, as a share of a step without: the difference of (wall − load), round by round so
- * that a machine that slows down meanwhile harms both sides, over the steps.
- */
-export function gainOf(row: Row): number {
-  const gains = row.rounds.map((round, i) => {
-    const off = row.off[i]!
-    const difference = round.wallMs - round.modelLoadMs - (off.wallMs - off.modelLoadMs)
-    return difference / round.stepMs.length / median(off.stepMs)
-  })
-  return median(gains)
+/** The same, with what comes before a run's own clock: Node's start and the loading of modules. */
+export function processOverheadOf({ outsideMs, modelLoadMs, sessionRunMs }: Measurement): number {
+  return (outsideMs - modelLoadMs) / sessionRunMs
+}
+
+/** Milliseconds of processor time that a preview takes outside the threads of the models. NaN where nobody counted. */
+export function cpuPerPreview({ rounds, off }: Row): number {
+  const without = median(off.map(({ ownCpuMs }) => ownCpuMs))
+  return median(rounds.map(({ ownCpuMs, previews }) => (ownCpuMs - without) / previews))
 }
 
 const MIB = 2 ** 20
@@ -48,10 +49,15 @@ const COLUMNS: readonly Column[] = [
       return `${median(all).toFixed(3)} (${Math.min(...all).toFixed(3)} … ${Math.max(...all).toFixed(3)})`
     },
   },
+  { title: 'process', value: (row) => of(row, processOverheadOf).toFixed(3) },
   { title: 'step, ms', value: (row) => of(row, (r) => median(r.stepMs)).toFixed(0) },
+  { title: 'a preview adds to a step', value: (row) => gainText(gainsOf(row.paired)) },
   {
-    title: 'a step gains',
-    value: (row) => (row.off.length === 0 || row.rounds === row.off ? '–' : percent(gainOf(row))),
+    title: 'its CPU, ms',
+    value: (row) => {
+      const spent = cpuPerPreview(row)
+      return Number.isFinite(spent) ? spent.toFixed(1) : '–'
+    },
   },
   { title: 'previews', value: (row) => of(row, (r) => r.previews).toFixed(0) },
   { title: 'uploads', value: (row) => of(row, (r) => r.uploaded).toFixed(0) },
@@ -60,6 +66,13 @@ const COLUMNS: readonly Column[] = [
     value: (row) => ((of(row, (r) => r.peakRssBytes) - row.weightBytes) / MIB).toFixed(0),
   },
 ]
+
+/** The median and where it lies with 95 % certainty. */
+function gainText(gains: readonly number[]): string {
+  if (gains.length === 0) return '–'
+  const range = medianInterval(gains)
+  return `${percent(median(gains))}${range === null ? '' : ` (${percent(range[0])} … ${percent(range[1])})`}`
+}
 
 function percent(share: number): string {
   return `${share < 0 ? '−' : '+'}${Math.abs(share * 100).toFixed(1)} %`

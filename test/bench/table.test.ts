@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Measurement } from '../../bench/measure.ts'
-import { median } from '../../bench/statistics.ts'
-import { formatTable, gainOf, overheadOf, type Row } from '../../bench/table.ts'
+import { gainsOf } from '../../bench/pairs.ts'
+import { median, medianInterval } from '../../bench/statistics.ts'
+import { cpuPerPreview, formatTable, overheadOf, processOverheadOf, type Row } from '../../bench/table.ts'
 
 const measurement = (changes: Partial<Measurement>): Measurement => ({
   wallMs: 1100,
@@ -9,12 +10,24 @@ const measurement = (changes: Partial<Measurement>): Measurement => ({
   sessionRunMs: 1000,
   peakRssBytes: 300 * 2 ** 20,
   stepMs: [90, 100, 110, 100],
+  stepEnds: [],
+  ownCpuMs: 400,
   previews: 0,
   previewsFailed: 0,
   uploaded: 1,
   outsideMs: 1200,
   ...changes,
 })
+
+/** Ends of steps of 100 ms each, and `extra` in the step that follows every fourth. */
+function endsWith(extra: number, steps: number, drift = 0): number[] {
+  const ends: number[] = []
+  for (let step = 1, at = 0; step <= steps; step++) {
+    at += 100 + drift * step + (step > 4 && step % 4 === 1 ? extra : 0)
+    ends.push(at)
+  }
+  return ends
+}
 
 describe('the figures of the bench', () => {
   it('takes the middle', () => {
@@ -23,54 +36,66 @@ describe('the figures of the bench', () => {
     expect(median([])).toBeNaN()
   })
 
-  it('sets wall without loading against the time in session.run', () => {
-    expect(overheadOf(measurement({ wallMs: 1130, modelLoadMs: 100 }))).toBeCloseTo(1.03, 12)
+  it('says how sure the middle is', () => {
+    const values = Array.from({ length: 101 }, (_, i) => 100 - i)
+    expect(medianInterval(values)).toEqual([40, 60])
+    expect(medianInterval([1, 2, 3, 4, 5])).toBeNull()
   })
 
-  it('pairs rounds, so that a slow round is not taken for the price of previews', () => {
-    const off = [measurement({}), measurement({ wallMs: 2100 }), measurement({})]
-    const rounds = [1104, 2104, 1104].map((wallMs) => measurement({ wallMs }))
-    // 4 ms over 4 steps of 100 ms.
-    expect(gainOf({ title: 'x', rounds, off, weightBytes: 0 })).toBeCloseTo(0.01, 12)
+  it('sets wall without loading against the time in session.run', () => {
+    expect(overheadOf(measurement({ wallMs: 1130, modelLoadMs: 100 }))).toBeCloseTo(1.03, 12)
+    expect(processOverheadOf(measurement({ outsideMs: 1230 }))).toBeCloseTo(1.13, 12)
+  })
+
+  it('compares the steps behind a preview with their neighbours', () => {
+    expect(gainsOf([measurement({ stepEnds: [endsWith(3, 20)] })])).toEqual([0.03, 0.03, 0.03, 0.03])
+    expect(gainsOf([measurement({ stepEnds: [endsWith(0, 20)] })])).toEqual([0, 0, 0, 0])
+    // The last preview has no steps behind it; one window of a picture of 11 steps is whole.
+    expect(gainsOf([measurement({ stepEnds: [endsWith(3, 11)] })])).toHaveLength(1)
+    expect(gainsOf([measurement({ stepEnds: [endsWith(3, 7)] })])).toEqual([])
+  })
+
+  it('is hardly moved by a machine that slows down meanwhile', () => {
+    const gains = gainsOf([measurement({ stepEnds: [endsWith(3, 20, 0.2)] })])
+    for (const gain of gains) expect(gain).toBeCloseTo(0.03, 1)
+  })
+
+  it('shares out the processor time that a run without previews does not take', () => {
+    const off = [measurement({}), measurement({ ownCpuMs: 410 }), measurement({ ownCpuMs: 390 })]
+    const rounds = [480, 500, 520].map((ownCpuMs) => measurement({ ownCpuMs, previews: 40 }))
+    expect(cpuPerPreview({ title: 'x', rounds, off, paired: [], weightBytes: 0 })).toBeCloseTo(2.5, 12)
   })
 
   it('prints a table with a row each, and no gain for the row without previews', () => {
     const off = [measurement({})]
     const rows: Row[] = [
-      { title: 'off', rounds: off, off, weightBytes: 100 * 2 ** 20 },
+      { title: 'off', rounds: off, off: [], paired: [], weightBytes: 100 * 2 ** 20 },
       {
         title: 'full',
-        rounds: [measurement({ wallMs: 1500, previews: 4 })],
+        rounds: [measurement({ wallMs: 1500, previews: 4, ownCpuMs: 440 })],
         off,
+        paired: [measurement({ stepEnds: [endsWith(5, 40)] })],
         weightBytes: 100 * 2 ** 20,
       },
     ]
-    const [head, rule, first, second] = formatTable(rows)
-      .split('\n')
-      .map((line) => line.split('|').map((cell) => cell.trim()))
+    const lines = formatTable(rows).split('\n')
+    const [head, rule, first, second] = lines.map((line) => line.split('|').map((cell) => cell.trim()))
     expect(head?.[1]).toBe('Previews')
     expect(rule?.[1]).toMatch(/^-+$/)
-    expect(first).toEqual([
-      '',
-      'off',
-      '1.00',
-      '1.00',
-      '1.000 (1.000 … 1.000)',
-      '100',
-      '–',
-      '0',
-      '1',
-      '200',
-      '',
-    ])
+    const shared = ['1.000 (1.000 … 1.000)', '1.100', '100', '–', '–', '0', '1', '200', '']
+    expect(first).toEqual(['', 'off', '1.00', '1.00', ...shared])
+    const gain = '+5.0 % (+5.0 % … +5.0 %)'
+    const ratio = '1.400 (1.400 … 1.400)'
     expect(second).toEqual([
       '',
       'full',
       '1.40',
       '1.00',
-      '1.400 (1.400 … 1.400)',
+      ratio,
+      '1.100',
       '100',
-      '+100.0 %',
+      gain,
+      '10.0',
       '4',
       '1',
       '200',
