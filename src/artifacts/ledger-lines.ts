@@ -29,7 +29,7 @@ export interface LedgerUnit {
   /** The unit's line in manifest.json, kept for runs that skip the unit. */
   readonly asset?: ManifestAsset | undefined
   /** A call about this unit is on its way, or was never delivered: the next run makes it. */
-  readonly callbackOwed?: boolean | undefined
+  readonly callbackOwed?: true | undefined
 }
 
 /** An object that a store has confirmed. */

@@ -47,25 +47,29 @@ export function createCallbacks(
     signal: AbortSignal.any([signal, giveUp.signal]),
   })
   const close = () => giveUp.abort()
-  const settle = async (key: string): Promise<void> => {
+  const recordOwed = async (key: string, callbackOwed: true | undefined): Promise<void> => {
     const unit = ledger.units.get(key)
-    if (!unit?.callbackOwed) return
+    if (!unit || unit.callbackOwed === callbackOwed) return
     try {
-      await ledger.renewUnit(key, { ...unit, callbackOwed: undefined })
+      await ledger.renewUnit(key, { ...unit, callbackOwed })
     } catch (error) {
-      const message = `The callback about ${key} was delivered and will be again: ${messageOf(error)}`
+      const risk = callbackOwed ? 'may be lost' : 'was delivered and will be again'
+      const message = `The callback about ${key} ${risk}: ${messageOf(error)}`
       emit({ type: 'warning', code: 'W_CALLBACK_FAILED', message })
     }
+  }
+  const tell = async (key: string, sent: Promise<boolean>, asset: ManifestAsset, isComplete: boolean) => {
+    // Units of a dry run owe nothing until now.
+    await recordOwed(key, true)
+    if (!(await sent)) return
+    const status = isComplete ? 'completed' : 'partial'
+    if (await notifier.post(prepared.version, status, [asset])) await recordOwed(key, undefined)
   }
   return {
     isOwedByUnits: callback.on === 'unit',
     unitSent(key, sent, asset, isComplete) {
       if (callback.on !== 'unit') return
-      const told = sent.then(async (isWhole) => {
-        if (!isWhole) return
-        const status = isComplete ? 'completed' : 'partial'
-        if (await notifier.post(prepared.version, status, [asset])) await settle(key)
-      })
+      const told = tell(key, sent, asset, isComplete)
       inWork.add(told)
       void told.finally(() => inWork.delete(told))
     },

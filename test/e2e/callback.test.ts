@@ -188,12 +188,14 @@ describe('a callback', () => {
   }, 600_000)
 
   it.each([
-    ['with a bucket', {}],
-    ['without one', { storage: undefined }],
+    ['with a bucket', {}, []],
+    ['without one', { storage: undefined }, []],
+    ['of units drawn on a dry run', {}, ['--dry-run', ALLOW]],
   ])(
     'that was not delivered is made by the next run, once: %s',
-    async (_, rest) => {
+    async (_, rest, before) => {
       const callback = { url: hook(), on: 'unit' }
+      if (before.length > 0) expect((await runWith(callback, rest, before)).status).toBe(0)
       answer = (response) => response.writeHead(404).end()
       expect((await runWith(callback, rest)).status).toBe(0)
       const tried = calls.splice(0)
