@@ -29,10 +29,11 @@ export function processOverheadOf({ outsideMs, modelLoadMs, sessionRunMs }: Meas
   return (outsideMs - modelLoadMs) / sessionRunMs
 }
 
-/** Milliseconds of processor time that a preview takes outside the threads of the models. NaN where nobody counted. */
+/** Milliseconds of processor time that a preview takes outside the threads of the models. NaN where no round was counted. */
 export function cpuPerPreview({ rounds, off }: Row): number {
-  const without = median(off.map(({ ownCpuMs }) => ownCpuMs))
-  return median(rounds.map(({ ownCpuMs, previews }) => (ownCpuMs - without) / previews))
+  const without = median(off.map(({ ownCpuMs }) => ownCpuMs).filter(Number.isFinite))
+  const spent = rounds.map(({ ownCpuMs, previews }) => (ownCpuMs - without) / previews)
+  return median(spent.filter(Number.isFinite))
 }
 
 const MIB = 2 ** 20

@@ -67,14 +67,20 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   return holdLock(path, holder, heartbeatMs, options.onLost)
 }
 
+/** The process of this machine that holds the lock; null when there is none, or when it is dead. */
+export async function runningHolder(path: string): Promise<LockHolder | null> {
+  const standing = await readHolder(path)
+  return standing && (await isHolderAlive(standing)) === true ? standing : null
+}
+
 /**
  * Turns away at once whoever comes while a process of this machine holds the lock, before any other work is done;
  * whoever passes must still acquire it.
  * @throws PregenError `E_LOCKED`
  */
 export async function refuseIfLocked(path: string): Promise<void> {
-  const standing = await readHolder(path)
-  if (standing && (await isHolderAlive(standing)) === true) throw lockedError(path, standing)
+  const holder = await runningHolder(path)
+  if (holder) throw lockedError(path, holder)
 }
 
 async function takeLock(path: string, own: string, holder: LockHolder, patienceMs: number): Promise<void> {

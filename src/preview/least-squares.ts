@@ -1,5 +1,4 @@
 /** Linear least squares with a bias, by the normal equations in float64: one pass, and memory for the sums alone. */
-
 import { notFinite } from './image-of-tensor.ts'
 import type { LatentRgbFactors } from './latent-rgb.ts'
 

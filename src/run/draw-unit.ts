@@ -159,11 +159,11 @@ export async function finishUnit(
     context.emit({ type: 'unit-finished', cue, variant, files: paths, durationMs: Math.round(durationMs) })
     context.settled.add(entry.index)
     context.countDone()
-    collectYoung()
   } catch (error) {
     await output.abandon()
     failUnit(context, entry, 'write', error)
   }
+  collectYoung()
 }
 
 /** Tells and counts one unit's failure; under `--fail-fast` it stops the run. */

@@ -206,10 +206,10 @@ async function answer(message: ToWorker): Promise<void> {
       { type: 'done', id, answer, sessionRunMs: sessionRunMs() },
       pictures.map(({ image }) => bufferOf(image.rgb)),
     )
-    collectYoung()
   } catch (error) {
     reply({ type: 'failed', id, error: toWireError(error), sessionRunMs: sessionRunMs() })
   }
+  collectYoung()
 }
 
 // One request at a time, in order: two sessions that run at once crash some GPU providers.

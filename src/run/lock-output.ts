@@ -1,6 +1,6 @@
 /** The lock of an output folder, with a word for folders that cannot be used. */
 import { dirname } from 'node:path'
-import { acquireLock, refuseIfLocked } from '../artifacts/lock.ts'
+import { acquireLock, refuseIfLocked, runningHolder } from '../artifacts/lock.ts'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 
 /** As `acquireLock`. @throws PregenError `E_LOCKED`, `E_OUTPUT_FOLDER` */
@@ -13,6 +13,11 @@ export function refuseLockedOutput(
   ...args: Parameters<typeof refuseIfLocked>
 ): ReturnType<typeof refuseIfLocked> {
   return explained(args[0], refuseIfLocked(...args))
+}
+
+/** As `runningHolder`. @throws PregenError `E_OUTPUT_FOLDER` */
+export function findRunAtWork(...args: Parameters<typeof runningHolder>): ReturnType<typeof runningHolder> {
+  return explained(args[0], runningHolder(...args))
 }
 
 async function explained<T>(lockPath: string, work: Promise<T>): Promise<T> {

@@ -41,7 +41,7 @@ export interface InferenceWorker {
  * Of the thread's own heap; tensors lie outside it. V8 would give young objects up to 48 MiB of address space, and keep
  * what it has touched.
  */
-export const WORKER_LIMITS = { maxYoungGenerationSizeMb: 6 } as const
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 6 } as const
 
 export type InferenceWorkerOptions = Omit<WorkerStart, 'control'>
 

@@ -63,7 +63,12 @@ describe('the figures of the bench', () => {
   it('shares out the processor time that a run without previews does not take', () => {
     const off = [measurement({}), measurement({ ownCpuMs: 410 }), measurement({ ownCpuMs: 390 })]
     const rounds = [480, 500, 520].map((ownCpuMs) => measurement({ ownCpuMs, previews: 40 }))
-    expect(cpuPerPreview({ title: 'x', rounds, off, paired: [], weightBytes: 0 })).toBeCloseTo(2.5, 12)
+    const row = { title: 'x', paired: [], weightBytes: 0 }
+    expect(cpuPerPreview({ ...row, rounds, off })).toBeCloseTo(2.5, 12)
+    // A process that was gone before its threads were read has no figure.
+    const gone = measurement({ ownCpuMs: Number.NaN, previews: 40 })
+    expect(cpuPerPreview({ ...row, rounds: [gone, ...rounds], off: [gone, ...off] })).toBeCloseTo(2.5, 12)
+    expect(cpuPerPreview({ ...row, rounds: [gone], off })).toBeNaN()
   })
 
   it('prints a table with a row each, and no gain for the row without previews', () => {

@@ -7,7 +7,7 @@ import { findBucket, isShardFolder } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { requireOutputFolder } from '../../run/existing-folder.ts'
 import { groupBy } from '../../run/group-by.ts'
-import { refuseLockedOutput } from '../../run/lock-output.ts'
+import { findRunAtWork } from '../../run/lock-output.ts'
 import { openBucket } from '../../run/open-bucket.ts'
 import { type RerenderResult, rerenderUnits } from '../../run/rerender.ts'
 import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
@@ -60,7 +60,7 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
         `${plural(result.variants, 'variant')}, ${plural(result.files, 'file')}${inBucket}: ${verdict}\n`,
       )
     }
-    if (result.problems.length > 0 && (await isLocked(state.lockPath))) {
+    if (result.problems.length > 0 && (await findRunAtWork(state.lockPath)) !== null) {
       process.stderr.write(
         'A run is at work in this folder: what it has in hand counts as a fault until it is done.\n',
       )
@@ -69,16 +69,6 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
     return result.problems.length > 0 && redrawn === EXIT.ok ? EXIT.someFailed : redrawn
   } finally {
     await storage?.close()
-  }
-}
-
-async function isLocked(lockPath: string): Promise<boolean> {
-  try {
-    await refuseLockedOutput(lockPath)
-    return false
-  } catch (error) {
-    if (error instanceof PregenError && error.code === 'E_LOCKED') return true
-    throw error
   }
 }
 
