@@ -29,6 +29,8 @@ export const MANIFEST_BYTES = 256 * 1024 * 1024
 export const PICTURE_BYTES = 512 * 1024 * 1024
 
 const READ_BYTES = 1024 * 1024
+/** Files that say they are empty may not be. */
+const PAGE_BYTES = 4096
 
 export interface FileBytes {
   readonly bytes: Buffer
@@ -98,7 +100,7 @@ export async function readFileInside(
     const state = await handle.stat()
     const pieces: Buffer[] = []
     let size = 0
-    for (let wanted = Math.min(state.size, maxBytes) + 1; ; wanted = READ_BYTES) {
+    for (let wanted = Math.max(Math.min(state.size, maxBytes) + 1, PAGE_BYTES); ; wanted = READ_BYTES) {
       const piece = Buffer.allocUnsafeSlow(Math.min(wanted, READ_BYTES))
       const { bytesRead } = await handle.read(piece, 0, piece.length, size)
       if (bytesRead === 0) return { bytes: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), state }
@@ -155,7 +157,7 @@ export async function hashFileInside(
   try {
     const hash = createHash('sha256')
     const { size, mtimeMs } = await handle.stat()
-    const piece = Buffer.allocUnsafeSlow(Math.min(size + 1, READ_BYTES))
+    const piece = Buffer.allocUnsafeSlow(Math.min(Math.max(size + 1, PAGE_BYTES), READ_BYTES))
     for (let at = 0; ; ) {
       const { bytesRead } = await handle.read(piece, 0, piece.length, at)
       if (bytesRead === 0) return { sha256: hash.digest('hex'), size: at, mtimeMs }

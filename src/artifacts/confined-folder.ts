@@ -22,6 +22,7 @@ import { errorCode } from '../errors.ts'
 import {
   assertInPlace,
   type Confinement,
+  isMine,
   lookAt,
   OPEN_FOLDER,
   placeOf,
@@ -84,7 +85,9 @@ function opened(inside: Confinement, openAt: string, place: string): OpenFolder 
     open: (name) => opened(inside, at(name), join(place, name)),
     sync: () => promisify(fsync)(fd),
     makePrivate: () => {
-      if ((fstatSync(fd).mode & 0o077) !== 0) fchmodSync(fd, PRIVATE_FOLDER)
+      const state = fstatSync(fd)
+      // Who shares a folder with its owner leaves its permissions alone.
+      if ((state.mode & 0o077) !== 0 && isMine(state)) fchmodSync(fd, PRIVATE_FOLDER)
     },
     close: () => closeSync(fd),
   }

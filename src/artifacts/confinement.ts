@@ -3,9 +3,9 @@
  * folder that the user named, with no symbolic link on the way. Judged on the handle, so that nothing can change
  * between the look and the use.
  */
-import { constants, fstatSync, lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs'
+import { constants, existsSync, fstatSync, lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
-import { errorCode, PregenError } from '../errors.ts'
+import { errorCode, PregenError, printable } from '../errors.ts'
 
 export interface Confinement {
   /** The folder that the user named. Links above it, and it being one, are the user's own choice. */
@@ -23,11 +23,13 @@ const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0, O_NOCTTY = 0 } = consta
 export const OPEN_PLAIN = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 export const OPEN_FOLDER = O_NOFOLLOW | O_DIRECTORY
 
+const HAS_HANDLES = process.platform === 'linux' && existsSync('/proc/self/fd')
+
 /**
  * @param out must exist
  * @param isAnchored tests switch the system's help off
  */
-export function confine(out: string, isAnchored = process.platform === 'linux'): Confinement {
+export function confine(out: string, isAnchored = HAS_HANDLES): Confinement {
   const path = resolve(out)
   return { out: path, real: realpathSync.native(path), isAnchored }
 }
@@ -103,9 +105,15 @@ export function shown(inside: Confinement, place: string): string {
 }
 
 function linkError(path: string, real: string): PregenError {
-  return new PregenError('E_OUTPUT_SYMLINK', `${path} is a symbolic link, to ${readlinkSync(real)}`, {
+  const link = `${path} is a symbolic link, to ${readlinkSync(real)}`
+  return new PregenError('E_OUTPUT_SYMLINK', printable(link), {
     help: 'Remove it: pregen follows no link inside the output folder, so that nothing outside of it is read, changed or sent.',
   })
+}
+
+/** Whether the user that this process runs as may change a file's permissions. */
+export function isMine({ uid }: Stats): boolean {
+  return process.getuid === undefined || process.getuid() === uid
 }
 
 const KINDS: readonly (readonly [(state: Stats) => boolean, string])[] = [
@@ -121,7 +129,7 @@ const KINDS: readonly (readonly [(state: Stats) => boolean, string])[] = [
 export function wrongKind(path: string, state: Stats | null, wanted = 'a regular file'): PregenError {
   const found = state === null ? '' : (KINDS.find(([is]) => is(state))?.[1] ?? '')
   const what = found === '' ? '' : ` but ${found}`
-  return new PregenError('E_OUTPUT_KIND', `${path} is not ${wanted}${what}`, {
+  return new PregenError('E_OUTPUT_KIND', printable(`${path} is not ${wanted}${what}`), {
     help: 'Remove it, or give another folder with --out: pregen did not put it there.',
   })
 }

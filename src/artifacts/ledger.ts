@@ -8,7 +8,7 @@ import { basename, dirname } from 'node:path'
 import { errorCode } from '../errors.ts'
 import { openFile } from './confined-files.ts'
 import { PRIVATE_FILE, withFolder } from './confined-folder.ts'
-import { type Confinement, OPEN_PLAIN } from './confinement.ts'
+import { type Confinement, isMine, OPEN_PLAIN } from './confinement.ts'
 import { writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 import { applyLine, type LedgerUnit, type Line, liveLines, type SentObject } from './ledger-lines.ts'
@@ -94,9 +94,9 @@ async function openForAppend(inside: Confinement, path: string, state: ReadState
   let handle: FileHandle | undefined
   try {
     handle = await openOrMake(inside, path)
-    const { mode, nlink } = await handle.stat()
-    if (nlink > 1) throw new Error('it has a second name')
-    if ((mode & 0o077) !== 0) await handle.chmod(PRIVATE_FILE)
+    const found = await handle.stat()
+    if (found.nlink > 1) throw new Error('it has a second name')
+    if ((found.mode & 0o077) !== 0 && isMine(found)) await handle.chmod(PRIVATE_FILE)
     if (state.wholeBytes < state.totalBytes) await handle.truncate(state.wholeBytes)
     await withFolder(inside, dirname(path), (folder) => folder.sync())
     return handle

@@ -3,7 +3,7 @@ import { lstat, mkdir, realpath } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { makeFolder } from './confined-folder.ts'
-import { confine } from './confinement.ts'
+import { confine, placeOf, refuseLinks } from './confinement.ts'
 
 /**
  * Makes the output folder, and makes sure that it is one.
@@ -51,6 +51,15 @@ async function isMade(path: string): Promise<boolean> {
     if (errorCode(error) === 'ENOENT') return false
     throw error
   }
+}
+
+/**
+ * Makes sure that no part of a folder that is to be written to is a link yet, before any work is done for it.
+ * @throws PregenError `E_OUTPUT_SYMLINK`
+ */
+export function refuseLinkedFolder(out: string, folder: string): void {
+  const inside = confine(out)
+  refuseLinks(inside, placeOf(inside, folder))
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Origin } from '../artifacts/origin.ts'
 import { makeStateFolder } from '../artifacts/state-folder.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
-import { errorCode, PregenError } from '../errors.ts'
+import { errorCode, PregenError, printable } from '../errors.ts'
 
 const pathOf = (out: string) => join(createStateLayout(out).folder, 'storage.json')
 
@@ -47,9 +47,12 @@ export async function refuseForeignBucket(out: string, origin: Origin): Promise<
   if (recalled === null) return
   const { mark, ...record } = recalled
   if (origin.isOwn(JSON.stringify(record), mark)) return
+  const named = JSON.stringify([record.bucket, ...(record.endpoint === undefined ? [] : [record.endpoint])])
   throw new PregenError(
     'E_BUCKET_FOREIGN',
-    `no run of yours on this machine wrote ${pathOf(out)}, so the bucket that it names (${record.bucket}${record.endpoint === undefined ? '' : ` at ${record.endpoint}`}) is not taken from it.`,
+    printable(
+      `no run of yours on this machine wrote ${pathOf(out)}: the bucket in it, ${named}, is not used`,
+    ),
     { help: 'Name the sheet with --sheet, or for "pregen upload" the bucket with --bucket and --endpoint.' },
   )
 }

@@ -2,12 +2,13 @@
  * A run from its plan to its end: lock, ledger, bucket, worker, models one after the other, manifest, uploads.
  * Everything it does is told as events; everything it was told came as options.
  */
+import { dirname, join } from 'node:path'
 import { removeFolder } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { openOrigin } from '../artifacts/origin.ts'
-import { openOutputFolder } from '../artifacts/output-folder.ts'
+import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { PregenError } from '../errors.ts'
 import { rememberBucket } from './bucket-target.ts'
 import { checkCallbackTarget, createCallbacks } from './callbacks.ts'
@@ -33,6 +34,7 @@ export async function conductRun(
 ): Promise<RunSummary> {
   const { layout, startedAt } = prepared
   await openOutputFolder(layout.out)
+  refuseLinkedFolder(layout.out, join(dirname(layout.manifestPath), 'cues'))
   // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
   const lost = new AbortController()
   const lock = await lockOutput(layout.state.lockPath, { onLost: () => lost.abort(lockLost(layout.out)) })

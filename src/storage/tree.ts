@@ -16,7 +16,7 @@ import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
 import { parseTiming, timingSteps } from '../artifacts/timing.ts'
 import { messageOf, PregenError } from '../errors.ts'
 import { findPrefixes, foldersIn } from './find-versions.ts'
-import { examineForeign } from './foreign-files.ts'
+import { examineForeign, sharedFiles } from './foreign-files.ts'
 import { type UploadFile, unvouched } from './upload-folder.ts'
 
 export interface TreeProblem {
@@ -109,13 +109,16 @@ async function readVariant(
     problems.push({ key: name === null ? key : `${key}/${name}`, code, message })
   const isForeign = options.isOwn !== undefined && !options.isOwn(key)
   const looks = { inside, rehash: options.rehash === true || isForeign }
+  const shared = isForeign ? await sharedFiles(inside, folder, names) : new Set<string>()
+  for (const name of shared) problem('invalid', name, 'the file has a second name outside')
 
   const take = async (file: LedgerFile, found: LedgerFile) => {
     const fault = isForeign ? await examineForeign(inside, join(folder, file.name)) : null
     if (fault) problem('invalid', file.name, fault)
     else files.push(isForeign ? unvouched(found) : found)
   }
-  for (const state of unit ? await inspectFiles(folder, unit.files, looks) : []) {
+  const toInspect = unit?.files.filter(({ name }) => !shared.has(name)) ?? []
+  for (const state of await inspectFiles(folder, toInspect, looks)) {
     if (state.fault === 'missing') problem('missing', state.name, 'the file is gone')
     else if (state.fault === 'altered') problem('altered', state.name, 'the file is not what was written')
     else {
@@ -125,7 +128,7 @@ async function readVariant(
   }
   const recorded = new Set(unit?.files.map((file) => file.name))
   for (const name of names) {
-    if (recorded.has(name)) continue
+    if (recorded.has(name) || shared.has(name)) continue
     if (unit) problem('unexpected', name, 'the run did not write it')
     else {
       const found = await recordOf(inside, folder, name)
