@@ -66,8 +66,14 @@ export async function openFile(
 
 /** To open a device may already do something: what is there is looked at first, and judged again on the handle. */
 function refuseOddKind(inside: Confinement, place: string): void {
-  const state = lookAt(place)
+  let state: Stats | null
+  try {
+    state = lookAt(place)
+  } catch (error) {
+    throw explained(inside, place, error)
+  }
   if (state === null || state.isFile() || state.isSymbolicLink()) return
+  refuseLinks(inside, place)
   throw wrongKind(shown(inside, place), state)
 }
 
@@ -83,6 +89,8 @@ const ODD = new Set(['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV', 'EOPNOTSUPP', 'EISDIR
 
 function explained(inside: Confinement, place: string, error: unknown): unknown {
   refuseLinks(inside, place)
+  const folder = lookAt(dirname(place))
+  if (folder && !folder.isDirectory()) return wrongKind(shown(inside, dirname(place)), folder, 'a folder')
   return ODD.has(errorCode(error) ?? '') ? wrongKind(shown(inside, place), lookAt(place)) : error
 }
 

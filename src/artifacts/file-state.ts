@@ -68,11 +68,21 @@ async function isInPlace(inside: Confinement, folder: string): Promise<boolean> 
   const place = placeOf(inside, folder)
   try {
     if ((await realpath(place)) === place) return true
-    // A file system may spell a name in a way of its own.
-    refuseLinks(inside, place)
-    return true
   } catch (error) {
-    if (isAbsent(error) || (error instanceof PregenError && error.code === 'E_OUTPUT_SYMLINK')) return false
+    if (isAbsent(error)) return false
+    if (hasLinks(inside, place)) return false
+    throw error
+  }
+  // A file system may spell a name in a way of its own.
+  return !hasLinks(inside, place)
+}
+
+function hasLinks(inside: Confinement, place: string): boolean {
+  try {
+    refuseLinks(inside, place)
+    return false
+  } catch (error) {
+    if (error instanceof PregenError) return true
     throw error
   }
 }
