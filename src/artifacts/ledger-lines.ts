@@ -1,6 +1,6 @@
 /** The lines of a ledger: what each says, how it is read from text, and what it changes. */
 import type { DigestParts } from '../plan/digest.ts'
-import { isRecord } from './is-record.ts'
+import { isRecord, isShallow } from './is-record.ts'
 import { isKey, isVariantFileName, isVariantKey, MANIFEST_NAME } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
 
@@ -106,8 +106,14 @@ export function parseLine(text: string): Line | null {
   } catch {
     return null
   }
-  return isLine(value) ? value : null
+  return (text.length < DEEP_BYTES || isShallow(value, MAX_LEVELS)) && isLine(value) ? value : null
 }
+
+const MAX_LEVELS = 16
+/** A shorter text is not nested deep enough to do harm. */
+const DEEP_BYTES = 2000
+/** Names of parts are told to people: `prompt changed`. */
+const PART_NAME = /^[A-Za-z][A-Za-z0-9]{0,40}$/
 
 function isLine(value: unknown): value is Line {
   if (!isRecord(value) || typeof value.key !== 'string') return false
@@ -125,11 +131,12 @@ function isUnit(value: unknown, key: string): value is LedgerUnit {
     isRecord(value) &&
     typeof value.digest === 'string' &&
     isRecord(value.parts) &&
+    Object.keys(value.parts).every((name) => PART_NAME.test(name)) &&
     Array.isArray(value.files) &&
     value.files.every(isLedgerFile) &&
     (value.complete === undefined || typeof value.complete === 'boolean') &&
-    (value.durationMs === undefined || typeof value.durationMs === 'number') &&
-    (value.steps === undefined || typeof value.steps === 'number') &&
+    (value.durationMs === undefined || isFiniteNumber(value.durationMs)) &&
+    (value.steps === undefined || isFiniteNumber(value.steps)) &&
     (value.callbackOwed === undefined || value.callbackOwed === true) &&
     (value.asset === undefined || isAssetOf(value.asset, key))
   )
@@ -163,6 +170,10 @@ function isSentObject(value: unknown): value is SentObject {
     isSize(value.sizeBytes) &&
     (value.etag === null || typeof value.etag === 'string')
   )
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
 }
 
 function isSize(value: unknown): value is number {

@@ -7,7 +7,7 @@ import { readFileInside, SMALL_BYTES } from '../artifacts/confined-files.ts'
 import { PRIVATE_FILE } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
-import { isRecord } from '../artifacts/is-record.ts'
+import { isRecord, isShallow } from '../artifacts/is-record.ts'
 import { createStateLayout, isKey, pathOfKey } from '../artifacts/layout.ts'
 import type { Origin } from '../artifacts/origin.ts'
 import { makeStateFolder } from '../artifacts/state-folder.ts'
@@ -140,6 +140,7 @@ const OPTIONAL: readonly (readonly [string, 'string' | 'boolean'])[] = [
 function isRecalled(value: unknown): value is Recalled {
   return (
     isRecord(value) &&
+    isShallow(value, 1) &&
     typeof value.bucket === 'string' &&
     typeof value.prefix === 'string' &&
     (value.prefix === '' || isKey(value.prefix)) &&

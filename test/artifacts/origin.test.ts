@@ -119,12 +119,18 @@ describe('a line of a ledger', () => {
     ['a size below nothing', unit({ files: [{ ...FILE, sizeBytes: -1 }] })],
     ['a size beyond all', unit({ files: [{ ...FILE, sizeBytes: 1e300 }] })],
     ['an asset of another unit', unit({ asset: { cue: 'x', variant: 'y' } })],
+    ['a part whose name is a command', unit({ parts: { 'x\n::error::': 1 } })],
+    ['a duration beyond all', unit({ durationMs: 'Infinity' })],
+    ['a part without a bottom', unit({ parts: { prompt: '<deep>' } })],
+    ['a file without a bottom', unit({ files: [{ ...FILE, more: '<deep>' }] })],
     ['an object that climbs', sent(KEY, '../x')],
     ['an object under a key that climbs', sent('foigoi/../..', 'manifest.json')],
   ])('with %s is none of ours', async (_, line) => {
     const path = join(await temporaryFolder(), 'out/.pregen/ledger.ndjson')
     mkdirSync(join(path, '..'), { recursive: true })
-    writeFileSync(path, `${JSON.stringify(line)}\n`)
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000)
+    const text = JSON.stringify(line).replace('"<deep>"', deep).replace('"Infinity"', '1e999')
+    writeFileSync(path, `${text}\n`)
     const ledger = await openLedger(path)
     expect([ledger.damagedLines, ledger.units.size, ledger.sent.size]).toEqual([1, 0, 0])
     await ledger.close()
