@@ -1,8 +1,10 @@
 /** A model folder in diffusers' ONNX layout, read from its JSON files; no weights are touched. Plain data. */
 import { existsSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { PregenError, PregenErrors } from '../errors.ts'
+import { placeInside } from '../model-files/open.ts'
 import type { Family } from '../plan/model-facts.ts'
+import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily, FAMILY_CLASSES } from './families.ts'
 import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
 
@@ -87,7 +89,7 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   }
 
   const indexPath = join(root, 'model_index.json')
-  const modelIndex = attempt(() => readJsonFile(indexPath, 'It names the pipeline and its parts.'), {})
+  const modelIndex = attempt(() => readJsonFile(indexPath, 'It names the pipeline and its parts.', root), {})
   const className = typeof modelIndex._class_name === 'string' ? modelIndex._class_name : ''
   const family =
     faults.length > 0 && options.pipeline === undefined
@@ -97,12 +99,17 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   const components: Partial<Record<ComponentName, ModelComponent>> = {}
   for (const name of COMPONENT_NAMES) {
     const folder = join(root, name)
-    if (!isFolder(folder)) continue
-    const config = attempt(() => readOptionalJsonFile(join(folder, 'config.json')), {})
-    components[name] = { name, folder, modelPath: join(folder, 'model.onnx'), config }
+    if (!isFolder(folder) || attempt(() => placeInside(folder, root), null) === null) continue
+    const config = attempt(() => readOptionalJsonFile(join(folder, 'config.json'), root), null) ?? {}
+    const component = { name, folder, modelPath: join(folder, 'model.onnx'), config }
+    faults.push(...configSizeFaults(component))
+    components[name] = component
   }
   const tokenizers: Partial<Record<TokenizerName, string>> = {}
-  for (const name of TOKENIZER_NAMES) if (isFolder(join(root, name))) tokenizers[name] = join(root, name)
+  for (const name of TOKENIZER_NAMES) {
+    const folder = join(root, name)
+    if (isFolder(folder) && attempt(() => placeInside(folder, root), null) !== null) tokenizers[name] = folder
+  }
 
   const { schedulerConfig, schedulerClass } = attempt(() => readScheduler(root, modelIndex), {
     schedulerConfig: {},
@@ -154,7 +161,7 @@ function readScheduler(
   modelIndex: JsonObject,
 ): Pick<ModelFolder, 'schedulerConfig' | 'schedulerClass'> {
   const file = join(root, 'scheduler', 'scheduler_config.json')
-  const schedulerConfig = readJsonFile(file, 'It holds the noise schedule.')
+  const schedulerConfig = readJsonFile(file, 'It holds the noise schedule.', root)
   const entry = modelIndex.scheduler
   for (const schedulerClass of [schedulerConfig._class_name, Array.isArray(entry) ? entry[1] : undefined]) {
     if (typeof schedulerClass === 'string') return { schedulerConfig, schedulerClass }
@@ -177,6 +184,15 @@ function findPreviewDecoder(root: string, given: string | undefined): string | n
   }
   const candidates = ['preview_decoder', 'taesd'].map((name) => join(root, name, 'model.onnx'))
   return candidates.find((file) => existsSync(file)) ?? null
+}
+
+/**
+ * The folder that a preview decoder's files may not lead out of: the model's, or its own where the sheet names one that
+ * lies elsewhere.
+ */
+export function previewDecoderRoot({ path }: Pick<ModelFolder, 'path'>, previewDecoder: string): string {
+  const below = relative(path, previewDecoder)
+  return isAbsolute(below) || below.startsWith(`..${sep}`) ? dirname(previewDecoder) : path
 }
 
 /** diffusers' defaults where the export left a key out: scaling 0.18215 is Stable Diffusion 1's. */

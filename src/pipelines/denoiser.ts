@@ -40,8 +40,9 @@ export function createDenoiser(options: DenoiserOptions): Predict {
     timestepInput,
     ...Object.entries(options.constants).map(([name, tensor]) => part(session, name, tensor, call, calls)),
   ])
+  const shapes = { [output]: [rows, ...shape] }
   const evaluate = async (inputs: readonly ModelInput[]): Promise<Float32Array> =>
-    (await session.run(inputs, [output]))[output]!.data
+    (await session.run(inputs, [output], shapes))[output]!.data
   const kept = new Float32Array(calls === 2 ? sizeOf(sample.dims) : 0)
 
   return async (latents, timestep) => {

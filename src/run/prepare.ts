@@ -86,16 +86,28 @@ async function prepareModels(
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
   for (const [id, model] of Object.entries(sheet.models)) {
+    const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
     try {
       models.set(id, await prepareModel(id, model, cacheDir))
     } catch (error) {
-      if (error instanceof PregenErrors) faults.push(...error.errors)
-      else if (error instanceof PregenError) faults.push(error)
+      if (error instanceof PregenErrors) faults.push(...error.errors.map(inSheet))
+      else if (error instanceof PregenError) faults.push(inSheet(error))
       else throw error
     }
   }
   if (faults.length > 0) throw new PregenErrors(faults)
   return models
+}
+
+/** A path that the sheet got wrong is a fault of the sheet: told with its line, and the path in the message. */
+function atItsModel(error: PregenError, sheet: CueSheet, { id, embedded, path }: SheetModel): PregenError {
+  const { code, message, help, location } = error
+  if (embedded || location === undefined) return error
+  const isFolder = ['E_MODEL_MISSING', 'E_MODEL_NOT_A_FOLDER'].includes(code) && location.file === path
+  if (!isFolder && code !== 'E_MODEL_MISSING') return error
+  const key = isFolder ? 'path' : 'preview_decoder'
+  const place = sheet.locate(['models', id, key])
+  return new PregenError(code, `models.${id}: ${location.file}: ${message}`, { help, location: place })
 }
 
 async function prepareModel(

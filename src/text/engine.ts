@@ -57,7 +57,8 @@ export function createEngine(tokenizerJson: JsonObject, addedTokens: readonly Ad
     },
     {},
   )
-  engine.normalizer = mendNormalizer(normalizer, engine.normalizer)
+  const mended = mendNormalizer(normalizer, engine.normalizer)
+  engine.normalizer = mended === null ? null : withinBounds(mended)
   mendModel(tokenizerJson, engine.model)
   return engine
 }
@@ -82,7 +83,22 @@ function mendNormalizer(config: unknown, original: EngineNormalizer | null): Eng
   const steps = config.normalizers.map((step: unknown, i) =>
     mendNormalizer(step, original?.normalizers?.[i] ?? null),
   )
-  return (text) => steps.reduce((current, step) => (step === null ? current : step(current)), text)
+  const bounded = steps.map((step) => (step === null ? null : withinBounds(step)))
+  return (text) => bounded.reduce((current, step) => (step === null ? current : step(current)), text)
+}
+
+/** A text grows by no more than this at any step, 18 times being Unicode's own most: U+FDFA under NFKC. */
+const MOST_GROWTH = 64
+
+/** Replacements that feed each other could make gigabytes of a prompt. */
+function withinBounds(normalize: EngineNormalizer): EngineNormalizer {
+  return (text) => {
+    const normalized = normalize(text)
+    if (normalized.length > MOST_GROWTH * (text.length + 1)) {
+      throw new RangeError('the normalizer makes a text many times longer')
+    }
+    return normalized
+  }
 }
 
 function lowerEachCodePoint(text: string): string {
