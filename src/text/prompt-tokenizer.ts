@@ -53,7 +53,13 @@ export function createPromptTokenizer(options: PromptTokenizerOptions): PromptTo
       ? Math.trunc(declared)
       : options.defaultMaxLength
 
-  const encode = (text: string): number[] => engine.encode(replaceLoneSurrogates(text)).ids
+  const encode = (text: string): number[] => {
+    try {
+      return engine.encode(replaceLoneSurrogates(text)).ids
+    } catch (cause) {
+      throw cannotUse(files, cause)
+    }
+  }
 
   return {
     kind,
@@ -101,10 +107,16 @@ function openEngine(files: TokenizerFiles, tokenizerJson: JsonObject, addedToken
     const engine = createEngine(tokenizerJson, addedTokens)
     return { engine, emptyPrompt: engine.encode('').ids }
   } catch (cause) {
-    throw new PregenError('E_TOKENIZER_INVALID', `The tokenizer cannot be built: ${messageOf(cause)}`, {
-      help: 'Take the tokenizer folder that was published with the model, unchanged.',
-      location: { file },
-      cause,
-    })
+    throw cannotUse(files, cause)
   }
+}
+
+/** The library trusts its files: what it throws over them is a fault of the files. */
+function cannotUse(files: TokenizerFiles, cause: unknown): PregenError {
+  const file = join(files.dir, files.tokenizerJson ? 'tokenizer.json' : 'vocab.json')
+  return new PregenError('E_TOKENIZER_INVALID', `The tokenizer cannot be used: ${messageOf(cause)}`, {
+    help: 'Take the tokenizer folder that was published with the model, unchanged.',
+    location: { file },
+    cause,
+  })
 }
