@@ -8,6 +8,7 @@ import { checksumFaults } from './checksums.ts'
 import { CONTRACTS, type ComponentContract, PENULTIMATE } from './contract.ts'
 import type { ComponentName, ModelComponent, ModelFolder, TokenizerName } from './folder.ts'
 import { graphSizeFaults } from './graph-sizes.ts'
+import { hiddenLayers } from './hidden-layers.ts'
 import { impostor, impostorFault } from './impostor.ts'
 import { checkModelFile } from './model-file.ts'
 import type { OnnxHeader } from './onnx-header.ts'
@@ -131,13 +132,19 @@ function tokenizerFaults({ path, tokenizers }: ModelFolder, name: TokenizerName)
   return TOKENIZER_FILES.filter(has).flatMap((file) => fileFault(join(folder, file), path) ?? [])
 }
 
+/** Components whose one output is what they are for. */
+const NAMELESS: ReadonlySet<ComponentName> = new Set<ComponentName>(['unet', 'transformer', 'vae_decoder'])
+
 function interfaceFaults(
   component: ModelComponent,
   contract: ComponentContract,
   header: OnnxHeader,
 ): PregenError[] {
-  const layers = component.config.num_hidden_layers
-  const penultimate = `hidden_states.${typeof layers === 'number' ? layers - 1 : 11}`
+  const layers = hiddenLayers(
+    component.config,
+    header.outputs.map(({ name }) => name),
+  )
+  const penultimate = layers === null ? PENULTIMATE : `hidden_states.${layers - 1}`
   const inputs = header.inputs.map(({ name }) => name)
   const outputs = header.outputs.map(({ name }) => name)
   const missing = [
@@ -145,6 +152,8 @@ function interfaceFaults(
     ...contract.outputs
       .map((names) => names.map((name) => (name === PENULTIMATE ? penultimate : name)))
       .filter((names) => !names.some((name) => outputs.includes(name)))
+      // Where there is one output on both sides, its name does not matter: Olive has names of its own.
+      .filter(() => !(NAMELESS.has(component.name) && contract.outputs.length === 1 && outputs.length === 1))
       .map((names) => `output ${names.join(' or ')}`),
   ]
   const known = [...contract.inputs, ...(contract.optionalInputs ?? [])]

@@ -33,7 +33,7 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
     sizeMultiple: sizeMultiple(folder),
     latentChannels: vae.latentChannels,
     schedulerClass: folder.schedulerClass,
-    schedulerConfig: { _class_name: folder.schedulerClass, ...folder.schedulerConfig },
+    schedulerConfig: { ...folder.schedulerConfig, _class_name: folder.schedulerClass },
     hasVaeEncoder: components.vae_encoder !== undefined,
     hasPreviewDecoder: usable.previewDecoder !== null,
     previewDecoderFault: decoderFault === null ? null : plainFault(decoderFault),

@@ -117,6 +117,7 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   })
   const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
 
+  if (family !== undefined) faults.push(...missingVaeConfig(components, family))
   if (faults.length > 0 || family === undefined) throw new PregenErrors(faults)
   const vae = vaeFacts(components, family)
   return {
@@ -155,7 +156,10 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
-/** The noise schedule and its class, which older folders name in model_index.json alone. */
+/**
+ * The noise schedule, and the class that runs it: as in diffusers, model_index.json's word counts, and `_class_name` beside
+ * the keys only where it has none.
+ */
 function readScheduler(
   root: string,
   modelIndex: JsonObject,
@@ -163,7 +167,7 @@ function readScheduler(
   const file = join(root, 'scheduler', 'scheduler_config.json')
   const schedulerConfig = readJsonFile(file, 'It holds the noise schedule.', root)
   const entry = modelIndex.scheduler
-  for (const schedulerClass of [schedulerConfig._class_name, Array.isArray(entry) ? entry[1] : undefined]) {
+  for (const schedulerClass of [Array.isArray(entry) ? entry[1] : undefined, schedulerConfig._class_name]) {
     if (typeof schedulerClass === 'string') return { schedulerConfig, schedulerClass }
   }
   throw new PregenError('E_MODEL_CONFIG', 'No scheduler class is named.', {
@@ -195,9 +199,40 @@ export function previewDecoderRoot({ path }: Pick<ModelFolder, 'path'>, previewD
   return isAbsolute(below) || below.startsWith(`..${sep}`) ? dirname(previewDecoder) : path
 }
 
-/** diffusers' defaults where the export left a key out: scaling 0.18215 is Stable Diffusion 1's. */
+/** Families whose latents are Stable Diffusion 1's, which AutoencoderKL's defaults belong to. */
+const DEFAULT_VAE: ReadonlySet<Family> = new Set<Family>(['sd', 'lcm'])
+
+/** Another family's VAE tells its scaling in its config alone: no constant can stand in for it. */
+function missingVaeConfig(
+  components: Partial<Record<ComponentName, ModelComponent>>,
+  family: Family,
+): PregenError[] {
+  const { vae_decoder: decoder } = components
+  if (decoder === undefined || DEFAULT_VAE.has(family)) return []
+  if (Object.keys(vaeConfig(components)).length > 0) return []
+  return [
+    new PregenError(
+      'E_MODEL_FILE_MISSING',
+      'This file of the model is missing. It says how latents are scaled.',
+      {
+        help: 'Take the config.json of the VAE that was exported (in the original model: vae/config.json).',
+        location: { file: join(decoder.folder, 'config.json') },
+      },
+    ),
+  ]
+}
+
+function vaeConfig({
+  vae_decoder: decoder,
+  vae_encoder: encoder,
+}: Partial<Record<ComponentName, ModelComponent>>): JsonObject {
+  const own = decoder?.config ?? {}
+  return Object.keys(own).length > 0 ? own : (encoder?.config ?? {})
+}
+
+/** diffusers' defaults where the export left a key out: scaling 0.18215 is AutoencoderKL's. */
 function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: Family): VaeFacts {
-  const config = components.vae_decoder?.config ?? components.vae_encoder?.config ?? {}
+  const config = vaeConfig(components)
   const blocks = config.block_out_channels
   const channels = config.latent_channels
   const number = (key: string, otherwise: number): number => {

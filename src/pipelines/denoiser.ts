@@ -27,7 +27,11 @@ export interface DenoiserOptions {
 export type Predict = (sample: Float32Array, timestep: number) => Promise<Float32Array>
 
 export function createDenoiser(options: DenoiserOptions): Predict {
-  const { session, sample, output, guidanceScale, feedTimestep = (timestep) => timestep } = options
+  const { session, sample, guidanceScale, feedTimestep = (timestep) => timestep } = options
+  // Exports by Olive have names of their own; one output is the one that is meant.
+  const output = session.hasOutput(options.output)
+    ? options.output
+    : (session.outputs[0]?.name ?? options.output)
   const [pictures = 0, ...shape] = sample.dims
   const calls = guidanceScale !== null && takesHalves(options) ? 2 : 1
   const copies = guidanceScale === null ? 1 : 2 / calls

@@ -95,13 +95,15 @@ export interface VaeDecoder {
 /** @param dims [batch, channels, h, w]; the input buffer is kept for all pictures of this size */
 export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: readonly number[]): VaeDecoder {
   const [, channels, height, width] = dims as [number, number, number, number]
+  const output = session.hasOutput('sample') ? 'sample' : (session.outputs[0]?.name ?? 'sample')
   const input: ModelInput = session.createInput('latent_sample', [1, channels, height, width])
   return {
     decode: (latents) =>
       inStage('vae decode', async () => {
         input.write(toVaeScale(latents, vae))
         const shape = [1, 3, height * vae.scale, width * vae.scale]
-        const { sample } = await session.run([input], ['sample'], { sample: shape })
+        const { [output]: sample } = await session.run([input], [output], { [output]: shape })
+        if (sample === undefined) throw new Error(`the VAE gave no ${output}`)
         requireSound(sample.data, 'The decoded pixels', VAE_HELP)
         const image = toRgb(sample.data, width * vae.scale, height * vae.scale)
         session.freeOutputs()
