@@ -24,6 +24,8 @@ const LOOK_TIMEOUTS = { deadlineMs: 10_000 } as const
 
 export interface VerifyFlags {
   readonly rerender?: number
+  /** Tests only: whether PREGEN_FAULTS breaks the run. */
+  readonly testFaults?: boolean
   readonly versionId?: string
   readonly provider?: RequestedProvider
   readonly sheet?: string
@@ -91,7 +93,7 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
   const options = toSelectOptions(sheet, { out: dir, versionId: flags.versionId })
   const defaults = {
     ...{ dryRun: true, failFast: false, liveFile: false, verifyRemote: false },
-    faults: faultsFromEnv(),
+    faults: flags.testFaults === true ? faultsFromEnv() : {},
   }
   const bus = createEventBus()
   bus.subscribe((event) => {
