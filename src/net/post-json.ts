@@ -3,8 +3,9 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf, PregenError, type SourceLocation } from '../errors.ts'
-import type { ReachOptions } from './guarded-request.ts'
-import { checkHost, checkUrl, NetFault, sendGuarded } from './guarded-request.ts'
+import { DeadlineError, withDeadline } from './deadline.ts'
+import { sendGuarded } from './guarded-request.ts'
+import { checkHost, checkUrl, NetFault, type ReachOptions } from './reach.ts'
 import { redactUrl } from './redact-url.ts'
 
 export interface PostOptions extends ReachOptions {
@@ -79,7 +80,7 @@ function callbackFault(cause: NetFault, location: SourceLocation | undefined): P
 const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429])
 
 /** Faults that another try cannot mend. */
-const lastingFaults: ReadonlySet<string> = new Set(['invalid', 'scheme', 'private'])
+const lastingFaults: ReadonlySet<string> = new Set(['invalid', 'scheme', 'private', 'status'])
 
 interface Try {
   readonly status: number | null
@@ -113,19 +114,15 @@ function outcome({ status, reason }: Try): { status: number | null; reason: stri
 }
 
 async function tryOnce(url: string, body: unknown, options: PostOptions): Promise<Try> {
-  const timeout = AbortSignal.timeout(options.timeoutMs)
-  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout
   try {
     const payload = Buffer.from(JSON.stringify(body) ?? 'null')
-    const response = await sendGuarded(checkUrl(url, options), {
-      ...options,
-      method: 'POST',
-      headers: requestHeaders(payload, options.secret),
-      body: payload,
-      signal,
+    const status = await withDeadline(options.timeoutMs, options.signal, async (signal) => {
+      const headers = requestHeaders(payload, options.secret)
+      const request = { ...options, method: 'POST', headers, body: payload, signal } as const
+      const response = await sendGuarded(checkUrl(url, options), request)
+      response.destroy()
+      return response.statusCode ?? 0
     })
-    const status = response.statusCode ?? 0
-    response.destroy()
     return {
       status,
       reason: `${redactUrl(url)} answers with status ${status}`,
@@ -133,7 +130,7 @@ async function tryOnce(url: string, body: unknown, options: PostOptions): Promis
     }
   } catch (thrown) {
     if (options.signal?.aborted) return { status: null, reason: 'cancelled', lasting: true }
-    if (timeout.aborted) {
+    if (thrown instanceof DeadlineError) {
       return { status: null, reason: `no answer within ${options.timeoutMs / 1000} s`, lasting: false }
     }
     const lasting = thrown instanceof NetFault ? lastingFaults.has(thrown.reason) : true
