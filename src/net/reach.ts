@@ -99,7 +99,7 @@ export function publicLookup({ allowPrivate = false, resolve }: ReachOptions): L
  */
 export function guardedLookup(
   isAllowed: (address: string) => boolean,
-  refusal: (hostname: string) => Error,
+  refusal: (hostname: string, addresses: readonly LookupAddress[]) => Error,
   resolve: ResolveHost = resolveHost,
 ): LookupFunction {
   return (hostname, options, callback) => {
@@ -111,7 +111,7 @@ export function guardedLookup(
         )
         const [first] = usable
         if (first === undefined) {
-          callback(refusal(hostname), [])
+          callback(refusal(hostname, addresses), [])
         } else if (options.all) callback(null, [...usable])
         else callback(null, first.address, first.family)
       },

@@ -1,6 +1,11 @@
 /** The SDK's client, set up for stores that are not AWS too: sockets, timeouts, checksums, and no plain http. */
+import http from 'node:http'
+import https from 'node:https'
 import { S3Client } from '@aws-sdk/client-s3'
-import { PregenError } from '../errors.ts'
+import { isLoopbackHost } from '../net/addresses.ts'
+import type { ResolveHost } from '../net/reach.ts'
+import { type Endpoint, type EndpointPolicy, endpointLookup, insecureEndpoint } from './s3-endpoint.ts'
+import { createHandler } from './s3-handler.ts'
 
 export interface S3Options {
   readonly bucket: string
@@ -23,6 +28,10 @@ export interface S3Options {
   /** Folder of the preflight's probe, for policies that allow one prefix only. Default `foigoi`. */
   readonly probePrefix?: string | undefined
   readonly timeouts?: S3Timeouts | undefined
+  /** How far the endpoint may lead. Default: anywhere, which is for callers that name it themselves. */
+  readonly policy?: EndpointPolicy | undefined
+  /** How names become addresses; the system's resolver unless told otherwise. */
+  readonly resolve?: ResolveHost | undefined
 }
 
 export interface S3Timeouts {
@@ -33,6 +42,8 @@ export interface S3Timeouts {
   readonly connectMs?: number | undefined
   /** All attempts of each call of the preflight. */
   readonly preflightMs?: number | undefined
+  /** All pages of a listing together. */
+  readonly listMs?: number | undefined
 }
 
 export const DEFAULT_TIMEOUTS = {
@@ -40,6 +51,7 @@ export const DEFAULT_TIMEOUTS = {
   attemptMs: 30_000,
   connectMs: 10_000,
   preflightMs: 20_000,
+  listMs: 900_000,
 } as const satisfies Required<S3Timeouts>
 
 export function resolveTimeouts(timeouts: S3Timeouts = {}): Required<{ [K in keyof S3Timeouts]: number }> {
@@ -48,19 +60,21 @@ export function resolveTimeouts(timeouts: S3Timeouts = {}): Required<{ [K in key
     attemptMs: timeouts.attemptMs ?? DEFAULT_TIMEOUTS.attemptMs,
     connectMs: timeouts.connectMs ?? DEFAULT_TIMEOUTS.connectMs,
     preflightMs: timeouts.preflightMs ?? DEFAULT_TIMEOUTS.preflightMs,
+    listMs: timeouts.listMs ?? DEFAULT_TIMEOUTS.listMs,
   }
 }
 
 export function createClient(
   options: S3Options,
-  endpoint: URL | undefined,
+  endpoint: Endpoint | undefined,
   region: string | undefined,
   connectMs: number,
 ): S3Client {
   const maxSockets = (options.concurrency ?? 16) + 8
-  const agent = { maxSockets, keepAlive: true }
+  const lookup = endpoint && endpointLookup(endpoint, options.resolve)
+  const agent = { maxSockets, keepAlive: true, ...(lookup ? { lookup } : {}) }
   const client = new S3Client({
-    ...(endpoint ? { endpoint: endpoint.href } : {}),
+    ...(endpoint ? { endpoint: endpoint.url.href } : {}),
     forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
     ...(region === undefined ? {} : { region }),
     ...(options.credentials ? { credentials: options.credentials } : {}),
@@ -72,19 +86,17 @@ export function createClient(
     // "Expect: 100-continue" would open a socket outside the pool for each larger object.
     expectContinueHeader: false,
     followRegionRedirects: false,
-    requestHandler: {
+    // Attempts end by their own signal (retry.ts), and so does what waits for a socket.
+    requestHandler: createHandler({
       connectionTimeout: connectMs,
-      // Attempts end by their own signal; this is the belt to those braces, and must throw rather than warn.
-      requestTimeout: 600_000,
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
-    },
+      httpAgent: new http.Agent(agent),
+      httpsAgent: new https.Agent(agent),
+    }),
   })
   client.middlewareStack.add(
     (next) => (args) => {
       const { request } = args
-      if (isRequest(request) && request.protocol === 'http:' && !isLoopback(request.hostname)) {
+      if (isRequest(request) && request.protocol === 'http:' && !isLoopbackHost(request.hostname)) {
         throw insecureEndpoint(request.hostname)
       }
       return next(args)
@@ -97,49 +109,6 @@ export function createClient(
 export function defaultRegion(endpoint: URL | undefined): string | undefined {
   if (!endpoint) return undefined
   return endpoint.hostname.endsWith('.r2.cloudflarestorage.com') ? 'auto' : 'us-east-1'
-}
-
-export function checkEndpoint(endpoint: string): URL {
-  let url: URL
-  try {
-    url = new URL(endpoint)
-  } catch (error) {
-    throw new PregenError('E_ENDPOINT_INVALID', 'storage.endpoint is not a URL', {
-      help: 'Write it with its scheme: https://<ACCOUNT_ID>.r2.cloudflarestorage.com',
-      cause: error,
-    })
-  }
-  if (url.username || url.password || url.search || url.hash) {
-    throw new PregenError(
-      'E_ENDPOINT_INVALID',
-      `storage.endpoint (${url.host}) holds a name, a password or a query`,
-      { help: 'Give keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment.' },
-    )
-  }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) throw insecureEndpoint(url.hostname)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new PregenError('E_ENDPOINT_INVALID', `storage.endpoint begins with ${url.protocol}, not https:`)
-  }
-  return url
-}
-
-function insecureEndpoint(host: string): PregenError {
-  return new PregenError(
-    'E_INSECURE_ENDPOINT',
-    `storage.endpoint is plain http to ${host}, not this machine`,
-    {
-      help: 'Use https. Plain http is for 127.0.0.1, ::1 and localhost only.',
-    },
-  )
-}
-
-function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname === '[::1]' ||
-    hostname === '::1' ||
-    /^127(\.\d{1,3}){3}$/.test(hostname)
-  )
 }
 
 function isRequest(request: unknown): request is { protocol: string; hostname: string } {

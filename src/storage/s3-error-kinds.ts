@@ -20,7 +20,6 @@ const NETWORK_CODES = new Set([
   'ENETUNREACH',
   'ENETDOWN',
   'EPROTO',
-  'HPE_INVALID_CONSTANT',
 ])
 
 const TRANSIENT_NAMES = new Set([
@@ -90,6 +89,8 @@ export function causeOf(error: unknown): unknown {
   return error instanceof RetriesExhausted ? error.cause : error
 }
 
+const MOST_NAME_CHARACTERS = 80
+
 /** Name and HTTP status as the SDK's errors carry them. */
 export function shapeOf(error: unknown): FailureShape {
   if (!(error instanceof Error)) return { name: 'Error', status: undefined }
@@ -100,14 +101,17 @@ export function shapeOf(error: unknown): FailureShape {
       status = metadata.httpStatusCode
     }
   }
-  return { name: error.name, status }
+  // A store may call its faults what it likes, at any length.
+  return { name: String(error.name).slice(0, MOST_NAME_CHARACTERS), status }
 }
 
 /** `ECONNREFUSED` and its kin, certificates included; undefined for what is not of the network. */
 export function networkCodeOf(error: unknown): string | undefined {
   const code = errorCode(error)
   if (code === undefined) return undefined
-  return NETWORK_CODES.has(code) || code.startsWith('ERR_TLS') || code.includes('CERT') ? code : undefined
+  // HPE_…: what answers speaks no HTTP, or without end.
+  const isOfNode = code.startsWith('ERR_TLS') || code.startsWith('HPE_') || code.includes('CERT')
+  return NETWORK_CODES.has(code) || isOfNode ? code : undefined
 }
 
 function isCutOff(error: unknown): boolean {

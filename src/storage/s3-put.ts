@@ -40,7 +40,8 @@ export function createDirectPut(client: S3Client): DirectPut {
     const signed = await (await signer).sign(request, { signingDate })
     request.headers = signed.headers
     const { response } = await client.config.requestHandler.handle(request, { abortSignal: signal })
-    const text = await readText(response.body)
+    // createHandler has read it, to its limit.
+    const text = response.body instanceof Uint8Array ? Buffer.from(response.body).toString('utf8') : ''
     if (response.statusCode !== 200) throw serviceError(response.statusCode, text)
     return {
       ETag: response.headers.etag,
@@ -92,12 +93,6 @@ function serviceError(status: number, text: string): Error {
   const error = new Error(tag('Message') ?? `HTTP ${status}`)
   error.name = tag('Code') ?? 'UnknownError'
   return Object.assign(error, { $metadata: { httpStatusCode: status } })
-}
-
-async function readText(body: AsyncIterable<Uint8Array> | undefined): Promise<string> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body ?? []) chunks.push(chunk)
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function isHttpRequest(request: unknown): request is HttpRequest {

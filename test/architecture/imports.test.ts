@@ -14,7 +14,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   files: [],
   images: ['net', 'files', 'tensor'],
   model: ['tensor', 'plan'],
-  'cue-sheet': ['diffusion'],
+  'cue-sheet': ['diffusion', 'net:addresses'],
   plan: ['cue-sheet', 'diffusion'],
   pipelines: ['diffusion', 'text', 'model', 'random', 'tensor', 'plan'],
   preview: ['model', 'tensor', 'plan', 'images'],

@@ -74,7 +74,7 @@ beforeAll(async () => {
   const listen = (request: IncomingMessage, response: ServerResponse) => void receive(request, response)
   http = await startServer('http', listen)
   https = await startServer('https', listen)
-  upgrading = await startServer('http', (_, response) => answer(response, 1))
+  upgrading = await startServer('https', (_, response) => answer(response, 1))
 }, 600_000)
 afterAll(async () => {
   await http.close()
@@ -256,11 +256,11 @@ describe('an image', () => {
     answer = (response) => {
       response.socket?.end('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n')
     }
-    const image = `http://127.0.0.1:${upgrading.port}/stage.png`
+    const image = `https://127.0.0.1:${upgrading.port}/stage.png`
     const cues = { dawn: { program: 'P0', prompt: 'x', seeds: [1], image } }
     const result = await runWith(null, { cues }, ['--dry-run', ALLOW])
     expect([result.status, result.stdout]).toEqual([2, ''])
-    expect(result.stderr).toMatch(/sheet\.yaml:\d+:\d+ {2}E_IMAGE_URL_STATUS\n[^]*answers with status 101/)
+    expect(result.stderr).toMatch(/sheet\.yaml:\d+:\d+ {2}E_IMAGE_URL_STATUS\n.*answers with status 101/)
   }, 600_000)
 })
 

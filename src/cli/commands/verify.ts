@@ -14,14 +14,14 @@ import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
-import { faultsFromEnv, toSelectOptions } from '../select-options.ts'
+import { type EndpointFlags, faultsFromEnv, toEndpointPolicy, toSelectOptions } from '../select-options.ts'
 import { isCancellation, watchSignals } from '../signals.ts'
 import { embeddedModels } from '../version.ts'
 
 // A run outlasts an outage of minutes; someone who only looks should hear of one.
 const LOOK_TIMEOUTS = { deadlineMs: 10_000 } as const
 
-export interface VerifyFlags {
+export interface VerifyFlags extends EndpointFlags {
   readonly rerender?: number
   readonly versionId?: string
   readonly provider?: RequestedProvider
@@ -42,7 +42,13 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
   const settings =
     flags.bucket === true ? await findBucket(out, flags.sheet, process.env, embeddedModels) : null
   const storage =
-    settings === null ? undefined : await openBucket(settings, settings.concurrency, LOOK_TIMEOUTS)
+    settings === null
+      ? undefined
+      : await openBucket(settings, {
+          concurrency: settings.concurrency,
+          timeouts: LOOK_TIMEOUTS,
+          ...toEndpointPolicy(flags),
+        })
   try {
     const isShard = storage !== undefined && (await isShardFolder(out))
     const result = await verifyTree({ out, ledger, storage, isShard })
