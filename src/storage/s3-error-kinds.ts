@@ -1,6 +1,6 @@
 /** What a failed call failed with, as far as code must know: may it pass, is it a refusal, is it the network? */
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-import { AttemptTimeout, RetriesExhausted } from './retry.ts'
+import { AttemptTimeout, RetriesExhausted } from '../net/retry.ts'
 import { type FailureShape, refusalByName, refusalOf } from './s3-refusals.ts'
 
 /** The store's confirmation does not fit what was sent; another attempt sends it again. */

@@ -1,7 +1,7 @@
 /** What can go wrong with a bucket, as one clear message each. */
 import { messageOf, PregenError } from '../errors.ts'
+import { AttemptTimeout, RetriesExhausted } from '../net/retry.ts'
 import { redact } from './redact.ts'
-import { AttemptTimeout, RetriesExhausted } from './retry.ts'
 import { causeOf, isParseError, networkCodeOf, shapeOf, UnconfirmedError } from './s3-error-kinds.ts'
 import { refusalOf, type S3Place } from './s3-refusals.ts'
 

@@ -29,7 +29,7 @@ export function createHandler(options: NodeHttpHandlerOptions): Handler {
         const given = 'abortSignal' in limits ? limits.abortSignal : undefined
         const signal = given instanceof AbortSignal ? given : undefined
         const what = `the answer to ${request.method} ${request.path.slice(0, 300)}`
-        const bytes = await readAnswer(response.body, MAX_ANSWER_BYTES, what, signal)
+        const bytes = await readAnswer(response.body, { maxBytes: MAX_ANSWER_BYTES, what, signal })
         response.body = DOCTYPE.test(Buffer.from(bytes).toString('latin1')) ? new Uint8Array() : bytes
       }
       return { response }

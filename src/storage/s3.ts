@@ -53,19 +53,27 @@ export function createS3Storage(options: S3Options): Storage {
   const headOf = (key: string, limits: CallLimits) => orNull(head(key, limits))
 
   const read: Storage['read'] = async (key, { signal, maxBytes = MAX_OBJECT_BYTES } = {}) => {
-    const work = async (abortSignal: AbortSignal) => {
+    const work = async (abortSignal: AbortSignal, heard: () => void) => {
       const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal })
       const { Body, ETag, ContentLength = 0 } = answer
       if (!(Body instanceof Readable)) throw new UnconfirmedError('the answer carries no object')
       try {
         if (ContentLength > maxBytes) throw answerTooLarge(`s3://${bucket}/${key}`, maxBytes)
         const etag = checkedEtag(ETag)
-        return { body: await readAnswer(Body, maxBytes, `s3://${bucket}/${key}`, abortSignal), etag }
+        return {
+          body: await readAnswer(Body, {
+            maxBytes,
+            what: `s3://${bucket}/${key}`,
+            signal: abortSignal,
+            heard,
+          }),
+          etag,
+        }
       } finally {
         Body.destroy()
       }
     }
-    const answered = await explained(orNull(call(`GET ${key}`, work, { signal })))
+    const answered = await explained(orNull(call(`GET ${key}`, work, { signal, longestMs: timeouts.listMs })))
     return answered?.value ?? null
   }
 

@@ -36,6 +36,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface PutOptions extends CallOptions {
+  /** Told whenever some of the body has been taken. */
+  readonly onProgress?: (() => void) | undefined
+}
+
 export interface ReadOptions extends CallOptions {
   /** Most bytes of the object; what is larger is a fault, and is not read to its end. Default 128 MiB. */
   readonly maxBytes?: number | undefined
@@ -54,7 +59,7 @@ export interface Storage {
    * Stores one object whole, replacing what was there; resolves only when the store has confirmed the content.
    * @throws PregenError `E_UPLOAD_…` after its own retries
    */
-  put(object: StorageObject, options?: CallOptions): Promise<PutResult>
+  put(object: StorageObject, options?: PutOptions): Promise<PutResult>
   /** null when there is no such object. */
   head(key: string, options?: CallOptions): Promise<StoredObject | null>
   get(key: string, options?: ReadOptions): Promise<Uint8Array | null>
