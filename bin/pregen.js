@@ -8,3 +8,5 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 
 const { main } = await import('../dist/cli/main.js')
 process.exitCode = await main(process.argv.slice(2))
+// Nothing may hold a command that is over: no child of a library's, no timer and no socket. Unheld, it ends by itself.
+setTimeout(() => process.exit(), 200).unref()

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import { PregenError } from '../errors.ts'
+import { CERTIFICATE_HELP } from './certificates.ts'
 import { DeadlineError, withDeadline } from './deadline.ts'
 import { sendGuarded } from './guarded-request.ts'
 import { checkUrl, NetFault, type NetFaultReason, type ReachOptions } from './reach.ts'
@@ -35,6 +36,7 @@ const codes = {
   status: 'E_IMAGE_URL_STATUS',
   'too-large': 'E_IMAGE_URL_TOO_LARGE',
   timeout: 'E_IMAGE_URL_TIMEOUT',
+  certificate: 'E_IMAGE_URL_UNREACHABLE',
   unreachable: 'E_IMAGE_URL_UNREACHABLE',
 } as const satisfies Record<NetFaultReason, string>
 
@@ -47,6 +49,7 @@ const help: Readonly<Record<NetFaultReason, string>> = {
   status: 'Open the URL in a browser without being signed in; a presigned URL may have expired.',
   'too-large': 'Make the image smaller, or download it and give its path.',
   timeout: 'Download the image and give its path.',
+  certificate: CERTIFICATE_HELP,
   unreachable: 'Check the address and the connection.',
 }
 

@@ -3,7 +3,9 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Duplex } from 'node:stream'
-import { checkUrl, NetFault, publicLookup, type ReachOptions } from './reach.ts'
+import { isCertificateFault } from './certificates.ts'
+import { proxyAgentFor } from './proxies.ts'
+import { checkHost, checkUrl, NetFault, publicLookup, type ReachOptions } from './reach.ts'
 import { redactUrl } from './redact-url.ts'
 
 export interface GuardedRequest extends ReachOptions {
@@ -25,6 +27,10 @@ const MOST_INTERIM_ANSWERS = 16
 export async function sendGuarded(url: URL, request: GuardedRequest): Promise<IncomingMessage> {
   checkUrl(url, request)
   const { method, headers, body, signal, ca } = request
+  const authorities = ca === undefined ? undefined : [...[ca].flat()]
+  const proxied = proxyAgentFor(url, { ca: authorities })
+  // A proxy resolves names by itself: what can be known of them here is looked at before.
+  if (proxied) await checkHostIfKnown(url, request)
   return new Promise((resolve, reject) => {
     const client = url.protocol === 'https:' ? https : http
     let outgoing: http.ClientRequest | undefined
@@ -42,11 +48,8 @@ export async function sendGuarded(url: URL, request: GuardedRequest): Promise<In
     }
     try {
       // A fresh socket each time: a pooled one was opened under another check.
-      const reach = {
-        agent: false as const,
-        lookup: publicLookup(request),
-        ...(ca ? { ca: [...[ca].flat()] } : {}),
-      }
+      const socket = { agent: proxied ?? (false as const), lookup: publicLookup(request) }
+      const reach = authorities ? { ...socket, ca: authorities } : socket
       outgoing = client.request(url, { method, headers, signal, ...reach }, answer)
     } catch (cause) {
       return fail(cause)
@@ -70,8 +73,22 @@ export async function sendGuarded(url: URL, request: GuardedRequest): Promise<In
   })
 }
 
+/** @throws NetFault `private` for a name that is known here to lead to private addresses alone */
+async function checkHostIfKnown(url: URL, request: ReachOptions): Promise<void> {
+  try {
+    await checkHost(url, request)
+  } catch (error) {
+    // Behind a proxy, names of the outside are often known to the proxy alone.
+    if (error instanceof NetFault) throw error
+  }
+}
+
 function unreachable(url: URL, cause: unknown): NetFault {
   const reason = cause instanceof Error ? reasonOf(cause) : String(cause)
+  if (isCertificateFault(cause)) {
+    const why = `${url.host} has a certificate that does not verify (${reason}); NODE_EXTRA_CA_CERTS names further authorities`
+    return new NetFault('certificate', why, cause)
+  }
   return new NetFault('unreachable', `${url.host} cannot be reached: ${reason}`, cause)
 }
 

@@ -79,7 +79,7 @@ function callbackFault(cause: NetFault, location: SourceLocation | undefined): P
 const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429])
 
 /** Faults that another try cannot mend. */
-const lastingFaults: ReadonlySet<string> = new Set(['invalid', 'scheme', 'private', 'status'])
+const lastingFaults: ReadonlySet<string> = new Set(['invalid', 'scheme', 'private', 'status', 'certificate'])
 
 /** A try that did not deliver. */
 class Undelivered extends Error {

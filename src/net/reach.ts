@@ -16,6 +16,7 @@ export type NetFaultReason =
   | 'status'
   | 'too-large'
   | 'timeout'
+  | 'certificate'
   | 'unreachable'
 
 /** Why an exchange failed. Messages hold no query string, user name or password. */

@@ -60,6 +60,8 @@ export function createCalls(
     async call<T>(operation: string, attempt: Attempt<T>, limits: CallLimits = {}) {
       const signal = limits.signal ?? closing
       const { bodyBytes, onProgress } = limits
+      // What was on its way with it at first counts to its end, though the others are through by then.
+      let allowanceMs = 0
       const watched: Attempt<T> = (attemptSignal, heard) =>
         attempt(attemptSignal, () => {
           heard()
@@ -76,7 +78,10 @@ export function createCalls(
           ...(bodyBytes === undefined
             ? { attemptMs: timeouts.attemptMs }
             : {
-                attemptMs: () => timeouts.attemptMs + pace.allowanceMs(),
+                attemptMs: () => {
+                  allowanceMs = Math.max(allowanceMs, pace.allowanceMs())
+                  return timeouts.attemptMs + allowanceMs
+                },
                 gate: (work) => pace.run(bodyBytes, work),
                 onTimeout: pace.timedOut,
               }),

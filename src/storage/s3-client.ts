@@ -3,7 +3,10 @@ import http from 'node:http'
 import https from 'node:https'
 import { S3Client } from '@aws-sdk/client-s3'
 import { isLoopbackHost } from '../net/addresses.ts'
+import { authoritiesOf } from '../net/certificates.ts'
+import { proxyAgentFor } from '../net/proxies.ts'
 import type { ResolveHost } from '../net/reach.ts'
+import { createCredentials } from './s3-credentials.ts'
 import { type Endpoint, type EndpointPolicy, endpointLookup, insecureEndpoint } from './s3-endpoint.ts'
 import { createHandler } from './s3-handler.ts'
 
@@ -44,6 +47,8 @@ export interface S3Timeouts {
   readonly preflightMs?: number | undefined
   /** All pages of a listing together. */
   readonly listMs?: number | undefined
+  /** For the chain of credentials to give some. */
+  readonly credentialsMs?: number | undefined
 }
 
 export const DEFAULT_TIMEOUTS = {
@@ -52,6 +57,7 @@ export const DEFAULT_TIMEOUTS = {
   connectMs: 10_000,
   preflightMs: 20_000,
   listMs: 900_000,
+  credentialsMs: 20_000,
 } as const satisfies Required<S3Timeouts>
 
 export function resolveTimeouts(timeouts: S3Timeouts = {}): Required<{ [K in keyof S3Timeouts]: number }> {
@@ -61,6 +67,7 @@ export function resolveTimeouts(timeouts: S3Timeouts = {}): Required<{ [K in key
     connectMs: timeouts.connectMs ?? DEFAULT_TIMEOUTS.connectMs,
     preflightMs: timeouts.preflightMs ?? DEFAULT_TIMEOUTS.preflightMs,
     listMs: timeouts.listMs ?? DEFAULT_TIMEOUTS.listMs,
+    credentialsMs: timeouts.credentialsMs ?? DEFAULT_TIMEOUTS.credentialsMs,
   }
 }
 
@@ -68,16 +75,17 @@ export function createClient(
   options: S3Options,
   endpoint: Endpoint | undefined,
   region: string | undefined,
-  connectMs: number,
+  { connectMs, credentialsMs }: Pick<Required<S3Timeouts>, 'connectMs' | 'credentialsMs'>,
 ): S3Client {
-  const maxSockets = (options.concurrency ?? 16) + 8
-  const lookup = endpoint && endpointLookup(endpoint, options.resolve)
-  const agent = { maxSockets, keepAlive: true, ...(lookup ? { lookup } : {}) }
+  const env = options.policy?.env
   const client = new S3Client({
     ...(endpoint ? { endpoint: endpoint.url.href } : {}),
     forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
     ...(region === undefined ? {} : { region }),
     ...(options.credentials ? { credentials: options.credentials } : {}),
+    ...(env && !options.credentials
+      ? { credentialDefaultProvider: (init) => createCredentials(init, env, credentialsMs ?? 0) }
+      : {}),
     // Retries are ours (retry.ts): the SDK's stop when its bucket of tokens is empty.
     maxAttempts: 1,
     // R2, MinIO and others do not know the SDK's newer CRC trailers; Content-MD5 is understood everywhere.
@@ -89,8 +97,7 @@ export function createClient(
     // Attempts end by their own signal (retry.ts), and so does what waits for a socket.
     requestHandler: createHandler({
       connectionTimeout: connectMs,
-      httpAgent: new http.Agent(agent),
-      httpsAgent: new https.Agent(agent),
+      ...agentsOf(options, endpoint, region),
     }),
   })
   client.middlewareStack.add(
@@ -106,8 +113,27 @@ export function createClient(
   return client
 }
 
-export function defaultRegion(endpoint: URL | undefined): string | undefined {
-  if (!endpoint) return undefined
+/** Sockets that lead where the endpoint may lead, or to the proxy that the environment names. */
+function agentsOf(
+  { concurrency = 16, policy, resolve }: S3Options,
+  endpoint: Endpoint | undefined,
+  region: string | undefined,
+): { httpAgent: http.Agent; httpsAgent: https.Agent | http.Agent } {
+  const pool = { maxSockets: concurrency + 8, keepAlive: true }
+  const lookup = endpoint && endpointLookup(endpoint, resolve)
+  const ca = policy && authoritiesOf(policy.env)
+  const direct = { ...pool, ...(lookup ? { lookup } : {}), ...(ca ? { ca } : {}) }
+  const url = endpoint?.url ?? new URL(`https://s3.${region ?? 'us-east-1'}.amazonaws.com`)
+  const proxied = policy && proxyAgentFor(url, { ...pool, ca })
+  const isHttps = url.protocol === 'https:'
+  return {
+    httpAgent: (!isHttps && proxied) || new http.Agent(direct),
+    httpsAgent: (isHttps && proxied) || new https.Agent(direct),
+  }
+}
+
+export function defaultRegion(endpoint: URL | undefined, policy?: EndpointPolicy): string | undefined {
+  if (!endpoint) return policy?.env.AWS_REGION || policy?.env.AWS_DEFAULT_REGION || undefined
   return endpoint.hostname.endsWith('.r2.cloudflarestorage.com') ? 'auto' : 'us-east-1'
 }
 

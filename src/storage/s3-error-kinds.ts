@@ -1,5 +1,6 @@
 /** What a failed call failed with, as far as code must know: may it pass, is it a refusal, is it the network? */
 import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { isCertificateFault } from '../net/certificates.ts'
 import { AttemptTimeout, RetriesExhausted } from '../net/retry.ts'
 import { type FailureShape, refusalByName, refusalOf } from './s3-refusals.ts'
 
@@ -48,12 +49,18 @@ const UNSUPPORTED_NAMES = new Set(['NotImplemented', 'InvalidArgument', 'Invalid
 export function isRetryable(error: unknown): boolean {
   if (error instanceof AttemptTimeout || error instanceof UnconfirmedError) return true
   if (error instanceof PregenError) return false
+  if (isCertificateFault(error) || isRegionFault(error)) return false
   const { name, status } = shapeOf(error)
   if (TRANSIENT_NAMES.has(name) || name === 'RequestTimeTooSkewed') return true
   if (refusalByName(name) || isUnsupported(error)) return false
   if (status !== undefined) return status >= 500 || status === 429 || status === 408 || status < 300
   const code = networkCodeOf(error)
   return code !== undefined || isCutOff(error)
+}
+
+/** The SDK knows no region, and none was given. */
+export function isRegionFault(error: unknown): boolean {
+  return /^Region (is missing|not accepted)/.test(messageOf(error))
 }
 
 /** Whether the policy forbids the call, which for HEAD, LIST and DELETE is no reason to stop. */

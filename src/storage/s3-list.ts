@@ -2,7 +2,7 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput, type S3Client } from '@aws-sdk/client-s3'
 import { PregenError } from '../errors.ts'
 import { md5Of } from './s3-answers.ts'
-import type { Calls } from './s3-calls.ts'
+import type { CallLimits, Calls } from './s3-calls.ts'
 import { UnconfirmedError } from './s3-error-kinds.ts'
 import type { ListOptions, StoredObject } from './storage.ts'
 
@@ -40,7 +40,7 @@ export async function* listObjects(
   let token: string | undefined
   let emptyPages = 0
   for (let pages = 1; ; pages++) {
-    const page = await fetchPage(client, calls, { prefix, token }, signal)
+    const page = await calls.explained(fetchPage(client, calls, { prefix, token, limits: { signal } }))
     let keys = 0
     for (const { Key, Size, ETag } of page.Contents ?? []) {
       if (Key === undefined) continue
@@ -59,12 +59,11 @@ export async function* listObjects(
   }
 }
 
-/** One page, proven to be one of this bucket. */
-async function fetchPage(
+/** One page, proven to be one of this bucket. @throws StoreRefusal where it may not be listed */
+export async function fetchPage(
   client: S3Client,
-  { call, explained, place }: Calls,
-  { prefix, token }: { readonly prefix: string; readonly token: string | undefined },
-  signal: AbortSignal | undefined,
+  { call, place }: Calls,
+  { prefix, token, limits }: { prefix: string; token?: string | undefined; limits: CallLimits },
 ): Promise<ListObjectsV2CommandOutput> {
   const input = { Bucket: place.bucket, Prefix: prefix, ContinuationToken: token, MaxKeys: PAGE_KEYS }
   const work = async (abortSignal: AbortSignal) => {
@@ -78,7 +77,7 @@ async function fetchPage(
     }
     return answer
   }
-  return (await explained(call(`LIST ${prefix}`, work, { signal }))).value
+  return (await call(`LIST ${prefix}`, work, limits)).value
 }
 
 /** Whether a key is one that was asked for, and could have been put there by pregen. */

@@ -8,7 +8,7 @@ import { type CallLimits, createCalls, StoreRefusal } from './s3-calls.ts'
 import { createClient, defaultRegion, resolveTimeouts, type S3Options } from './s3-client.ts'
 import { resolveEndpoint } from './s3-endpoint.ts'
 import { isNotFound, UnconfirmedError } from './s3-error-kinds.ts'
-import { listObjects } from './s3-list.ts'
+import { fetchPage, listObjects } from './s3-list.ts'
 import { preflight } from './s3-preflight.ts'
 import { createWrites } from './s3-writes.ts'
 import type { Storage, StoredObject } from './storage.ts'
@@ -19,10 +19,10 @@ export type { S3Options, S3Timeouts } from './s3-client.ts'
 export function createS3Storage(options: S3Options): Storage {
   const reached = resolveEndpoint(options.endpoint, options.policy)
   const endpoint = reached?.url
-  const region = options.region ?? defaultRegion(endpoint)
+  const region = options.region ?? defaultRegion(endpoint, options.policy)
   const timeouts = resolveTimeouts(options.timeouts)
   const { bucket, credentials } = options
-  const client = createClient(options, reached, region, timeouts.connectMs)
+  const client = createClient(options, reached, region, timeouts)
   const closing = new AbortController()
   setMaxListeners(0, closing.signal)
   const secrets = [credentials?.secretAccessKey, credentials?.sessionToken]
@@ -84,6 +84,7 @@ export function createS3Storage(options: S3Options): Storage {
       limits,
     )
   const folder = options.probePrefix ?? 'foigoi'
+  const lookInto = (prefix: string, limits: CallLimits) => fetchPage(client, calls, { prefix, limits })
 
   return {
     kind: 's3',
@@ -97,7 +98,8 @@ export function createS3Storage(options: S3Options): Storage {
     async delete(key, { signal } = {}) {
       await explained(remove(key, { signal }))
     },
-    preflight: () => preflight({ client, calls, folder, deadlineMs: timeouts.preflightMs, headOf, remove }),
+    preflight: () =>
+      preflight({ client, calls, folder, deadlineMs: timeouts.preflightMs, headOf, remove, lookInto }),
     async close() {
       closing.abort(new DOMException('the storage was closed', 'AbortError'))
       client.destroy()
