@@ -102,7 +102,9 @@ describe('a run', () => {
       const args = ['run', name === 'no region' ? awsSheet : sheet, '--out', join(scratch.folder, name)]
       const { code: exit, stderr } = await runCli(args, {
         env,
-        onStderr: () => void (toldAt = performance.now()),
+        onStderr: () => {
+          toldAt = performance.now()
+        },
       })
       const lingeredMs = performance.now() - toldAt
       expect([exit, stderr]).toEqual([2, expect.stringContaining(code)])
