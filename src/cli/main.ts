@@ -51,7 +51,7 @@ Examples:
 Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/143 cancelled.`,
     )
 
-  withSelection(program.command('run').argument('<sheet>', 'the cue sheet (YAML)'))
+  withEndpoint(withSelection(program.command('run').argument('<sheet>', 'the cue sheet (YAML)')))
     .description('generate, write and upload what the sheet asks for and is not there yet')
     .option('--dry-run', 'to disk only: no bucket, no credentials, no network')
     .option('--force', 'do units again that are whole already')
@@ -71,7 +71,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/run.ts')).runCommand(sheet, options)
     })
 
-  withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML)'))
+  withEndpoint(withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML)')))
     .description('what would run or be skipped, and why; counts, bytes, expected time')
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
@@ -80,8 +80,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)
     })
 
-  program
-    .command('upload')
+  withEndpoint(program.command('upload'))
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('send, or mend in the bucket, a finished tree')
     .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of your last run)')
@@ -98,8 +97,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/upload.ts')).uploadCommand(dir, options)
     })
 
-  program
-    .command('verify')
+  withEndpoint(program.command('verify'))
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('is the tree whole? in the bucket too?')
     .option('--bucket', 'compare the bucket too: that of the last run, or the one that --sheet names')
@@ -113,8 +111,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/verify.ts')).verifyCommand(dir, options)
     })
 
-  program
-    .command('doctor')
+  withEndpoint(program.command('doctor'))
     .argument('[sheet]', 'a cue sheet whose models and bucket are checked too')
     .description('providers, models, dtypes, bucket: what works here, and what to do about the rest')
     .option('--json', 'the findings as JSON on stdout')
@@ -184,6 +181,13 @@ function withSelection(command: Command): Command {
 /** Without it `PREGEN_FAULTS` is not looked at: the environment alone breaks no run. */
 function testFaultsOption(): Option {
   return new Option('--test-faults').hideHelp()
+}
+
+/** The options that say how far `storage.endpoint` may lead. */
+function withEndpoint(command: Command): Command {
+  return command
+    .option('--allow-local-endpoint', "let the sheet's storage.endpoint be this machine")
+    .option('--allow-private-endpoint', "let the sheet's storage.endpoint lie in a private network")
 }
 
 function providerOption(): Option {

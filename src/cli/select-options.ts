@@ -6,7 +6,7 @@ import type { SelectOptions } from '../run/options.ts'
 import { embeddedModels } from './version.ts'
 
 /** Flags that `run` and `plan` share, as commander gives them. */
-export interface SelectFlags {
+export interface SelectFlags extends EndpointFlags {
   readonly out: string
   readonly versionId?: string
   readonly cue?: string
@@ -18,11 +18,26 @@ export interface SelectFlags {
   readonly allowPrivateUrls?: boolean
 }
 
+/** How far an endpoint may lead: flags of every command that meets a bucket. */
+export interface EndpointFlags {
+  readonly allowLocalEndpoint?: boolean
+  readonly allowPrivateEndpoint?: boolean
+}
+
+/** The flags, or their variables, which whoever starts the process sets and no sheet can. */
+export function toEndpointPolicy(flags: EndpointFlags, env = process.env) {
+  const isOn = (name: string) => !['', '0', 'false', undefined].includes(env[name])
+  return {
+    env,
+    allowLocalEndpoint: flags.allowLocalEndpoint === true || isOn('PREGEN_ALLOW_LOCAL_ENDPOINT'),
+    allowPrivateEndpoint: flags.allowPrivateEndpoint === true || isOn('PREGEN_ALLOW_PRIVATE_ENDPOINT'),
+  }
+}
+
 export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOptions {
   const { out, versionId, cue, variant, program, shard, shardTotal } = flags
   return {
     sheetPath,
-    env: process.env,
     outDir: out,
     versionId,
     cue,
@@ -32,6 +47,7 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
     shardTotal,
     force: flags.force === true,
     allowPrivateUrls: flags.allowPrivateUrls === true,
+    ...toEndpointPolicy(flags),
     cacheDir: cacheFolder(),
     stateDir: stateFolder(),
     embeddedModels,

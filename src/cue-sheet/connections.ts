@@ -1,4 +1,5 @@
 /** `storage` and `callback`: addresses are checked here, reached elsewhere. */
+import { isLoopbackHost } from '../net/addresses.ts'
 import { formatPath, type SheetPath } from './faults.ts'
 import { findIdFault } from './ids.ts'
 import type { LayerContext } from './layers.ts'
@@ -11,8 +12,7 @@ const DEFAULT_SECRET_ENV = 'PREGEN_CALLBACK_SECRET'
 export function readStorage(input: SheetInput['storage'], context: LayerContext): SheetStorage | null {
   if (input == null) return null
   checkBucket(input.bucket, context)
-  if (input.endpoint !== undefined)
-    checkUrl(input.endpoint, ['storage', 'endpoint'], 'E_ENDPOINT_INVALID', context)
+  if (input.endpoint !== undefined) checkEndpoint(input.endpoint, input, context)
   if (input.public_url !== undefined)
     checkUrl(input.public_url, ['storage', 'public_url'], 'E_BAD_PUBLIC_URL', context)
   const prefix = (input.prefix ?? '').replace(/^\/+|\/+$/g, '')
@@ -60,6 +60,39 @@ export function checkSegments(
   }
 }
 
+/** An address of the service alone: buckets, and folders in them, have keys of their own. */
+function checkEndpoint(
+  value: string,
+  input: NonNullable<SheetInput['storage']>,
+  context: LayerContext,
+): void {
+  const path = ['storage', 'endpoint']
+  checkUrl(value, path, 'E_ENDPOINT_INVALID', context)
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url === undefined || url.username !== '' || url.password !== '') return
+  const { bucket } = input
+  const { doc, faults } = context
+  const report = (why: string, help: string) =>
+    faults.add('E_ENDPOINT_INVALID', doc.locate(path), `storage.endpoint ${why}.`, help)
+  // Help may quote the sheet, but not what a variable of the environment holds.
+  const isShown = doc.written(path)?.includes(url.host) ?? false
+  const folders = url.pathname.split('/').filter((part) => part !== '')
+  const inBucket = folders[0] === bucket ? folders.slice(1).join('/') : ''
+  if (folders.length > 0) {
+    const prefix = inBucket === '' ? '' : ` and "prefix: ${inBucket}"`
+    const right = isShown ? `Write "endpoint: ${url.origin}"${prefix}` : 'Leave the path away'
+    const why = folders[0] === bucket ? "holds the bucket's name" : 'has a path'
+    report(why, `${right}: the bucket, and a folder in it, have keys of their own.`)
+  } else if (url.hostname.startsWith(`${bucket}.`) && input.force_path_style !== true) {
+    const rest = `${url.protocol}//${url.host.slice(bucket.length + 1)}`
+    const right = isShown ? `Write "endpoint: ${rest}".` : "Leave the bucket's name away."
+    report(
+      "holds the bucket's name",
+      `${right} If the store's own name begins so, say "force_path_style: true".`,
+    )
+  }
+}
+
 /** https anywhere; http on this machine only, where nothing is sent over a wire. */
 function checkUrl(value: string, path: SheetPath, code: string, { doc, faults }: LayerContext): void {
   // Logs are read by others than the sheet: no password, no signed query.
@@ -74,14 +107,8 @@ function checkUrl(value: string, path: SheetPath, code: string, { doc, faults }:
     report(', which is no web address.', 'It must begin with https://.')
   } else if (url.username !== '' || url.password !== '') {
     report('.', 'Take the user name and password out of it: secrets come from the environment.')
-  } else if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+  } else if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
     const help = 'Use https://. Only this machine itself may be http://.'
     report(', which is not encrypted.', help, code === 'E_ENDPOINT_INVALID' ? 'E_INSECURE_ENDPOINT' : code)
   }
-}
-
-function isLoopback(host: string): boolean {
-  return (
-    host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127(\.\d+){3}$/.test(host)
-  )
 }

@@ -2,8 +2,9 @@
 import { readCueSheet } from '../cue-sheet/read.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
 import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
+import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import { inspectModel } from './inspect-model.ts'
-import { openBucket } from './open-bucket.ts'
+import { openBucket, policyOf } from './open-bucket.ts'
 
 export interface Finding {
   readonly area: 'runtime' | 'provider' | 'model' | 'bucket'
@@ -15,10 +16,9 @@ export interface Finding {
   readonly help: string | null
 }
 
-export interface ExamineOptions {
+export interface ExamineOptions extends EndpointPolicy {
   /** Its models and bucket are looked at too; undefined: the embedded models. */
   readonly sheetPath: string | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
   readonly embeddedModels: Readonly<Record<string, string>>
 }
 
@@ -38,7 +38,11 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   for (const [id, path] of folders) findings.push(...(await modelFindings(id, path)))
   if (sheet?.storage) {
     const { bucket, concurrency } = sheet.storage
-    findings.push(...(await bucketFindings(bucket, () => openBucket(sheet.storage!, concurrency))))
+    findings.push(
+      ...(await bucketFindings(bucket, () =>
+        openBucket(sheet.storage!, { concurrency, ...policyOf(options) }),
+      )),
+    )
   }
   return findings
 }

@@ -1,12 +1,12 @@
 /** Everything that a run is told from outside, gathered once at the edge. The core reads nothing else. */
 import type { RequestedProvider } from '../model/providers.ts'
+import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import type { FaultTable } from './faults.ts'
 
-export interface SelectOptions {
+/** `env`: `${NAME}` in the sheet, PREGEN_VERSION_ID and the batch system's shard numbers are read from there. */
+export interface SelectOptions extends EndpointPolicy {
   /** Path of the cue sheet. */
   readonly sheetPath: string
-  /** `${NAME}` in the sheet, PREGEN_VERSION_ID and the batch system's shard numbers are read from here. */
-  readonly env: Readonly<Record<string, string | undefined>>
   /** `--out`. */
   readonly outDir: string
   readonly versionId?: string | undefined

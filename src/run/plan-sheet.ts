@@ -4,6 +4,7 @@ import { estimatePlan, type RecordedTiming } from '../plan/estimate.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import { decideUnits } from './decide.ts'
 import { refuseFileAsOutput } from './existing-folder.ts'
+import { checkBucketEndpoint, policyOf } from './open-bucket.ts'
 import type { SelectOptions } from './options.ts'
 import { prepareRun } from './prepare.ts'
 import type { PrepareWarning } from './prepared.ts'
@@ -58,6 +59,7 @@ function recordedTimings({ units }: LedgerContent): RecordedTiming[] {
 /** @throws PregenErrors with every fault of sheet, models and images */
 export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   const prepared = await prepareRun(options)
+  checkBucketEndpoint(prepared.sheet, policyOf(options))
   const { layout, models } = prepared
   await refuseFileAsOutput(layout.out)
   const ledger = await readLedger(layout.state.ledgerPath)

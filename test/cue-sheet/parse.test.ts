@@ -416,10 +416,30 @@ describe('storage and callback', () => {
     ['http://localhost:9000', 'sound'],
     ['http://127.0.0.1:9000', 'sound'],
     ['http://[::1]:9000', 'sound'],
+    ['http://x.localhost:9000', 'sound'],
+    ['https://s3.example/', 'sound'],
+    ['https://s3.example/b', 'E_ENDPOINT_INVALID'],
+    ['https://s3.example/b/shows/', 'E_ENDPOINT_INVALID'],
+    ['https://s3.example/storage/v1/s3', 'E_ENDPOINT_INVALID'],
+    ['https://b.s3.eu-west-1.amazonaws.com', 'E_ENDPOINT_INVALID'],
+    ['http://b.localhost:9000', 'E_ENDPOINT_INVALID'],
+    ['https://bb.s3.example', 'sound'],
   ])('endpoint %s: %s', (endpoint, verdict) => {
     const text = sheetWith(SEED, `storage: { bucket: b, endpoint: "${endpoint}" }\n`)
     if (verdict === 'sound') expect(parse(text).storage!.endpoint).toBe(endpoint)
     else expect(outline(faultsOf(text))).toEqual([`2:33 ${verdict}`])
+  })
+
+  it("an endpoint with the bucket's name is told the right form", () => {
+    const help = (endpoint: string, rest = '') =>
+      faultsOf(sheetWith(SEED, `storage: { bucket: show, endpoint: "${endpoint}"${rest} }\n`))[0]?.help
+    expect(help('http://127.0.0.1:5577/show')).toContain('"endpoint: http://127.0.0.1:5577"')
+    expect(help('https://s3.example/show/a/b')).toContain('"endpoint: https://s3.example" and "prefix: a/b"')
+    expect(help('https://show.acc.r2.cloudflarestorage.com')).toContain(
+      'https://acc.r2.cloudflarestorage.com',
+    )
+    const meant = 'storage: { bucket: show, endpoint: "https://show.example", force_path_style: true }\n'
+    expect(parse(sheetWith(SEED, meant)).storage?.endpoint).toBe('https://show.example')
   })
 
   it('other addresses are checked alike', () => {

@@ -1,14 +1,15 @@
 /** `pregen doctor`: what works here, and what to do about the rest. */
 import { examine, type Finding } from '../../run/examine.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { type EndpointFlags, toEndpointPolicy } from '../select-options.ts'
 import { embeddedModels } from '../version.ts'
 
 /** @returns 0 when the sheet's models and bucket work (absent GPU providers are no fault), else 3 */
 export async function doctorCommand(
   sheetPath: string | undefined,
-  flags: { readonly json?: boolean },
+  flags: EndpointFlags & { readonly json?: boolean },
 ): Promise<ExitCode> {
-  const findings = await examine({ sheetPath, env: process.env, embeddedModels })
+  const findings = await examine({ sheetPath, ...toEndpointPolicy(flags), embeddedModels })
   if (flags.json === true) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
   else process.stdout.write(`${findings.map(lineOf).join('\n')}\n`)
   const hinders = ({ area, name, works }: Finding) => !works && (area !== 'provider' || name === 'cpu')

@@ -11,11 +11,11 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { createReporter } from '../reporters/create.ts'
 import { formatBytes, plural } from '../reporters/format.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
-import { isCi, stateFolder } from '../select-options.ts'
+import { type EndpointFlags, isCi, stateFolder, toEndpointPolicy } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
 import { embeddedModels } from '../version.ts'
 
-export interface UploadFlags {
+export interface UploadFlags extends EndpointFlags {
   readonly sheet?: string
   readonly bucket?: string
   readonly endpoint?: string
@@ -58,6 +58,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
     const result = await sendTree({
       out,
       settings,
+      policy: toEndpointPolicy(flags),
       concurrency: flags.concurrency ?? settings.concurrency,
       verifyRemote: flags.verifyRemote === true,
       emit: bus.emit,

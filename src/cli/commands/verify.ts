@@ -15,14 +15,20 @@ import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
-import { faultsFromEnv, stateFolder, toSelectOptions } from '../select-options.ts'
+import {
+  type EndpointFlags,
+  faultsFromEnv,
+  stateFolder,
+  toEndpointPolicy,
+  toSelectOptions,
+} from '../select-options.ts'
 import { isCancellation, watchSignals } from '../signals.ts'
 import { embeddedModels } from '../version.ts'
 
 // A run outlasts an outage of minutes; someone who only looks should hear of one.
 const LOOK_TIMEOUTS = { deadlineMs: 10_000 } as const
 
-export interface VerifyFlags {
+export interface VerifyFlags extends EndpointFlags {
   readonly rerender?: number
   /** Tests only: whether PREGEN_FAULTS breaks the run. */
   readonly testFaults?: boolean
@@ -48,7 +54,13 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
   const settings =
     flags.bucket === true ? await findBucket(out, flags.sheet, process.env, embeddedModels) : null
   const storage =
-    settings === null ? undefined : await openBucket(settings, settings.concurrency, LOOK_TIMEOUTS)
+    settings === null
+      ? undefined
+      : await openBucket(settings, {
+          concurrency: settings.concurrency,
+          timeouts: LOOK_TIMEOUTS,
+          ...toEndpointPolicy(flags),
+        })
   try {
     const isShard = storage !== undefined && (await isShardFolder(out))
     const result = await verifyTree({ out, ledger, storage, isShard })
