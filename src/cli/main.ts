@@ -12,6 +12,7 @@ import {
   parseWholeNumber,
 } from './option-values.ts'
 import { watchOutput } from './output-faults.ts'
+import { printBlock } from './print.ts'
 import { reportError } from './report-error.ts'
 import { REPORT_FORMATS } from './reporters/reporter.ts'
 import { readPackageVersion } from './version.ts'
@@ -29,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (thrown) {
     if (thrown instanceof CommanderError)
       return await output.settle(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage)
-    return reportError(thrown, (text) => void process.stderr.write(text))
+    return reportError(thrown, process.stderr)
   }
 }
 
@@ -39,6 +40,11 @@ function createProgram(outcome: { exitCode: number }): Command {
     .version(readPackageVersion(), '-V, --version')
     .showHelpAfterError('(pregen --help lists the commands)')
     .exitOverride()
+    // Usage errors quote arguments, which a script may have from anywhere.
+    .configureOutput({
+      writeOut: (text) => printBlock(process.stdout, text),
+      writeErr: (text) => printBlock(process.stderr, text),
+    })
     .addHelpText(
       'after',
       `

@@ -1,5 +1,6 @@
 /** Sheet of the right shape → checked sheet: references, merged levels, listed variants. */
 import { dirname, resolve } from 'node:path'
+import { trimEndOf } from '../trim.ts'
 import { checkSegments, readCallback, readStorage } from './connections.ts'
 import type { SheetDocument } from './convert.ts'
 import { didYouMean } from './did-you-mean.ts'
@@ -32,7 +33,7 @@ export function assembleSheet(
 ): Omit<CueSheet, 'warnings'> {
   const context: LayerContext = { doc, faults, directory: dirname(resolve(options.file)), isTainted }
   const version = readVersion(input.version, context, options)
-  const root = (input.root ?? DEFAULT_ROOT).replace(/\/+$/, '')
+  const root = trimEndOf(input.root ?? DEFAULT_ROOT, '/')
   checkSegments(root, ['root'], 'E_BAD_ROOT', context)
   const storage = readStorage(input.storage, context)
   const declared = readModels(input, context)

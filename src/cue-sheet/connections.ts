@@ -1,4 +1,5 @@
 /** `storage` and `callback`: addresses are checked here, reached elsewhere. */
+import { trimEndOf, trimOf } from '../trim.ts'
 import { formatPath, type SheetPath } from './faults.ts'
 import { findIdFault } from './ids.ts'
 import type { LayerContext } from './layers.ts'
@@ -15,7 +16,7 @@ export function readStorage(input: SheetInput['storage'], context: LayerContext)
     checkUrl(input.endpoint, ['storage', 'endpoint'], 'E_ENDPOINT_INVALID', context)
   if (input.public_url !== undefined)
     checkUrl(input.public_url, ['storage', 'public_url'], 'E_BAD_PUBLIC_URL', context)
-  const prefix = (input.prefix ?? '').replace(/^\/+|\/+$/g, '')
+  const prefix = trimOf(input.prefix ?? '', '/')
   if (prefix !== '') checkSegments(prefix, ['storage', 'prefix'], 'E_BAD_PREFIX', context)
   return {
     bucket: input.bucket,
@@ -23,7 +24,7 @@ export function readStorage(input: SheetInput['storage'], context: LayerContext)
     region: input.region,
     prefix,
     concurrency: input.concurrency ?? DEFAULT_CONCURRENCY,
-    publicUrl: input.public_url?.replace(/\/+$/, ''),
+    publicUrl: input.public_url === undefined ? undefined : trimEndOf(input.public_url, '/'),
     forcePathStyle: input.force_path_style,
   }
 }

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { messageOf, PregenError } from '../errors.ts'
 import { impostor, impostorFault } from './impostor.ts'
+import { quotePythonNumbers } from './python-numbers.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -41,16 +42,6 @@ export function readJsonFile(path: string, purpose: string): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw fault('This JSON file holds no object.')
   return Object.fromEntries(Object.entries(value))
-}
-
-/**
- * Python's json writes NaN and ±Infinity bare (diffusers' `lambda_min_clipped: -Infinity`), which JSON does not know:
- * they become strings, as which the schedulers read them. Strings are stepped over whole.
- */
-function quotePythonNumbers(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) =>
-    token.startsWith('"') ? token : `"${token}"`,
-  )
 }
 
 /** As `readJsonFile`, but a file that is not there is an empty object. */

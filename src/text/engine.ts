@@ -91,10 +91,16 @@ function lowerEachCodePoint(text: string): string {
   return lowered
 }
 
+/** All of it lies in the basic plane. */
+const WHITE_SPACE = /\p{White_Space}/u
+
 function stripWhiteSpace(left: boolean, right: boolean): (text: string) => string {
   return (text) => {
-    const started = left ? text.replace(/^\p{White_Space}+/u, '') : text
-    return right ? started.replace(/(?<!\p{White_Space})\p{White_Space}+$/u, '') : started
+    let start = 0
+    let end = text.length
+    while (left && start < end && WHITE_SPACE.test(text[start]!)) start++
+    while (right && end > start && WHITE_SPACE.test(text[end - 1]!)) end--
+    return text.slice(start, end)
   }
 }
 

@@ -2,7 +2,9 @@
 
 import { join } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
+import { shorten } from '../printable.ts'
 import { createEngine, type TokenizerEngine } from './engine.ts'
+import { findUnsafePattern } from './safe-patterns.ts'
 import { collectAddedTokens, specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
 import type { AddedToken, JsonObject, TokenizerFiles } from './tokenizer-files.ts'
@@ -90,6 +92,12 @@ function replaceLoneSurrogates(text: string): string {
 }
 
 function openEngine(files: TokenizerFiles, tokenizerJson: JsonObject, addedTokens: readonly AddedToken[]) {
+  const { normalizer, pre_tokenizer, decoder } = tokenizerJson
+  const unsafe = findUnsafePattern([normalizer, pre_tokenizer, decoder])
+  if (unsafe !== null) {
+    const why = `it has the pattern ${JSON.stringify(shorten(unsafe, 200))}, whose work on a prompt has no bound`
+    throw invalidTokenizer(join(files.dir, 'tokenizer.json'), why)
+  }
   try {
     const engine = createEngine(tokenizerJson, addedTokens)
     return { engine, emptyPrompt: engine.encode('').ids }

@@ -6,6 +6,7 @@ import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
 import { refuseLockedOutput } from '../../run/lock-output.ts'
 import { prepareRun } from '../../run/prepare.ts'
 import type { ExitCode } from '../exit-codes.ts'
+import { printLine } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
 import { faultsFromEnv, isCi, isDumbTerminal, type SelectFlags, toSelectOptions } from '../select-options.ts'
@@ -27,7 +28,7 @@ export interface RunFlags extends SelectFlags {
 export async function runCommand(sheetPath: string, flags: RunFlags): Promise<ExitCode> {
   const streams = { stdout: process.stdout, stderr: process.stderr }
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
-  const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
+  const signals = watchSignals((line) => printLine(process.stderr, line))
   const bus = createEventBus()
   bus.subscribe(reporter.onEvent)
   try {

@@ -12,6 +12,7 @@ import { openBucket } from '../../run/open-bucket.ts'
 import { type RerenderResult, rerenderUnits } from '../../run/rerender.ts'
 import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printJson, printLine, printLines } from '../print.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
 import { faultsFromEnv, toSelectOptions } from '../select-options.ts'
@@ -51,18 +52,20 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
         help: 'Name the folder that a run wrote to with --out.',
       })
     }
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
+    if (flags.json === true) printJson(process.stdout, result, 2)
     else {
-      for (const line of describeProblems(result.problems)) process.stdout.write(`${line}\n`)
+      printLines(process.stdout, describeProblems(result.problems))
       const inBucket = result.objects === null ? '' : `, ${plural(result.objects, 'object')} in the bucket`
       const verdict = result.problems.length === 0 ? 'whole' : plural(result.problems.length, 'fault')
-      process.stdout.write(
-        `${plural(result.variants, 'variant')}, ${plural(result.files, 'file')}${inBucket}: ${verdict}\n`,
+      printLine(
+        process.stdout,
+        `${plural(result.variants, 'variant')}, ${plural(result.files, 'file')}${inBucket}: ${verdict}`,
       )
     }
     if (result.problems.length > 0 && (await findRunAtWork(state.lockPath)) !== null) {
-      process.stderr.write(
-        'A run is at work in this folder: what it has in hand counts as a fault until it is done.\n',
+      printLine(
+        process.stderr,
+        'A run is at work in this folder: what it has in hand counts as a fault until it is done.',
       )
     }
     const redrawn = await rerender()
@@ -92,15 +95,15 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
   const bus = createEventBus()
   bus.subscribe((event) => {
     const trouble = describeTrouble(event)
-    if (trouble !== null) process.stderr.write(`${trouble}\n`)
+    if (trouble !== null) printLine(process.stderr, trouble)
   })
-  const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
+  const signals = watchSignals((line) => printLine(process.stderr, line))
   try {
     const told = { ...options, ...defaults, provider: flags.provider, signal: signals.signal }
     const results = await rerenderUnits(told, count, bus.emit)
     const cancelled = signals.exitCode()
     if (cancelled !== null) return cancelled
-    for (const result of results) process.stdout.write(`${lineOf(result)}\n`)
+    printLines(process.stdout, results.map(lineOf))
     return results.every(({ same }) => same) ? EXIT.ok : EXIT.someFailed
   } catch (error) {
     const cancelled = signals.exitCode()
@@ -121,13 +124,16 @@ function lineOf({ unit, difference, same }: RerenderResult): string {
 
 // A bucket that lacks a version lacks thousands of objects: each folder shows its first few.
 const SHOWN_PER_FOLDER = 3
+const SHOWN_LINES = 500
 
 function describeProblems(problems: readonly VerifyProblem[]): string[] {
   const folders = groupBy(problems, ({ where, key }) => `${where}  ${key.slice(0, key.lastIndexOf('/'))}`)
-  return [...folders].flatMap(([folder, faults]) => [
+  const lines = [...folders].flatMap(([folder, faults]) => [
     ...faults.slice(0, SHOWN_PER_FOLDER).map(({ where, key, message }) => `${where}  ${key}  ${message}`),
     ...(faults.length > SHOWN_PER_FOLDER
       ? [`${folder}/…  and ${faults.length - SHOWN_PER_FOLDER} more`]
       : []),
   ])
+  if (lines.length <= SHOWN_LINES) return lines
+  return [...lines.slice(0, SHOWN_LINES), `and ${lines.length - SHOWN_LINES} more lines; --json has all`]
 }
