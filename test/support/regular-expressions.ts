@@ -46,7 +46,7 @@ export function findExpressions(): FoundExpressions {
  * only, or that has matched once it gets there. Then no input takes more than linear time.
  */
 export function isLinearByShape({ source, flags }: FoundExpression): boolean {
-  const atoms =
+  const atoms: readonly string[] =
     source.match(/\\[pP]\{[^}]*\}|\\.|\[(?:\\.|[^\]\\])*\]|\(\?(?:[:=!]|<[=!])|\{\d+,?\d*\}|./gsu) ?? []
   const unlimited = atoms.flatMap((atom, at) => (/^(?:[*+]|\{\d+,\})$/.test(atom) ? [at] : []))
   if (unlimited.length === 0) return true
