@@ -5,6 +5,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { EXIT } from './exit-codes.ts'
 import {
+  collectVariable,
   parseGuidanceScale,
   parsePositiveInteger,
   parseText,
@@ -60,6 +61,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
   withSelection(program.command('run').argument('<sheet>', 'the cue sheet (YAML)'))
     .description('generate, write and upload what the sheet asks for and is not there yet')
     .option('--dry-run', 'to disk only: no bucket, no credentials, no network')
+    .option('--fetch', 'let a dry run fetch init images behind URLs')
     .option('--force', 'do units again that are whole already')
     .option('--fail-fast', 'stop at the first unit that fails')
     .addOption(providerOption())
@@ -80,13 +82,13 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .description('what would run or be skipped, and why; counts, bytes, expected time')
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
+    .option('--fetch', 'fetch init images behind URLs, to check them and to see whether they changed')
     .option('--allow-private-urls', 'let image URLs point at private addresses')
     .action(async (sheet: string, options) => {
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)
     })
 
-  program
-    .command('upload')
+  withVariables(program.command('upload'))
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('send, or mend in the bucket, a finished tree')
     .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of the last run)')
@@ -99,8 +101,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/upload.ts')).uploadCommand(dir, options)
     })
 
-  program
-    .command('verify')
+  withVariables(program.command('verify'))
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('is the tree whole? in the bucket too?')
     .option('--bucket', 'compare the bucket too: that of the last run, or the one that --sheet names')
@@ -113,8 +114,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/verify.ts')).verifyCommand(dir, options)
     })
 
-  program
-    .command('doctor')
+  withVariables(program.command('doctor'))
     .argument('[sheet]', 'a cue sheet whose models and bucket are checked too')
     .description('providers, models, dtypes, bucket: what works here, and what to do about the rest')
     .option('--json', 'the findings as JSON on stdout')
@@ -169,9 +169,20 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
   return program
 }
 
+/** The options that say how much of the environment a sheet may read. */
+function withVariables(command: Command): Command {
+  return command
+    .option(
+      '--env <name>',
+      'an environment variable that the sheet may read, beside PREGEN_*; repeatable',
+      collectVariable,
+    )
+    .option('--env-all', 'let the sheet read the whole environment, secrets too: for sheets that you trust')
+}
+
 /** The options that say where a run writes and which of its units it means. */
 function withSelection(command: Command): Command {
-  return command
+  return withVariables(command)
     .option('--out <dir>', 'where the tree is written', parseText, 'out')
     .option('--version-id <id>', 'the version, over PREGEN_VERSION_ID and the sheet')
     .option('--cue <glob>', 'only these cues', parseText)

@@ -2,11 +2,28 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { FAULT_ACTIONS, type FaultTable } from '../run/faults.ts'
-import type { SelectOptions } from '../run/options.ts'
+import type { ReadSheetOptions, SelectOptions } from '../run/options.ts'
+import { concealVariable } from './concealed.ts'
 import { embeddedModels } from './version.ts'
 
+/** Flags of every command that reads a sheet. */
+export interface SheetFlags {
+  readonly env?: readonly string[]
+  readonly envAll?: boolean
+}
+
+/** What a sheet is read with: the environment, and how much of it the sheet may see. */
+export function toReadOptions({ env, envAll }: SheetFlags): ReadSheetOptions {
+  return {
+    env: process.env,
+    allowedVariables: envAll === true ? 'all' : (env ?? []),
+    onVariable: concealVariable,
+    embeddedModels,
+  }
+}
+
 /** Flags that `run` and `plan` share, as commander gives them. */
-export interface SelectFlags {
+export interface SelectFlags extends SheetFlags {
   readonly out: string
   readonly versionId?: string
   readonly cue?: string
@@ -16,13 +33,14 @@ export interface SelectFlags {
   readonly shardTotal?: number
   readonly force?: boolean
   readonly allowPrivateUrls?: boolean
+  readonly fetch?: boolean
 }
 
 export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOptions {
   const { out, versionId, cue, variant, program, shard, shardTotal } = flags
   return {
+    ...toReadOptions(flags),
     sheetPath,
-    env: process.env,
     outDir: out,
     versionId,
     cue,
@@ -33,7 +51,6 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
     force: flags.force === true,
     allowPrivateUrls: flags.allowPrivateUrls === true,
     cacheDir: cacheFolder(),
-    embeddedModels,
   }
 }
 

@@ -24,6 +24,8 @@ const INDEX = /^\d+$/
 /** Well below the depth that the other path refuses. */
 const MAX_DEPTH = 16
 
+const MAX_KEY_CHARS = 500
+
 /** Something that is left to the other library. */
 class Unusual extends Error {}
 
@@ -50,7 +52,15 @@ const plainScalar = defineScalarTag<unknown>('tag:pregen,plain', {
 const plainMap = defineMappingTag<Record<string, unknown>>('tag:yaml.org,2002:map', {
   create: () => Object.create(null),
   addPair(map, key, value) {
-    if (typeof key !== 'string' || key === '__proto__' || key === '<<' || INDEX.test(key)) throw new Unusual()
+    // The other library takes no longer ones.
+    if (
+      typeof key !== 'string' ||
+      key.length > MAX_KEY_CHARS ||
+      key === '__proto__' ||
+      key === '<<' ||
+      INDEX.test(key)
+    )
+      throw new Unusual()
     map[key] = value
     return ''
   },

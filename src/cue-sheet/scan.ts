@@ -7,6 +7,9 @@ import type { Faults } from './faults.ts'
 export const MAX_DEPTH = 32
 export const MAX_SHEET_BYTES = 1024 * 1024
 
+/** Errors of the parser that are looked at: each is looked up in its line, which may be the whole file. */
+const MAX_ERRORS = 1000
+
 export interface ScannedSheet {
   readonly document: Document.Parsed<ParsedNode, true>
   /** The place of a character offset. */
@@ -52,11 +55,11 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
     )
   }
   // One broken place makes the parser stumble over all that follows: only the first is news.
-  const tabs = document.errors.filter((error) => isTab(error, text))
+  const tabs = document.errors.slice(0, MAX_ERRORS).filter((error) => isTab(error, text))
   const [first] = document.errors
   for (const error of tabs.length > 0 ? tabs : first ? [first] : [])
     addSyntaxFault(error, text, place, faults)
-  for (const warning of document.warnings) addSyntaxFault(warning, text, place, faults)
+  for (const warning of document.warnings.slice(0, MAX_ERRORS)) addSyntaxFault(warning, text, place, faults)
   // What the parser made of broken text is not worth judging further.
   return document.errors.length > 0 ? undefined : { document, place }
 }

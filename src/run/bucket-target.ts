@@ -9,6 +9,7 @@ import { createStateLayout } from '../artifacts/layout.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
 import { errorCode, PregenError } from '../errors.ts'
+import type { ReadSheetOptions } from './options.ts'
 
 const pathOf = (out: string) => join(createStateLayout(out).folder, 'storage.json')
 
@@ -37,13 +38,10 @@ export async function rememberBucket(
 export async function findBucket(
   out: string,
   sheetPath: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-  embeddedModels: Readonly<Record<string, string>>,
+  how: ReadSheetOptions,
 ): Promise<SheetStorage> {
   const storage =
-    sheetPath === undefined
-      ? await recallBucket(out)
-      : (await readCueSheet(sheetPath, { env, embeddedModels })).storage
+    sheetPath === undefined ? await recallBucket(out) : (await readCueSheet(sheetPath, how)).storage
   if (storage) return storage
   throw new PregenError('E_NO_BUCKET', `No bucket is known for ${out}.`, {
     help: 'Name the sheet with --sheet; its `storage` says which bucket (docs/storage.md).',

@@ -4,6 +4,7 @@ import { messageOf, PregenError, PregenErrors } from '../errors.ts'
 import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
 import { inspectModel } from './inspect-model.ts'
 import { openBucket } from './open-bucket.ts'
+import type { ReadSheetOptions } from './options.ts'
 
 export interface Finding {
   readonly area: 'runtime' | 'provider' | 'model' | 'bucket'
@@ -15,17 +16,16 @@ export interface Finding {
   readonly help: string | null
 }
 
-export interface ExamineOptions {
+export interface ExamineOptions extends ReadSheetOptions {
   /** Its models and bucket are looked at too; undefined: the embedded models. */
   readonly sheetPath: string | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly embeddedModels: Readonly<Record<string, string>>
 }
 
 /** @throws PregenErrors when the sheet itself has faults */
 export async function examine(options: ExamineOptions): Promise<Finding[]> {
-  const { sheetPath, env, embeddedModels } = options
-  const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, { env, embeddedModels })
+  const { sheetPath, ...how } = options
+  const { embeddedModels } = how
+  const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, how)
   const findings: Finding[] = [runtimeFinding()]
   // One after the other: two GPU providers at once may crash.
   for (const name of PROVIDER_NAMES) {

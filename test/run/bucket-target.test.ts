@@ -13,7 +13,7 @@ const STORAGE = {
   publicUrl: undefined,
   forcePathStyle: undefined,
 }
-const find = (out: string) => findBucket(out, undefined, {}, {})
+const find = (out: string) => findBucket(out, undefined, { env: {}, embeddedModels: {} })
 
 describe('the bucket of a tree', () => {
   it('is the one that the last run with a bucket left', async () => {

@@ -3,14 +3,14 @@ import { examine, type Finding } from '../../run/examine.ts'
 import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLines } from '../print.ts'
-import { embeddedModels } from '../version.ts'
+import { type SheetFlags, toReadOptions } from '../select-options.ts'
 
 /** @returns 0 when the sheet's models and bucket work (absent GPU providers are no fault), else 3 */
 export async function doctorCommand(
   sheetPath: string | undefined,
-  flags: { readonly json?: boolean },
+  flags: SheetFlags & { readonly json?: boolean },
 ): Promise<ExitCode> {
-  const found = await examine({ sheetPath, env: process.env, embeddedModels })
+  const found = await examine({ ...toReadOptions(flags), sheetPath })
   const findings = found.map(concealed)
   if (flags.json === true) printJson(process.stdout, findings, 2)
   else printLines(process.stdout, findings.flatMap(linesOf))

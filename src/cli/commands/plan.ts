@@ -10,7 +10,10 @@ export async function planCommand(
   sheetPath: string,
   flags: SelectFlags & { readonly json?: boolean },
 ): Promise<ExitCode> {
-  const report = await planSheet(toSelectOptions(sheetPath, flags))
+  const report = await planSheet({
+    ...toSelectOptions(sheetPath, flags),
+    remoteImages: flags.fetch === true ? 'fetch' : 'skip',
+  })
   if (flags.json === true) printJson(process.stdout, report, 2)
   else printLines(process.stdout, [...tableOf(report), '', ...totalsOf(report)])
   for (const { code, message } of report.warnings)

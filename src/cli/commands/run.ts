@@ -4,6 +4,7 @@ import type { RequestedProvider } from '../../model/providers.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
 import { refuseLockedOutput } from '../../run/lock-output.ts'
+import type { RunOptions } from '../../run/options.ts'
 import { prepareRun } from '../../run/prepare.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
@@ -32,9 +33,10 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
   const bus = createEventBus()
   bus.subscribe(reporter.onEvent)
   try {
-    const options = {
+    const options: RunOptions = {
       ...toSelectOptions(sheetPath, flags),
       dryRun: flags.dryRun === true,
+      remoteImages: flags.dryRun === true && flags.fetch !== true ? 'refuse' : 'fetch',
       failFast: flags.failFast === true,
       provider: flags.provider,
       deviceId: flags.deviceId,

@@ -10,11 +10,10 @@ import { printLine, printLines } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
 import { formatBytes, plural } from '../reporters/format.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
-import { isCi } from '../select-options.ts'
+import { isCi, type SheetFlags, toReadOptions } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
-import { embeddedModels } from '../version.ts'
 
-export interface UploadFlags {
+export interface UploadFlags extends SheetFlags {
   readonly sheet?: string
   readonly concurrency?: number
   readonly verifyRemote?: boolean
@@ -32,7 +31,7 @@ function describeProblems(problems: readonly { readonly key: string; readonly me
 
 export async function uploadCommand(dir: string, flags: UploadFlags): Promise<ExitCode> {
   const out = await openOutputFolder(await requireOutputFolder(dir))
-  const settings = await findBucket(out, flags.sheet, process.env, embeddedModels)
+  const settings = await findBucket(out, flags.sheet, toReadOptions(flags))
   const signals = watchSignals((line) => printLine(process.stderr, line))
   const bus = createEventBus()
   const streams = { stdout: process.stdout, stderr: process.stderr }

@@ -15,14 +15,13 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
-import { faultsFromEnv, toSelectOptions } from '../select-options.ts'
+import { faultsFromEnv, type SheetFlags, toReadOptions, toSelectOptions } from '../select-options.ts'
 import { isCancellation, watchSignals } from '../signals.ts'
-import { embeddedModels } from '../version.ts'
 
 // A run outlasts an outage of minutes; someone who only looks should hear of one.
 const LOOK_TIMEOUTS = { deadlineMs: 10_000 } as const
 
-export interface VerifyFlags {
+export interface VerifyFlags extends SheetFlags {
   readonly rerender?: number
   readonly versionId?: string
   readonly provider?: RequestedProvider
@@ -40,8 +39,7 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
   const out = await requireOutputFolder(dir)
   const state = createStateLayout(out)
   const ledger = await readLedger(state.ledgerPath)
-  const settings =
-    flags.bucket === true ? await findBucket(out, flags.sheet, process.env, embeddedModels) : null
+  const settings = flags.bucket === true ? await findBucket(out, flags.sheet, toReadOptions(flags)) : null
   const storage =
     settings === null ? undefined : await openBucket(settings, settings.concurrency, LOOK_TIMEOUTS)
   try {
@@ -87,7 +85,7 @@ function rerenderOf(dir: string, flags: VerifyFlags): () => Promise<ExitCode> {
 
 /** Draws some units again, and stops for signals as a run does; 0 when all came out the same. */
 async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: number): Promise<ExitCode> {
-  const options = toSelectOptions(sheet, { out: dir, versionId: flags.versionId })
+  const options = toSelectOptions(sheet, { ...flags, out: dir })
   const defaults = {
     ...{ dryRun: true, failFast: false, liveFile: false, verifyRemote: false },
     faults: faultsFromEnv(),
