@@ -34,7 +34,8 @@ export function shorten(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max)}… (${text.length} characters)`
 }
 
-const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028\u2029\p{Cf}]|##(?=[a-z]{0,16}\[)/giu
+const UNSAFE_IN_JSON =
+  /[\u007f-\u009f\u2028\u2029\p{Cf}\u115f\u1160\u3164\uffa0]|\u034f|##(?=[a-z]{0,16}\[)/giu
 
 /** Exact JSON in which nothing is hidden: whatever reads it gets the value as it is. */
 export function printableJson(value: unknown, indent?: number): string {

@@ -1,5 +1,14 @@
 /** YAML text → syntax tree, with caps that hold before the recursive part of the parser sees the text. */
-import { Composer, type Document, Lexer, LineCounter, type ParsedNode, Parser, type YAMLError } from 'yaml'
+import {
+  Composer,
+  type CST,
+  type Document,
+  Lexer,
+  LineCounter,
+  type ParsedNode,
+  Parser,
+  type YAMLError,
+} from 'yaml'
 import type { SourceLocation } from '../errors.ts'
 import type { Faults } from './faults.ts'
 
@@ -25,7 +34,7 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
   }
   lines.addNewLine(0)
   const parser = new Parser(lines.addNewLine)
-  const tokens = []
+  const tokens: CST.Token[] = []
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token)
     if (parser.stack.length > MAX_DEPTH && openCollections(parser) > MAX_DEPTH) {
@@ -42,7 +51,7 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
   for (const token of parser.end()) tokens.push(token)
 
   const composer = new Composer({ intAsBigInt: true, uniqueKeys: false, version: '1.2', strict: true })
-  const [document, second] = [...composer.compose(tokens, true, text.length)]
+  const [document, second] = withoutStacks(() => [...composer.compose(tokens, true, text.length)])
   if (document === undefined) return undefined
   if (second !== undefined) {
     const offset = text.indexOf('---', document.range[1])
@@ -62,6 +71,17 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
   for (const warning of document.warnings.slice(0, MAX_ERRORS)) addSyntaxFault(warning, text, place, faults)
   // What the parser made of broken text is not worth judging further.
   return document.errors.length > 0 ? undefined : { document, place }
+}
+
+/** The parser makes an error of each of its faults, whose stacks cost more than all the rest, and nobody reads. */
+function withoutStacks<T>(work: () => T): T {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return work()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
 }
 
 /** Collections around the place that the parser has reached. Its stack also holds the document and a scalar at hand. */

@@ -12,9 +12,11 @@ export function replaceUrls(text: string, replace: (scheme: string, rest: string
   let done = 0
   for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', Math.max(at + 3, done))) {
     const start = schemeStart(text, at, done)
+    // Before the end is looked for: what has no scheme must not cost a look through the rest of the text.
+    if (start === at) continue
     END.lastIndex = at + 3
     const end = END.exec(text)?.index ?? text.length
-    if (start === at || end === at + 3) continue
+    if (end === at + 3) continue
     replaced += text.slice(done, start) + replace(text.slice(start, at + 3), text.slice(at + 3, end))
     done = end
   }
