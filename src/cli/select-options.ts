@@ -2,11 +2,28 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { FAULT_ACTIONS, type FaultTable } from '../run/faults.ts'
-import type { SelectOptions } from '../run/options.ts'
+import type { ReadSheetOptions, SelectOptions } from '../run/options.ts'
+import { concealVariable } from './concealed.ts'
 import { embeddedModels } from './version.ts'
 
+/** Flags of every command that reads a sheet. */
+export interface SheetFlags {
+  readonly env?: readonly string[]
+  readonly envAll?: boolean
+}
+
+/** What a sheet is read with: the environment, and how much of it the sheet may see. */
+export function toReadOptions({ env, envAll }: SheetFlags): ReadSheetOptions {
+  return {
+    env: process.env,
+    allowedVariables: envAll === true ? 'all' : (env ?? []),
+    onVariable: concealVariable,
+    embeddedModels,
+  }
+}
+
 /** Flags that `run` and `plan` share, as commander gives them. */
-export interface SelectFlags extends EndpointFlags {
+export interface SelectFlags extends SheetFlags, EndpointFlags {
   readonly out: string
   readonly versionId?: string
   readonly cue?: string
@@ -16,6 +33,7 @@ export interface SelectFlags extends EndpointFlags {
   readonly shardTotal?: number
   readonly force?: boolean
   readonly allowPrivateUrls?: boolean
+  readonly fetch?: boolean
 }
 
 /** How far an endpoint may lead: flags of every command that meets a bucket. */
@@ -37,6 +55,7 @@ export function toEndpointPolicy(flags: EndpointFlags, env = process.env) {
 export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOptions {
   const { out, versionId, cue, variant, program, shard, shardTotal } = flags
   return {
+    ...toReadOptions(flags),
     sheetPath,
     outDir: out,
     versionId,
@@ -50,7 +69,6 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
     ...toEndpointPolicy(flags),
     cacheDir: cacheFolder(),
     stateDir: stateFolder(),
-    embeddedModels,
   }
 }
 

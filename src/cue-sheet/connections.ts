@@ -1,10 +1,12 @@
 /** `storage` and `callback`: addresses are checked here, reached elsewhere. */
 import { isLoopbackHost } from '../net/addresses.ts'
-import { formatPath, type SheetPath } from './faults.ts'
+import { trimEndOf, trimOf } from '../trim.ts'
+import { formatPath, quoteName, quoteWritten, type SheetPath } from './faults.ts'
 import { findIdFault } from './ids.ts'
 import type { LayerContext } from './layers.ts'
 import type { SheetInput } from './schema.ts'
 import type { SheetCallback, SheetStorage } from './sheet.ts'
+import { howToAllow, maySign } from './variables.ts'
 
 const DEFAULT_CONCURRENCY = 16
 const DEFAULT_SECRET_ENV = 'PREGEN_CALLBACK_SECRET'
@@ -15,7 +17,7 @@ export function readStorage(input: SheetInput['storage'], context: LayerContext)
   if (input.endpoint !== undefined) checkEndpoint(input.endpoint, input, context)
   if (input.public_url !== undefined)
     checkUrl(input.public_url, ['storage', 'public_url'], 'E_BAD_PUBLIC_URL', context)
-  const prefix = (input.prefix ?? '').replace(/^\/+|\/+$/g, '')
+  const prefix = trimOf(input.prefix ?? '', '/')
   if (prefix !== '') checkSegments(prefix, ['storage', 'prefix'], 'E_BAD_PREFIX', context)
   return {
     bucket: input.bucket,
@@ -23,7 +25,7 @@ export function readStorage(input: SheetInput['storage'], context: LayerContext)
     region: input.region,
     prefix,
     concurrency: input.concurrency ?? DEFAULT_CONCURRENCY,
-    publicUrl: input.public_url?.replace(/\/+$/, ''),
+    publicUrl: input.public_url === undefined ? undefined : trimEndOf(input.public_url, '/'),
     forcePathStyle: input.force_path_style,
   }
 }
@@ -33,6 +35,11 @@ export function readCallback(input: SheetInput['callback'], context: LayerContex
   const { url, on, secret_env, job_id } = typeof input === 'string' ? { url: input } : { ...input }
   const path = typeof input === 'string' ? ['callback'] : ['callback', 'url']
   checkUrl(url, path, 'E_CALLBACK_URL', context)
+  if (secret_env !== undefined && !maySign(secret_env, context.allowedVariables)) {
+    const at = ['callback', 'secret_env']
+    const message = `callback.secret_env is ${quoteName(secret_env)}, which a sheet may not use.`
+    context.faults.add('E_ENV_NOT_ALLOWED', context.doc.locate(at), message, howToAllow(secret_env))
+  }
   const location = context.doc.locate(path)
   return { url, on: on ?? 'run', secretEnv: secret_env ?? DEFAULT_SECRET_ENV, jobId: job_id, location }
 }
@@ -41,7 +48,12 @@ function checkBucket(bucket: string, { doc, faults }: LayerContext): void {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(bucket)) return
   const path = ['storage', 'bucket']
   const help = 'A bucket has letters, digits, ".", "-" and "_". Folders inside it go into "prefix".'
-  faults.add('E_BAD_BUCKET', doc.locate(path), `storage.bucket is ${doc.written(path)}.`, help)
+  faults.add(
+    'E_BAD_BUCKET',
+    doc.locate(path),
+    `storage.bucket is ${quoteWritten(doc.written(path) ?? bucket)}.`,
+    help,
+  )
 }
 
 /** Every part between slashes must be a name; used for `root` and `storage.prefix`. */
@@ -54,7 +66,9 @@ export function checkSegments(
   for (const segment of value.split('/')) {
     const fault = findIdFault(segment, false)
     if (!fault) continue
-    const message = `${formatPath(path)} is ${doc.written(path)}: the part ${JSON.stringify(segment)} ${fault.why}.`
+    const shown = quoteWritten(doc.written(path) ?? value)
+    const part = shown.includes('${') ? 'a part of it' : `the part ${quoteName(segment)}`
+    const message = `${formatPath(path)} is ${shown}: ${part} ${fault.why}.`
     faults.add(code, doc.locate(path), message, fault.help)
     return
   }
@@ -97,7 +111,7 @@ function checkEndpoint(
 function checkUrl(value: string, path: SheetPath, code: string, { doc, faults }: LayerContext): void {
   // Logs are read by others than the sheet: no password, no signed query.
   const report = (why: string, help: string, itsCode = code): void => {
-    const shown = (doc.written(path) ?? JSON.stringify(value))
+    const shown = quoteWritten(doc.written(path) ?? value)
       .replace(/\/\/[^/"']*@/, '//…@')
       .replace(/\?[^"']*/, '?…')
     faults.add(itsCode, doc.locate(path), `${formatPath(path)} is ${shown}${why}`, help)

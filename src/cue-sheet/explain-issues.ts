@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { SheetDocument } from './convert.ts'
 import { didYouMean, nearest } from './did-you-mean.ts'
-import { type Faults, formatPath, type SheetPath } from './faults.ts'
+import { type Faults, formatPath, quoteName, type SheetPath } from './faults.ts'
 import { callbackMapSchema, isIdMap, modelSchema, sheetSchema, storageSchema } from './schema.ts'
 import { isSettingKey, previewsMapSchema, SETTING_KEYS, SETTING_RULES } from './settings.ts'
 
@@ -34,11 +34,11 @@ function wrongKind(issue: Issue): boolean {
 
 function explainIssue({ issue, path }: PlacedIssue, doc: SheetDocument, faults: Faults): void {
   if (issue.code === 'unrecognized_keys') {
+    const valid = validKeys(path)
     for (const key of issue.keys) {
-      const valid = validKeys(path)
       const place = path.length === 0 ? 'The sheet' : formatPath(path)
-      const message = `${place} has no key "${key}".`
-      faults.add('E_UNKNOWN_KEY', doc.locate([...path, key], 'key'), message, didYouMean(key, valid))
+      const message = `${place} has no key ${quoteName(key)}.`
+      faults.add('E_UNKNOWN_KEY', doc.locate([...path, key], 'key'), message, () => didYouMean(key, valid))
     }
     return
   }
@@ -173,12 +173,14 @@ export function valueAt(data: unknown, path: SheetPath): unknown {
   return value
 }
 
+const MAX_SHOWN_CHARS = 80
+
 /** A value as the sheet has it: variables are not filled in, so nothing secret is shown. */
 function show(doc: SheetDocument, path: SheetPath, value: unknown): string {
   if (value === null) return 'empty'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'object') return 'a map'
-  const written = doc.written(path) ?? String(value)
+  const written = (doc.written(path) ?? String(value)).slice(0, MAX_SHOWN_CHARS + 1)
   const text = typeof value === 'string' && !written.startsWith('"') ? JSON.stringify(written) : written
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text
+  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS - 1)}…` : text
 }

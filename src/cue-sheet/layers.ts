@@ -3,11 +3,12 @@ import { resolve } from 'node:path'
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import type { SheetDocument } from './convert.ts'
 import { nearest } from './did-you-mean.ts'
-import { type Faults, formatPath, type SheetPath } from './faults.ts'
+import { type Faults, formatPath, quoteWritten, type SheetPath } from './faults.ts'
 import { findScheduler, SCHEDULER_WORDS } from './scheduler-names.ts'
 import type { LayerInput } from './schema.ts'
 import { MAX_SEED, SETTING_RULES, type SettingKey } from './settings.ts'
 import type { SettingName, SettingOrigins, Settings, SheetPreviews, SheetScheduler } from './sheet.ts'
+import type { AllowedVariables } from './variables.ts'
 
 /** A level: what it sets, and which settings it takes back to absent (`null` in the sheet). */
 export interface Layer {
@@ -30,6 +31,9 @@ export const EMPTY: Merged = { settings: {}, origins: {} }
 export interface LayerContext {
   readonly doc: SheetDocument
   readonly faults: Faults
+  readonly allowedVariables: AllowedVariables
+  /** Characters that templates may still make; shared by all cues. */
+  readonly budget: { characters: number }
   /** Folder that relative paths start from. */
   readonly directory: string
   /** Whether a cue has lost settings to faults that are reported already: then nothing is said to be missing. */
@@ -166,7 +170,12 @@ export function readSeed(value: number | string, path: SheetPath, context: Layer
   if (seed <= MAX_SEED) return seed
   const { code, must } = SETTING_RULES.seed
   const { doc, faults } = context
-  faults.add(code, doc.locate(path), `${formatPath(path)} is ${doc.written(path)}.`, `It must be ${must}.`)
+  faults.add(
+    code,
+    doc.locate(path),
+    `${formatPath(path)} is ${quoteWritten(doc.written(path) ?? String(value))}.`,
+    `It must be ${must}.`,
+  )
   return undefined
 }
 
@@ -179,7 +188,7 @@ function readImage(
   if (scheme === undefined) return resolve(directory, value)
   const isHttps = scheme === 'https'
   if (isHttps && URL.canParse(value)) return value
-  const message = `${formatPath(path)} is ${doc.written(path)}.`
+  const message = `${formatPath(path)} is ${quoteWritten(doc.written(path) ?? value)}.`
   faults.add(
     isHttps ? 'E_IMAGE_URL_INVALID' : 'E_IMAGE_URL_SCHEME',
     doc.locate(path),
@@ -222,7 +231,7 @@ function readScheduler(
     const at = typeof value === 'string' ? path : [...path, 'name']
     const guess = nearest(word, SCHEDULER_WORDS)
     const valid = `Valid: ${SCHEDULER_WORDS.join(', ')}.`
-    const message = `${formatPath(at)} is ${JSON.stringify(word)}.`
+    const message = `${formatPath(at)} is ${quoteWritten(doc.written(at) ?? word)}.`
     const help = guess === undefined ? valid : `Did you mean "${guess}"? ${valid}`
     faults.add('E_UNKNOWN_SCHEDULER', doc.locate(at), message, help)
   }

@@ -59,7 +59,7 @@ function unknownKey(name: SchedulerName, key: string, known: readonly string[]):
     `${name} takes ${known.join(', ')}.`,
   ]
   return new PregenError('E_UNKNOWN_KEY', `scheduler.${key} is not a setting of ${name}`, {
-    help: hints.join('\n'),
+    help: hints.join(' '),
   })
 }
 

@@ -5,6 +5,7 @@ import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import { inspectModel } from './inspect-model.ts'
 import { openBucket, policyOf } from './open-bucket.ts'
+import type { ReadSheetOptions } from './options.ts'
 
 export interface Finding {
   readonly area: 'runtime' | 'provider' | 'model' | 'bucket'
@@ -16,16 +17,16 @@ export interface Finding {
   readonly help: string | null
 }
 
-export interface ExamineOptions extends EndpointPolicy {
+export interface ExamineOptions extends ReadSheetOptions, EndpointPolicy {
   /** Its models and bucket are looked at too; undefined: the embedded models. */
   readonly sheetPath: string | undefined
-  readonly embeddedModels: Readonly<Record<string, string>>
 }
 
 /** @throws PregenErrors when the sheet itself has faults */
 export async function examine(options: ExamineOptions): Promise<Finding[]> {
-  const { sheetPath, env, embeddedModels } = options
-  const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, { env, embeddedModels })
+  const { sheetPath, ...how } = options
+  const { embeddedModels } = how
+  const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, how)
   const findings: Finding[] = [runtimeFinding()]
   // One after the other: two GPU providers at once may crash.
   for (const name of PROVIDER_NAMES) {

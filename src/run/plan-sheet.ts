@@ -60,7 +60,7 @@ function recordedTimings({ units }: LedgerContent): RecordedTiming[] {
 export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   const prepared = await prepareRun(options)
   checkBucketEndpoint(prepared.sheet, policyOf(options))
-  const { layout, models } = prepared
+  const { layout, models, uncheckedImages } = prepared
   await refuseFileAsOutput(layout.out)
   const ledger = await readLedger(layout.state.ledgerPath)
   const decisions = await decideUnits(prepared, ledger, options.force)
@@ -73,7 +73,9 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
     const { unit, digest } = entry
     const { cue, variant, program, model, prompt, width, height, steps, guidanceScale } = unit
     return {
-      ...{ cue, variant, program, model, action, reason, prompt },
+      ...{ cue, variant, program, model, action, prompt },
+      // Only the picture itself could say whether it is the one that was drawn from.
+      reason: uncheckedImages.has(unit) ? `${reason}; image not checked` : reason,
       negativePrompt: unit.negativePrompt ?? null,
       seed: String(unit.seed),
       ...{ width, height, steps, guidanceScale },

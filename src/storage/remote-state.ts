@@ -1,7 +1,8 @@
 /** What stands in the store already: by the ledger's word, or by the store's own listing. */
 import { compareVariantFiles, isVariantFileName, TIMING_NAME } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
-import { PregenError, printable } from '../errors.ts'
+import { PregenError } from '../errors.ts'
+import { printable } from '../printable.ts'
 import type { ListOptions, Storage, StoredObject } from './storage.ts'
 import type { UploadEvent, UploadFile } from './upload-folder.ts'
 

@@ -116,7 +116,12 @@ function encodeKey(key: string): string {
 
 /** An error in the shape of the SDK's: name = the store's code, and the status. */
 function serviceError(status: number, text: string): Error {
-  const tag = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]
+  const tag = (name: string) => {
+    const start = text.indexOf(`<${name}>`) + name.length + 2
+    const end = text.indexOf('<', start)
+    const isWhole = start > name.length + 1 && end >= 0 && text.startsWith(`</${name}>`, end)
+    return isWhole ? text.slice(start, end) : undefined
+  }
   const error = new Error(tag('Message') ?? `HTTP ${status}`)
   error.name = tag('Code') ?? 'UnknownError'
   return Object.assign(error, { $metadata: { httpStatusCode: status } })

@@ -44,7 +44,7 @@ describe('docs/cue-sheet.md', () => {
   })
 
   it.each(BLOCKS.map((block, index) => [index + 1, block]))('example %i is sound', (_, block) => {
-    const sheet = parse(complete(String(block)), { env: { BUILD_ID: 'b1', HOUR: 'dawn' } })
+    const sheet = parse(complete(String(block)), { env: { PREGEN_BUILD_ID: 'b1', PREGEN_HOUR: 'dawn' } })
     expect(sheet.cues.length).toBeGreaterThan(0)
   })
 
