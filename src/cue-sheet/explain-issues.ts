@@ -1,5 +1,6 @@
 /** zod's issues in the words of a sheet: code, place, what, and what to do. */
 import type { z } from 'zod'
+import { FAMILY_NAMES } from '../families/index.ts'
 import type { SheetDocument } from './convert.ts'
 import { didYouMean, nearest } from './did-you-mean.ts'
 import { type Faults, formatPath, type SheetPath } from './faults.ts'
@@ -132,7 +133,7 @@ const OTHER_RULES: Readonly<Record<string, string>> = {
   concurrency: 'a whole number from 1 to 256',
   force_path_style: 'true or false',
   provider: 'auto, cpu, cuda, webgpu, dml or coreml',
-  pipeline: 'sd, sdxl, sd3, lcm or flux',
+  pipeline: `${FAMILY_NAMES.slice(0, -1).join(', ')} or ${FAMILY_NAMES.at(-1)}`,
   sha256: '64 hexadecimal digits in lower case',
   on: 'run or unit',
   secret_env: 'the name of an environment variable',

@@ -1,5 +1,6 @@
 /** The shape of a sheet. What a shape cannot say (references, cycles, placeholders) is checked after it. */
 import { z } from 'zod'
+import { FAMILY_NAMES } from '../families/index.ts'
 import { SETTING_SCHEMAS, seedSchema } from './settings.ts'
 
 /** What every level may set. */
@@ -13,7 +14,7 @@ export const modelSchema = z.strictObject({
     .optional()
     .describe('Where this model runs. Default: what --provider says.'),
   pipeline: z
-    .enum(['sd', 'sdxl', 'sd3', 'lcm', 'flux'])
+    .enum(FAMILY_NAMES)
     .optional()
     .describe('Family of the model. Default: what model_index.json says.'),
   preview_decoder: z

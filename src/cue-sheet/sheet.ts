@@ -1,6 +1,7 @@
 /** A parsed sheet: every reference checked, every variant listed, every setting merged. Plain data but `locate`. */
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import type { SourceLocation } from '../errors.ts'
+import type { FamilyName } from '../families/index.ts'
 import type { SheetPath, SheetWarning } from './faults.ts'
 
 export interface SheetModel {
@@ -10,7 +11,7 @@ export interface SheetModel {
   /** Whether it is a model of the package and not one that the sheet declares. */
   readonly embedded: boolean
   readonly provider: 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml' | undefined
-  readonly pipeline: 'sd' | 'sdxl' | 'sd3' | 'lcm' | 'flux' | undefined
+  readonly pipeline: FamilyName | undefined
   /** Absolute folder of a tiny decoder for previews. */
   readonly previewDecoder: string | undefined
   /** The fingerprint that the folder must have, lower-case hex. */

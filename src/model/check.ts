@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PregenError, PregenErrors } from '../errors.ts'
+import { type ComponentContract, PENULTIMATE } from '../families/contract.ts'
+import { type ComponentName, familyOf, type TokenizerName } from '../families/index.ts'
 import { checksumFaults } from './checksums.ts'
-import { CONTRACTS, type ComponentContract, PENULTIMATE } from './contract.ts'
-import type { ComponentName, ModelComponent, ModelFolder, TokenizerName } from './folder.ts'
+import type { ModelComponent, ModelFolder } from './folder.ts'
 import { impostor, impostorFault } from './impostor.ts'
 import { checkModelFile } from './model-file.ts'
 import type { OnnxHeader } from './onnx-header.ts'
@@ -34,7 +35,7 @@ export async function checkModelFolder(
 ): Promise<readonly CheckedComponent[]> {
   const faults: PregenError[] = []
   const checked: CheckedComponent[] = []
-  for (const contract of CONTRACTS[folder.family]) {
+  for (const contract of familyOf(folder.family).contract) {
     const component = folder.components[contract.component]
     if (component === undefined) {
       if (isNeeded(folder, contract)) faults.push(missingComponent(folder, contract.component))
@@ -42,7 +43,7 @@ export async function checkModelFolder(
     }
     const { header, faults: found } = await checkModelFile(component.modelPath)
     faults.push(...found)
-    if (contract.tokenizer !== undefined) faults.push(...(await tokenizerFaults(folder, contract.tokenizer)))
+    if ('tokenizer' in contract) faults.push(...(await tokenizerFaults(folder, contract.tokenizer)))
     if (header === null) continue
     checked.push({ name: contract.component, header })
     faults.push(

@@ -2,26 +2,24 @@
 import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
+import { familyOf } from '../families/index.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
-import { FAMILY_CLASSES } from './families.ts'
 import { createFileHasher } from './file-hash.ts'
-import type { ModelFolder } from './folder.ts'
+import { folderSchedulerConfig, type ModelFolder } from './folder.ts'
 import { readOnnxHeader } from './onnx-header.ts'
+import { viewOf } from './view.ts'
 
 export interface ModelFactsOptions {
   /** Where hashes of big files are kept between runs; absent: every file is hashed anew. */
   readonly cacheDir?: string | undefined
 }
 
-/** diffusers' limit of `max_sequence_length`. */
-const MAX_T5_LENGTH = 512
-
 /** @param folder checked by `checkModelFolder`, so that its files are what they seem */
 export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions = {}): Promise<ModelFacts> {
   const { family, vae, components } = folder
-  const { steps, guidanceScale } = FAMILY_CLASSES[family]
+  const { defaults, maxSequenceLength } = familyOf(family)
+  const { steps, guidanceScale } = defaults
   const [sampleHeight, sampleWidth] = sampleSize(folder)
-  const readsT5 = family === 'flux' || (family === 'sd3' && components.text_encoder_3 !== undefined)
   return {
     family,
     fingerprint: await fingerprint(folder, options.cacheDir),
@@ -29,43 +27,32 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
     sizeMultiple: sizeMultiple(folder),
     latentChannels: vae.latentChannels,
     schedulerClass: folder.schedulerClass,
-    schedulerConfig: { _class_name: folder.schedulerClass, ...folder.schedulerConfig },
+    schedulerConfig: folderSchedulerConfig(folder),
     hasVaeEncoder: components.vae_encoder !== undefined,
     hasPreviewDecoder: folder.previewDecoder !== null,
     hasLatentRgb: hasLatentRgb(folder),
-    maxSequenceLength: readsT5 ? MAX_T5_LENGTH : null,
+    maxSequenceLength: maxSequenceLength(viewOf(folder)),
   }
 }
 
-/**
- * Width and height in pixels must be multiples of this. A UNet of n levels halves its latents n − 1 times, and traced
- * exports cannot make up for an odd size as torch does; transformers take patches.
- */
-export function sizeMultiple({ family, vae, components }: ModelFolder): number {
-  if (family === 'flux') return 2 * vae.scale
-  if (family === 'sd3') {
-    const patch = components.transformer?.config.patch_size
-    return (typeof patch === 'number' ? patch : 2) * vae.scale
-  }
-  const levels = components.unet?.config.block_out_channels
-  return vae.scale * (Array.isArray(levels) ? 2 ** (levels.length - 1) : 1)
+/** Width and height in pixels must be multiples of this. */
+export function sizeMultiple(folder: ModelFolder): number {
+  return familyOf(folder.family).sizeMultiple(viewOf(folder))
 }
 
 /** [height, width] of the latents that the denoiser was trained for. FLUX's config has none. */
 function sampleSize({ family, components }: ModelFolder): readonly [number, number] {
-  const size = (components.unet ?? components.transformer)?.config.sample_size
+  const size = components[familyOf(family).denoiser]?.config.sample_size
   if (typeof size === 'number') return [size, size]
   if (Array.isArray(size) && typeof size[0] === 'number' && typeof size[1] === 'number')
     return [size[0], size[1]]
-  const otherwise = FAMILY_CLASSES[family].sampleSize
+  const otherwise = familyOf(family).defaults.sampleSize
   return [otherwise, otherwise]
 }
 
 /** `preview.json` in the folder, or the family's published factors, which are for its usual number of channels. */
 function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
-  return (
-    existsSync(join(path, 'preview.json')) || vae.latentChannels === FAMILY_CLASSES[family].latentChannels
-  )
+  return existsSync(join(path, 'preview.json')) || vae.latentChannels === familyOf(family).latentChannels
 }
 
 /** sha-256 over the names, sizes and contents of the deciding files, whatever folder they lie in. */

@@ -1,24 +1,18 @@
 /** A model folder in diffusers' ONNX layout, read from its JSON files; no weights are touched. Plain data. */
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
-import type { Family } from '../plan/model-facts.ts'
-import { detectFamily, FAMILY_CLASSES } from './families.ts'
+import {
+  COMPONENT_NAMES,
+  type ComponentName,
+  type FamilyName,
+  familyOf,
+  TOKENIZER_NAMES,
+  type TokenizerName,
+} from '../families/index.ts'
+import { detectFamily } from './families.ts'
 import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
-
-export const COMPONENT_NAMES = [
-  'text_encoder',
-  'text_encoder_2',
-  'text_encoder_3',
-  'unet',
-  'transformer',
-  'vae_encoder',
-  'vae_decoder',
-] as const
-export type ComponentName = (typeof COMPONENT_NAMES)[number]
-
-export const TOKENIZER_NAMES = ['tokenizer', 'tokenizer_2', 'tokenizer_3'] as const
-export type TokenizerName = (typeof TOKENIZER_NAMES)[number]
 
 export interface ModelComponent {
   readonly name: ComponentName
@@ -41,13 +35,12 @@ export interface VaeFacts {
   /** Per channel, or null; SDXL derivatives such as Playground v2.5. */
   readonly latentsMean: readonly number[] | null
   readonly latentsStd: readonly number[] | null
-  readonly forceUpcast: boolean
 }
 
 export interface ModelFolder {
   /** Absolute. */
   readonly path: string
-  readonly family: Family
+  readonly family: FamilyName
   /** `_class_name` of model_index.json. */
   readonly className: string
   readonly modelIndex: JsonObject
@@ -126,6 +119,11 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   }
 }
 
+/** The folder's noise schedule with its class named, as schedulers are made from it. */
+export function folderSchedulerConfig({ schedulerClass, schedulerConfig }: ModelFolder): SchedulerConfig {
+  return { _class_name: schedulerClass, ...schedulerConfig }
+}
+
 function requireFolder(root: string): void {
   if (isFolder(root)) return
   const help =
@@ -160,7 +158,7 @@ function readScheduler(
     if (typeof schedulerClass === 'string') return { schedulerConfig, schedulerClass }
   }
   throw new PregenError('E_MODEL_CONFIG', 'No scheduler class is named.', {
-    help: `Add "_class_name", such as "${FAMILY_CLASSES.sd.scheduler}".`,
+    help: `Add "_class_name", such as "EulerDiscreteScheduler".`,
     location: { file },
   })
 }
@@ -180,7 +178,7 @@ function findPreviewDecoder(root: string, given: string | undefined): string | n
 }
 
 /** diffusers' defaults where the export left a key out: scaling 0.18215 is Stable Diffusion 1's. */
-function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: Family): VaeFacts {
+function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: FamilyName): VaeFacts {
   const config = components.vae_decoder?.config ?? components.vae_encoder?.config ?? {}
   const blocks = config.block_out_channels
   const channels = config.latent_channels
@@ -194,11 +192,10 @@ function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, fa
   }
   return {
     scale: Array.isArray(blocks) ? 2 ** (blocks.length - 1) : 8,
-    latentChannels: typeof channels === 'number' ? channels : FAMILY_CLASSES[family].latentChannels,
+    latentChannels: typeof channels === 'number' ? channels : familyOf(family).latentChannels,
     scalingFactor: number('scaling_factor', 0.18215),
     shiftFactor: number('shift_factor', 0),
     latentsMean: list('latents_mean'),
     latentsStd: list('latents_std'),
-    forceUpcast: config.force_upcast === true,
   }
 }

@@ -3,9 +3,9 @@
  * before the denoiser is loaded. Everything that crosses this interface is plain data: it runs in a worker thread.
  */
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
+import type { FamilyName } from '../families/index.ts'
 import type { ResolvedProvider } from '../model/providers.ts'
 import type { RunMeter } from '../model/session.ts'
-import type { Family } from '../plan/model-facts.ts'
 import type { RngName } from '../random/generator.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -72,6 +72,9 @@ export interface GenerateRequest {
   readonly denoiseStrength?: number | undefined
 }
 
+/** [batch, channels, ...space]: height and width, with the time before them where the family has it. */
+export type LatentDims = readonly [batch: number, channels: number, ...space: number[]]
+
 /** The state after one step of a batch. The arrays are reused by the next step: copy what you keep. */
 export interface StepInfo {
   /** From 1. */
@@ -82,8 +85,8 @@ export interface StepInfo {
   readonly callIndex: number
   /** Wall time of this step alone; the time inside `onStep` itself is in no step. */
   readonly durationMs: number
-  /** [batch, channels, height, width] of both arrays, unpacked, in the scale that the denoiser works in. */
-  readonly dims: readonly [number, number, number, number]
+  /** Of both arrays, unpacked, in the scale that the denoiser works in. */
+  readonly dims: LatentDims
   /** The noisy state. */
   readonly latents: Float32Array
   /** The predicted x0. */
@@ -96,13 +99,16 @@ export interface GenerateHooks {
   shouldStop?(): boolean
 }
 
-export interface GeneratedImage extends RgbImage {
-  /** Final latents of this picture, [1, channels, height, width], in the scale that the denoiser works in. */
+/** What one request came to: a picture, or the frames of a film. */
+export interface GeneratedMedium {
+  /** One or many, in the order of time, all of one size. */
+  readonly frames: readonly [RgbImage, ...RgbImage[]]
+  /** Its final latents, [1, channels, ...space], in the scale that the denoiser works in. */
   readonly latents: Tensor
   readonly timings: GenerationTimings
 }
 
-/** Milliseconds on a monotonic clock, the time inside hooks left out; shared by all pictures of a batch. */
+/** Milliseconds on a monotonic clock, the time inside hooks left out; shared by all of a batch. */
 export interface GenerationTimings {
   /** Init-image encoding and the first noise; it is part of the first step's duration too. */
   readonly prepareMs: number
@@ -114,7 +120,7 @@ export interface GenerationTimings {
 }
 
 export interface Pipeline {
-  readonly family: Family
+  readonly family: FamilyName
   readonly meter: RunMeter
 
   /** Whether guidance at this scale evaluates the negative prompt (guidance distilled into the model never does). */
@@ -129,14 +135,43 @@ export interface Pipeline {
   /** Stage 2. Loads denoiser and VAE decoder, and the VAE encoder when pictures will be read. */
   loadDenoiser(options?: { readonly withVaeEncoder?: boolean }): Promise<void>
   /**
-   * Pictures for one batch: requests that share size, steps, guidance, scheduler and strength and differ in
-   * conditioning, seed and init image. Each has its own generator, so a picture does not depend on its neighbours.
+   * One medium a request, for one batch: requests that share all but what `requireOneBatch` names. Each has its own generator, so a picture does not depend on its neighbours.
    * @throws StageError naming the stage (`image encode`, `denoise step 3`, `vae decode`)
    */
-  generate(requests: readonly GenerateRequest[], hooks?: GenerateHooks): Promise<GeneratedImage[]>
-  /** Pixels of latents as `StepInfo` hands them out, for full-size previews. */
-  decodeLatents(latents: Float32Array, dims: readonly [number, number, number, number]): Promise<RgbImage[]>
+  generate(requests: readonly GenerateRequest[], hooks?: GenerateHooks): Promise<GeneratedMedium[]>
+  /** Frames of latents as `StepInfo` hands them out, of each of the batch, for full-size previews. */
+  decodeLatents(latents: Float32Array, dims: LatentDims): Promise<GeneratedMedium['frames'][]>
 
   /** Frees every session. The pipeline can be loaded again. */
   dispose(): Promise<void>
+}
+
+/**
+ * What requests of one batch may differ in; the settings among them are those that the sheet's table lets differ.
+ */
+const OWN = {
+  conditioning: true,
+  initImage: true,
+  rng: true,
+  seed: true,
+} as const satisfies Partial<Record<keyof GenerateRequest, true>>
+
+/**
+ * @throws RangeError, for it is a mistake of the caller's: everything else must be the same, and texts equally long
+ *   (prompts of different chunk counts)
+ */
+export function requireOneBatch(requests: readonly GenerateRequest[]): void {
+  const shared = ({ initImage, conditioning, ...request }: GenerateRequest): string => {
+    const settings = Object.entries(request)
+      .filter(([name, value]) => !(name in OWN) && value !== undefined)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+    return JSON.stringify([settings, initImage === undefined, conditioning.promptEmbeds.dims])
+  }
+  const [first] = requests
+  if (first === undefined) throw new RangeError('a batch needs at least one request')
+  if (requests.some((request) => shared(request) !== shared(first))) {
+    throw new RangeError(
+      'requests of one batch may differ in prompts of one length, seed and init image alone',
+    )
+  }
 }

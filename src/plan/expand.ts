@@ -3,10 +3,10 @@ import { Faults, formatPath, type SheetPath, type SheetWarning } from '../cue-sh
 import { MAX_PIXELS } from '../cue-sheet/settings.ts'
 import type { CueSheet, SettingName, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
 import type { PregenError } from '../errors.ts'
+import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { resolvePreviews } from './previews.ts'
-import { createTrajectoryFinder, type Trajectory } from './trajectory.ts'
 import type { InitImage, Unit } from './unit.ts'
 
 /** Strength of image-to-image where the sheet names none. */
@@ -24,7 +24,7 @@ export interface ExpandedPlan {
  */
 export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, ModelFacts>>): ExpandedPlan {
   const faults = new Faults()
-  const findTrajectory = createTrajectoryFinder()
+  const accountFor = createScheduleAccounts()
   const units = sheet.cues.flatMap((cue) =>
     cue.variants.flatMap((variant) => {
       const { model } = variant.settings
@@ -32,7 +32,7 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
       if (model === undefined || modelFacts === undefined) {
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
-      return [expandVariant({ sheet, cue, variant, facts: modelFacts, model, faults, findTrajectory })]
+      return [expandVariant({ sheet, cue, variant, facts: modelFacts, model, faults, accountFor })]
     }),
   )
   faults.throwIfAny()
@@ -46,7 +46,7 @@ interface VariantContext {
   readonly facts: ModelFacts
   readonly model: string
   readonly faults: Faults
-  readonly findTrajectory: ReturnType<typeof createTrajectoryFinder>
+  readonly accountFor: ReturnType<typeof createScheduleAccounts>
 }
 
 function expandVariant(context: VariantContext): Unit {
@@ -56,7 +56,7 @@ function expandVariant(context: VariantContext): Unit {
   const height = settings.height ?? facts.defaults.height
   checkSize(width, height, context)
   checkSequenceLength(context)
-  const trajectory = readTrajectory(context)
+  const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
   return {
     cue: cue.id,
     variant: variant.id,
@@ -92,7 +92,7 @@ type Trajectoried = Pick<
 >
 
 /** What image-to-image, exact_copy_mode and the schedule decide together. */
-function readTrajectory(context: VariantContext): Trajectoried {
+function readTrajectory(context: VariantContext, imageTokens: number): Trajectoried {
   const { variant, facts } = context
   const { settings } = variant
   const image: InitImage | undefined =
@@ -115,8 +115,9 @@ function readTrajectory(context: VariantContext): Trajectoried {
       'Export the model with its VAE encoder, or take the image away.',
     )
   }
-  const trajectory = context.findTrajectory({ facts, scheduler, steps, strength: denoiseStrength })
-  const executedSteps = checkTrajectory(trajectory, steps, denoiseStrength, context)
+  const { family, schedulerConfig: folderConfig } = facts
+  const request = { family, folderConfig, scheduler, steps, strength: denoiseStrength, imageTokens }
+  const executedSteps = countSteps(request, context)
   return {
     image,
     denoiseStrength,
@@ -131,22 +132,11 @@ function readTrajectory(context: VariantContext): Trajectoried {
 }
 
 /** @returns the executed steps, after reporting what stands in their way */
-function checkTrajectory(
-  trajectory: Trajectory,
-  steps: number,
-  strength: number | undefined,
-  context: VariantContext,
-): number {
-  if ('faults' in trajectory) {
-    for (const { key, error } of trajectory.faults) reportScheduler(context, key, error)
-    return steps
-  }
-  if (trajectory.executedSteps < 1) {
-    const name = context.variant.settings.denoiseStrength === undefined ? 'image' : 'denoiseStrength'
-    const why = `leaves no step to execute: ${steps} steps at denoise_strength ${strength}`
-    report(context, name, 'E_NO_STEPS', why, 'Raise denoise_strength, or ask for more steps.')
-  }
-  return trajectory.executedSteps
+function countSteps(request: ScheduleRequest, context: VariantContext): number {
+  const account = context.accountFor(request)
+  if ('executedSteps' in account) return account.executedSteps
+  for (const { key, error } of account.faults) reportScheduler(context, key, error)
+  return request.steps
 }
 
 /** A scheduler's fault at the key of its map, at the number of steps, or at the setting as a whole. */
@@ -162,9 +152,14 @@ function reportScheduler(context: VariantContext, key: string | null, error: Pre
       error.help,
     )
   } else {
-    const name = error.code === 'E_SCHEDULER_STEPS' ? 'steps' : 'scheduler'
-    report(context, name, error.code, `does not work: ${error.message}`, error.help)
+    report(context, settingAtFault(error, context), error.code, `does not work: ${error.message}`, error.help)
   }
+}
+
+function settingAtFault({ code }: PregenError, { variant }: VariantContext): SettingName {
+  if (code === 'E_SCHEDULER_STEPS') return 'steps'
+  if (code !== 'E_NO_STEPS') return 'scheduler'
+  return variant.settings.denoiseStrength === undefined ? 'image' : 'denoiseStrength'
 }
 
 function checkSize(width: number, height: number, context: VariantContext): void {

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-import { checkChannels, type LatentRgbFactors } from './latent-rgb.ts'
-import { publishedFactors } from './published-factors.ts'
+import type { LatentRgbFactors } from '../families/family.ts'
+import { checkChannels } from './latent-rgb.ts'
 
 export const PREVIEW_JSON = 'preview.json'
 
@@ -85,10 +85,11 @@ export function chooseFactors(model: {
   readonly family: string
   readonly latentChannels: number
   readonly folderFactors: LatentRgbFactors | null
-  readonly vaeScalingFactor?: number | undefined
+  /** Those that others have published for the family's latent space. */
+  readonly published: LatentRgbFactors | null
 }): LatentRgbFactors {
-  const { family, latentChannels, folderFactors } = model
-  const factors = folderFactors ?? publishedFactors(family, model.vaeScalingFactor)
+  const { family, latentChannels, folderFactors, published } = model
+  const factors = folderFactors ?? published
   if (factors === null) {
     throw new PregenError(
       'E_PREVIEW_FACTORS',

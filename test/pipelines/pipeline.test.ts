@@ -81,7 +81,7 @@ describe('any steps, size, seed and scheduler', () => {
           },
         )
         expect(told).toEqual(Array.from({ length: steps }, (_, index) => index + 1))
-        expect(image!.rgb.length).toBe(3 * settings.width * settings.height)
+        expect(image!.frames[0].rgb.length).toBe(3 * settings.width * settings.height)
         expect(image!.timings.executedSteps).toBe(steps)
       }),
       { numRuns: 25 },
@@ -91,9 +91,9 @@ describe('any steps, size, seed and scheduler', () => {
   test('and the same twice', async () => {
     const scheduler = { name: 'euler-ancestral', config: {} } as const
     const [first, second] = [await one({ scheduler }), await one({ scheduler })]
-    expect(second.rgb).toEqual(first.rgb)
-    expect((await one({ scheduler, seed: 2n })).rgb).not.toEqual(first.rgb)
-    expect((await one({ scheduler, rng: 'philox' })).rgb).not.toEqual(first.rgb)
+    expect(second.frames[0].rgb).toEqual(first.frames[0].rgb)
+    expect((await one({ scheduler, seed: 2n })).frames[0].rgb).not.toEqual(first.frames[0].rgb)
+    expect((await one({ scheduler, rng: 'philox' })).frames[0].rgb).not.toEqual(first.frames[0].rgb)
   })
 })
 
@@ -188,7 +188,7 @@ test('a clock counts laps without what was paused', async () => {
 test('full previews are the pixels that the final latents give', async () => {
   const image = await one()
   const [decoded] = await sd.decodeLatents(image.latents.data, [1, 4, 8, 8])
-  expect(decoded!.rgb).toEqual(image.rgb)
+  expect(decoded![0].rgb).toEqual(image.frames[0].rgb)
 })
 
 test('a size that the model cannot make is refused', async () => {
@@ -222,7 +222,7 @@ describe('prompts', () => {
     expect(long.promptEmbeds.dims[1]! % 77).toBe(0)
     expect(long.promptEmbeds.dims[1]).toBeGreaterThan(77)
     expect(long.negativePromptEmbeds!.dims).toEqual(long.promptEmbeds.dims)
-    expect((await one({ conditioning: long })).rgb).toHaveLength(3 * 64 * 64)
+    expect((await one({ conditioning: long })).frames[0].rgb).toHaveLength(3 * 64 * 64)
   })
 
   test('a1111 is refused where T5 reads the prompt', async () => {
@@ -348,7 +348,7 @@ test('the denoiser’s sessions free the text encoders’ place, and the pipelin
   await pipeline.dispose()
   await pipeline.loadDenoiser()
   const [again] = await pipeline.generate([request({ conditioning })])
-  expect(again!.rgb).toEqual(image!.rgb)
+  expect(again!.frames[0].rgb).toEqual(image!.frames[0].rgb)
   await pipeline.dispose()
 })
 
