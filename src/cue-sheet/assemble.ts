@@ -5,12 +5,14 @@ import type { SheetDocument } from './convert.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { type Faults, formatPath } from './faults.ts'
 import { findIdFault, foldId, MAX_KEY_BYTES } from './ids.ts'
-import { EMPTY, type LayerContext, type Merged, mergeLayer, readLayer } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { EMPTY, type Merged, mergeLayer, readLayer } from './layers.ts'
 import { countCells } from './matrix.ts'
 import { findModel, readModels } from './models.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { mergePrograms } from './programs.ts'
 import type { SheetInput } from './schema.ts'
+import { SETTING_ROWS } from './setting-types.ts'
 import { MAX_PIXELS } from './settings.ts'
 import type { CueSheet, SheetCue, SheetModel, SheetVariant } from './sheet.ts'
 import { expandVariants } from './variants.ts'
@@ -207,7 +209,8 @@ function checkTogether({ path, settings, origins }: SheetVariant, cue: string, c
     )
   }
   if (image !== undefined || isTainted(cue)) return
-  for (const name of ['denoiseStrength', 'exactCopyMode', 'fit'] as const) {
+  for (const { name, needsImage } of SETTING_ROWS) {
+    if (!needsImage) continue
     const at = origins[name]
     // In defaults it waits for the cues that do have an image.
     if (at === undefined || at[0] === 'defaults' || settings[name] === false) continue

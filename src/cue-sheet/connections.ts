@@ -1,7 +1,7 @@
 /** `storage` and `callback`: addresses are checked here, reached elsewhere. */
 import { formatPath, type SheetPath } from './faults.ts'
 import { findIdFault } from './ids.ts'
-import type { LayerContext } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
 import type { SheetInput } from './schema.ts'
 import type { SheetCallback, SheetStorage } from './sheet.ts'
 

@@ -3,9 +3,10 @@ import { didYouMean } from './did-you-mean.ts'
 import { explainIssues } from './explain-issues.ts'
 import { formatPath, type SheetPath } from './faults.ts'
 import { slugOf } from './ids.ts'
-import { type Layer, type LayerContext, readLayer } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { type Layer, readLayer } from './layers.ts'
 import { type CueInput, layerSchema } from './schema.ts'
-import { isSettingKey, SETTING_KEYS } from './settings.ts'
+import { isSettingKey, SETTING_KEYS } from './setting-types.ts'
 
 export interface AxisValue {
   /** What it adds to the variant's id. */

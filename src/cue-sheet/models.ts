@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { didYouMean } from './did-you-mean.ts'
 import { formatPath } from './faults.ts'
-import type { LayerContext } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
 import type { SheetInput } from './schema.ts'
 import type { SheetModel, SheetVariant } from './sheet.ts'
 

@@ -8,7 +8,7 @@ import { Faults, type SheetPath } from './faults.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { plainDocument } from './plain-document.ts'
 import { scanSheet } from './scan.ts'
-import { isIdMap, type SheetInput, sheetSchema } from './schema.ts'
+import { isIdMap, isTextSetting, type SheetInput, sheetSchema } from './schema.ts'
 import type { CueSheet } from './sheet.ts'
 
 /** @throws PregenErrors with every fault, each with file, line and column */
@@ -29,7 +29,7 @@ function parseOrFault(
   if (text === undefined) return undefined
   const readFully = (into: Faults): SheetDocument | undefined => {
     const scanned = scanSheet(text, options.file, into)
-    return scanned && convertSheet(scanned, { env: options.env, faults: into, isIdMap })
+    return scanned && convertSheet(scanned, { env: options.env, faults: into, isIdMap, isTextSetting })
   }
   const doc = plainDocument(text, readFully) ?? readFully(faults)
   if (doc === undefined) return undefined

@@ -1,8 +1,10 @@
 /** A cue → its variants, each with every level merged and its prompt through the template. */
 import { formatPath, type SheetPath } from './faults.ts'
-import { type LayerContext, type Merged, mergeLayer, readLayer, readSeed } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { type Merged, mergeLayer, readLayer } from './layers.ts'
 import { type Axis, cellsOf, checkAxisUse, readAxes } from './matrix.ts'
 import type { CueInput } from './schema.ts'
+import { readSeed } from './setting-values.ts'
 import type { SheetVariant } from './sheet.ts'
 import { fillTemplate, parseTemplate, placeholdersOf, type TemplatePart } from './template.ts'
 
@@ -92,7 +94,7 @@ function seedVariants(
 ): RawVariant[] {
   return (input.seeds ?? []).flatMap((value, index) => {
     const path = [...cuePath, 'seeds', index]
-    const seed = readSeed(value, path, context)
+    const seed = readSeed(value, { path, context })
     if (seed === undefined) return []
     const settings = { ...base.settings, seed }
     return [{ id: `seed-${seed}`, path, axes: NO_AXES, settings, origins: { ...base.origins, seed: path } }]

@@ -2,11 +2,11 @@
  * What a run asks of a model: prompts in, pictures out, one call per stage so that the text encoders can be freed
  * before the denoiser is loaded. Everything that crosses this interface is plain data: it runs in a worker thread.
  */
+import type { OwnPictureSetting, PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import type { FamilyName } from '../families/index.ts'
 import type { ResolvedProvider } from '../model/providers.ts'
 import type { RunMeter } from '../model/session.ts'
-import type { RngName } from '../random/generator.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -18,18 +18,12 @@ export interface PipelineOptions {
   readonly meter?: RunMeter | undefined
 }
 
-/** One prompt set. Two requests that are equal as JSON give the same conditioning: cache on that. */
-export interface PromptRequest {
+/**
+ * One prompt set, as the sheet's settings have it. Two requests that are equal as JSON give the same conditioning: cache on
+ * that. No negative prompt is not an empty one: SDXL then takes zeros where the folder says so; the others read it as `""`.
+ */
+export interface PromptRequest extends Partial<PromptSettings> {
   readonly prompt: string
-  /** undefined = none was given: SDXL then takes zeros where the folder says so; the others read it as `""`. */
-  readonly negativePrompt?: string | undefined
-  /** Second text of SDXL and SD3 (their second CLIP encoder) and FLUX (T5); undefined = `prompt`. */
-  readonly prompt2?: string | undefined
-  readonly negativePrompt2?: string | undefined
-  /** `a1111` reads weights, `BREAK` and prompts beyond 77 tokens; Stable Diffusion, SDXL and LCM only. */
-  readonly syntax?: 'plain' | 'a1111' | undefined
-  /** Length of the T5 input in tokens; undefined = the family's default (SD3 256, FLUX 512). */
-  readonly maxSequenceLength?: number | undefined
   /** Whether the negative side is wanted: `pipeline.usesNegativePrompt(guidanceScale)`. */
   readonly withNegative: boolean
 }
@@ -54,22 +48,13 @@ export interface PromptWarning {
   readonly message: string
 }
 
-export interface GenerateRequest {
+/** One picture: what the sheet's settings say to the denoiser, `steps` as asked for. */
+export interface GenerateRequest extends Omit<PictureSettings, 'scheduler'> {
   readonly conditioning: PromptConditioning
-  /** 0 … 2^64 − 1 */
-  readonly seed: bigint
-  readonly rng: RngName
-  readonly width: number
-  readonly height: number
-  /** As asked for; image-to-image executes fewer. */
-  readonly steps: number
-  readonly guidanceScale: number
   /** undefined name: the folder's own scheduler. `config` is laid over the folder's scheduler_config.json. */
   readonly scheduler: { readonly name?: SchedulerName | undefined; readonly config: SchedulerConfig }
-  /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture. */
+  /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture; with `denoiseStrength`. */
   readonly initImage?: Float32Array | undefined
-  /** Image-to-image only: 0 … 1, 1 forgets the picture. Needed with `initImage`. */
-  readonly denoiseStrength?: number | undefined
 }
 
 /** [batch, channels, ...space]: height and width, with the time before them where the family has it. */
@@ -154,7 +139,7 @@ const OWN = {
   initImage: true,
   rng: true,
   seed: true,
-} as const satisfies Partial<Record<keyof GenerateRequest, true>>
+} as const satisfies Record<'conditioning' | 'initImage' | OwnPictureSetting, true>
 
 /**
  * @throws RangeError, for it is a mistake of the caller's: everything else must be the same, and texts equally long

@@ -1,8 +1,17 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
 import { Faults, formatPath, type SheetPath, type SheetWarning } from '../cue-sheet/faults.ts'
+import {
+  type FileSettings,
+  type PictureSettings,
+  type PromptSettings,
+  SETTING_ROWS,
+  type SettingName,
+  type Settings,
+} from '../cue-sheet/setting-types.ts'
 import { MAX_PIXELS } from '../cue-sheet/settings.ts'
-import type { CueSheet, SettingName, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
+import type { CueSheet, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
 import type { PregenError } from '../errors.ts'
+import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import type { ModelFacts } from './model-facts.ts'
@@ -56,26 +65,31 @@ function expandVariant(context: VariantContext): Unit {
   const height = settings.height ?? facts.defaults.height
   checkSize(width, height, context)
   checkSequenceLength(context)
+  checkSyntax(context)
+  warnOfUnused(context)
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
   return {
+    ...resolved(settings, facts),
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
     model,
-    prompt: settings.prompt ?? '',
-    prompt2: settings.prompt2,
-    promptSyntax: settings.promptSyntax ?? 'plain',
-    maxSequenceLength: settings.maxSequenceLength,
-    seed: settings.seed ?? 0n,
-    rng: settings.rng ?? 'torch-cpu',
-    width,
-    height,
     previews: readPreviews(context),
-    thumbnail: settings.thumbnail ?? false,
-    embedMetadata: settings.embedMetadata ?? false,
-    batch: settings.batch ?? 1,
     ...trajectory,
   }
+}
+
+type Resolved = PromptSettings & PictureSettings & FileSettings
+
+/** Settings that go to a unit as they are set: by the sheet, else by the family or the table. */
+function resolved(settings: Settings, { defaults }: ModelFacts): Resolved {
+  const byFamily: Readonly<Record<string, unknown>> = defaults
+  const rows = SETTING_ROWS.filter(({ goes }) => goes !== 'plan')
+  const values = rows.map(({ name, otherwise }) => [
+    name,
+    settings[name] ?? (otherwise === 'family' ? byFamily[name] : otherwise),
+  ])
+  return Object.fromEntries(values) as Resolved
 }
 
 type Trajectoried = Pick<
@@ -187,6 +201,25 @@ function checkSequenceLength(context: VariantContext): void {
   if (asked === undefined || longest === null || asked <= longest) return
   const why = `is ${asked}; the model "${context.model}" takes ${longest} T5 tokens at most`
   report(context, 'maxSequenceLength', 'E_SEQUENCE_LENGTH', why, `Use ${longest} or less.`)
+}
+
+function checkSyntax(context: VariantContext): void {
+  const { settings } = context.variant
+  const { takes, title } = familyOf(context.facts.family)
+  if (settings.promptSyntax !== 'a1111' || takes.some((name) => name === 'promptSyntax')) return
+  const why = `is a1111; the model "${context.model}" (${title}) reads prompts as they are`
+  report(context, 'promptSyntax', 'E_PROMPT_SYNTAX', why, 'Leave prompt_syntax out.')
+}
+
+/** Settings that mean nothing to the family; in defaults they wait for models that read them. */
+function warnOfUnused({ variant, sheet, faults, facts }: VariantContext): void {
+  const { takes, title } = familyOf(facts.family)
+  for (const { name, onlySome } of SETTING_ROWS) {
+    const origin = onlySome ? variant.origins[name] : undefined
+    if (origin === undefined || origin[0] === 'defaults' || takes.some((taken) => taken === name)) continue
+    const message = `${formatPath(origin)} has no effect: ${title} does not read it.`
+    faults.warn('W_SETTING_UNUSED', sheet.locate(origin, 'key'), message)
+  }
 }
 
 function readPreviews(context: VariantContext): Unit['previews'] {

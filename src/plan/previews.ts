@@ -1,5 +1,5 @@
 /** What a unit's `previews` come to on its model. */
-import type { SheetPreviews } from '../cue-sheet/sheet.ts'
+import type { SheetPreviews } from '../cue-sheet/setting-values.ts'
 import { familyOf } from '../families/index.ts'
 import type { ModelFacts } from './model-facts.ts'
 import type { PreviewSettings } from './unit.ts'

@@ -91,11 +91,13 @@ async function encodePrompts(request: EncodePrompts): Promise<WorkerAnswer> {
       encoded.push({
         key,
         durationMs: performance.now() - before,
+        tokens: conditioning.promptEmbeds.dims[1] ?? 0,
         warnings: conditioning.warnings,
         error: null,
       })
     } catch (error) {
-      encoded.push({ key, durationMs: performance.now() - before, warnings: [], error: toWireError(error) })
+      const durationMs = performance.now() - before
+      encoded.push({ key, durationMs, tokens: 0, warnings: [], error: toWireError(error) })
     }
   }
   await model.freeTextEncoders()
@@ -110,7 +112,8 @@ async function loadDenoiser(request: LoadDenoiser): Promise<WorkerAnswer> {
 }
 
 function requestOf(job: Job): GenerateRequest {
-  return { ...job, conditioning: prompts.get(job.promptKey) }
+  const { unit: _, promptKey, previews: __, ...request } = job
+  return { ...request, conditioning: prompts.get(promptKey) }
 }
 
 /** Waits while the main thread has as many previews in hand as it may hold. */

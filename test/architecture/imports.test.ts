@@ -19,7 +19,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   model: ['families', 'diffusion', 'tensor', 'plan'],
   'cue-sheet': ['families', 'diffusion'],
   plan: ['cue-sheet', 'families', 'diffusion'],
-  pipelines: ['families', 'diffusion', 'text', 'model', 'random', 'tensor'],
+  pipelines: ['cue-sheet:setting-types', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images'],
   artifacts: ['plan', 'images'],
@@ -134,6 +134,18 @@ describe('imports between rooms', () => {
 
   it('run in the one direction of docs/architecture.md', () => {
     expect(imports.filter((entry) => !isAllowed(entry)).map(short)).toEqual([])
+  })
+
+  it('plans and reads sheets without a runtime', () => {
+    const reached = new Set<string>()
+    const visit = (file: string): void => {
+      if (reached.has(file)) return
+      reached.add(file)
+      for (const { from, to, isLazy } of imports) if (from === file && !isLazy) visit(to)
+    }
+    for (const file of files) if (['plan', 'cue-sheet', 'families'].includes(roomOf(file) ?? '')) visit(file)
+    const runtimes = [...reached].filter((file) => readFileSync(file, 'utf8').includes("'onnxruntime-node'"))
+    expect(runtimes.map((file) => relative(src, file))).toEqual([])
   })
 
   it('make no cycle', () => {

@@ -214,9 +214,9 @@ describe('prompts', () => {
 
   test('a1111: a prompt without weights is the plain one, weights change it, length adds chunks', async () => {
     const plain = await sd.encodePrompt(PROMPT)
-    const unweighted = await sd.encodePrompt({ ...PROMPT, syntax: 'a1111' })
-    const weighted = await sd.encodePrompt({ ...PROMPT, prompt: 'a (fox:1.5)', syntax: 'a1111' })
-    const long = await sd.encodePrompt({ ...PROMPT, prompt: 'a fox, '.repeat(60), syntax: 'a1111' })
+    const unweighted = await sd.encodePrompt({ ...PROMPT, promptSyntax: 'a1111' })
+    const weighted = await sd.encodePrompt({ ...PROMPT, prompt: 'a (fox:1.5)', promptSyntax: 'a1111' })
+    const long = await sd.encodePrompt({ ...PROMPT, prompt: 'a fox, '.repeat(60), promptSyntax: 'a1111' })
     expect(maxAbs(unweighted.promptEmbeds.data, plain.promptEmbeds.data)).toBeLessThan(1e-6)
     expect(maxAbs(weighted.promptEmbeds.data, plain.promptEmbeds.data)).toBeGreaterThan(1e-3)
     expect(long.promptEmbeds.dims[1]! % 77).toBe(0)
@@ -228,7 +228,7 @@ describe('prompts', () => {
   test('a1111 is refused where T5 reads the prompt', async () => {
     const sd3 = openPipeline(modelPath('sd3-tiny'))
     await sd3.loadTextEncoders()
-    await expect(sd3.encodePrompt({ ...PROMPT, syntax: 'a1111' })).rejects.toMatchObject({
+    await expect(sd3.encodePrompt({ ...PROMPT, promptSyntax: 'a1111' })).rejects.toMatchObject({
       code: 'E_PROMPT_SYNTAX',
     })
     await sd3.dispose()

@@ -96,7 +96,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
       case 'open':
         return { type: 'open', provider: 'cpu' }
       case 'encode': {
-        const told = { durationMs: 5, warnings: [], error: null }
+        const told = { durationMs: 5, tokens: 77, warnings: [], error: null }
         return { type: 'encode', prompts: request.prompts.map(({ key }) => ({ key, ...told })) }
       }
       case 'load-denoiser':
