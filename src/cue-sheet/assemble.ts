@@ -1,9 +1,8 @@
 /** Sheet of the right shape → checked sheet: references, merged levels, listed variants. */
 import { dirname, resolve } from 'node:path'
+import { didYouMean } from '../did-you-mean.ts'
 import { checkSegments, readCallback, readStorage } from './connections.ts'
-import type { SheetDocument } from './convert.ts'
-import { didYouMean } from './did-you-mean.ts'
-import { type Faults, formatPath } from './faults.ts'
+import { formatPath } from './faults.ts'
 import { findIdFault, foldId, MAX_KEY_BYTES } from './ids.ts'
 import type { LayerContext } from './layer-context.ts'
 import { EMPTY, type Merged, mergeLayer, readLayer } from './layers.ts'
@@ -22,22 +21,18 @@ export const MAX_UNITS = 100_000
 /** The longest file name inside a variant's folder. */
 const LONGEST_FILE = 'final.thumb.webp'
 
-/**
- * @param isTainted whether a cue has lost settings to faults that are reported already
- */
 export function assembleSheet(
   input: SheetInput,
-  doc: SheetDocument,
-  faults: Faults,
   options: ParseSheetOptions,
-  isTainted: (cue: string) => boolean,
+  found: Omit<LayerContext, 'directory'>,
 ): Omit<CueSheet, 'warnings'> {
-  const context: LayerContext = { doc, faults, directory: dirname(resolve(options.file)), isTainted }
+  const { doc } = found
+  const context: LayerContext = { ...found, directory: dirname(resolve(options.file)) }
   const version = readVersion(input.version, context, options)
   const root = (input.root ?? DEFAULT_ROOT).replace(/\/+$/, '')
   checkSegments(root, ['root'], 'E_BAD_ROOT', context)
   const storage = readStorage(input.storage, context)
-  const declared = readModels(input, context)
+  const known = { declared: readModels(input, context), embedded: options.embeddedModels ?? {} }
   const models = new Map<string, SheetModel>()
   const base = [...(storage?.prefix ? [storage.prefix] : []), root, version, 'cues'].join('/')
   const cues = readCues(input, context, options.maxUnits ?? MAX_UNITS).map((cue) => ({
@@ -45,7 +40,7 @@ export function assembleSheet(
     variants: cue.variants.map((variant) => {
       checkKeyLength(`${base}/${cue.id}/${variant.id}/${LONGEST_FILE}`, variant, context)
       checkTogether(variant, cue.id, context)
-      const model = findModel(variant, cue.id, declared, options.embeddedModels ?? {}, context)
+      const model = findModel(variant, cue.id, known, context)
       if (model === undefined) return variant
       models.set(model.id, model)
       if (variant.settings.model !== undefined) return variant

@@ -1,8 +1,8 @@
 /** zod's issues in the words of a sheet: code, place, what, and what to do. */
 import type { z } from 'zod'
+import { didYouMean, nearest } from '../did-you-mean.ts'
 import { FAMILY_NAMES } from '../families/index.ts'
 import type { SheetDocument } from './convert.ts'
-import { didYouMean, nearest } from './did-you-mean.ts'
 import { type Faults, formatPath, type SheetPath } from './faults.ts'
 import { callbackMapSchema, isIdMap, modelSchema, sheetSchema, storageSchema } from './schema.ts'
 import { isSettingKey, rowOf, SETTING_KEYS } from './setting-types.ts'

@@ -1,5 +1,5 @@
 /** A cue's `matrix`: axes, and the product of their values. */
-import { didYouMean } from './did-you-mean.ts'
+import { didYouMean } from '../did-you-mean.ts'
 import { explainIssues } from './explain-issues.ts'
 import { formatPath, type SheetPath } from './faults.ts'
 import { slugOf } from './ids.ts'

@@ -1,6 +1,6 @@
 /** Which model a variant runs on: one that the sheet declares, or one of the package. */
 import { resolve } from 'node:path'
-import { didYouMean } from './did-you-mean.ts'
+import { didYouMean } from '../did-you-mean.ts'
 import { formatPath } from './faults.ts'
 import type { LayerContext } from './layer-context.ts'
 import type { SheetInput } from './schema.ts'
@@ -24,6 +24,12 @@ export function readModels(input: SheetInput, { directory }: LayerContext): Read
   return models
 }
 
+export interface KnownModels {
+  readonly declared: ReadonlyMap<string, SheetModel>
+  /** Absolute folders by id. */
+  readonly embedded: Readonly<Record<string, string>>
+}
+
 /**
  * The model of one variant. Without a `model` setting: the only declared one, or, where none is declared, the
  * embedded one. undefined after a fault.
@@ -31,8 +37,7 @@ export function readModels(input: SheetInput, { directory }: LayerContext): Read
 export function findModel(
   variant: SheetVariant,
   cue: string,
-  declared: ReadonlyMap<string, SheetModel>,
-  embedded: Readonly<Record<string, string>>,
+  { declared, embedded }: KnownModels,
   { doc, faults }: LayerContext,
 ): SheetModel | undefined {
   const embeddedIds = Object.keys(embedded)

@@ -52,10 +52,11 @@ function parseOrFault(
   }
   checkIds(doc, faults)
   const parsed = sheetSchema.safeParse(data)
-  if (parsed.success) return assembleSheet(parsed.data, doc, faults, options, () => false)
+  if (parsed.success) return assembleSheet(parsed.data, options, { doc, faults, isTainted: () => false })
   explainIssues(parsed.error.issues, doc, faults)
   const { input, tainted } = salvage(data)
-  return input && assembleSheet(input, doc, faults, options, (cue) => tainted.has(cue) || tainted.has(ALL))
+  const isTainted = (cue: string) => tainted.has(cue) || tainted.has(ALL)
+  return input && assembleSheet(input, options, { doc, faults, isTainted })
 }
 
 /** Stands for every cue in the set of those that lost something. */

@@ -1,13 +1,17 @@
 /** Settings whose value needs reading beyond its type: seeds, images, schedulers, previews, what is deprecated. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
-import { nearest } from './did-you-mean.ts'
+import { nearest } from '../did-you-mean.ts'
+import { type NamedScheduler, SCHEDULER_CLASS_NAMES, schedulerNameOfClass } from '../diffusion/class-names.ts'
+import {
+  MAX_STEPS,
+  SCHEDULER_NAMES,
+  type SchedulerConfig,
+  type SchedulerName,
+} from '../diffusion/scheduler.ts'
 import { formatPath } from './faults.ts'
-import { findScheduler, SCHEDULER_WORDS } from './scheduler-names.ts'
 import type { ValuePlace } from './setting-row.ts'
 
-export const MAX_STEPS = 1000
 export const MAX_SEED = 2n ** 64n - 1n
 
 export const SEED_RULE = {
@@ -55,6 +59,15 @@ export function readReferenceStrength(reference: number, { path, context }: Valu
   const message = `reference_strength is deprecated: ${reference} is read as denoise_strength ${strength}.`
   context.faults.warn('W_REFERENCE_STRENGTH', context.doc.locate(path, 'key'), message)
   return strength
+}
+
+/** Every word that `scheduler` takes, for messages and editors: our own, and diffusers' class names. */
+const SCHEDULER_WORDS: readonly string[] = [...SCHEDULER_NAMES, ...SCHEDULER_CLASS_NAMES]
+
+/** The scheduler that a sheet's word stands for, with what a class name implies; null for an unknown word. */
+function findScheduler(word: string, config: SchedulerConfig): NamedScheduler | null {
+  const own = SCHEDULER_NAMES.find((name) => name === word)
+  return own === undefined ? schedulerNameOfClass(word, config) : { name: own, impliedConfig: {} }
 }
 
 const schedulerValue = z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.number())])

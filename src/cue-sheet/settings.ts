@@ -3,9 +3,9 @@
  * JSON Schema, a unit's settings and digest, what a batch must share and the docs' table are made of it.
  */
 import { z } from 'zod'
+import { MAX_STEPS } from '../diffusion/scheduler.ts'
 import { defineSetting } from './setting-row.ts'
 import {
-  MAX_STEPS,
   previewsMapSchema,
   readImage,
   readPreviews,

@@ -65,7 +65,7 @@ export function expandVariants(
   }
   const used = new Set<string>()
   const readTemplate = createTemplateReader()
-  const variants = raw.map((variant) => applyTemplate(variant, cuePath, readTemplate, used, context))
+  const variants = raw.map((variant) => applyTemplate(variant, cuePath, { readTemplate, used }, context))
   if (!context.isTainted(id)) checkAxisUse(id, axes, used, context)
   return variants
 }
@@ -139,11 +139,16 @@ function createTemplateReader(): (template: string) => ParsedTemplate {
   }
 }
 
+interface TemplateUse {
+  readonly readTemplate: (template: string) => ParsedTemplate
+  /** Collects the axes that some template fills in. */
+  readonly used: Set<string>
+}
+
 function applyTemplate(
   raw: RawVariant,
   cuePath: SheetPath,
-  readTemplate: (template: string) => ParsedTemplate,
-  used: Set<string>,
+  { readTemplate, used }: TemplateUse,
   context: LayerContext,
 ): SheetVariant {
   const { id, path, settings, origins } = raw

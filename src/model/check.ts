@@ -6,7 +6,7 @@ import { PregenError, PregenErrors } from '../errors.ts'
 import { type ComponentContract, PENULTIMATE } from '../families/contract.ts'
 import { type ComponentName, familyOf, type TokenizerName } from '../families/index.ts'
 import { checksumFaults } from './checksums.ts'
-import type { ModelComponent, ModelFolder } from './folder.ts'
+import { type ModelComponent, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
 import { impostor, impostorFault } from './impostor.ts'
 import { checkModelFile } from './model-file.ts'
 import type { OnnxHeader } from './onnx-header.ts'
@@ -70,8 +70,6 @@ function missingComponent({ path, family }: ModelFolder, name: ComponentName): P
     location: { file: join(path, name) },
   })
 }
-
-const TOKENIZER_FILES = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer_config.json']
 
 async function tokenizerFaults(
   { path, tokenizers }: ModelFolder,

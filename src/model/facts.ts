@@ -5,7 +5,7 @@ import { dirname, join, relative, sep } from 'node:path'
 import { familyOf } from '../families/index.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import { createFileHasher } from './file-hash.ts'
-import { folderSchedulerConfig, type ModelFolder } from './folder.ts'
+import { folderSchedulerConfig, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
 import { readOnnxHeader } from './onnx-header.ts'
 import { viewOf } from './view.ts'
 
@@ -65,16 +65,6 @@ async function fingerprint(folder: ModelFolder, cacheDir: string | undefined): P
   await hasher.save()
   return digest.digest('hex')
 }
-
-const TOKENIZER_FILES = [
-  'added_tokens.json',
-  'merges.txt',
-  'special_tokens_map.json',
-  'spiece.model',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'vocab.json',
-]
 
 function decidingFiles(folder: ModelFolder): { name: string; path: string }[] {
   const { path: root, components, tokenizers, previewDecoder } = folder

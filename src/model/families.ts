@@ -1,5 +1,5 @@
 /** Which of the model families a folder belongs to, told by the class that model_index.json names. */
-import { closest } from 'fastest-levenshtein'
+import { didYouMean } from '../did-you-mean.ts'
 import { PregenError } from '../errors.ts'
 import { FAMILIES, FAMILY_NAMES, type FamilyName } from '../families/index.ts'
 
@@ -23,7 +23,7 @@ export function detectFamily(
       ? 'model_index.json has no "_class_name", so the pipeline is unknown.'
       : `There is no pipeline "${name}".`,
     {
-      help: `${name === '' ? '' : `Did you mean "${closest(name, names)}"? `}Valid: ${names.join(', ')}.`,
+      help: didYouMean(name, names),
       location: requested === undefined ? { file: indexPath } : undefined,
     },
   )

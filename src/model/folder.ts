@@ -24,6 +24,17 @@ export interface ModelComponent {
   readonly config: JsonObject
 }
 
+/** Files of a tokenizer's folder that decide its ids. */
+export const TOKENIZER_FILES = [
+  'added_tokens.json',
+  'merges.txt',
+  'special_tokens_map.json',
+  'spiece.model',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'vocab.json',
+]
+
 /** What connects pictures and latents. */
 export interface VaeFacts {
   /** Picture size over latent size: 8 for all families here. */

@@ -1,5 +1,5 @@
 /** `exact_copy_mode`: image-to-image that hardly changes the picture. */
-import { MAX_STEPS } from '../cue-sheet/setting-values.ts'
+import { MAX_STEPS } from '../diffusion/scheduler.ts'
 import { familyOf } from '../families/index.ts'
 import type { ModelFacts } from './model-facts.ts'
 

@@ -121,13 +121,8 @@ function readTrajectory(context: VariantContext, imageTokens: number): Trajector
   const scheduler = settings.scheduler ?? { name: undefined, config: {} }
   if (image !== undefined && !facts.hasVaeEncoder) {
     const why = `needs image-to-image, but the model "${context.model}" has no vae_encoder`
-    report(
-      context,
-      'image',
-      'E_NO_VAE_ENCODER',
-      why,
-      'Export the model with its VAE encoder, or take the image away.',
-    )
+    const help = 'Export the model with its VAE encoder, or take the image away.'
+    report(context, 'image', { code: 'E_NO_VAE_ENCODER', why, help })
   }
   const { family, schedulerConfig: folderConfig } = facts
   const request = { family, folderConfig, scheduler, steps, strength: denoiseStrength, imageTokens }
@@ -166,7 +161,8 @@ function reportScheduler(context: VariantContext, key: string | null, error: Pre
       error.help,
     )
   } else {
-    report(context, settingAtFault(error, context), error.code, `does not work: ${error.message}`, error.help)
+    const { code, message, help } = error
+    report(context, settingAtFault(error, context), { code, why: `does not work: ${message}`, help })
   }
 }
 
@@ -185,12 +181,13 @@ function checkSize(width: number, height: number, context: VariantContext): void
     if (value % sizeMultiple === 0) continue
     const near = Math.max(sizeMultiple, Math.round(value / sizeMultiple) * sizeMultiple)
     const why = `is ${value}; the model "${context.model}" makes multiples of ${sizeMultiple}`
-    report(context, name, 'E_SIZE_MULTIPLE', why, `The nearest is ${near}.`)
+    report(context, name, { code: 'E_SIZE_MULTIPLE', why, help: `The nearest is ${near}.` })
   }
   if (width * height > MAX_PIXELS) {
     const name = context.variant.settings.width === undefined ? 'height' : 'width'
     const why = `makes ${width} × ${height} = ${width * height} pixels`
-    report(context, name, 'E_TOO_MANY_PIXELS', why, `A picture may have ${MAX_PIXELS} pixels (4096 × 4096).`)
+    const help = `A picture may have ${MAX_PIXELS} pixels (4096 × 4096).`
+    report(context, name, { code: 'E_TOO_MANY_PIXELS', why, help })
   }
 }
 
@@ -200,7 +197,7 @@ function checkSequenceLength(context: VariantContext): void {
   // One setting in defaults may serve models with and without T5.
   if (asked === undefined || longest === null || asked <= longest) return
   const why = `is ${asked}; the model "${context.model}" takes ${longest} T5 tokens at most`
-  report(context, 'maxSequenceLength', 'E_SEQUENCE_LENGTH', why, `Use ${longest} or less.`)
+  report(context, 'maxSequenceLength', { code: 'E_SEQUENCE_LENGTH', why, help: `Use ${longest} or less.` })
 }
 
 function checkSyntax(context: VariantContext): void {
@@ -208,7 +205,7 @@ function checkSyntax(context: VariantContext): void {
   const { takes, title } = familyOf(context.facts.family)
   if (settings.promptSyntax !== 'a1111' || takes.some((name) => name === 'promptSyntax')) return
   const why = `is a1111; the model "${context.model}" (${title}) reads prompts as they are`
-  report(context, 'promptSyntax', 'E_PROMPT_SYNTAX', why, 'Leave prompt_syntax out.')
+  report(context, 'promptSyntax', { code: 'E_PROMPT_SYNTAX', why, help: 'Leave prompt_syntax out.' })
 }
 
 /** Settings that mean nothing to the family; in defaults they wait for models that read them. */
@@ -227,12 +224,16 @@ function readPreviews(context: VariantContext): Unit['previews'] {
   const hasDecoder = facts.hasPreviewDecoder || sheet.models[model]?.previewDecoder !== undefined
   const resolved = resolvePreviews(variant.settings.previews, cue.program, facts, hasDecoder)
   if ('previews' in resolved) return resolved.previews
-  report(context, 'previews', resolved.code, resolved.why, resolved.help)
+  report(context, 'previews', resolved)
   return null
 }
 
 /** A fault of one setting, at the place that set it; where none did, at the variant. */
-function report(context: VariantContext, name: SettingName, code: string, why: string, help?: string): void {
+function report(
+  context: VariantContext,
+  name: SettingName,
+  { code, why, help }: { readonly code: string; readonly why: string; readonly help: string | undefined },
+): void {
   const { variant, sheet, faults } = context
   const origin: SheetPath | undefined = variant.origins[name]
   const subject = origin === undefined ? `${name} of ${formatPath(variant.path)}` : formatPath(origin)

@@ -104,8 +104,8 @@ describe('a family that is a folder and an entry of the list', () => {
     const unfit = 'program: P0, prompt: x, seeds: [1], scheduler: flow-match-euler, width: 40, height: 32'
     const { stderr, status } = pregen('plan', sheet('unfit.yaml', unfit))
     expect(status).toBe(2)
-    expect(stderr).toMatch(/unfit\.yaml:5:\d+.*flow-match-euler follows a flow/)
-    expect(stderr).toMatch(/unfit\.yaml:5:\d+.*multiples of 32/)
+    expect(stderr).toMatch(/unfit\.yaml:5:\d+ .*\n.*flow-match-euler follows a flow/)
+    expect(stderr).toMatch(/unfit\.yaml:5:\d+ .*\n.*multiples of 32/)
     const idle = pregen('plan', sheet('idle.yaml', 'program: P0, prompt: x, seeds: [1], negative_prompt: y'))
     expect(idle.stderr + idle.stdout).toMatch(/cues\.c\.negative_prompt has no effect: Toy does not read it/)
   })

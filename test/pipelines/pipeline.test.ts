@@ -6,15 +6,16 @@ import { SCHEDULER_NAMES } from '../../src/diffusion/scheduler.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
 import type { ModelSession } from '../../src/model/session.ts'
 import { createInput } from '../../src/model/session-values.ts'
-import type {
-  GenerateRequest,
-  Pipeline,
-  PromptConditioning,
-  PromptRequest,
+import {
+  type GenerateRequest,
+  type Pipeline,
+  type PromptConditioning,
+  type PromptRequest,
+  requireOneBatch,
 } from '../../src/pipelines/pipeline.ts'
 import { StageError } from '../../src/pipelines/stage.ts'
 import { createStepClock } from '../../src/pipelines/step-clock.ts'
-import { createVaeDecoder } from '../../src/pipelines/vae.ts'
+import { createVaeDecoder, framesOf } from '../../src/pipelines/vae.ts'
 import { copyModel } from '../model/fixtures.ts'
 import { ELEMENT, onnxModel } from '../model/onnx-builder.ts'
 import { maxAbs, modelPath, openPipeline } from './oracle.ts'
@@ -252,7 +253,7 @@ describe('prompts', () => {
 })
 
 /** A decoder's session whose pixels are all `value`. */
-function decoderThatGives(value: number): ModelSession {
+function decoderThatGives(value: number, dims = [1, 3, 16, 16]): ModelSession {
   return {
     label: 'vae_decoder',
     provider: 'cpu',
@@ -262,7 +263,8 @@ function decoderThatGives(value: number): ModelSession {
     hasOutput: () => true,
     createInput: (name, dims) => createInput({ name, type: 'float32', dims }, dims),
     async run(_, names) {
-      const sample = { data: new Float32Array(3 * 16 * 16).fill(value), dims: [1, 3, 16, 16] }
+      const size = dims.reduce((product, dim) => product * dim, 1)
+      const sample = { data: new Float32Array(size).fill(value), dims }
       return Object.fromEntries(names.map((name) => [name, sample])) as Record<
         (typeof names)[number],
         typeof sample
@@ -272,6 +274,29 @@ function decoderThatGives(value: number): ModelSession {
     dispose: async () => {},
   }
 }
+
+test('latents with a time axis decode to frames, in the order of time', async () => {
+  const vae = readModelFolder(modelPath('sd15-tiny')).vae
+  const decoder = createVaeDecoder(decoderThatGives(0.5, [1, 3, 5, 16, 16]), vae, [1, 4, 2, 2, 2])
+  const frames = await decoder.decode(new Float32Array(32).fill(1))
+  expect(frames.map(({ width, height, rgb }) => [width, height, rgb.length])).toEqual(
+    new Array(5).fill([16, 16, 3 * 16 * 16]),
+  )
+  // [3, 2 frames, 1, 2]: red 0 1 | 2 3, green 4 5 | 6 7, blue 8 9 | 10 11
+  const data = Float32Array.from({ length: 12 }, (_, index) => index)
+  expect(framesOf(data, 2).map((frame) => [...frame])).toEqual([
+    [0, 1, 4, 5, 8, 9],
+    [2, 3, 6, 7, 10, 11],
+  ])
+})
+
+test('a batch shares everything but prompts of one length, seeds and init images', async () => {
+  const long = await sd.encodePrompt({ ...PROMPT, prompt: 'a fox, '.repeat(60), promptSyntax: 'a1111' })
+  expect(() => requireOneBatch([request(), request({ seed: 2n, rng: 'philox' })])).not.toThrow()
+  for (const other of [{ conditioning: long }, { steps: 4 }, { width: 32 }, { denoiseStrength: 0.5 }]) {
+    expect(() => requireOneBatch([request(), request(other)])).toThrow(/may differ in prompts of one length/)
+  }
+})
 
 describe('broken numbers fail the unit with the stage’s name', () => {
   /** The tiny model with one component replaced by one that answers `operators` of its input. */

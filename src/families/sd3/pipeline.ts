@@ -58,12 +58,12 @@ async function encodeSide(
   length: number,
   warn: Warn,
 ): Promise<{ embeds: Tensor; pooled: Tensor }> {
-  const options = { layer: 'penultimate', pooled: 'text_embeds' } as const
+  const clipOne = encoderOf(text, 'text_encoder')
   // Both encoders take the first tokenizer's length, as diffusers has it.
-  const clip1 = encoderOf(text, 'text_encoder')
-  const clipLength = clip1.tokenizer.modelMaxLength
-  const one = await encodeClip(clip1, first, options, warn, clipLength)
-  const two = await encodeClip(encoderOf(text, 'text_encoder_2'), second, options, warn, clipLength)
+  const maxLength = clipOne.tokenizer.modelMaxLength
+  const options = { layer: 'penultimate', pooled: 'text_embeds', maxLength } as const
+  const one = await encodeClip(clipOne, first, options, warn)
+  const two = await encodeClip(encoderOf(text, 'text_encoder_2'), second, options, warn)
   const clip = joinChannels(one.hidden, two.hidden)
   const t5Encoder = text.encoders.text_encoder_3
   const t5 =

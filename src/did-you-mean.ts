@@ -1,3 +1,4 @@
+/** What a person may have meant by a word that is none of those that exist. */
 import { distance } from 'fastest-levenshtein'
 
 /**
