@@ -34,7 +34,7 @@ const MAX_T5_LENGTH = 512
 
 export const flux = defineFamily({
   name: 'flux',
-  title: 'FLUX.1 dev, schnell',
+  title: 'FLUX.1',
   pipelineClass: 'FluxPipeline',
   schedulerClass: 'FlowMatchEulerDiscreteScheduler',
   contract: [

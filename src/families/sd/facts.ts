@@ -21,7 +21,7 @@ export const SD_FACTORS: LatentRgbFactors = {
 
 export const sd = defineFamily({
   name: 'sd',
-  title: 'Stable Diffusion 1.x, 2.x',
+  title: 'Stable Diffusion 1, 2',
   pipelineClass: 'StableDiffusionPipeline',
   schedulerClass: 'PNDMScheduler',
   contract: [textEncoder('text_encoder', 'tokenizer', { outputs: ['last_hidden_state'] }), UNET, ...VAE],

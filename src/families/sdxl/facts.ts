@@ -18,7 +18,7 @@ export const SDXL_FACTORS: LatentRgbFactors = {
 
 export const sdxl = defineFamily({
   name: 'sdxl',
-  title: 'SDXL, Turbo, refiner',
+  title: 'SDXL, Turbo',
   pipelineClass: 'StableDiffusionXLPipeline',
   schedulerClass: 'EulerDiscreteScheduler',
   contract: [
