@@ -208,12 +208,12 @@ function checkSyntax(context: VariantContext): void {
   report(context, 'promptSyntax', { code: 'E_PROMPT_SYNTAX', why, help: 'Leave prompt_syntax out.' })
 }
 
-/** Settings that mean nothing to the family; in defaults they wait for models that read them. */
+/** Settings that mean nothing to the family; defaults and programs may set them for models that read them. */
 function warnOfUnused({ variant, sheet, faults, facts }: VariantContext): void {
   const { takes, title } = familyOf(facts.family)
   for (const { name, onlySome } of SETTING_ROWS) {
     const origin = onlySome ? variant.origins[name] : undefined
-    if (origin === undefined || origin[0] === 'defaults' || takes.some((taken) => taken === name)) continue
+    if (origin === undefined || origin[0] !== 'cues' || takes.some((taken) => taken === name)) continue
     const message = `${formatPath(origin)} has no effect: ${title} does not read it.`
     faults.warn('W_SETTING_UNUSED', sheet.locate(origin, 'key'), message)
   }
