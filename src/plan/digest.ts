@@ -21,22 +21,26 @@ export interface DigestContext {
 export type DigestParts = Readonly<Record<string, Canonical>>
 
 /** Parts that are made of something else than one setting as it stands in the unit. */
-const MADE: Readonly<Record<string, (unit: Unit, context: DigestContext) => Canonical>> = {
-  model: (_, { modelFingerprint }) => modelFingerprint,
-  seed: ({ seed }) => String(seed),
-  size: ({ width, height }) => `${width}x${height}`,
-  scheduler: ({ scheduler }) => ({
-    name: scheduler.name ?? null,
-    config: canonicalConfig(scheduler.config),
-  }),
-  previews: ({ previews }) => previews && { ...previews },
-  imageSha256: (_, { imageSha256 }) => imageSha256 ?? null,
-  fit: ({ image }) => image?.fit ?? null,
-  // The text chunk names the model by its id, so the id counts where there is one.
-  embedMetadata: ({ embedMetadata, model }) => (embedMetadata ? { model } : false),
-}
+const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical>(
+  Object.entries({
+    model: (_, { modelFingerprint }) => modelFingerprint,
+    seed: ({ seed }) => String(seed),
+    size: ({ width, height }) => `${width}x${height}`,
+    scheduler: ({ scheduler }) => ({
+      name: scheduler.name ?? null,
+      config: canonicalConfig(scheduler.config),
+    }),
+    previews: ({ previews }) => previews && { ...previews },
+    imageSha256: (_, { imageSha256 }) => imageSha256 ?? null,
+    fit: ({ image }) => image?.fit ?? null,
+    // The text chunk names the model by its id, so the id counts where there is one.
+    embedMetadata: ({ embedMetadata, model }) => (embedMetadata ? { model } : false),
+  } satisfies Record<string, (unit: Unit, context: DigestContext) => Canonical>),
+)
 
-const PARTS = SETTING_ROWS.flatMap(({ name, digest }) => (digest === undefined ? [] : [{ name, ...digest }]))
+const PARTS = SETTING_ROWS.flatMap(({ name, digest }) =>
+  digest === undefined ? [] : [{ name, ...digest, make: MADE.get(digest.part) }],
+)
 
 /** Words for people; parts that are not listed go by their own name. */
 const WORDS: ReadonlyMap<string, string> = new Map([
@@ -46,13 +50,12 @@ const WORDS: ReadonlyMap<string, string> = new Map([
 ])
 
 export function digestParts(unit: Unit, context: DigestContext): DigestParts {
-  const values: Readonly<Record<string, unknown>> = { ...unit }
   const parts: Record<string, Canonical> = {
     renderVersion: context.renderVersion,
     [EXECUTED_STEPS]: unit.executedSteps,
   }
-  for (const { name, part, nullIfAbsent } of PARTS) {
-    const made = Object.hasOwn(MADE, part) ? MADE[part]!(unit, context) : plain(values[name])
+  for (const { name, part, make, nullIfAbsent } of PARTS) {
+    const made = make ? make(unit, context) : plain(Reflect.get(unit, name))
     if (made !== undefined || nullIfAbsent) parts[part] = made ?? null
   }
   return parts

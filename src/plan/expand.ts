@@ -79,17 +79,20 @@ function expandVariant(context: VariantContext): Unit {
   }
 }
 
+// Listed once: a sheet may have 100,000 units.
+const UNIT_ROWS = SETTING_ROWS.filter(({ goes }) => goes !== 'plan')
+const SOME_ROWS = SETTING_ROWS.filter(({ onlySome }) => onlySome)
+
 type Resolved = PromptSettings & PictureSettings & FileSettings
 
 /** Settings that go to a unit as they are set: by the sheet, else by the family or the table. */
 function resolved(settings: Settings, { defaults }: ModelFacts): Resolved {
   const byFamily: Readonly<Record<string, unknown>> = defaults
-  const rows = SETTING_ROWS.filter(({ goes }) => goes !== 'plan')
-  const values = rows.map(({ name, otherwise }) => [
-    name,
-    settings[name] ?? (otherwise === 'family' ? byFamily[name] : otherwise),
-  ])
-  return Object.fromEntries(values) as Resolved
+  const values: Record<string, unknown> = {}
+  for (const { name, otherwise } of UNIT_ROWS) {
+    values[name] = settings[name] ?? (otherwise === 'family' ? byFamily[name] : otherwise)
+  }
+  return values as Resolved
 }
 
 type Trajectoried = Pick<
@@ -211,8 +214,8 @@ function checkSyntax(context: VariantContext): void {
 /** Settings that mean nothing to the family; defaults and programs may set them for models that read them. */
 function warnOfUnused({ variant, sheet, faults, facts }: VariantContext): void {
   const { takes, title } = familyOf(facts.family)
-  for (const { name, onlySome } of SETTING_ROWS) {
-    const origin = onlySome ? variant.origins[name] : undefined
+  for (const { name } of SOME_ROWS) {
+    const origin = variant.origins[name]
     if (origin === undefined || origin[0] !== 'cues' || takes.some((taken) => taken === name)) continue
     const message = `${formatPath(origin)} has no effect: ${title} does not read it.`
     faults.warn('W_SETTING_UNUSED', sheet.locate(origin, 'key'), message)
