@@ -68,15 +68,15 @@ function expandVariant(context: VariantContext): Unit {
   checkSyntax(context)
   warnOfUnused(context)
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
-  return {
-    ...resolved(settings, facts),
+  // Assigned, not spread: a quarter of the time for thousands of units.
+  return Object.assign(resolved(settings, facts), {
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
     model,
     previews: readPreviews(context),
     ...trajectory,
-  }
+  })
 }
 
 // Listed once: a sheet may have 100,000 units.
