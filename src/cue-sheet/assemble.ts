@@ -1,17 +1,18 @@
 /** Sheet of the right shape → checked sheet: references, merged levels, listed variants. */
 import { dirname, resolve } from 'node:path'
+import { didYouMean } from '../did-you-mean.ts'
 import { trimEndOf } from '../trim.ts'
 import { checkSegments, readCallback, readStorage } from './connections.ts'
-import type { SheetDocument } from './convert.ts'
-import { didYouMean } from './did-you-mean.ts'
-import { type Faults, formatPath, quoteName, quoteWritten } from './faults.ts'
+import { formatPath, quoteName, quoteWritten } from './faults.ts'
 import { findIdFault, foldId, MAX_KEY_BYTES } from './ids.ts'
-import { EMPTY, type LayerContext, type Merged, mergeLayer, readLayer } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { EMPTY, type Merged, mergeLayer, readLayer } from './layers.ts'
 import { countCells } from './matrix.ts'
 import { createModelFinder, readModels } from './models.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { mergePrograms } from './programs.ts'
 import type { SheetInput } from './schema.ts'
+import { SETTING_ROWS } from './setting-types.ts'
 import { MAX_PIXELS } from './settings.ts'
 import type { CueSheet, SheetCue, SheetModel, SheetVariant } from './sheet.ts'
 import { expandVariants } from './variants.ts'
@@ -25,20 +26,16 @@ export const MAX_AXES = 32
 /** The longest file name inside a variant's folder. */
 const LONGEST_FILE = 'final.thumb.webp'
 
-/**
- * @param isTainted whether a cue has lost settings to faults that are reported already
- */
 export function assembleSheet(
   input: SheetInput,
-  doc: SheetDocument,
-  faults: Faults,
   options: ParseSheetOptions,
-  isTainted: (cue: string) => boolean,
+  found: Pick<LayerContext, 'doc' | 'faults' | 'isTainted'>,
 ): Omit<CueSheet, 'warnings'> {
+  const { doc } = found
   const directory = dirname(resolve(options.file))
   const allowedVariables = options.allowedVariables ?? []
   const budget = { characters: MAX_TEMPLATE_CHARS }
-  const context: LayerContext = { doc, faults, allowedVariables, budget, directory, isTainted }
+  const context: LayerContext = { ...found, allowedVariables, budget, directory }
   const version = readVersion(input.version, context, options)
   const root = trimEndOf(input.root ?? DEFAULT_ROOT, '/')
   checkSegments(root, ['root'], 'E_BAD_ROOT', context)
@@ -223,7 +220,8 @@ function checkTogether({ path, settings, origins }: SheetVariant, cue: string, c
     )
   }
   if (image !== undefined || isTainted(cue)) return
-  for (const name of ['denoiseStrength', 'exactCopyMode', 'fit'] as const) {
+  for (const { name, needsImage } of SETTING_ROWS) {
+    if (!needsImage) continue
     const at = origins[name]
     // In defaults it waits for the cues that do have an image.
     if (at === undefined || at[0] === 'defaults' || settings[name] === false) continue

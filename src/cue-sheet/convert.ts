@@ -23,10 +23,9 @@ import { type AllowedVariables, howToAllow, mayRead } from './variables.ts'
 /** Nodes that aliases may stand for in all; YAML bombs go far beyond. */
 const MAX_ALIASED_NODES = 100_000
 
-/** Keys whose `${NAME}` stays text even where it reads like a number. */
+/** Keys, settings apart, whose `${NAME}` stays text even where it reads like a number. */
 const TEXT_KEYS = new Set([
-  ...['version', 'root', 'model', 'prompt', 'prompt_2', 'negative_prompt', 'negative_prompt_2'],
-  ...['prompt_template', 'seed', 'image', 'program', 'extends', 'bucket', 'endpoint', 'region', 'prefix'],
+  ...['version', 'root', 'program', 'extends', 'bucket', 'endpoint', 'region', 'prefix'],
   ...['public_url', 'url', 'path', 'preview_decoder', 'sha256', 'name', 'callback', 'secret_env', 'job_id'],
 ])
 
@@ -46,6 +45,8 @@ export interface ConvertOptions {
   readonly faults: Faults
   /** Whether the keys of the map at this path are ids that a person chose. */
   readonly isIdMap: (path: SheetPath) => boolean
+  /** Whether this setting's `${NAME}` stays text, too. */
+  readonly isTextSetting: (key: string) => boolean
 }
 
 export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): SheetDocument {
@@ -174,7 +175,9 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
       return plainValue(value)
     if (!hasInterpolation(value)) return value
     const last = path.findLast((part) => typeof part === 'string')
-    const isText = scalar.type !== 'PLAIN' || (typeof last === 'string' && TEXT_KEYS.has(last))
+    const isText =
+      scalar.type !== 'PLAIN' ||
+      (typeof last === 'string' && (TEXT_KEYS.has(last) || options.isTextSetting(last)))
     // An alias may stand for one long text a hundred thousand times.
     const text = filled.get(scalar) ?? fill(scalar, value)
     filled.set(scalar, text)

@@ -1,12 +1,13 @@
 /** A cue's `matrix`: axes, and the product of their values. */
+import { didYouMean } from '../did-you-mean.ts'
 import { shorten } from '../printable.ts'
-import { didYouMean } from './did-you-mean.ts'
 import { explainIssues } from './explain-issues.ts'
 import { formatPath, quoteName, type SheetPath } from './faults.ts'
 import { slugOf } from './ids.ts'
-import { type Layer, type LayerContext, readLayer } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { type Layer, readLayer } from './layers.ts'
 import { type CueInput, layerSchema } from './schema.ts'
-import { isSettingKey, SETTING_KEYS } from './settings.ts'
+import { isSettingKey, SETTING_KEYS } from './setting-types.ts'
 
 export interface AxisValue {
   /** What it adds to the variant's id. */

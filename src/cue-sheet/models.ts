@@ -1,8 +1,8 @@
 /** Which model a variant runs on: one that the sheet declares, or one of the package. */
 import { resolve } from 'node:path'
-import { didYouMean, listNames } from './did-you-mean.ts'
+import { didYouMean, listNames } from '../did-you-mean.ts'
 import { formatPath, quoteWritten } from './faults.ts'
-import type { LayerContext } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
 import type { SheetInput } from './schema.ts'
 import type { SheetModel, SheetVariant } from './sheet.ts'
 

@@ -10,7 +10,7 @@ import type { ParseSheetOptions } from './options.ts'
 import { plainDocument } from './plain-document.ts'
 import { ALL_CUES, salvage } from './salvage.ts'
 import { scanSheet } from './scan.ts'
-import { isIdMap, sheetSchema } from './schema.ts'
+import { isIdMap, isTextSetting, sheetSchema } from './schema.ts'
 import type { CueSheet } from './sheet.ts'
 
 /** @throws PregenErrors with every fault, each with file, line and column */
@@ -30,7 +30,7 @@ function parseOrFault(
   const text = decodeSheet(bytes, options.file, faults)
   if (text === undefined) return undefined
   const { env, allowedVariables, onVariable } = options
-  const told = { env, allowedVariables, onVariable, isIdMap }
+  const told = { env, allowedVariables, onVariable, isIdMap, isTextSetting }
   const readFully = (into: Faults): SheetDocument | undefined => {
     const scanned = scanSheet(text, options.file, into)
     return scanned && convertSheet(scanned, { ...told, faults: into })
@@ -63,10 +63,9 @@ function parseOrFault(
   }
   checkIds(doc, faults)
   const parsed = sheetSchema.safeParse(data)
-  if (parsed.success) return assembleSheet(parsed.data, doc, faults, options, () => false)
+  if (parsed.success) return assembleSheet(parsed.data, options, { doc, faults, isTainted: () => false })
   explainIssues(parsed.error.issues, doc, faults)
   const { input, tainted } = salvage(data)
-  return (
-    input && assembleSheet(input, doc, faults, options, (cue) => tainted.has(cue) || tainted.has(ALL_CUES))
-  )
+  const isTainted = (cue: string) => tainted.has(cue) || tainted.has(ALL_CUES)
+  return input && assembleSheet(input, options, { doc, faults, isTainted })
 }

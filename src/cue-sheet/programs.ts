@@ -1,7 +1,7 @@
 /** Programs: each with the levels below it merged, along its chain of `extends`. */
+import { didYouMean } from '../did-you-mean.ts'
 import { shorten } from '../printable.ts'
 import type { SheetDocument } from './convert.ts'
-import { didYouMean } from './did-you-mean.ts'
 import { type Faults, formatPath, quoteName, quoteWritten } from './faults.ts'
 import { type Layer, type Merged, mergeLayer } from './layers.ts'
 

@@ -1,10 +1,13 @@
 /** A cue → its variants, each with every level merged and its prompt through the template. */
+
+import { listNames } from '../did-you-mean.ts'
 import { shorten } from '../printable.ts'
-import { listNames } from './did-you-mean.ts'
 import { formatPath, type SheetPath } from './faults.ts'
-import { type LayerContext, type Merged, mergeLayer, readLayer, readSeed } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { type Merged, mergeLayer, readLayer } from './layers.ts'
 import { type Axis, cellsOf, checkAxisUse, readAxes } from './matrix.ts'
 import type { CueInput } from './schema.ts'
+import { readSeed } from './setting-values.ts'
 import { MAX_PROMPT_CHARS } from './settings.ts'
 import type { SheetVariant } from './sheet.ts'
 import { filledLength, fillTemplate, parseTemplate, placeholdersOf, type TemplatePart } from './template.ts'
@@ -66,7 +69,7 @@ export function expandVariants(
   }
   const used = new Set<string>()
   const readTemplate = createTemplateReader()
-  const variants = raw.map((variant) => applyTemplate(variant, cuePath, readTemplate, used, context))
+  const variants = raw.map((variant) => applyTemplate(variant, cuePath, { readTemplate, used }, context))
   if (!context.isTainted(id)) checkAxisUse(id, axes, used, context)
   return variants
 }
@@ -95,7 +98,7 @@ function seedVariants(
 ): RawVariant[] {
   return (input.seeds ?? []).flatMap((value, index) => {
     const path = [...cuePath, 'seeds', index]
-    const seed = readSeed(value, path, context)
+    const seed = readSeed(value, { path, context })
     if (seed === undefined) return []
     const settings = { ...base.settings, seed }
     return [{ id: `seed-${seed}`, path, axes: NO_AXES, settings, origins: { ...base.origins, seed: path } }]
@@ -147,11 +150,16 @@ function createTemplateReader(): (template: string) => ParsedTemplate {
   }
 }
 
+interface TemplateUse {
+  readonly readTemplate: (template: string) => ParsedTemplate
+  /** Collects the axes that some template fills in. */
+  readonly used: Set<string>
+}
+
 function applyTemplate(
   raw: RawVariant,
   cuePath: SheetPath,
-  readTemplate: (template: string) => ParsedTemplate,
-  used: Set<string>,
+  { readTemplate, used }: TemplateUse,
   context: LayerContext,
 ): SheetVariant {
   const { id, path, settings, origins } = raw

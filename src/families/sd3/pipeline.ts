@@ -2,30 +2,31 @@
  * Stable Diffusion 3 and 3.5, with and without T5. After diffusers' StableDiffusion3Pipeline and
  * StableDiffusion3Img2ImgPipeline.
  */
-import { joinChannels, joinTokens, padChannels } from '../tensor/join.ts'
-import { type Tensor, zeros } from '../tensor/tensor.ts'
-import { requirePlainSyntax, stackConditioning } from './conditioning.ts'
-import { denoise } from './denoise-loop.ts'
-import { createDenoiser } from './denoiser.ts'
-import { finishPictures } from './finish.ts'
-import { latentDims, startLatents } from './latents.ts'
-import type { ImageModels, TextModels } from './models.ts'
+
+import { requirePlainSyntax, stackConditioning } from '../../pipelines/conditioning.ts'
+import { denoise } from '../../pipelines/denoise-loop.ts'
+import { createDenoiser } from '../../pipelines/denoiser.ts'
+import { finishPictures } from '../../pipelines/finish.ts'
+import { latentDims, startLatents } from '../../pipelines/latents.ts'
+import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
 import type {
-  GeneratedImage,
+  GeneratedMedium,
   GenerateHooks,
   GenerateRequest,
   PromptConditioning,
   PromptRequest,
-} from './pipeline.ts'
-import { createWarnings } from './prompt-pair.ts'
-import { flowShift, prepareSchedule } from './schedule.ts'
-import { createStepClock } from './step-clock.ts'
-import { encodeClip, encodeT5, type Warn } from './text-conditioning.ts'
+} from '../../pipelines/pipeline.ts'
+import { createWarnings } from '../../pipelines/prompt-pair.ts'
+import { prepareSchedule } from '../../pipelines/schedule.ts'
+import { createStepClock } from '../../pipelines/step-clock.ts'
+import { encodeClip, encodeT5, type Warn } from '../../pipelines/text-conditioning.ts'
+import { joinChannels, joinTokens, padChannels } from '../../tensor/join.ts'
+import { type Tensor, zeros } from '../../tensor/tensor.ts'
 
 /** diffusers' default length of T5's input. */
 const T5_LENGTH = 256
 
-export async function encodePromptSd3(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
+export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'Stable Diffusion 3')
   const { warn, all } = createWarnings()
   const { prompt, prompt2, negativePrompt = '', negativePrompt2 } = request
@@ -45,7 +46,7 @@ export async function encodePromptSd3(text: TextModels, request: PromptRequest):
     pooledPromptEmbeds: positive.pooled,
     negativePromptEmbeds: negative?.embeds ?? null,
     negativePooledPromptEmbeds: negative?.pooled ?? null,
-    half: text.first!.half && text.second!.half && (text.third?.half ?? true),
+    half: Object.values(text.encoders).every((encoder) => encoder.half),
     warnings: all(),
   }
 }
@@ -57,16 +58,18 @@ async function encodeSide(
   length: number,
   warn: Warn,
 ): Promise<{ embeds: Tensor; pooled: Tensor }> {
-  const options = { layer: 'penultimate', pooled: 'text_embeds' } as const
+  const clipOne = encoderOf(text, 'text_encoder')
   // Both encoders take the first tokenizer's length, as diffusers has it.
-  const clipLength = text.first!.tokenizer.modelMaxLength
-  const one = await encodeClip(text.first!, first, options, warn, clipLength)
-  const two = await encodeClip(text.second!, second, options, warn, clipLength)
+  const maxLength = clipOne.tokenizer.modelMaxLength
+  const options = { layer: 'penultimate', pooled: 'text_embeds', maxLength } as const
+  const one = await encodeClip(clipOne, first, options, warn)
+  const two = await encodeClip(encoderOf(text, 'text_encoder_2'), second, options, warn)
   const clip = joinChannels(one.hidden, two.hidden)
+  const t5Encoder = text.encoders.text_encoder_3
   const t5 =
-    text.third === null
+    t5Encoder === undefined
       ? zeros([1, length, jointAttentionDim(text)])
-      : await encodeT5(text.third, third, length, warn)
+      : await encodeT5(t5Encoder, third, length, warn)
   return {
     embeds: joinTokens(padChannels(clip, t5.dims[2]!), t5),
     pooled: joinChannels(one.pooled!, two.pooled!),
@@ -78,28 +81,21 @@ function jointAttentionDim({ folder }: TextModels): number {
   return typeof dim === 'number' ? dim : 4096
 }
 
-export async function generateSd3(
+export async function generate(
   models: ImageModels,
   requests: readonly GenerateRequest[],
   hooks: GenerateHooks,
-): Promise<GeneratedImage[]> {
+): Promise<GeneratedMedium[]> {
   const clock = createStepClock()
   const [request] = requests as readonly [GenerateRequest]
-  const config = models.folder.components.transformer!.config
-  const patch = typeof config.patch_size === 'number' ? config.patch_size : 2
   const guidanceScale = request.guidanceScale > 1 ? request.guidanceScale : null
 
   // 1. The schedule; some models shift it with the picture's size
   const dims = latentDims(models, requests)
-  const tokens = Math.floor(dims[2] / patch) * Math.floor(dims[3] / patch)
-  const { scheduler, firstCall } = prepareSchedule(models.folder, request, {
-    slicing: 'floor-start',
-    options: (resolved) =>
-      resolved.use_dynamic_shifting === true ? { mu: flowShift(resolved, tokens, 1.16) } : {},
-  })
+  const { scheduler, firstCall } = prepareSchedule(models.folder, request)
 
   // 2. The latents to start from
-  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall)
+  const { latents, noise } = await startLatents(models, requests, dims, { scheduler, firstCall })
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser, with the texts stacked [negatives, positives]
@@ -113,16 +109,7 @@ export async function generateSd3(
   })
 
   // 4. The loop
-  const durations = await denoise({
-    scheduler,
-    firstCall,
-    latents,
-    dims,
-    predict,
-    noise,
-    hooks,
-    clock,
-  })
+  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, hooks, clock })
 
   // 5. Pixels
   return finishPictures(models, latents, dims, { prepareMs, durations, clock })

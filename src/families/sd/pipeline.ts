@@ -2,29 +2,26 @@
  * Stable Diffusion 1.x and 2.x. After diffusers' StableDiffusionPipeline and StableDiffusionImg2ImgPipeline. What the
  * model predicts (epsilon or v) is the scheduler's matter.
  */
-import { stackConditioning } from './conditioning.ts'
-import { denoise } from './denoise-loop.ts'
-import { createDenoiser } from './denoiser.ts'
-import { finishPictures } from './finish.ts'
-import { guidanceEmbedding } from './guidance-embedding.ts'
-import { latentDims, startLatents } from './latents.ts'
-import type { ImageModels, TextModels } from './models.ts'
+import { stackConditioning } from '../../pipelines/conditioning.ts'
+import { denoise } from '../../pipelines/denoise-loop.ts'
+import { createDenoiser } from '../../pipelines/denoiser.ts'
+import { finishPictures } from '../../pipelines/finish.ts'
+import { guidanceEmbedding } from '../../pipelines/guidance-embedding.ts'
+import { latentDims, startLatents } from '../../pipelines/latents.ts'
+import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
 import type {
-  GeneratedImage,
+  GeneratedMedium,
   GenerateHooks,
   GenerateRequest,
   PromptConditioning,
   PromptRequest,
-} from './pipeline.ts'
-import { encodePair } from './prompt-pair.ts'
-import { prepareSchedule } from './schedule.ts'
-import { createStepClock } from './step-clock.ts'
+} from '../../pipelines/pipeline.ts'
+import { encodePair } from '../../pipelines/prompt-pair.ts'
+import { prepareSchedule } from '../../pipelines/schedule.ts'
+import { createStepClock } from '../../pipelines/step-clock.ts'
 
-export async function encodePromptStableDiffusion(
-  text: TextModels,
-  request: PromptRequest,
-): Promise<PromptConditioning> {
-  const encoder = text.first!
+export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
+  const encoder = encoderOf(text, 'text_encoder')
   const { positive, negative, warnings } = await encodePair(
     [{ encoder, prompt: request.prompt, negativePrompt: request.negativePrompt ?? '' }],
     request,
@@ -40,11 +37,11 @@ export async function encodePromptStableDiffusion(
   }
 }
 
-export async function generateStableDiffusion(
+export async function generate(
   models: ImageModels,
   requests: readonly GenerateRequest[],
   hooks: GenerateHooks,
-): Promise<GeneratedImage[]> {
+): Promise<GeneratedMedium[]> {
   const clock = createStepClock()
   const [request] = requests as readonly [GenerateRequest]
   // A UNet that takes its guidance as an input (LCM distilled) is evaluated once.
@@ -53,10 +50,10 @@ export async function generateStableDiffusion(
 
   // 1. The schedule
   const dims = latentDims(models, requests)
-  const { scheduler, firstCall } = prepareSchedule(models.folder, request, { slicing: 'floor-kept' })
+  const { scheduler, firstCall } = prepareSchedule(models.folder, request)
 
   // 2. The latents to start from
-  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall)
+  const { latents, noise } = await startLatents(models, requests, dims, { scheduler, firstCall })
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser, with the texts stacked [negatives, positives]
@@ -73,16 +70,7 @@ export async function generateStableDiffusion(
   })
 
   // 4. The loop
-  const durations = await denoise({
-    scheduler,
-    firstCall,
-    latents,
-    dims,
-    predict,
-    noise,
-    hooks,
-    clock,
-  })
+  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, hooks, clock })
 
   // 5. Pixels
   return finishPictures(models, latents, dims, { prepareMs, durations, clock })

@@ -2,37 +2,35 @@
  * Stable Diffusion XL, its Turbo and its refiner (image-to-image, second encoder only). After diffusers'
  * StableDiffusionXLPipeline and StableDiffusionXLImg2ImgPipeline.
  */
-import { joinChannels } from '../tensor/join.ts'
-import { createTensor, type Tensor, zeros } from '../tensor/tensor.ts'
-import { stackConditioning } from './conditioning.ts'
-import { denoise } from './denoise-loop.ts'
-import { createDenoiser } from './denoiser.ts'
-import { finishPictures } from './finish.ts'
-import { guidanceEmbedding } from './guidance-embedding.ts'
-import { latentDims, startLatents } from './latents.ts'
-import type { ImageModels, TextModels } from './models.ts'
+
+import { stackConditioning } from '../../pipelines/conditioning.ts'
+import { denoise } from '../../pipelines/denoise-loop.ts'
+import { createDenoiser } from '../../pipelines/denoiser.ts'
+import { finishPictures } from '../../pipelines/finish.ts'
+import { guidanceEmbedding } from '../../pipelines/guidance-embedding.ts'
+import { latentDims, startLatents } from '../../pipelines/latents.ts'
+import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
 import type {
-  GeneratedImage,
+  GeneratedMedium,
   GenerateHooks,
   GenerateRequest,
   PromptConditioning,
   PromptRequest,
-} from './pipeline.ts'
-import { encodePair } from './prompt-pair.ts'
-import { prepareSchedule } from './schedule.ts'
-import { createStepClock } from './step-clock.ts'
-import type { ClipStates } from './text-conditioning.ts'
+} from '../../pipelines/pipeline.ts'
+import { encodePair } from '../../pipelines/prompt-pair.ts'
+import { prepareSchedule } from '../../pipelines/schedule.ts'
+import { createStepClock } from '../../pipelines/step-clock.ts'
+import type { ClipStates } from '../../pipelines/text-conditioning.ts'
+import { joinChannels } from '../../tensor/join.ts'
+import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
 
-export async function encodePromptSdxl(
-  text: TextModels,
-  request: PromptRequest,
-): Promise<PromptConditioning> {
-  const { folder, first, second } = text
+export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
+  const { folder, encoders: loaded } = text
   // No negative prompt is not an empty one: most SDXL folders then take zeros.
   const zeroNegative =
     request.negativePrompt === undefined && folder.modelIndex.force_zeros_for_empty_prompt !== false
   const negativePrompt = request.negativePrompt ?? ''
-  const encoders = [first, second].filter((encoder) => encoder !== null)
+  const encoders = [loaded.text_encoder, loaded.text_encoder_2].filter((encoder) => encoder !== undefined)
   // An empty second text counts as none, as in diffusers; the refiner's only encoder reads the first text.
   const prompts = [request.prompt, request.prompt2 || request.prompt]
   const negativePrompts = [negativePrompt, request.negativePrompt2 || negativePrompt]
@@ -54,7 +52,7 @@ export async function encodePromptSdxl(
     pooledPromptEmbeds,
     negativePromptEmbeds: zeroed ? zeros(promptEmbeds.dims) : negative && joinHidden(negative),
     negativePooledPromptEmbeds: zeroed ? zeros(pooledPromptEmbeds.dims) : (negative?.at(-1)?.pooled ?? null),
-    half: second!.half,
+    half: encoderOf(text, 'text_encoder_2').half,
     warnings,
   }
 }
@@ -63,11 +61,11 @@ function joinHidden(states: readonly ClipStates[]): Tensor {
   return states.map(({ hidden }) => hidden).reduce((joined, hidden) => joinChannels(joined, hidden))
 }
 
-export async function generateSdxl(
+export async function generate(
   models: ImageModels,
   requests: readonly GenerateRequest[],
   hooks: GenerateHooks,
-): Promise<GeneratedImage[]> {
+): Promise<GeneratedMedium[]> {
   const clock = createStepClock()
   const [request] = requests as readonly [GenerateRequest]
   const embedded = models.denoiser.input('timestep_cond') !== null
@@ -75,10 +73,10 @@ export async function generateSdxl(
 
   // 1. The schedule
   const dims = latentDims(models, requests)
-  const { scheduler, firstCall } = prepareSchedule(models.folder, request, { slicing: 'floor-kept' })
+  const { scheduler, firstCall } = prepareSchedule(models.folder, request)
 
   // 2. The latents to start from
-  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall)
+  const { latents, noise } = await startLatents(models, requests, dims, { scheduler, firstCall })
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser, with texts and sizes stacked [negatives, positives]
@@ -97,16 +95,7 @@ export async function generateSdxl(
   })
 
   // 4. The loop
-  const durations = await denoise({
-    scheduler,
-    firstCall,
-    latents,
-    dims,
-    predict,
-    noise,
-    hooks,
-    clock,
-  })
+  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, hooks, clock })
 
   // 5. Pixels
   return finishPictures(models, latents, dims, { prepareMs, durations, clock })

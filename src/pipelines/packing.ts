@@ -1,8 +1,9 @@
 /** FLUX's tokens: each 2 × 2 patch of the latents is one token of 4 · channels values. */
-import type { LatentDims } from './latents.ts'
+/** [batch, channels, height, width] */
+type PlaneDims = readonly [number, number, number, number]
 
 /** [B, C, h, w] → [B, (h/2)·(w/2), 4·C], a new array; within a token: channel, then row, then column of the patch. */
-export function packLatents(latents: Float32Array, dims: LatentDims): Float32Array {
+export function packLatents(latents: Float32Array, dims: PlaneDims): Float32Array {
   const packed = new Float32Array(latents.length)
   forEachPair(dims, (plain, token) => {
     packed[token] = latents[plain]!
@@ -11,7 +12,7 @@ export function packLatents(latents: Float32Array, dims: LatentDims): Float32Arr
 }
 
 /** The inverse, into `out`. @returns `out` */
-export function unpackLatents(packed: Float32Array, dims: LatentDims, out: Float32Array): Float32Array {
+export function unpackLatents(packed: Float32Array, dims: PlaneDims, out: Float32Array): Float32Array {
   forEachPair(dims, (plain, token) => {
     out[plain] = packed[token]!
   })
@@ -19,7 +20,7 @@ export function unpackLatents(packed: Float32Array, dims: LatentDims, out: Float
 }
 
 function forEachPair(
-  [batch, channels, height, width]: LatentDims,
+  [batch, channels, height, width]: PlaneDims,
   visit: (plain: number, token: number) => void,
 ): void {
   const columns = width / 2

@@ -1,5 +1,6 @@
+/** What a person may have meant by a word that is none of those that exist. */
 import { distance } from 'fastest-levenshtein'
-import { shorten } from '../printable.ts'
+import { shorten } from './printable.ts'
 
 /** Nobody's finger slips in a longer word. */
 const MAX_WORD_CHARS = 100

@@ -2,40 +2,38 @@
  * FLUX.1 dev and schnell: latents packed into tokens, guidance as an input of the model (dev), a schedule shifted with
  * the picture's size (dev). After diffusers' FluxPipeline and FluxImg2ImgPipeline.
  */
-import { halfOf } from '../tensor/float16.ts'
-import { createTensor, type Tensor, zeros } from '../tensor/tensor.ts'
-import { requirePlainSyntax, stackConditioning } from './conditioning.ts'
-import { denoise } from './denoise-loop.ts'
-import { createDenoiser } from './denoiser.ts'
-import { finishPictures } from './finish.ts'
-import { packLatents, unpackLatents } from './flux-packing.ts'
-import { latentDims, startLatents } from './latents.ts'
-import type { ImageModels, TextModels } from './models.ts'
+
+import { requirePlainSyntax, stackConditioning } from '../../pipelines/conditioning.ts'
+import { denoise } from '../../pipelines/denoise-loop.ts'
+import { createDenoiser } from '../../pipelines/denoiser.ts'
+import { finishPictures } from '../../pipelines/finish.ts'
+import { latentDims, startLatents } from '../../pipelines/latents.ts'
+import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
+import { packLatents, unpackLatents } from '../../pipelines/packing.ts'
 import type {
-  GeneratedImage,
+  GeneratedMedium,
   GenerateHooks,
   GenerateRequest,
   PromptConditioning,
   PromptRequest,
-} from './pipeline.ts'
-import { createWarnings } from './prompt-pair.ts'
-import { flowShift, prepareSchedule } from './schedule.ts'
-import { createStepClock } from './step-clock.ts'
-import { encodeClip, encodeT5 } from './text-conditioning.ts'
+} from '../../pipelines/pipeline.ts'
+import { createWarnings } from '../../pipelines/prompt-pair.ts'
+import { prepareSchedule } from '../../pipelines/schedule.ts'
+import { createStepClock } from '../../pipelines/step-clock.ts'
+import { encodeClip, encodeT5 } from '../../pipelines/text-conditioning.ts'
+import { halfOf } from '../../tensor/float16.ts'
+import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
 
 /** diffusers' default length of T5's input. */
 const T5_LENGTH = 512
 
 /** CLIP gives the pooled vector, T5 the tokens. A negative prompt has no effect. */
-export async function encodePromptFlux(
-  text: TextModels,
-  request: PromptRequest,
-): Promise<PromptConditioning> {
+export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'FLUX')
   const { warn, all } = createWarnings()
   const { prompt, prompt2 } = request
-  const clip = text.first!
-  const t5 = text.second!
+  const clip = encoderOf(text, 'text_encoder')
+  const t5 = encoderOf(text, 'text_encoder_2')
   const length = request.maxSequenceLength ?? T5_LENGTH
   const { pooled } = await encodeClip(clip, prompt, { layer: 'last', pooled: 'pooler_output' }, warn)
   return {
@@ -48,28 +46,22 @@ export async function encodePromptFlux(
   }
 }
 
-export async function generateFlux(
+export async function generate(
   models: ImageModels,
   requests: readonly GenerateRequest[],
   hooks: GenerateHooks,
-): Promise<GeneratedImage[]> {
+): Promise<GeneratedMedium[]> {
   const clock = createStepClock()
   const [request] = requests as readonly [GenerateRequest]
 
-  // 1. The schedule: sigmas 1 … 1/n, shifted by the number of image tokens where the config says so
+  // 1. The schedule
   const dims = latentDims(models, requests)
   const [batch, channels, height, width] = dims
   const tokens = (height / 2) * (width / 2)
-  const { scheduler, firstCall } = prepareSchedule(models.folder, request, {
-    slicing: 'floor-start',
-    options: (config) => ({
-      mu: flowShift(config, tokens, 1.15),
-      ...(config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(request.steps) }),
-    }),
-  })
+  const { scheduler, firstCall } = prepareSchedule(models.folder, request)
 
   // 2. The latents to start from, packed 2 × 2
-  const start = await startLatents(models, requests, dims, scheduler, firstCall)
+  const start = await startLatents(models, requests, dims, { scheduler, firstCall })
   const latents = packLatents(start.latents, dims)
   const prepareMs = clock.elapsed()
 
@@ -119,15 +111,6 @@ export async function generateFlux(
  */
 export function fluxTimestep(timestep: number, half: boolean): number {
   return half ? halfOf(halfOf(timestep) / 1000) : timestep / 1000
-}
-
-/** n values from 1 down to 1/n, as numpy.linspace spaces them. */
-function descendingSigmas(steps: number): number[] {
-  const last = 1 / steps
-  const spacing = steps > 1 ? (last - 1) / (steps - 1) : 0
-  return Array.from({ length: steps }, (_, index) =>
-    index > 0 && index === steps - 1 ? last : index * spacing + 1,
-  )
 }
 
 /** Each image token's place: (0, row, column). @returns [rows · columns, 3] */

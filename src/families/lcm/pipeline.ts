@@ -2,43 +2,43 @@
  * Latent consistency models: guidance goes in as an embedding, a few steps do. After diffusers'
  * LatentConsistencyModelPipeline and LatentConsistencyModelImg2ImgPipeline.
  */
-import { stackConditioning } from './conditioning.ts'
-import { denoise } from './denoise-loop.ts'
-import { createDenoiser } from './denoiser.ts'
-import { finishPictures } from './finish.ts'
-import { guidanceEmbedding } from './guidance-embedding.ts'
-import { latentDims, startLatents } from './latents.ts'
-import type { ImageModels, TextModels } from './models.ts'
+import { stackConditioning } from '../../pipelines/conditioning.ts'
+import { denoise } from '../../pipelines/denoise-loop.ts'
+import { createDenoiser } from '../../pipelines/denoiser.ts'
+import { finishPictures } from '../../pipelines/finish.ts'
+import { guidanceEmbedding } from '../../pipelines/guidance-embedding.ts'
+import { latentDims, startLatents } from '../../pipelines/latents.ts'
+import type { ImageModels, TextModels } from '../../pipelines/models.ts'
 import type {
-  GeneratedImage,
+  GeneratedMedium,
   GenerateHooks,
   GenerateRequest,
   PromptConditioning,
   PromptRequest,
-} from './pipeline.ts'
-import { prepareSchedule } from './schedule.ts'
-import { encodePromptStableDiffusion } from './stable-diffusion.ts'
-import { createStepClock } from './step-clock.ts'
+} from '../../pipelines/pipeline.ts'
+import { prepareSchedule } from '../../pipelines/schedule.ts'
+import { createStepClock } from '../../pipelines/step-clock.ts'
+import { encodePrompt as encodeBothSides } from '../sd/pipeline.ts'
 
 /** The positive side of Stable Diffusion's prompts: guidance is distilled, a negative prompt has no effect. */
-export function encodePromptLcm(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
-  return encodePromptStableDiffusion(text, { ...request, withNegative: false })
+export function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
+  return encodeBothSides(text, { ...request, withNegative: false })
 }
 
-export async function generateLcm(
+export async function generate(
   models: ImageModels,
   requests: readonly GenerateRequest[],
   hooks: GenerateHooks,
-): Promise<GeneratedImage[]> {
+): Promise<GeneratedMedium[]> {
   const clock = createStepClock()
   const [request] = requests as readonly [GenerateRequest]
 
   // 1. The schedule; image-to-image's strength shortens it inside the scheduler
   const dims = latentDims(models, requests)
-  const { scheduler, firstCall } = prepareSchedule(models.folder, request, { slicing: 'in-scheduler' })
+  const { scheduler, firstCall } = prepareSchedule(models.folder, request)
 
   // 2. The latents to start from
-  const { latents, noise } = await startLatents(models, requests, dims, scheduler, firstCall)
+  const { latents, noise } = await startLatents(models, requests, dims, { scheduler, firstCall })
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser, guided by an embedding of the scale
@@ -54,16 +54,7 @@ export async function generateLcm(
   })
 
   // 4. The loop
-  const durations = await denoise({
-    scheduler,
-    firstCall,
-    latents,
-    dims,
-    predict,
-    noise,
-    hooks,
-    clock,
-  })
+  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, hooks, clock })
 
   // 5. Pixels
   return finishPictures(models, latents, dims, { prepareMs, durations, clock })

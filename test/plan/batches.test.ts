@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { groupIntoBatches } from '../../src/plan/batches.ts'
 import type { Unit } from '../../src/plan/unit.ts'
-import { groupIntoBatches } from '../../src/run/batches.ts'
 import { groupBy } from '../../src/run/group-by.ts'
-import { unitOf } from '../plan/helpers.ts'
+import { unitOf } from './helpers.ts'
 
 const sizesOf = (units: readonly Partial<Unit>[]) =>
-  groupIntoBatches(units.map((changes) => ({ unit: unitOf(changes) }))).map((batch) => batch.length)
+  groupIntoBatches(
+    units.map((changes) => ({ unit: unitOf(changes) })),
+    ({ unit }) => unit.prompt.length,
+  ).map((batch) => batch.length)
 
 describe('groupIntoBatches', () => {
   it('joins neighbours up to the batch that each allows', () => {
@@ -17,7 +20,7 @@ describe('groupIntoBatches', () => {
 
   it('lets prompts and seeds differ, and nothing that shapes the call', () => {
     const batch = 4
-    expect(sizesOf([{ batch }, { batch, prompt: 'a sea', seed: 9n, negativePrompt: 'fog' }])).toEqual([2])
+    expect(sizesOf([{ batch }, { batch, prompt: 'a seal', seed: 9n, negativePrompt: 'fog' }])).toEqual([2])
     const image = { source: '/stage.png', fit: undefined }
     for (const other of [{ steps: 6 }, { width: 64 }, { guidanceScale: 1 }, { model: 'sdxl' }, { image }]) {
       expect(sizesOf([{ batch }, { batch, ...other }])).toEqual([1, 1])
