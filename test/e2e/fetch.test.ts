@@ -1,9 +1,9 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../support/cli.ts'
-import { temporaryFolder } from '../support/temp.ts'
 
 describe('an init image behind a URL', () => {
   let connections = 0
@@ -17,12 +17,15 @@ describe('an init image behind a URL', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
-    folder = await temporaryFolder()
+    folder = await mkdtemp(join(tmpdir(), 'pregen-fetch-'))
     const cue = `{ program: P0, prompt: sea, image: "https://127.0.0.1:${port}/a.png", seeds: [1] }`
     const head = 'version: v1\ndefaults: { width: 64, height: 64, steps: 2 }\nprograms: { P0: {} }\n'
     await writeFile(join(folder, 's.yaml'), `${head}cues: { dawn: ${cue} }\n`)
   })
-  afterAll(() => server.close())
+  afterAll(async () => {
+    server.close()
+    await rm(folder, { recursive: true, force: true })
+  })
 
   const run = (...args: string[]) => runCli([...args, 's.yaml', '--allow-private-urls'], { cwd: folder })
 
