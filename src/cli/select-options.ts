@@ -1,7 +1,7 @@
 /** From the command line's flags and the environment to the core's options: the only place that reads both. */
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { FAULT_ACTIONS, type FaultTable } from '../run/faults.ts'
+import { FAULT_ACTIONS, type FaultTable } from '../engine/injection.ts'
 import type { SelectOptions } from '../run/options.ts'
 import { embeddedModels } from './version.ts'
 

@@ -2,14 +2,14 @@
 import type { Layout } from '../artifacts/layout.ts'
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
+import type { Faults } from '../engine/injection.ts'
+import type { PreviewClient } from '../engine/preview-decoders.ts'
+import type { InferenceWorker } from '../engine/worker-process.ts'
 import type { EmitRunEvent } from './events.ts'
-import type { Faults } from './faults.ts'
 import type { InitImages } from './init-images.ts'
 import type { RunOptions } from './options.ts'
 import type { PrepareWarning } from './prepared.ts'
-import type { PreviewClient } from './preview-client.ts'
-import type { UnitOutput } from './unit-output.ts'
-import type { InferenceWorker } from './worker-client.ts'
+import type { UnitOutput } from './step-pictures.ts'
 
 export interface DrawContext {
   readonly options: RunOptions

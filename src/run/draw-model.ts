@@ -3,14 +3,14 @@
  * never waits for a disk, and holds only a few units at a time, so that memory never waits for one either.
  */
 import pLimit, { type LimitFunction } from 'p-limit'
+import type { EncodedPrompt, Generated, OpenModel, PromptJob } from '../engine/inference-calls.ts'
 import { PregenError } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { groupIntoBatches } from './batches.ts'
 import type { DrawContext } from './draw-context.ts'
-import { type ActiveUnit, failUnit, finishUnit, jobOf, startUnit } from './draw-unit.ts'
-import type { EncodedPrompt, Generated, OpenModel, PromptJob } from './messages.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
+import { type ActiveUnit, failUnit, finishUnit, jobOf, startUnit } from './unit-life.ts'
 
 // One in the device's hands and one behind it: a unit's end and the next one's start leave no gap.
 const QUEUED_BATCHES = 2

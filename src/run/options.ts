@@ -1,6 +1,7 @@
 /** Everything that a run is told from outside, gathered once at the edge. The core reads nothing else. */
+
+import type { FaultTable } from '../engine/injection.ts'
 import type { RequestedProvider } from '../model/providers.ts'
-import type { FaultTable } from './faults.ts'
 
 export interface SelectOptions {
   /** Path of the cue sheet. */

@@ -7,7 +7,7 @@ import { messageOf, PregenError } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { formatPreviewJson, PREVIEW_JSON } from '../../preview/preview-json.ts'
 import { composeCalibrationStrip } from '../../preview/strip.ts'
-import { calibrateModel, type ModelCalibration } from '../../run/calibrate-model.ts'
+import { calibrateModel, type ModelCalibration } from '../../tasks/calibrate-model.ts'
 import { CALIBRATION_PROMPTS } from '../calibration-prompts.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 

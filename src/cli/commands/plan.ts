@@ -1,5 +1,5 @@
 /** `pregen plan`: what `run` would do, and why, without doing it. */
-import { type PlanReport, planSheet, type UnitPlan } from '../../run/plan-sheet.ts'
+import { type PlanReport, planSheet, type UnitPlan } from '../../tasks/plan-sheet.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { formatBytes, formatDuration, formatTable, plural } from '../reporters/format.ts'
 import { type SelectFlags, toSelectOptions } from '../select-options.ts'

@@ -1,8 +1,8 @@
 /** `pregen run`: prepare, conduct, report. */
 import { createStateLayout } from '../../artifacts/layout.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
-import { createEventBus } from '../../run/bus.ts'
-import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
+import { conductRun, exitCodeOfRun } from '../../run/conduct-run.ts'
+import { createEventBus } from '../../run/event-bus.ts'
 import { refuseLockedOutput } from '../../run/lock-output.ts'
 import { prepareRun } from '../../run/prepare.ts'
 import type { ExitCode } from '../exit-codes.ts'

@@ -2,11 +2,11 @@
 import { type LedgerContent, readLedger } from '../artifacts/ledger.ts'
 import { estimatePlan, type RecordedTiming } from '../plan/estimate.ts'
 import { unitFiles } from '../plan/unit-files.ts'
-import { decideUnits } from './decide.ts'
+import { decideUnits } from '../run/decide-units.ts'
+import type { SelectOptions } from '../run/options.ts'
+import { prepareRun } from '../run/prepare.ts'
+import type { PrepareWarning } from '../run/prepared.ts'
 import { refuseFileAsOutput } from './existing-folder.ts'
-import type { SelectOptions } from './options.ts'
-import { prepareRun } from './prepare.ts'
-import type { PrepareWarning } from './prepared.ts'
 
 export interface UnitPlan {
   readonly cue: string

@@ -14,7 +14,7 @@ import {
   type WorkerNews,
   type WorkerRequest,
   type WorkerStart,
-} from './messages.ts'
+} from './inference-calls.ts'
 import { WorkerError } from './wire-error.ts'
 
 export interface InferenceWorker {
@@ -55,7 +55,7 @@ export function startInferenceWorker(start: InferenceWorkerOptions): InferenceWo
   const control = new SharedArrayBuffer(CONTROL.slots * Int32Array.BYTES_PER_ELEMENT)
   const slots = new Int32Array(control)
   const workerData: WorkerStart = { ...start, control }
-  const worker = new Worker(new URL('./inference-worker.js', import.meta.url), {
+  const worker = new Worker(new URL('./inference-process.js', import.meta.url), {
     workerData,
     resourceLimits: WORKER_LIMITS,
   })

@@ -1,22 +1,22 @@
 /** Everything that is drawn in a run: one worker, its news heard, one model after the other. */
 import { mkdir } from 'node:fs/promises'
 import type { Ledger } from '../artifacts/ledger.ts'
+import type { WorkerNews } from '../engine/inference-calls.ts'
+import type { Faults } from '../engine/injection.ts'
+import { createPreviewClient, type PreviewClient } from '../engine/preview-decoders.ts'
+import { type InferenceWorker, startInferenceWorker } from '../engine/worker-process.ts'
 import { PregenError } from '../errors.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { DrawContext } from './draw-context.ts'
 import { drawModel } from './draw-model.ts'
-import { failUnit } from './draw-unit.ts'
 import type { EmitRunEvent } from './events.ts'
-import type { Faults } from './faults.ts'
 import { groupBy } from './group-by.ts'
 import { createInitImages } from './init-images.ts'
-import type { WorkerNews } from './messages.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
-import { createPreviewClient, type PreviewClient } from './preview-client.ts'
 import type { Sender } from './sender.ts'
-import type { Tally } from './tally.ts'
-import { type InferenceWorker, startInferenceWorker } from './worker-client.ts'
+import type { Tally } from './summary.ts'
+import { failUnit } from './unit-life.ts'
 
 // Previews that may wait for a PNG encoder before the denoiser waits for them.
 const MAX_PENDING_PREVIEWS = 8

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { toWireError, WorkerError } from '../../src/engine/wire-error.ts'
 import { PregenError } from '../../src/errors.ts'
 import { StageError } from '../../src/pipelines/stage.ts'
-import { toWireError, WorkerError } from '../../src/run/wire-error.ts'
 
 describe('errors across the thread boundary', () => {
   it('keep code, message, help and stage', () => {

@@ -1,6 +1,6 @@
 /** Errors across the thread boundary: structured clone would keep the message and lose code, help and stage. */
 import { messageOf, PregenError } from '../errors.ts'
-import type { WireError } from './messages.ts'
+import type { WireError } from './inference-calls.ts'
 
 export function toWireError(thrown: unknown): WireError {
   const stage =

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { createPreviewClient } from '../../src/run/preview-client.ts'
-import type { DecodeReply, DecodeRequest } from '../../src/run/preview-worker.ts'
+import { createPreviewClient } from '../../src/engine/preview-decoders.ts'
+import type { DecodeReply, DecodeRequest } from '../../src/engine/preview-process.ts'
 
 /** A thread that answers when it is told to. */
 class PlayedThread extends EventEmitter {

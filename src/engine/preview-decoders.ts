@@ -1,7 +1,7 @@
 /** The main thread's end of the preview worker: latents in, decoded tensor out, started when first needed. */
 import { Worker } from 'node:worker_threads'
 import type { DecodeLatents } from '../preview/decoder.ts'
-import type { DecodeReply, DecodeRequest, PreviewWorkerStart } from './preview-worker.ts'
+import type { DecodeReply, DecodeRequest, PreviewWorkerStart } from './preview-process.ts'
 import { WorkerError } from './wire-error.ts'
 
 export interface PreviewClient {
@@ -22,7 +22,7 @@ export interface PreviewThread {
 export type StartPreviewThread = (start: PreviewWorkerStart) => PreviewThread
 
 const startThread: StartPreviewThread = (workerData) =>
-  new Worker(new URL('./preview-worker.js', import.meta.url), { workerData })
+  new Worker(new URL('./preview-process.js', import.meta.url), { workerData })
 
 interface Pending {
   readonly resolve: (reply: DecodeReply) => void

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { isTemporaryName } from '../../src/artifacts/durable-write.ts'
+import { createPromptStore } from '../../src/engine/prompt-store.ts'
 import type { PromptConditioning } from '../../src/pipelines/pipeline.ts'
-import { createPromptStore } from '../../src/run/prompt-store.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const tensorOf = (first: number, size = 4) => ({

@@ -2,11 +2,11 @@
 import { createStateLayout } from '../artifacts/layout.ts'
 import { openLedger } from '../artifacts/ledger.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
+import { isShardFolder } from '../run/bucket-target.ts'
+import type { EmitRunEvent } from '../run/events.ts'
+import { lockOutput } from '../run/lock-output.ts'
+import { openBucket, proveBucket } from '../run/open-bucket.ts'
 import type { UploadTreeResult } from '../storage/upload-tree.ts'
-import { isShardFolder } from './bucket-target.ts'
-import type { EmitRunEvent } from './events.ts'
-import { lockOutput } from './lock-output.ts'
-import { openBucket, proveBucket } from './open-bucket.ts'
 
 export interface SendTreeOptions {
   /** The output folder. */

@@ -6,7 +6,7 @@ import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 import type { PromptRequest } from '../pipelines/pipeline.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
-import type { FaultTable } from './faults.ts'
+import type { FaultTable } from './injection.ts'
 
 /** Slots of the shared control block, an Int32Array that both sides see while the worker's thread is blocked. */
 export const CONTROL = {

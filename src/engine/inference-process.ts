@@ -9,8 +9,6 @@ import { createPipeline } from '../pipelines/create-pipeline.ts'
 import type { GenerateRequest, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
 import { bufferOf } from '../tensor/buffers.ts'
 import { collectYoung } from './collect-young.ts'
-import { createFaults } from './faults.ts'
-import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
 import {
   CONTROL,
   type EncodedPrompt,
@@ -26,7 +24,9 @@ import {
   type WorkerNews,
   type WorkerRequest,
   type WorkerStart,
-} from './messages.ts'
+} from './inference-calls.ts'
+import { createFaults } from './injection.ts'
+import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
 import { createPromptStore } from './prompt-store.ts'
 import { toWireError } from './wire-error.ts'
 

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { bufferOf } from '../tensor/buffers.ts'
-import type { WireError } from './messages.ts'
+import type { WireError } from './inference-calls.ts'
 import { openPreviewSession, type PreviewSession } from './preview-session.ts'
 import { toWireError } from './wire-error.ts'
 

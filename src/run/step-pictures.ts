@@ -7,14 +7,14 @@ import { encodePng } from '../artifacts/png.ts'
 import { encodeThumbnail } from '../artifacts/thumbnail.ts'
 import { timingOf } from '../artifacts/timing.ts'
 import type { VariantWriter } from '../artifacts/variant-writer.ts'
+import type { Generated } from '../engine/inference-calls.ts'
+import type { Faults } from '../engine/injection.ts'
 import { messageOf } from '../errors.ts'
 import type { Unit } from '../plan/unit.ts'
 import type { PreviewRenderer } from '../preview/render.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { EmitRunEvent } from './events.ts'
-import type { Faults } from './faults.ts'
 import type { LiveFile } from './live-file.ts'
-import type { Generated } from './messages.ts'
 
 // Previews are many and short-lived on screen: a quick encoding leaves the cores to the denoiser.
 const PREVIEW_COMPRESSION = 2

@@ -2,8 +2,8 @@
 import { readCueSheet } from '../cue-sheet/read.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
 import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
+import { openBucket } from '../run/open-bucket.ts'
 import { inspectModel } from './inspect-model.ts'
-import { openBucket } from './open-bucket.ts'
 
 export interface Finding {
   readonly area: 'runtime' | 'provider' | 'model' | 'bucket'

@@ -1,4 +1,6 @@
 /** `pregen models calibrate`: pictures that a model makes, and the linear preview map fitted to them. */
+
+import { openPreviewSession } from '../engine/preview-session.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { type ModelFolder, readModelFolder } from '../model/folder.ts'
@@ -11,7 +13,6 @@ import { imageOfTensor } from '../preview/image-of-tensor.ts'
 import type { LatentRgbFactors } from '../preview/latent-rgb.ts'
 import { publishedFactors } from '../preview/published-factors.ts'
 import { createScorer, type Score } from '../preview/score.ts'
-import { openPreviewSession } from './preview-session.ts'
 
 export interface CalibrateOptions {
   readonly path: string

@@ -7,11 +7,11 @@ import { FINAL_NAME } from '../artifacts/layout.ts'
 import { readLedger } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
 import { unitName } from '../plan/unit.ts'
-import { conductRun } from './conductor.ts'
-import type { EmitRunEvent } from './events.ts'
-import type { RunOptions } from './options.ts'
-import { prepareRun } from './prepare.ts'
-import type { PreparedUnit } from './prepared.ts'
+import { conductRun } from '../run/conduct-run.ts'
+import type { EmitRunEvent } from '../run/events.ts'
+import type { RunOptions } from '../run/options.ts'
+import { prepareRun } from '../run/prepare.ts'
+import type { PreparedUnit } from '../run/prepared.ts'
 
 export interface RerenderResult {
   /** `dawn/wide` */
