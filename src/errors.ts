@@ -17,6 +17,7 @@ export interface PregenErrorOptions {
   readonly cause?: unknown
   /** Exit code of the process when this ends a command: 2 = bad usage or input (the default), 1 = bug. */
   readonly exitCode?: 1 | 2 | 3 | undefined
+  readonly errors?: readonly PregenError[] | undefined
 }
 
 export class PregenError extends Error {
@@ -26,6 +27,8 @@ export class PregenError extends Error {
   readonly help: string | undefined
   readonly location: SourceLocation | undefined
   readonly exitCode: 1 | 2 | 3
+  /** Every fault that was found in one pass; this one alone, unless there are several. */
+  readonly errors: readonly PregenError[]
 
   constructor(code: string, message: string, options: PregenErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -33,17 +36,16 @@ export class PregenError extends Error {
     this.help = options.help
     this.location = options.location
     this.exitCode = options.exitCode ?? 2
+    this.errors = options.errors ?? [this]
   }
 }
 
 /** Several faults found in one pass, reported together. */
-export class PregenErrors extends Error {
-  override readonly name = 'PregenErrors'
-  readonly errors: readonly PregenError[]
-
+export class PregenErrors extends PregenError {
+  /** The code of a single fault is its own; several are `E_SEVERAL`. */
   constructor(errors: readonly PregenError[]) {
-    super(errors.map((error) => formatError(error)).join('\n\n'))
-    this.errors = errors
+    const code = errors.length === 1 ? errors[0]!.code : 'E_SEVERAL'
+    super(code, errors.map((error) => formatError(error)).join('\n\n'), { errors })
   }
 }
 

@@ -2,6 +2,7 @@
  * SIGINT and SIGTERM: the first lets a run finish what is cheap, the second ends the process at once, and so
  * does time: CI systems kill what is still there seven seconds after a cancel.
  */
+import { killAllWorkers } from '../engine/worker-process.ts'
 import { errorCode } from '../errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 
@@ -36,6 +37,7 @@ export function watchSignals(say: (line: string) => void): SignalWatch {
   }
   const endNow = (name: 'SIGINT' | 'SIGTERM') => {
     close()
+    killAllWorkers()
     process.kill(process.pid, name)
   }
   process.on('SIGINT', onInt)

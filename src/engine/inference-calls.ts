@@ -1,38 +1,27 @@
-/**
- * What the conductor and the inference worker say to each other. Everything is plain data; big arrays are
- * transferred, never copied twice.
- */
+/** What the inference process is asked, and what it answers and tells. Everything is plain data. */
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 import type { PromptRequest } from '../pipelines/pipeline.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
-import type { FaultTable } from './injection.ts'
+import type { InjectionTable } from './injection.ts'
+import type { WireError } from './wire-error.ts'
 
-/** Slots of the shared control block, an Int32Array that both sides see while the worker's thread is blocked. */
-export const CONTROL = {
-  /** Previews handed out and not yet finished; at the limit the worker waits before it hands out another. */
-  pendingPreviews: 0,
-  /** 1 = stop before the next denoiser call. */
-  stop: 1,
-  slots: 2,
-} as const
-
-export interface WorkerStart {
-  readonly control: SharedArrayBuffer
-  readonly maxPendingPreviews: number
-  /** Where conditioning that does not fit in memory is kept for the run. */
-  readonly spillFolder: string
-  readonly faults: FaultTable
+/** What an inference process is told first. */
+export interface InferenceStart {
+  readonly injection: InjectionTable
+  /** The tool's own process. */
+  readonly toolPid: number
 }
 
 export interface OpenModel {
-  readonly type: 'open'
   readonly path: string
   readonly pipeline: string | undefined
   readonly previewDecoder: string | undefined
   readonly provider: RequestedProvider
   readonly deviceId: number | undefined
   readonly threads: number | undefined
+  /** Where conditioning that does not fit in memory is kept. */
+  readonly spillFolder: string
 }
 
 export interface PromptJob {
@@ -44,26 +33,22 @@ export interface PromptJob {
 }
 
 export interface EncodePrompts {
-  readonly type: 'encode'
   readonly prompts: readonly PromptJob[]
-}
-
-export interface LoadDenoiser {
-  readonly type: 'load-denoiser'
-  readonly withVaeEncoder: boolean
+  /** Whether the text encoders stay in memory for further prompts. */
+  readonly keepEncoders: boolean
 }
 
 export interface JobPreviews {
   /** Steps every, 2 × every, … and the last are handed out. */
   readonly every: number
   readonly source: 'denoised' | 'latents'
-  /** `handed` = latents go to the main thread; `full` and `taesd` = decoded here, on the inference device. */
+  /** `handed` = latents go to the tool's process; `full` and `taesd` = decoded here, on the inference device. */
   readonly method: 'handed' | 'full' | 'taesd'
 }
 
 /** One picture of a batch. */
-export interface Job {
-  /** Index in the plan's list of units; comes back in every message. */
+export interface PictureJob {
+  /** Index in the plan's list of units; comes back in every notice. */
   readonly unit: number
   readonly promptKey: string
   readonly seed: bigint
@@ -72,34 +57,11 @@ export interface Job {
   readonly height: number
   readonly steps: number
   readonly guidanceScale: number
-  readonly scheduler: { readonly name: SchedulerName | undefined; readonly config: SchedulerConfig }
+  readonly scheduler: { readonly name?: SchedulerName | undefined; readonly config: SchedulerConfig }
   /** [3, height, width] in −1 … 1. */
   readonly initImage: Float32Array | undefined
   readonly denoiseStrength: number | undefined
   readonly previews: JobPreviews | null
-}
-
-export interface Generate {
-  readonly type: 'generate'
-  readonly jobs: readonly Job[]
-}
-
-/** Drops the model: sessions, conditioning, spill file. */
-export interface CloseModel {
-  readonly type: 'close'
-}
-
-export type WorkerRequest = OpenModel | EncodePrompts | LoadDenoiser | Generate | CloseModel
-export type ToWorker = { readonly id: number } & WorkerRequest
-
-/** An error's face that survives the thread boundary. */
-export interface WireError {
-  readonly code: string
-  readonly message: string
-  readonly help: string | undefined
-  readonly stage: string | undefined
-  /** Set for what is not a PregenError: a bug's stack. */
-  readonly stack: string | undefined
 }
 
 export interface EncodedPrompt {
@@ -109,15 +71,15 @@ export interface EncodedPrompt {
   readonly error: WireError | null
 }
 
-export interface Generated {
+export interface DrawnPicture {
   readonly unit: number
   readonly image: RgbImage
   readonly stepDurationsMs: readonly number[]
   readonly decodeMs: number
 }
 
-/** Told while a request is in work. */
-export type WorkerNews =
+/** Told while pictures are drawn. */
+export type PictureNotice =
   | { readonly type: 'started'; readonly unit: number }
   | {
       readonly type: 'step'
@@ -141,25 +103,39 @@ export type WorkerNews =
       readonly step: number
       readonly error: WireError
     }
-  | { readonly type: 'loaded'; readonly durationMs: number }
 
-/** What a request is answered with; `type` is the request's. */
-export type WorkerAnswer =
-  | { readonly type: 'open'; readonly provider: string }
-  | { readonly type: 'encode'; readonly prompts: readonly EncodedPrompt[] }
-  | { readonly type: 'load-denoiser' }
-  | { readonly type: 'generate'; readonly pictures: readonly Generated[] }
-  | { readonly type: 'close' }
+/** Time spent on loading what the call needed. */
+interface Loaded {
+  readonly loadMs: number
+}
 
-export type AnswerTo<T extends WorkerRequest['type']> = Extract<WorkerAnswer, { type: T }>
-
-export type FromWorker =
-  | { readonly type: 'news'; readonly news: WorkerNews }
-  | {
-      readonly type: 'done'
-      readonly id: number
-      readonly answer: WorkerAnswer
-      /** Time inside `session.run` so far, previews' decoding not counted. */
-      readonly sessionRunMs: number
-    }
-  | { readonly type: 'failed'; readonly id: number; readonly error: WireError; readonly sessionRunMs: number }
+export interface InferenceProcedures {
+  readonly open: {
+    readonly input: OpenModel
+    readonly output: { readonly provider: string; readonly deviceId: number }
+    readonly notice: never
+  }
+  readonly encode: {
+    readonly input: EncodePrompts
+    readonly output: Loaded & { readonly prompts: readonly EncodedPrompt[] }
+    readonly notice: never
+  }
+  readonly 'load-denoiser': {
+    readonly input: { readonly withVaeEncoder: boolean }
+    readonly output: Loaded
+    readonly notice: never
+  }
+  readonly generate: {
+    readonly input: { readonly jobs: readonly PictureJob[] }
+    readonly output: { readonly pictures: readonly DrawnPicture[] }
+    readonly notice: PictureNotice
+  }
+  /** Drops the conditioning of prompts that are not needed any more. */
+  readonly forget: {
+    readonly input: { readonly keys: readonly string[] }
+    readonly output: null
+    readonly notice: never
+  }
+  /** Drops the model: sessions, conditioning, spill file. */
+  readonly close: { readonly input: null; readonly output: null; readonly notice: never }
+}

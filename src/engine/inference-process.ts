@@ -1,219 +1,181 @@
 /**
- * The worker thread that all inference lives in: `session.run` blocks its thread, so nothing else is done here.
- * It answers requests one after the other and copies latents out for previews between two steps.
+ * The process that inference lives in: `session.run` blocks its thread, so nothing else is done here. Latents for
+ * previews are copied out between two steps. Ended by a signal and nothing else: a thread or a process that leaves by
+ * itself while native code is at work aborts.
  */
-import { parentPort, workerData } from 'node:worker_threads'
 import { readModelFolder } from '../model/folder.ts'
 import { resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
-import type { GenerateRequest, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
-import { bufferOf } from '../tensor/buffers.ts'
-import { collectYoung } from './collect-young.ts'
-import {
-  CONTROL,
-  type EncodedPrompt,
-  type EncodePrompts,
-  type FromWorker,
-  type Generate,
-  type Generated,
-  type Job,
-  type LoadDenoiser,
-  type OpenModel,
-  type ToWorker,
-  type WorkerAnswer,
-  type WorkerNews,
-  type WorkerRequest,
-  type WorkerStart,
+import type { Pipeline, StepInfo } from '../pipelines/pipeline.ts'
+import type {
+  DrawnPicture,
+  EncodedPrompt,
+  EncodePrompts,
+  InferenceProcedures,
+  InferenceStart,
+  OpenModel,
+  PictureJob,
+  PictureNotice,
 } from './inference-calls.ts'
-import { createFaults } from './injection.ts'
+import { createInjection, type Injection } from './injection.ts'
 import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
-import { createPromptStore } from './prompt-store.ts'
+import { createPromptStore, type PromptStore } from './prompt-store.ts'
+import { type CallContext, type Served, serveCalls } from './serve-calls.ts'
 import { toWireError } from './wire-error.ts'
 
-if (!parentPort) throw new Error('inference-worker runs in a worker thread')
-const port = parentPort
-const start: WorkerStart = workerData
-const control = new Int32Array(start.control)
-const faults = createFaults(start.faults)
-const prompts = createPromptStore(start.spillFolder)
-
-let pipeline: Pipeline | null = null
-let inlineDecoder: InlineDecoder | null = null
-let finishedModelsRunMs = 0
-
-function tell(news: WorkerNews, transfer: ArrayBuffer[] = []): void {
-  const message: FromWorker = { type: 'news', news }
-  port.postMessage(message, transfer)
+/** A model with what belongs to it as long as it is open. */
+interface Opened {
+  readonly pipeline: Pipeline
+  readonly inlineDecoder: InlineDecoder
+  readonly prompts: PromptStore
 }
 
-const sessionRunMs = () => finishedModelsRunMs + (pipeline?.meter.runMs ?? 0)
-const isStopped = () => Atomics.load(control, CONTROL.stop) === 1
+function createInference({ injection: table, toolPid }: InferenceStart): Served<InferenceProcedures> {
+  const injection = createInjection(table, toolPid)
+  let model: Opened | null = null
+  let closedModelsRunMs = 0
 
-function opened(): Pipeline {
-  if (!pipeline) throw new Error('no model is open')
-  return pipeline
+  const opened = (): Opened => {
+    if (!model) throw new Error('no model is open')
+    return model
+  }
+  const sessionRunMs = () => closedModelsRunMs + (model?.pipeline.meter.runMs ?? 0)
+  const close = async (): Promise<void> => {
+    closedModelsRunMs = sessionRunMs()
+    const closing = model
+    model = null
+    await closing?.inlineDecoder.dispose()
+    await closing?.pipeline.dispose()
+    closing?.prompts.clear()
+  }
+
+  return {
+    sessionRunMs,
+    handlers: {
+      async open(request) {
+        // One that failed half-way may still hold sessions and prompts.
+        await close()
+        const { path, pipeline, previewDecoder, threads } = request
+        const folder = readModelFolder(path, { pipeline, previewDecoder })
+        const provider = await resolveProvider(request.provider, request.deviceId)
+        const created = createPipeline(folder, { provider, threads })
+        const inlineDecoder = createInlineDecoder(folder, created, provider)
+        model = { pipeline: created, inlineDecoder, prompts: promptStoreOf(request) }
+        return { provider: provider.name, deviceId: provider.deviceId }
+      },
+      async encode(request, context) {
+        const loadMs = await timed(() => opened().pipeline.loadTextEncoders())
+        const prompts = await encodePrompts(opened(), request, injection, context)
+        if (!request.keepEncoders) await opened().pipeline.freeTextEncoders()
+        return { loadMs, prompts }
+      },
+      'load-denoiser': async (options) => ({
+        loadMs: await timed(() => opened().pipeline.loadDenoiser(options)),
+      }),
+      generate: async ({ jobs }, context) => ({
+        pictures: await generate(opened(), jobs, injection, context),
+      }),
+      async forget({ keys }) {
+        for (const key of keys) opened().prompts.forget(key)
+        return null
+      },
+      async close() {
+        await close()
+        return null
+      },
+    },
+  }
 }
 
-async function timed<T>(work: () => Promise<T>): Promise<{ value: T; durationMs: number }> {
+const promptStoreOf = ({ spillFolder }: OpenModel) => createPromptStore(spillFolder)
+
+async function timed(work: () => Promise<void>): Promise<number> {
   const before = performance.now()
-  const value = await work()
-  return { value, durationMs: performance.now() - before }
+  await work()
+  return performance.now() - before
 }
 
-async function openModel(request: OpenModel): Promise<WorkerAnswer> {
-  // One that failed half-way may still hold sessions and prompts.
-  await closeModel()
-  const folder = readModelFolder(request.path, {
-    pipeline: request.pipeline,
-    previewDecoder: request.previewDecoder,
-  })
-  const provider = await resolveProvider(request.provider, request.deviceId)
-  const model = createPipeline(folder, { provider, threads: request.threads })
-  pipeline = model
-  inlineDecoder = createInlineDecoder(folder, model, provider)
-  return { type: 'open', provider: provider.name }
-}
-
-async function encodePrompts(request: EncodePrompts): Promise<WorkerAnswer> {
-  const model = opened()
-  const load = await timed(() => model.loadTextEncoders())
-  tell({ type: 'loaded', durationMs: load.durationMs })
+/** All prompts, or those before the call was cancelled. */
+async function encodePrompts(
+  { pipeline, prompts }: Opened,
+  request: EncodePrompts,
+  injection: Injection,
+  context: CallContext<never>,
+): Promise<EncodedPrompt[]> {
   const encoded: EncodedPrompt[] = []
   for (const { key, request: prompt, guidanceScale } of request.prompts) {
-    if (isStopped()) break
+    await context.breathe()
+    if (context.isCancelled()) break
     const before = performance.now()
+    const done = (rest: Pick<EncodedPrompt, 'warnings' | 'error'>) =>
+      void encoded.push({ key, durationMs: performance.now() - before, ...rest })
     try {
-      faults.reach('text-encode')
-      const withNegative = model.usesNegativePrompt(guidanceScale)
-      const conditioning = await model.encodePrompt({ ...prompt, withNegative })
+      injection.reach('text-encode')
+      const withNegative = pipeline.usesNegativePrompt(guidanceScale)
+      const conditioning = await pipeline.encodePrompt({ ...prompt, withNegative })
       prompts.put(key, conditioning)
-      encoded.push({
-        key,
-        durationMs: performance.now() - before,
-        warnings: conditioning.warnings,
-        error: null,
-      })
+      done({ warnings: conditioning.warnings, error: null })
     } catch (error) {
-      encoded.push({ key, durationMs: performance.now() - before, warnings: [], error: toWireError(error) })
+      done({ warnings: [], error: toWireError(error) })
     }
   }
-  await model.freeTextEncoders()
-  return { type: 'encode', prompts: encoded }
+  return encoded
 }
 
-async function loadDenoiser(request: LoadDenoiser): Promise<WorkerAnswer> {
-  const model = opened()
-  const load = await timed(() => model.loadDenoiser({ withVaeEncoder: request.withVaeEncoder }))
-  tell({ type: 'loaded', durationMs: load.durationMs })
-  return { type: 'load-denoiser' }
+async function generate(
+  opened: Opened,
+  jobs: readonly PictureJob[],
+  injection: Injection,
+  context: CallContext<PictureNotice>,
+): Promise<DrawnPicture[]> {
+  for (const { unit } of jobs) context.notify({ type: 'started', unit })
+  const requests = jobs.map((job) => ({ ...job, conditioning: opened.prompts.get(job.promptKey) }))
+  const images = await opened.pipeline.generate(requests, {
+    shouldStop: context.isCancelled,
+    async onStep(info) {
+      injection.reach('step', info.step)
+      const { step, steps, durationMs } = info
+      for (const [index, job] of jobs.entries()) {
+        context.notify({ type: 'step', unit: job.unit, step, steps, durationMs })
+        await handOutPreview(opened, job, info, index, injection, context)
+      }
+      await context.breathe()
+    },
+  })
+  return images.map((image, index): DrawnPicture => {
+    const { unit } = jobs[index]!
+    injection.reach('generated', unit)
+    const { stepDurationsMs, decodeMs } = image.timings
+    const { width, height, rgb } = image
+    return { unit, image: { width, height, rgb }, stepDurationsMs, decodeMs }
+  })
 }
 
-function requestOf(job: Job): GenerateRequest {
-  return { ...job, conditioning: prompts.get(job.promptKey) }
-}
-
-/** Waits while the main thread has as many previews in hand as it may hold. */
-function claimPreviewSlot(): void {
-  for (;;) {
-    const pending = Atomics.load(control, CONTROL.pendingPreviews)
-    if (pending < start.maxPendingPreviews || isStopped()) break
-    Atomics.wait(control, CONTROL.pendingPreviews, pending, 1000)
-  }
-  Atomics.add(control, CONTROL.pendingPreviews, 1)
-}
-
-async function handOutPreview(job: Job, info: StepInfo, index: number): Promise<void> {
-  const previews = job.previews
-  if (!previews || (info.step % previews.every !== 0 && info.step !== info.steps)) return
+async function handOutPreview(
+  { inlineDecoder }: Opened,
+  { unit, previews }: PictureJob,
+  info: StepInfo,
+  index: number,
+  injection: Injection,
+  context: CallContext<PictureNotice>,
+): Promise<void> {
+  const { step } = info
+  if (!previews || (step % previews.every !== 0 && step !== info.steps)) return
   const [, channels, height, width] = info.dims
   const size = channels * height * width
   const state = previews.source === 'denoised' ? info.denoised : info.latents
-  const data = state.slice(index * size, (index + 1) * size)
+  const data = state.subarray(index * size, (index + 1) * size)
   const dims = [1, channels, height, width] as const
-  claimPreviewSlot()
-  if (previews.method === 'handed') {
-    tell({ type: 'latents', unit: job.unit, step: info.step, data, dims }, [data.buffer])
-    return
-  }
+  if (previews.method === 'handed') return context.handOut({ type: 'latents', unit, step, data, dims })
+  let notice: PictureNotice
   try {
-    faults.reach(`preview-${previews.method}`, info.step)
-    if (!inlineDecoder) throw new Error('no model is open')
-    const image = await inlineDecoder.decode(previews.method, data, dims)
-    tell({ type: 'preview', unit: job.unit, step: info.step, image }, [bufferOf(image.rgb)])
+    injection.reach(`preview-${previews.method}`, step)
+    const image = await inlineDecoder.decode(previews.method, data.slice(), dims)
+    notice = { type: 'preview', unit, step, image }
   } catch (error) {
-    tell({ type: 'preview-failed', unit: job.unit, step: info.step, error: toWireError(error) })
+    notice = { type: 'preview-failed', unit, step, error: toWireError(error) }
   }
+  return context.handOut(notice)
 }
 
-async function generate({ jobs }: Generate): Promise<readonly Generated[]> {
-  for (const job of jobs) tell({ type: 'started', unit: job.unit })
-  const images = await opened().generate(jobs.map(requestOf), {
-    shouldStop: isStopped,
-    async onStep(info) {
-      faults.reach('step', info.step)
-      for (const [index, job] of jobs.entries()) {
-        tell({
-          type: 'step',
-          unit: job.unit,
-          step: info.step,
-          steps: info.steps,
-          durationMs: info.durationMs,
-        })
-        await handOutPreview(job, info, index)
-      }
-    },
-  })
-  return images.map((image, index): Generated => {
-    faults.reach('generated', jobs[index]!.unit)
-    const { stepDurationsMs, decodeMs } = image.timings
-    const { width, height, rgb } = image
-    return { unit: jobs[index]!.unit, image: { width, height, rgb }, stepDurationsMs, decodeMs }
-  })
-}
-
-async function closeModel(): Promise<WorkerAnswer> {
-  finishedModelsRunMs = sessionRunMs()
-  await inlineDecoder?.dispose()
-  await pipeline?.dispose()
-  pipeline = null
-  inlineDecoder = null
-  prompts.clear()
-  return { type: 'close' }
-}
-
-async function answerTo(request: WorkerRequest): Promise<WorkerAnswer> {
-  switch (request.type) {
-    case 'open':
-      return openModel(request)
-    case 'encode':
-      return encodePrompts(request)
-    case 'load-denoiser':
-      return loadDenoiser(request)
-    case 'generate':
-      return { type: 'generate', pictures: await generate(request) }
-    case 'close':
-      return closeModel()
-  }
-}
-
-async function answer(message: ToWorker): Promise<void> {
-  const reply = (body: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(body, transfer)
-  const { id } = message
-  try {
-    const answer = await answerTo(message)
-    const pictures = answer.type === 'generate' ? answer.pictures : []
-    reply(
-      { type: 'done', id, answer, sessionRunMs: sessionRunMs() },
-      pictures.map(({ image }) => bufferOf(image.rgb)),
-    )
-  } catch (error) {
-    reply({ type: 'failed', id, error: toWireError(error), sessionRunMs: sessionRunMs() })
-  }
-  collectYoung()
-}
-
-// One request at a time, in order: two sessions that run at once crash some GPU providers.
-let queue: Promise<void> = Promise.resolve()
-port.on('message', (message: ToWorker) => {
-  queue = queue.then(() => answer(message))
-})
+serveCalls(createInference)

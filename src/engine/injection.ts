@@ -4,46 +4,61 @@
 import { basename } from 'node:path'
 import { type FaultHook, noFaults as noWriteFaults } from '../artifacts/faults.ts'
 
-/** `stall`: the thread stands still, as in a native call that takes for ever. */
-export type FaultAction = 'throw' | 'kill' | 'enospc' | 'stall'
+/**
+ * `kill`: the tool ends as by SIGKILL. `crash`: the process that reaches the point does, a worker say. `stall`: it stands
+ * still, as in a native call that takes for ever.
+ */
+export type InjectedAction = 'throw' | 'kill' | 'crash' | 'enospc' | 'stall'
 
-export const FAULT_ACTIONS: readonly FaultAction[] = ['throw', 'kill', 'enospc', 'stall']
+export const INJECTED_ACTIONS: readonly InjectedAction[] = ['throw', 'kill', 'crash', 'enospc', 'stall']
 
 /**
  * `preview-encode@2` → what happens when that point is reached (for a step: that step of any unit; for a write:
  * the file's name). `renamed#3` → what happens the third time.
  */
-export type FaultTable = Readonly<Record<string, FaultAction>>
+export type InjectionTable = Readonly<Record<string, InjectedAction>>
 
-export interface Faults {
+export interface Injection {
   /** @param detail narrows the point, a step number say: `name@detail`, then `name#times`, then `name` is looked up */
   readonly reach: (name: string, detail?: string | number) => void
 }
 
-export const noFaults: Faults = { reach: () => {} }
+export const noInjection: Injection = { reach: () => {} }
 
-/** @throws what the table says, from the point it names; `kill` ends the process as SIGKILL does */
-export function createFaults(table: FaultTable): Faults {
-  if (Object.keys(table).length === 0) return noFaults
+/**
+ * @param toolPid the process that `kill` ends: the tool's own, where a worker reaches the point
+ * @throws what the table says, from the point it names
+ */
+export function createInjection(table: InjectionTable, toolPid = process.pid): Injection {
+  if (Object.keys(table).length === 0) return noInjection
   const passes = new Map<string, number>()
   return {
     reach(name, detail) {
       const pass = (passes.get(name) ?? 0) + 1
       passes.set(name, pass)
       const action = table[`${name}@${detail}`] ?? table[`${name}#${pass}`] ?? table[name]
-      if (action === 'kill') process.kill(process.pid, 'SIGKILL')
+      if (action === 'kill') process.kill(toolPid, 'SIGKILL')
+      if (action === 'kill' || action === 'crash') process.kill(process.pid, 'SIGKILL')
       if (action === 'enospc')
         throw Object.assign(new Error(`ENOSPC: no space left on device (injected at ${name})`), {
           code: 'ENOSPC',
         })
-      if (action === 'stall') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+      if (action === 'stall') standStill()
       if (action === 'throw') throw new Error(`injected at ${name}`)
     },
   }
 }
 
+/** For ever; a worker whose tool is gone is left by nobody's test. */
+function standStill(): void {
+  const parent = process.ppid
+  const never = new Int32Array(new SharedArrayBuffer(4))
+  while (process.ppid === parent) Atomics.wait(never, 0, 0, 200)
+  process.kill(process.pid, 'SIGKILL')
+}
+
 /** The points of the writing path (`KILL_POINTS`), led to the same table; a point's detail is the file's name. */
-export function writeFaultsOf(faults: Faults): FaultHook {
-  if (faults === noFaults) return noWriteFaults
-  return (point, path) => faults.reach(point, basename(path))
+export function writeFaultsOf(injection: Injection): FaultHook {
+  if (injection === noInjection) return noWriteFaults
+  return (point, path) => injection.reach(point, basename(path))
 }

@@ -1,81 +1,42 @@
-/** The main thread's end of the preview worker: latents in, decoded tensor out, started when first needed. */
-import { Worker } from 'node:worker_threads'
+/** The tiny preview decoders of models on the CPU, each in a process of its own, started when first needed. */
 import type { DecodeLatents } from '../preview/decoder.ts'
-import type { DecodeReply, DecodeRequest, PreviewWorkerStart } from './preview-process.ts'
-import { WorkerError } from './wire-error.ts'
+import type { PreviewProcedures, PreviewStart } from './preview-process.ts'
+import type { WorkerProcess } from './worker-process.ts'
 
-export interface PreviewClient {
+export type StartPreviewProcess = (start: PreviewStart) => WorkerProcess<PreviewProcedures>
+
+export interface PreviewDecoder {
+  /** @throws WorkerError, PregenError `E_WORKER_DIED` */
   readonly decode: DecodeLatents
+  readonly peakRssBytes: () => number
+  /** Fails what is in hand. The next preview starts another process. */
   readonly close: () => Promise<void>
 }
 
-/** As much of a `Worker` as a client needs. */
-export interface PreviewThread {
-  on(event: 'message', listener: (reply: DecodeReply) => void): unknown
-  on(event: 'error' | 'messageerror', listener: (reason: Error) => void): unknown
-  on(event: 'exit', listener: (code: number) => void): unknown
-  unref(): void
-  postMessage(request: DecodeRequest): void
-  terminate(): Promise<number>
-}
-
-export type StartPreviewThread = (start: PreviewWorkerStart) => PreviewThread
-
-const startThread: StartPreviewThread = (workerData) =>
-  new Worker(new URL('./preview-process.js', import.meta.url), { workerData })
-
-interface Pending {
-  readonly resolve: (reply: DecodeReply) => void
-  readonly reject: (reason: unknown) => void
-}
-
-/** A thread with the requests that it alone answers: what it takes down with it is its own. */
-interface Running {
-  readonly thread: PreviewThread
-  readonly pending: Map<number, Pending>
-}
-
-/** A thread that dies fails the previews in its hands; the next preview starts another. */
-export function createPreviewClient(start: PreviewWorkerStart, startWith = startThread): PreviewClient {
-  let running: Running | null = null
-  let nextId = 1
-
-  const run = (): Running => {
-    const pending = new Map<number, Pending>()
-    const own: Running = { thread: startWith(start), pending }
-    // The run waits for its previews itself; the thread alone must not keep the process alive.
-    own.thread.unref()
-    own.thread.on('message', (reply: DecodeReply) => {
-      pending.get(reply.id)?.resolve(reply)
-      pending.delete(reply.id)
-    })
-    const fail = (reason: unknown) => {
-      for (const { reject } of pending.values()) reject(reason)
-      pending.clear()
-      if (running === own) running = null
-    }
-    own.thread.on('error', fail)
-    own.thread.on('messageerror', fail)
-    own.thread.on('exit', (code) => fail(new Error(`the preview worker left with code ${code}`)))
-    return own
+/** A process that dies fails the previews in its hands; the next preview starts another. */
+export function createPreviewDecoder(start: PreviewStart, startProcess: StartPreviewProcess): PreviewDecoder {
+  let worker: WorkerProcess<PreviewProcedures> | null = null
+  let peakRssBytes = 0
+  const notePeak = () => {
+    peakRssBytes = Math.max(peakRssBytes, worker?.figures().peakRssBytes ?? 0)
   }
-
   return {
-    async decode({ data, dims }) {
-      running ??= run()
-      const { thread, pending } = running
-      const id = nextId++
-      const request: DecodeRequest = { id, data, dims }
-      const reply = await new Promise<DecodeReply>((resolve, reject) => {
-        pending.set(id, { resolve, reject })
-        thread.postMessage(request)
-      })
-      if (reply.error) throw new WorkerError(reply.error, 'preview')
-      return { data: reply.data, dims: reply.dims }
+    async decode(latents) {
+      if (worker === null || worker.death() !== null) {
+        notePeak()
+        worker = startProcess(start)
+      }
+      return await worker.call('decode', latents)
+    },
+    peakRssBytes() {
+      notePeak()
+      return peakRssBytes
     },
     async close() {
-      await running?.thread.terminate()
-      running = null
+      notePeak()
+      const ending = worker
+      worker = null
+      await ending?.end()
     },
   }
 }

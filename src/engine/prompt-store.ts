@@ -35,6 +35,8 @@ export interface PromptStore {
   readonly put: (key: string, conditioning: PromptConditioning) => void
   /** @throws Error for a key that was never put */
   readonly get: (key: string) => PromptConditioning
+  /** Drops one prompt set; what it had in the scratch file stays there until all is cleared. */
+  readonly forget: (key: string) => void
   /** Forgets everything and removes the scratch file. */
   readonly clear: () => void
 }
@@ -71,9 +73,16 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
     return { data, dims: spilled.dims }
   }
 
+  const forget = (key: string): void => {
+    const entry = entries.get(key)
+    if (entry?.kind === 'memory') heldBytes -= sizeOf(entry.conditioning)
+    entries.delete(key)
+  }
+
   return {
     put(key, conditioning) {
-      const size = TENSOR_KEYS.reduce((sum, name) => sum + (conditioning[name]?.data.byteLength ?? 0), 0)
+      forget(key)
+      const size = sizeOf(conditioning)
       if (heldBytes + size <= budgetBytes) {
         heldBytes += size
         entries.set(key, { kind: 'memory', conditioning })
@@ -103,6 +112,7 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
         negativePooledPromptEmbeds: recall(entry.tensors.negativePooledPromptEmbeds),
       }
     },
+    forget,
     clear() {
       entries.clear()
       heldBytes = 0
@@ -112,6 +122,10 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
       rmSync(path, { force: true })
     },
   }
+}
+
+function sizeOf(conditioning: PromptConditioning): number {
+  return TENSOR_KEYS.reduce((sum, name) => sum + (conditioning[name]?.data.byteLength ?? 0), 0)
 }
 
 function bytesOf(data: Float32Array): Uint8Array {

@@ -1,6 +1,15 @@
-/** Errors across the thread boundary: structured clone would keep the message and lose code, help and stage. */
+/** Errors across the process boundary: structured clone would keep the message and lose code, help and stage. */
 import { messageOf, PregenError } from '../errors.ts'
-import type { WireError } from './inference-calls.ts'
+
+/** What of an error survives the way between processes. */
+export interface WireError {
+  readonly code: string
+  readonly message: string
+  readonly help: string | undefined
+  readonly stage: string | undefined
+  /** Set for what is not a PregenError: a bug's stack. */
+  readonly stack: string | undefined
+}
 
 export function toWireError(thrown: unknown): WireError {
   const stage =
@@ -19,7 +28,7 @@ export function toWireError(thrown: unknown): WireError {
   }
 }
 
-/** An error that came out of the worker, with the pipeline's stage that it happened in. */
+/** An error that came out of a worker, with the pipeline's stage that it happened in. */
 export class WorkerError extends PregenError {
   readonly stage: string
 

@@ -1,72 +1,108 @@
 /**
- * The conductor's end of the inference worker: requests with answers, news while they are in work, and one
- * clear error for everything that is pending when the worker dies.
+ * This end of a worker process: calls with answers, notices while they are in work, and one clear error for everything
+ * that is pending when the process dies. A process and not a thread: native code that crashes, or is ended, takes
+ * nothing else with it.
  */
-import { Worker } from 'node:worker_threads'
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { messageOf, PregenError } from '../errors.ts'
-import {
-  type AnswerTo,
-  CONTROL,
-  type FromWorker,
-  type ToWorker,
-  type WireError,
-  type WorkerAnswer,
-  type WorkerNews,
-  type WorkerRequest,
-  type WorkerStart,
-} from './inference-calls.ts'
+import type { FromWorker, Procedures, ToWorker, WorkerFigures } from './rpc.ts'
 import { WorkerError } from './wire-error.ts'
 
-export interface InferenceWorker {
-  /** Who is told what happens while requests are in work; to be set before the first request. */
-  readonly listen: (onNews: (news: WorkerNews) => void) => void
+export interface CallOptions<Notice> {
+  /** Aborted: the worker gives the call up at its next step, and answers. */
+  readonly signal?: AbortSignal | undefined
+  /** Told in order. The worker waits for what is handed out until the promise settles. */
+  readonly onNotice?: ((notice: Notice) => void | Promise<void>) | undefined
+}
+
+export interface WorkerProcess<P extends Procedures<P>> {
   /**
-   * Requests are answered in order.
+   * Calls are answered in order.
    * @throws WorkerError what went wrong inside; PregenError `E_WORKER_DIED` when there is no worker any more
    */
-  readonly request: <T extends WorkerRequest>(request: T) => Promise<AnswerTo<T['type']>>
+  readonly call: <Name extends keyof P & string>(
+    name: Name,
+    input: P[Name]['input'],
+    options?: CallOptions<P[Name]['notice']>,
+  ) => Promise<P[Name]['output']>
   /** Why there is no worker any more, or null while there is one. */
   readonly death: () => PregenError | null
-  /** Time that the worker spent inside `session.run` so far. */
-  readonly sessionRunMs: () => number
-  /** One handed-out preview is finished: lets a waiting worker go on. */
-  readonly previewFinished: () => void
-  /** Asks for a stop before the next denoiser call. */
-  readonly stop: () => void
-  /** Ends the thread. Resolves when it is gone, which a step in work may delay. */
-  readonly terminate: () => Promise<void>
+  /** As of its last answer. */
+  readonly figures: () => WorkerFigures
+  /** Ends the process, whatever it is doing. Resolves when it is gone. */
+  readonly end: () => Promise<void>
 }
+
+/** As much of a `ChildProcess` as is needed here. */
+export interface WorkerChild {
+  readonly stderr: NodeJS.ReadableStream | null
+  on(event: 'message', listener: (message: FromWorker) => void): unknown
+  on(event: 'error', listener: (reason: Error) => void): unknown
+  on(event: 'exit', listener: (code: number | null, signal: string | null) => void): unknown
+  send(message: ToWorker, whenSent: (error: Error | null) => void): unknown
+  kill(signal: 'SIGKILL'): unknown
+}
+
+export interface WorkerStart {
+  /** The worker's module, relative to this folder: `inference-process.js`. */
+  readonly module: string
+  /** For messages: `inference`. */
+  readonly label: string
+  /** What the worker is told first. */
+  readonly data: unknown
+  /** The environment of the new process; ONNX Runtime's telemetry is turned off in it. */
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export type StartWorkerChild = (start: WorkerStart) => WorkerChild
 
 /**
- * Of the thread's own heap; tensors lie outside it. V8 would give young objects up to 48 MiB of address space, and keep
- * what it has touched.
+ * glibc takes blocks of 256 KiB and more from the system and gives them back when they are freed; by itself it raises
+ * that limit to 32 MiB, and what ONNX Runtime frees while it loads stays with the process.
  */
-const WORKER_LIMITS = { maxYoungGenerationSizeMb: 6 } as const
+const MEMORY_ENV = { MALLOC_MMAP_THRESHOLD_: '262144' } as const
 
-export type InferenceWorkerOptions = Omit<WorkerStart, 'control'>
+/** V8 would keep up to 48 MiB for young objects; a worker has few, and its tensors lie outside its heap. */
+const WORKER_FLAGS = ['--max-semi-space-size=2']
 
-interface Pending {
-  readonly settle: (answer: WorkerAnswer) => void
-  readonly fail: (error: WireError) => void
-  readonly reject: (reason: PregenError) => void
+const startChild: StartWorkerChild = ({ module, env }) =>
+  fork(fileURLToPath(new URL(module, import.meta.url)), [], {
+    env: { ...MEMORY_ENV, ...env, ORT_DISABLE_TELEMETRY: '1' },
+    execArgv: WORKER_FLAGS,
+    serialization: 'advanced',
+    // What native code prints must not come between a run's events; its last words are in the error.
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+
+const living = new Set<WorkerChild>()
+
+/** Ends every worker at once, for a process that is about to end by a signal. */
+export function killAllWorkers(): void {
+  for (const child of living) child.kill('SIGKILL')
 }
 
-export function startInferenceWorker(start: InferenceWorkerOptions): InferenceWorker {
-  const control = new SharedArrayBuffer(CONTROL.slots * Int32Array.BYTES_PER_ELEMENT)
-  const slots = new Int32Array(control)
-  const workerData: WorkerStart = { ...start, control }
-  const worker = new Worker(new URL('./inference-process.js', import.meta.url), {
-    workerData,
-    resourceLimits: WORKER_LIMITS,
-  })
+interface Pending {
+  readonly settle: (output: unknown) => void
+  readonly reject: (reason: PregenError) => void
+  readonly tell: (notice: unknown) => void | Promise<void>
+}
+
+export function startWorkerProcess<P extends Procedures<P>>(
+  start: WorkerStart,
+  startWith: StartWorkerChild = startChild,
+): WorkerProcess<P> {
+  const child = startWith(start)
+  living.add(child)
   const pending = new Map<number, Pending>()
-  let onNews: (news: WorkerNews) => void = () => undefined
+  const lastWords = collectLastWords(child.stderr)
   let nextId = 1
-  let runMs = 0
+  let figures: WorkerFigures = { sessionRunMs: 0, peakRssBytes: 0 }
   let death: PregenError | null = null
 
   const die = (why: string, cause?: unknown) => {
-    death ??= new PregenError('E_WORKER_DIED', `The inference worker ended: ${why}.`, {
+    const said = lastWords()
+    death ??= new PregenError('E_WORKER_DIED', `The ${start.label} process ended: ${why}${said}.`, {
       cause,
       exitCode: 3,
       help: 'Out of memory is the usual reason. What was finished is kept: run the same command again to go on.',
@@ -74,55 +110,83 @@ export function startInferenceWorker(start: InferenceWorkerOptions): InferenceWo
     for (const { reject } of pending.values()) reject(death)
     pending.clear()
   }
-  worker.on('error', (error) => die(messageOf(error), error))
-  worker.on('messageerror', (error) => die(messageOf(error), error))
-  worker.on('exit', (code) => die(`it left with code ${code}`))
-  worker.on('message', (message: FromWorker) => {
-    if (message.type === 'news') return onNews(message.news)
-    const waiting = pending.get(message.id)
-    pending.delete(message.id)
-    runMs = message.sessionRunMs
-    if (message.type === 'done') waiting?.settle(message.answer)
-    else waiting?.fail(message.error)
+  const gone = new Promise<void>((resolve) => {
+    child.on('exit', (code, signal) => {
+      living.delete(child)
+      die(signal === null ? `it left with code ${code}` : `${signal} ended it`)
+      resolve()
+    })
+    child.on('error', (error) => {
+      // Where there is no process, no exit is told.
+      living.delete(child)
+      die(messageOf(error), error)
+      resolve()
+    })
   })
+  const send = (message: ToWorker): void => {
+    if (death !== null) return
+    child.send(message, (error) => {
+      if (error !== null && error !== undefined) die(messageOf(error), error)
+    })
+  }
+  child.on('message', (message) => {
+    const call = pending.get(message.id)
+    if (message.kind === 'notice') {
+      const taken = Promise.resolve(call?.tell(message.notice))
+      // Whatever becomes of it, the worker goes on.
+      if (message.wantsReceipt) void taken.finally(() => send({ kind: 'receipt' }))
+      return
+    }
+    figures = message.figures
+    pending.delete(message.id)
+    if (message.kind === 'answer') call?.settle(message.output)
+    else call?.reject(new WorkerError(message.error, 'worker'))
+  })
+  send({ kind: 'start', data: start.data })
 
   return {
-    listen(listener) {
-      onNews = listener
-    },
-    request: <T extends WorkerRequest>(request: T) =>
-      new Promise<AnswerTo<T['type']>>((resolve, reject) => {
+    call(name, input, { signal, onNotice } = {}) {
+      return new Promise((resolve, reject) => {
         if (death) return reject(death)
         const id = nextId++
-        const type: T['type'] = request.type
+        const cancel = () => send({ kind: 'cancel', id })
+        const settled = () => signal?.removeEventListener('abort', cancel)
         pending.set(id, {
-          settle(answer) {
-            if (isAnswerTo(answer, type)) resolve(answer)
-            else reject(new Error(`"${type}" was answered with another request's answer`))
+          settle(output) {
+            settled()
+            // The worker's module answers by the same table of procedures.
+            resolve(output as P[typeof name]['output'])
           },
-          fail: (error) => reject(new WorkerError(error, type)),
-          reject,
+          reject(reason) {
+            settled()
+            reject(reason)
+          },
+          tell: (notice) => onNotice?.(notice as P[typeof name]['notice']),
         })
-        const message: ToWorker = { ...request, id }
-        worker.postMessage(message)
-      }),
+        send({ kind: 'call', id, name, input })
+        if (signal?.aborted) cancel()
+        signal?.addEventListener('abort', cancel)
+      })
+    },
     death: () => death,
-    sessionRunMs: () => runMs,
-    previewFinished() {
-      Atomics.sub(slots, CONTROL.pendingPreviews, 1)
-      Atomics.notify(slots, CONTROL.pendingPreviews)
-    },
-    stop() {
-      Atomics.store(slots, CONTROL.stop, 1)
-      // A worker that waits for previews must wake up to see the stop.
-      Atomics.notify(slots, CONTROL.pendingPreviews)
-    },
-    async terminate() {
-      await worker.terminate()
+    figures: () => figures,
+    async end() {
+      child.kill('SIGKILL')
+      await gone
     },
   }
 }
 
-function isAnswerTo<T extends WorkerRequest['type']>(answer: WorkerAnswer, type: T): answer is AnswerTo<T> {
-  return answer.type === type
+const LAST_WORDS = 2000
+
+/** What a process wrote on stderr at last, for the message that tells of its end. */
+function collectLastWords(stderr: NodeJS.ReadableStream | null): () => string {
+  let text = ''
+  stderr?.on('data', (chunk: unknown) => {
+    text = (text + String(chunk)).slice(-LAST_WORDS)
+  })
+  return () => {
+    const line = text.trim().split('\n').at(-1)?.trim() ?? ''
+    return line === '' ? '' : `, and said "${line.slice(0, 300)}"`
+  }
 }

@@ -4,12 +4,12 @@ import type { Layout } from '../artifacts/layout.ts'
 import { FINAL_NAME, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import { assetUrl, type ManifestAsset } from '../artifacts/manifest.ts'
-import type { DrawContext } from './draw-context.ts'
+import { generationParameters } from '../artifacts/png.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 
-/** @param drawnMs time that drawing took: prompts, steps, decoding */
+/** @param drawnMs time that drawing took: prompts, steps, decoding; of a batch, the unit's share */
 export function createAsset(
-  { layout, publicUrl }: Pick<DrawContext, 'layout' | 'publicUrl'>,
+  { layout, publicUrl }: { readonly layout: Layout; readonly publicUrl: string | undefined },
   { unit, index }: PreparedUnit,
   { id, facts }: PreparedModel,
   files: readonly LedgerFile[],
@@ -63,4 +63,20 @@ export function assetUrls(
     thumbnail_url: urlIfThere(THUMBNAIL_NAME),
     timing_url: urlIfThere(TIMING_NAME),
   }
+}
+
+/** The text that common viewers read in a picture: prompt and settings. */
+export function parametersOf({ unit }: PreparedUnit, { facts, id }: PreparedModel): string {
+  return generationParameters({
+    prompt: unit.prompt,
+    negativePrompt: unit.negativePrompt,
+    steps: unit.steps,
+    sampler: unit.scheduler.name ?? facts.schedulerClass,
+    guidanceScale: unit.guidanceScale,
+    seed: unit.seed,
+    width: unit.width,
+    height: unit.height,
+    model: id,
+    denoiseStrength: unit.denoiseStrength,
+  })
 }

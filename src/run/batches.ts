@@ -40,3 +40,15 @@ function shapeOf(unit: Unit): string {
     unit.maxSequenceLength ?? null,
   ])
 }
+
+/** Items by a key, in the order in which each key first came up (`Map.groupBy` needs Node 21). */
+export function groupBy<T, K>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    const group = groups.get(key)
+    if (group) group.push(item)
+    else groups.set(key, [item])
+  }
+  return groups
+}

@@ -5,7 +5,7 @@ import { decideUnit, type FileState as PlannedState } from '../plan/decide.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import type { PreparedRun, PreparedUnit } from './prepared.ts'
 
-export interface Decision {
+export interface UnitDecision {
   readonly entry: PreparedUnit
   readonly action: 'run' | 'skip'
   /** `new`, `prompt changed`, `2.png missing`, … */
@@ -22,7 +22,7 @@ export async function decideUnits(
   prepared: PreparedRun,
   ledger: LedgerContent,
   force: boolean,
-): Promise<Decision[]> {
+): Promise<UnitDecision[]> {
   const { layout, units } = prepared
   const states = new Map<PreparedUnit, readonly FileState[]>()
   // Another digest decides alone: its files need no look.
@@ -43,7 +43,7 @@ function decide(
   entry: PreparedUnit,
   states: readonly FileState[],
   force: boolean,
-): Decision {
+): UnitDecision {
   const { unit, key, digest, parts } = entry
   const recorded = ledger.units.get(key) ?? null
   const fileStates = new Map(

@@ -17,7 +17,8 @@ interface Loaded {
   readonly pixels: Float32Array
 }
 
-export function createInitImages(allowPrivate: boolean): InitImages {
+/** @param signal aborted: what is being fetched is given up */
+export function createInitImages(allowPrivate: boolean, signal?: AbortSignal): InitImages {
   // Neighbours in a sheet mostly share their picture: the last one is kept.
   let last: Loaded | null = null
   return {
@@ -26,7 +27,7 @@ export function createInitImages(allowPrivate: boolean): InitImages {
       if (image === undefined) throw new Error('the unit has no init image')
       const key = JSON.stringify([image, width, height])
       if (last?.key !== key) {
-        const loaded = await loadInitImage({ ...image, width, height, allowPrivate })
+        const loaded = await loadInitImage({ ...image, width, height, allowPrivate, signal })
         last = { key, sha256: loaded.sha256, pixels: toModelInput(loaded) }
       }
       // The unit's digest was made of the bytes that were planned with: other bytes under it would be a lie.

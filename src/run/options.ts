@@ -1,11 +1,13 @@
 /** Everything that a run is told from outside, gathered once at the edge. The core reads nothing else. */
 
-import type { FaultTable } from '../engine/injection.ts'
+import type { InjectionTable } from '../engine/injection.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 
 export interface SelectOptions {
-  /** Path of the cue sheet. */
+  /** Path of the cue sheet, or what messages call it. */
   readonly sheetPath: string
+  /** The sheet itself, where it is no file. */
+  readonly sheetBytes?: Uint8Array | undefined
   /** `${NAME}` in the sheet, PREGEN_VERSION_ID and the batch system's shard numbers are read from here. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** `--out`. */
@@ -23,6 +25,8 @@ export interface SelectOptions {
   readonly cacheDir: string | undefined
   /** Model folders that a sheet may name without declaring them, by id. */
   readonly embeddedModels: Readonly<Record<string, string>>
+  /** Aborted: what is being read or fetched is given up; a run finishes what is cheap, then ends. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface RunOptions extends SelectOptions {
@@ -31,13 +35,14 @@ export interface RunOptions extends SelectOptions {
   readonly failFast: boolean
   /** undefined: what the sheet says of the model, else `auto`. */
   readonly provider?: RequestedProvider | undefined
-  readonly deviceId?: number | undefined
+  /** Device ids of the provider, one inference process each; undefined: one process on its first device. */
+  readonly devices?: readonly number[] | undefined
   readonly threads?: number | undefined
   /** Uploads in flight; undefined: the sheet's, else 16. */
   readonly concurrency?: number | undefined
   readonly liveFile: boolean
   readonly verifyRemote: boolean
-  /** Aborted by the first signal: finish what is cheap, then end. */
   readonly signal: AbortSignal
-  readonly faults: FaultTable
+  /** Points at which tests break the run; empty in the product. */
+  readonly injection: InjectionTable
 }

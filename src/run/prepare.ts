@@ -3,6 +3,7 @@
  * images, its units and their digests. Writes nothing.
  */
 import { createLayout } from '../artifacts/layout.ts'
+import { parseCueSheet } from '../cue-sheet/parse.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
@@ -23,17 +24,33 @@ import { findFactorFaults } from './preview-factors.ts'
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
 export const RENDER_VERSION = 1
 
-/** @throws PregenErrors with every fault that was found, PregenError for a bad flag */
+/**
+ * @throws PregenErrors with every fault that was found, PregenError for a bad flag; `E_CANCELLED` when the signal was
+ *   aborted
+ */
 export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
+  try {
+    return await prepare(options)
+  } catch (error) {
+    if (options.signal?.aborted) throw cancelled(error)
+    throw error
+  }
+}
+
+/** What a run that was cancelled before it began ends with. */
+export function cancelled(cause: unknown): PregenError {
+  return new PregenError('E_CANCELLED', 'Cancelled before anything was drawn.', { cause, exitCode: 3 })
+}
+
+async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const startedAt = performance.now()
-  const { env, versionId, embeddedModels } = options
   const shard = shardOf(options)
-  const sheet = await readCueSheet(options.sheetPath, { env, versionId, embeddedModels })
+  const sheet = await readSheet(options)
   if (sheet.callback !== null) {
     const { url, location } = sheet.callback
     checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
   }
-  const models = await prepareModels(sheet, options.cacheDir)
+  const models = await prepareModels(sheet, options)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
   const { units: all, warnings } = expandUnits(sheet, facts)
   const { cue, variant, program } = options
@@ -42,7 +59,7 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
   const factorFaults = await findFactorFaults(units, models)
   if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
-  const images = await checkInitImages(units, sheet, options.allowPrivateUrls)
+  const images = await checkInitImages(units, sheet, options)
 
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const sheetUnits = new Map<string, SheetUnit>()
@@ -73,6 +90,13 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   }
 }
 
+function readSheet(options: SelectOptions): CueSheet | Promise<CueSheet> {
+  const { sheetPath, sheetBytes, env, versionId, embeddedModels } = options
+  const context = { env, versionId, embeddedModels }
+  if (sheetBytes === undefined) return readCueSheet(sheetPath, context)
+  return parseCueSheet(sheetBytes, { ...context, file: sheetPath })
+}
+
 /** `--shard` wins; without it the batch system's numbers count. */
 function shardOf({ shard, shardTotal, env }: SelectOptions): Shard | null {
   return shard === undefined ? shardFromEnv(env, shardTotal) : parseShard(shard)
@@ -81,11 +105,12 @@ function shardOf({ shard, shardTotal, env }: SelectOptions): Shard | null {
 /** Reads and checks the folders of all models that the sheet uses. @throws PregenErrors with all their faults */
 async function prepareModels(
   sheet: CueSheet,
-  cacheDir: string | undefined,
+  { cacheDir, signal }: SelectOptions,
 ): Promise<Map<string, PreparedModel>> {
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
   for (const [id, model] of Object.entries(sheet.models)) {
+    signal?.throwIfAborted()
     try {
       models.set(id, await prepareModel(id, model, cacheDir))
     } catch (error) {
@@ -124,7 +149,7 @@ async function prepareModel(
 async function checkInitImages(
   units: readonly Unit[],
   sheet: CueSheet,
-  allowPrivate: boolean,
+  { allowPrivateUrls: allowPrivate, signal }: SelectOptions,
 ): Promise<ReadonlyMap<string, string>> {
   const hashes = new Map<string, string>()
   const faults = new Map<string, PregenError>()
@@ -135,14 +160,15 @@ async function checkInitImages(
     const key = imageKey(unit)
     if (unit.image === undefined || hashes.has(key) || faults.has(key)) continue
     const { width, height } = unit
+    signal?.throwIfAborted()
     try {
-      const { sha256 } = await checkInitImage({ ...unit.image, width, height, allowPrivate })
+      const { sha256 } = await checkInitImage({ ...unit.image, width, height, allowPrivate, signal })
       hashes.set(key, sha256)
     } catch (error) {
-      if (!(error instanceof PregenError)) throw error
+      if (!(error instanceof PregenError) || signal?.aborted) throw error
       const { help, exitCode, code, message } = error
-      const told = { help, exitCode, cause: error, location: imageLocation(sheet, unit) }
-      faults.set(key, new PregenError(code, `${unitName(unit)}: ${message}`, told))
+      const placed = { help, exitCode, cause: error, location: imageLocation(sheet, unit) }
+      faults.set(key, new PregenError(code, `${unitName(unit)}: ${message}`, placed))
     }
   }
   if (faults.size > 0) throw new PregenErrors([...faults.values()])

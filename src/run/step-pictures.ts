@@ -1,143 +1,130 @@
 /**
- * One unit's files while it is drawn: previews become PNGs beside the run, the final picture follows, and the
- * marker comes last. A preview that fails costs that preview and the marker, never the picture.
+ * The step pictures of one unit: latents or previews become PNGs beside the run. One that fails costs that picture and
+ * the marker, never the final picture.
  */
-import type { LedgerFile } from '../artifacts/ledger.ts'
 import { encodePng } from '../artifacts/png.ts'
-import { encodeThumbnail } from '../artifacts/thumbnail.ts'
-import { timingOf } from '../artifacts/timing.ts'
 import type { VariantWriter } from '../artifacts/variant-writer.ts'
-import type { Generated } from '../engine/inference-calls.ts'
-import type { Faults } from '../engine/injection.ts'
+import type { JobPreviews } from '../engine/inference-calls.ts'
+import type { Injection } from '../engine/injection.ts'
 import { messageOf } from '../errors.ts'
 import type { Unit } from '../plan/unit.ts'
-import type { PreviewRenderer } from '../preview/render.ts'
+import type { DecodeLatents } from '../preview/decoder.ts'
+import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { EmitRunEvent } from './events.ts'
 import type { LiveFile } from './live-file.ts'
+import type { PreparedModel } from './prepared.ts'
+import { factorsOf } from './preview-factors.ts'
 
 // Previews are many and short-lived on screen: a quick encoding leaves the cores to the denoiser.
 const PREVIEW_COMPRESSION = 2
 
-export interface UnitOutputOptions {
+export interface StepPictures {
+  /** Latents [1, channels, height, width] of a step. Never rejects. */
+  readonly takeLatents: (step: number, data: Float32Array, dims: readonly number[]) => Promise<void>
+  /** A preview that the inference process decoded. Never rejects. */
+  readonly takePreview: (step: number, image: RgbImage) => Promise<void>
+  readonly noteFailure: (step: number, message: string) => void
+  /** Whether none has failed since the unit began. */
+  readonly areWhole: () => boolean
+  /** Waits for the pictures in hand. */
+  readonly settle: () => Promise<void>
+  /** Waits for the pictures in hand and forgets them: the unit is drawn again from its first step. */
+  readonly restart: () => Promise<void>
+  /** Waits for the pictures in hand and drops the live file: the unit is done, failed or cancelled. Never rejects. */
+  readonly close: () => Promise<void>
+}
+
+export interface StepPicturesOptions {
   readonly unit: Unit
-  /** Opens the variant's folder, where an earlier making goes. Called once, when the unit's turn has come. */
-  readonly openWriter: () => Promise<VariantWriter>
-  /** Makes pictures of latents that are handed out; null where the worker decodes them, or there are none. */
+  /** The variant's folder, opened when the first picture comes. */
+  readonly writer: () => Promise<VariantWriter>
+  /** Makes pictures of latents; null where the inference process decodes them, or there are none. */
   readonly renderer: PreviewRenderer | null
   /** null without `--live-file`. */
   readonly liveFile: LiveFile | null
-  /** Text for the final picture's metadata, or undefined. */
-  readonly metadata: string | undefined
   readonly emit: EmitRunEvent
-  readonly faults: Faults
+  readonly injection: Injection
 }
 
-export interface FinishedUnit {
-  readonly files: readonly LedgerFile[]
-  /** From the time that the worker took the unit up to its last file. */
-  readonly durationMs: number
-  /** false: the picture is there but a preview is not, so there is no marker. */
-  readonly complete: boolean
-}
-
-export interface UnitOutput {
-  /** The worker takes the unit up: what an earlier run made stands until now. */
-  readonly begin: () => void
-  /** Waits for the previews in hand and forgets them: the unit is drawn again from its first step. */
-  readonly restart: () => Promise<void>
-  /** Latents [1, channels, height, width] of a step. Never rejects. */
-  readonly takeLatents: (step: number, data: Float32Array, dims: readonly number[]) => Promise<void>
-  /** A preview that the worker decoded. Never rejects. */
-  readonly takePreview: (step: number, image: RgbImage) => Promise<void>
-  readonly previewFailed: (step: number, reason: unknown) => void
-  /** Waits for the previews in hand. @throws PregenError when the picture itself cannot be written */
-  readonly finish: (generated: Generated, promptMs: number) => Promise<FinishedUnit>
-  /** Waits for the previews in hand and drops the live file; the unit failed or was cancelled. Never rejects. */
-  readonly abandon: () => Promise<void>
-}
-
-export function createUnitOutput(options: UnitOutputOptions): UnitOutput {
-  const { unit, renderer, liveFile, emit, faults } = options
+export function createStepPictures(options: StepPicturesOptions): StepPictures {
+  const { unit, renderer, liveFile, emit, injection } = options
   const { cue, variant } = unit
   const inHand = new Set<Promise<void>>()
-  let previewsWhole = true
-  let begunAt = performance.now()
-  let opened: Promise<VariantWriter> | undefined
-  const writerOf = (): Promise<VariantWriter> => {
-    if (opened) return opened
-    opened = options.openWriter()
-    // Told when the unit finishes; until then a failure here is no unheard rejection.
-    opened.catch(() => undefined)
-    return opened
-  }
+  let areWhole = true
 
-  const previewFailed = (step: number, reason: unknown) => {
-    previewsWhole = false
-    const method = unit.previews?.method ?? 'none'
-    emit({ type: 'preview-failed', cue, variant, step, method, message: messageOf(reason) })
+  const noteFailure = (step: number, message: string) => {
+    areWhole = false
+    emit({ type: 'preview-failed', cue, variant, step, method: unit.previews?.method ?? 'none', message })
   }
-
   const take = (step: number, render: () => Promise<RgbImage>): Promise<void> => {
     const work = (async () => {
       try {
-        const writer = await writerOf()
-        faults.reach('preview-render', step)
+        const writer = await options.writer()
+        injection.reach('preview-render', step)
         const { rgb, width, height } = await render()
-        faults.reach('preview-encode', step)
+        injection.reach('preview-encode', step)
         const png = await encodePng(rgb, width, height, { compressionLevel: PREVIEW_COMPRESSION })
-        faults.reach('preview-write', step)
+        injection.reach('preview-write', step)
         const path = await writer.writeStep(step, png)
         await liveFile?.show(step, png)
         emit({ type: 'preview', cue, variant, step, path })
       } catch (error) {
-        previewFailed(step, error)
+        noteFailure(step, messageOf(error))
       }
     })()
     inHand.add(work)
     return work.finally(() => inHand.delete(work))
   }
+  const settle = async () => void (await Promise.all(inHand))
+  const close = async () => {
+    await settle()
+    await liveFile?.hide()
+  }
 
   return {
-    begin() {
-      begunAt = performance.now()
-      void writerOf()
-    },
-    async restart() {
-      await Promise.all(inHand)
-      await liveFile?.hide()
-      previewsWhole = true
-    },
     takeLatents: (step, data, dims) =>
       take(step, () => {
         if (!renderer) throw new Error('this unit has no preview renderer')
         return renderer.render(step, data, dims)
       }),
     takePreview: (step, image) => take(step, () => Promise.resolve(image)),
-    previewFailed,
-    async finish(generated, promptMs) {
-      const { image, stepDurationsMs, decodeMs } = generated
-      const writer = await writerOf()
-      const encodeFrom = performance.now()
-      const png = await encodePng(image.rgb, image.width, image.height, { metadata: options.metadata })
-      const encodeMs = performance.now() - encodeFrom
-      await writer.writeFinal(png)
-      if (unit.thumbnail) {
-        await writer.writeThumbnail(await encodeThumbnail(image.rgb, image.width, image.height))
-      }
-      await Promise.all(inHand)
-      const [first = 0, ...others] = stepDurationsMs
-      const timing =
-        unit.previews !== null && previewsWhole
-          ? timingOf([first + promptMs, ...others], decodeMs + encodeMs)
-          : null
-      const files = await writer.finish(timing)
-      await liveFile?.hide()
-      return { files, complete: previewsWhole, durationMs: performance.now() - begunAt }
+    noteFailure,
+    areWhole: () => areWhole,
+    settle,
+    async restart() {
+      await close()
+      areWhole = true
     },
-    async abandon() {
-      await Promise.all(inHand)
-      await liveFile?.hide()
-    },
+    close,
   }
+}
+
+/** Who makes the previews: this process, of handed-out latents, or the inference process on its own device. */
+export function jobPreviewsOf({ previews }: Unit, provider: string): JobPreviews | null {
+  if (previews === null) return null
+  const { method, every, source } = previews
+  const isInline = method === 'full' || (method === 'taesd' && provider !== 'cpu')
+  return { every, source, method: isInline ? method : 'handed' }
+}
+
+/** @param previewDecoder a decoder's file and the model's latent channels → the decoder, started when first used */
+export async function rendererOf(
+  unit: Unit,
+  model: PreparedModel,
+  previews: JobPreviews | null,
+  previewDecoder: (path: string, channels: number) => DecodeLatents,
+): Promise<PreviewRenderer | null> {
+  if (unit.previews === null || previews?.method !== 'handed') return null
+  const { method } = unit.previews
+  const channels = model.facts.latentChannels
+  const decoder = model.folder.previewDecoder
+  return createPreviewRenderer({
+    settings: unit.previews,
+    channels,
+    factors: method === 'latent2rgb' ? await factorsOf(model) : undefined,
+    decode: method === 'taesd' && decoder !== null ? previewDecoder(decoder, channels) : undefined,
+    width: unit.width,
+    height: unit.height,
+  })
 }

@@ -1,67 +1,48 @@
-/** The counts and times of a run, and the summary that ends it. */
+/** The summary that ends a run: what its events come to, and what it cost. */
 import { dirname } from 'node:path'
+import type { Engine } from '../engine/engine.ts'
+import type { WorkerFigures } from '../engine/rpc.ts'
 import type { RunEventBody } from './events.ts'
 import type { PreparedRun } from './prepared.ts'
+import type { RunState } from './state.ts'
 
 export type RunSummary = Omit<Extract<RunEventBody, { type: 'run-finished' }>, 'type'>
 
-export interface Tally {
-  readonly countDone: () => void
-  readonly countFailed: () => void
-  readonly failed: () => number
-  readonly addModelLoadMs: (durationMs: number) => void
-  readonly modelLoadMs: () => number
-  readonly setSessionRunMs: (durationMs: number) => void
-  readonly setProvider: (provider: string) => void
-  readonly finish: (end: RunEnd) => RunSummary
-}
-
 export interface RunEnd {
-  /** Units of the plan. */
-  readonly planned: number
-  readonly skipped: number
+  readonly prepared: PreparedRun
+  readonly state: RunState
   readonly cancelled: boolean
   readonly uploads: { readonly uploaded: number; readonly failed: number }
-  readonly prepared: PreparedRun
+  readonly modelLoadMs: number
+  /** Of the engine, when the run began. */
+  readonly before: WorkerFigures
+  readonly engine: Engine
 }
 
-/** @param startedAt `performance.now()` at the run's start */
-export function createTally(startedAt: number): Tally {
-  let done = 0
-  let failed = 0
-  let loadMs = 0
-  let sessionRunMs = 0
-  let provider: string | null = null
+export function summarize(end: RunEnd): RunSummary {
+  const { prepared, state, cancelled, uploads, modelLoadMs, before, engine } = end
+  const { planned, done, skipped, failed } = state.counts
+  const { sessionRunMs, peakRssBytes } = engine.figures()
   return {
-    countDone: () => void done++,
-    countFailed: () => void failed++,
-    failed: () => failed,
-    addModelLoadMs(durationMs) {
-      loadMs += durationMs
-    },
-    modelLoadMs: () => loadMs,
-    setSessionRunMs(durationMs) {
-      sessionRunMs = durationMs
-    },
-    setProvider(name) {
-      provider = name
-    },
-    finish: ({ planned, skipped, cancelled, uploads, prepared }) => ({
-      done,
-      skipped,
-      failed,
-      left: planned - done - skipped - failed,
-      cancelled,
-      uploaded: uploads.uploaded,
-      uploadsFailed: uploads.failed,
-      wallMs: Math.round(performance.now() - startedAt),
-      sessionRunMs: Math.round(sessionRunMs),
-      modelLoadMs: Math.round(loadMs),
-      // Node gives kilobytes.
-      peakRssBytes: process.resourceUsage().maxRSS * 1024,
-      provider,
-      version: prepared.version,
-      folder: dirname(prepared.layout.manifestPath),
-    }),
+    done,
+    skipped,
+    failed,
+    left: planned - done - skipped - failed,
+    cancelled,
+    uploaded: uploads.uploaded,
+    uploadsFailed: uploads.failed,
+    wallMs: Math.round(performance.now() - prepared.startedAt),
+    sessionRunMs: Math.round(sessionRunMs - before.sessionRunMs),
+    modelLoadMs: Math.round(modelLoadMs),
+    // Node gives kilobytes.
+    peakRssBytes: process.resourceUsage().maxRSS * 1024 + peakRssBytes,
+    provider: state.models.at(-1)?.provider ?? null,
+    version: prepared.version,
+    folder: dirname(prepared.layout.manifestPath),
   }
+}
+
+/** The exit code that a finished run stands for: 0 all done, 3 something failed. */
+export function exitCodeOfRun({ failed, uploadsFailed }: RunSummary): 0 | 3 {
+  return failed === 0 && uploadsFailed === 0 ? 0 : 3
 }

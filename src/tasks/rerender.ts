@@ -8,7 +8,7 @@ import { readLedger } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
 import { unitName } from '../plan/unit.ts'
 import { conductRun } from '../run/conduct-run.ts'
-import type { EmitRunEvent } from '../run/events.ts'
+import type { EventBus } from '../run/event-bus.ts'
 import type { RunOptions } from '../run/options.ts'
 import { prepareRun } from '../run/prepare.ts'
 import type { PreparedUnit } from '../run/prepared.ts'
@@ -32,7 +32,7 @@ const TOLERATED_SHARE = 0.001
 export async function rerenderUnits(
   options: RunOptions,
   count: number,
-  emit: EmitRunEvent,
+  bus: EventBus,
 ): Promise<RerenderResult[]> {
   const original = await prepareRun(options)
   const ledger = await readLedger(original.layout.state.ledgerPath)
@@ -52,7 +52,8 @@ export async function rerenderUnits(
     const again = await prepareRun({ ...options, outDir: scratch })
     const keys = new Set(chosen.map(({ key }) => key))
     const units = again.units.filter(({ key }) => keys.has(key))
-    await conductRun({ ...again, units }, { ...options, outDir: scratch, dryRun: true, force: true }, emit)
+    const dry = { ...options, outDir: scratch, dryRun: true, force: true }
+    await conductRun({ prepared: { ...again, units }, options: dry, bus })
     return await Promise.all(
       chosen.map((entry) =>
         compareUnit(

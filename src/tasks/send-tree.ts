@@ -17,13 +17,11 @@ export interface SendTreeOptions {
   readonly verifyRemote: boolean
   readonly emit: EmitRunEvent
   readonly signal: AbortSignal
-  /** Told how many objects are to come, and how many of those turn out to be there. */
-  readonly onExpected?: ((change: number) => void) | undefined
 }
 
 /** @throws PregenError `E_LOCKED`, or what the bucket's preflight finds */
 export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResult> {
-  const { out, settings, concurrency, verifyRemote, emit, signal, onExpected } = options
+  const { out, settings, concurrency, verifyRemote, emit, signal } = options
   const { uploadTree } = await import('../storage/upload-tree.ts')
   const state = createStateLayout(out)
   const lock = await lockOutput(state.lockPath)
@@ -34,6 +32,7 @@ export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResu
       await proveBucket(storage, emit)
       try {
         const isShard = await isShardFolder(out)
+        const onExpected = (objects: number) => emit({ type: 'uploads-expected', objects })
         const how = { concurrency, verifyRemote, isShard, signal, onExpected }
         return await uploadTree({ out, storage, ledger, emit, ...how })
       } finally {

@@ -1,55 +1,38 @@
-import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { createPreviewClient } from '../../src/engine/preview-decoders.ts'
-import type { DecodeReply, DecodeRequest } from '../../src/engine/preview-process.ts'
+import { createPreviewDecoder } from '../../src/engine/preview-decoders.ts'
+import { startWorkerProcess } from '../../src/engine/worker-process.ts'
+import { PlayedChild } from './played-child.ts'
 
-/** A thread that answers when it is told to. */
-class PlayedThread extends EventEmitter {
-  readonly asked: DecodeRequest[] = []
-  terminated = false
-  unref(): void {}
-  postMessage(request: DecodeRequest): void {
-    this.asked.push(request)
-  }
-  answer(reply: Partial<DecodeReply> = {}): void {
-    const { id, data, dims } = this.asked.at(-1)!
-    this.emit('message', { id, data, dims, error: null, ...reply })
-  }
-  async terminate(): Promise<number> {
-    this.terminated = true
-    this.emit('exit', 1)
-    return 1
-  }
-}
-
-function createClient() {
-  const threads: PlayedThread[] = []
-  const start = () => {
-    const thread = new PlayedThread()
-    threads.push(thread)
-    return thread
-  }
-  const client = createPreviewClient({ path: 'model.onnx', channels: 4 }, start)
-  return { client, threads }
+function createDecoder() {
+  const children: PlayedChild[] = []
+  const decoder = createPreviewDecoder({ path: 'model.onnx', channels: 4 }, (data) =>
+    startWorkerProcess({ module: './preview-process.js', label: 'preview', data, env: {} }, () => {
+      const child = new PlayedChild()
+      children.push(child)
+      return child
+    }),
+  )
+  return { decoder, children }
 }
 
 const LATENTS = { data: Float32Array.of(1, 2), dims: [1, 2] }
 
-describe('the preview client', () => {
-  it('starts one thread, at the first preview', async () => {
-    const { client, threads } = createClient()
-    expect(threads).toHaveLength(0)
+describe('a preview decoder', () => {
+  it('starts one process, at the first preview', async () => {
+    const { decoder, children } = createDecoder()
+    expect(children).toHaveLength(0)
     for (let preview = 0; preview < 2; preview++) {
-      const decoded = client.decode(LATENTS)
-      threads[0]?.answer()
+      const decoded = decoder.decode(LATENTS)
+      children[0]?.answer(LATENTS)
       expect((await decoded).dims).toEqual([1, 2])
     }
-    expect(threads).toHaveLength(1)
+    expect(children).toHaveLength(1)
+    expect(children[0]?.told[0]).toEqual({ kind: 'start', data: { path: 'model.onnx', channels: 4 } })
   })
 
   it('tells of a preview that failed inside, with its code', async () => {
-    const { client, threads } = createClient()
-    const decoded = client.decode(LATENTS)
+    const { decoder, children } = createDecoder()
+    const decoded = decoder.decode(LATENTS)
     const error = {
       code: 'E_PREVIEW_SHAPE',
       message: 'no',
@@ -57,29 +40,29 @@ describe('the preview client', () => {
       stage: undefined,
       stack: undefined,
     }
-    threads[0]?.answer({ error })
-    await expect(decoded).rejects.toMatchObject({ code: 'E_PREVIEW_SHAPE', stage: 'preview' })
+    const figures = { sessionRunMs: 0, peakRssBytes: 0 }
+    children[0]?.emit('message', { kind: 'fault', id: 1, error, figures })
+    await expect(decoded).rejects.toMatchObject({ code: 'E_PREVIEW_SHAPE' })
   })
 
-  it('fails what a dead thread had in hand, and only that', async () => {
-    const { client, threads } = createClient()
-    const lost = client.decode(LATENTS)
-    threads[0]?.emit('error', new Error('out of memory'))
+  it('fails what a dead process had in hand, and only that', async () => {
+    const { decoder, children } = createDecoder()
+    const lost = decoder.decode(LATENTS)
+    children[0]?.emit('error', new Error('out of memory'))
     await expect(lost).rejects.toThrow('out of memory')
-    const next = client.decode(LATENTS)
-    // The end of the first thread is told after the second has begun.
-    threads[0]?.emit('exit', 1)
-    threads[1]?.answer()
+    const next = decoder.decode(LATENTS)
+    // The end of the first process is told after the second has begun.
+    children[0]?.emit('exit', 1, null)
+    children[1]?.answer(LATENTS)
     expect((await next).dims).toEqual([1, 2])
-    expect(threads).toHaveLength(2)
+    expect(children).toHaveLength(2)
   })
 
   it('leaves no preview waiting when it is closed', async () => {
-    const { client, threads } = createClient()
-    const waiting = client.decode(LATENTS)
-    const settled = expect(waiting).rejects.toThrow('left with code 1')
-    await client.close()
+    const { decoder } = createDecoder()
+    const waiting = decoder.decode(LATENTS)
+    const settled = expect(waiting).rejects.toThrow('SIGKILL ended it')
+    await decoder.close()
     await settled
-    expect(threads[0]?.terminated).toBe(true)
   })
 })

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Unit } from '../../src/plan/unit.ts'
-import { groupIntoBatches } from '../../src/run/batches.ts'
-import { groupBy } from '../../src/run/group-by.ts'
+import { groupBy, groupIntoBatches } from '../../src/run/batches.ts'
 import { unitOf } from '../plan/helpers.ts'
 
 const sizesOf = (units: readonly Partial<Unit>[]) =>

@@ -1,7 +1,8 @@
 /** `pregen doctor`: what works here, and what to do about the rest. */
+
+import { embeddedModels } from '../../library/package.ts'
 import { examine, type Finding } from '../../tasks/examine.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { embeddedModels } from '../version.ts'
 
 /** @returns 0 when the sheet's models and bucket work (absent GPU providers are no fault), else 3 */
 export async function doctorCommand(

@@ -1,6 +1,7 @@
 /** `pregen upload`: sends a finished tree, or mends the bucket's copy of it. */
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import { PregenError } from '../../errors.ts'
+import { embeddedModels } from '../../library/package.ts'
 import { findBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/event-bus.ts'
 import { requireOutputFolder } from '../../tasks/existing-folder.ts'
@@ -9,9 +10,8 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { createReporter } from '../reporters/create.ts'
 import { formatBytes, plural } from '../reporters/format.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
-import { isCi } from '../select-options.ts'
+import { isCi, isDumbTerminal } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
-import { embeddedModels } from '../version.ts'
 
 export interface UploadFlags {
   readonly sheet?: string
@@ -26,7 +26,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
   const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
   const bus = createEventBus()
   const streams = { stdout: process.stdout, stderr: process.stderr }
-  const reporter = await createReporter(flags.format, streams, isCi())
+  const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
   bus.subscribe(reporter.onEvent)
   try {
     const result = await sendTree({
@@ -36,7 +36,6 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       verifyRemote: flags.verifyRemote === true,
       emit: bus.emit,
       signal: signals.signal,
-      onExpected: reporter.expectUploads,
     })
     reporter.close()
     if (result.variants === 0 && result.problems.length === 0) {

@@ -2,10 +2,11 @@
 import { createStateLayout } from '../../artifacts/layout.ts'
 import { readLedger } from '../../artifacts/ledger.ts'
 import { PregenError } from '../../errors.ts'
+import { embeddedModels } from '../../library/package.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
+import { groupBy } from '../../run/batches.ts'
 import { findBucket, isShardFolder } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/event-bus.ts'
-import { groupBy } from '../../run/group-by.ts'
 import { findRunAtWork } from '../../run/lock-output.ts'
 import { openBucket } from '../../run/open-bucket.ts'
 import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
@@ -14,9 +15,8 @@ import { type RerenderResult, rerenderUnits } from '../../tasks/rerender.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
-import { faultsFromEnv, toSelectOptions } from '../select-options.ts'
+import { injectionFromEnv, toSelectOptions } from '../select-options.ts'
 import { isCancellation, watchSignals } from '../signals.ts'
-import { embeddedModels } from '../version.ts'
 
 // A run outlasts an outage of minutes; someone who only looks should hear of one.
 const LOOK_TIMEOUTS = { deadlineMs: 10_000 } as const
@@ -87,7 +87,7 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
   const options = toSelectOptions(sheet, { out: dir, versionId: flags.versionId })
   const defaults = {
     ...{ dryRun: true, failFast: false, liveFile: false, verifyRemote: false },
-    faults: faultsFromEnv(),
+    injection: injectionFromEnv(),
   }
   const bus = createEventBus()
   bus.subscribe((event) => {
@@ -96,8 +96,8 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
   })
   const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
   try {
-    const told = { ...options, ...defaults, provider: flags.provider, signal: signals.signal }
-    const results = await rerenderUnits(told, count, bus.emit)
+    const runOptions = { ...options, ...defaults, provider: flags.provider, signal: signals.signal }
+    const results = await rerenderUnits(runOptions, count, bus)
     const cancelled = signals.exitCode()
     if (cancelled !== null) return cancelled
     for (const result of results) process.stdout.write(`${lineOf(result)}\n`)

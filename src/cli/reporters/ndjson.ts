@@ -1,9 +1,9 @@
-/** One JSON object a line on stdout: the machine's face of a run. */
-import type { Reporter, ReporterStreams } from './reporter.ts'
+/** One JSON object a line on stdout, for machines. */
+import type { ReporterStreams, ReportView } from './reporter.ts'
 
-export function createNdjsonReporter({ stdout }: ReporterStreams): Reporter {
+export function createNdjsonView({ stdout }: ReporterStreams): ReportView {
   return {
-    onEvent: (event) => void stdout.write(`${JSON.stringify(event)}\n`),
+    draw: (event) => void stdout.write(`${JSON.stringify(event)}\n`),
     close: () => {},
   }
 }
