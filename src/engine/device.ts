@@ -50,7 +50,8 @@ export interface DeviceOptions {
   readonly index: number
   /** Of the provider; undefined: its first. */
   readonly deviceId: number | undefined
-  readonly start: () => InferenceWorker
+  /** @param isAgain whether one of this device died before */
+  readonly start: (isAgain: boolean) => InferenceWorker
 }
 
 export function createDevice({ index, deviceId, start }: DeviceOptions): Device {
@@ -77,7 +78,7 @@ export function createDevice({ index, deviceId, start }: DeviceOptions): Device 
   const running = (): InferenceWorker => {
     dropDead()
     if (worker === null && deaths >= MAX_DEATHS && lastDeath) throw lastDeath
-    worker ??= start()
+    worker ??= start(lastDeath !== null)
     return worker
   }
 

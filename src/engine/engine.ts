@@ -11,6 +11,11 @@ import type { PreviewProcedures } from './preview-process.ts'
 import type { WorkerFigures } from './rpc.ts'
 import { startWorkerProcess } from './worker-process.ts'
 
+/** A process that takes the place of one that crashed is spared. */
+function withoutCrashes(table: InjectionTable): InjectionTable {
+  return Object.fromEntries(Object.entries(table).filter(([, action]) => action !== 'crash'))
+}
+
 export interface EngineOptions {
   /** For the worker processes: drivers and libraries read it. */
   readonly env: Readonly<Record<string, string | undefined>>
@@ -33,8 +38,11 @@ export interface Engine {
 }
 
 export function createEngine({ env, devices = [], injection = {} }: EngineOptions): Engine {
-  const startInference = (): InferenceWorker => {
-    const data: InferenceStart = { injection, toolPid: process.pid }
+  const startInference = (isAgain: boolean): InferenceWorker => {
+    const data: InferenceStart = {
+      injection: isAgain ? withoutCrashes(injection) : injection,
+      toolPid: process.pid,
+    }
     return startWorkerProcess<InferenceProcedures>({
       module: './inference-process.js',
       label: 'inference',

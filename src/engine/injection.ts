@@ -5,7 +5,8 @@ import { basename } from 'node:path'
 import { type FaultHook, noFaults as noWriteFaults } from '../artifacts/faults.ts'
 
 /**
- * `kill`: the tool ends as by SIGKILL. `crash`: the process that reaches the point does, a worker say. `stall`: it stands
+ * `kill`: the tool ends as by SIGKILL. `crash`: the process that reaches the point does, a worker say;
+ * the one that takes its place is spared. `stall`: it stands
  * still, as in a native call that takes for ever.
  */
 export type InjectedAction = 'throw' | 'kill' | 'crash' | 'enospc' | 'stall'
