@@ -2,6 +2,7 @@
  * Every fault that a person can do something about is a `PregenError`: a stable code, what is wrong,
  * why, and what to do. Anything else that is thrown is a bug and is shown with its stack.
  */
+import type { ErrorCode } from './error-codes.ts'
 
 /** Where in a file a fault stands. Lines and columns count from 1. */
 export interface SourceLocation {
@@ -23,7 +24,7 @@ export interface PregenErrorOptions {
 export class PregenError extends Error {
   override readonly name = 'PregenError'
   /** A stable, documented code such as `E_UNKNOWN_SCHEDULER`. */
-  readonly code: string
+  readonly code: ErrorCode
   readonly help: string | undefined
   readonly location: SourceLocation | undefined
   readonly exitCode: 1 | 2 | 3
@@ -32,7 +33,8 @@ export class PregenError extends Error {
 
   constructor(code: string, message: string, options: PregenErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.code = code
+    // Codes are put together in places: a test holds all of them against the list.
+    this.code = code as ErrorCode
     this.help = options.help
     this.location = options.location
     this.exitCode = options.exitCode ?? 2

@@ -24,6 +24,7 @@ export {
   type SchedulerConfig,
   type SchedulerName,
 } from './diffusion/scheduler.ts'
+export type { ErrorCode } from './error-codes.ts'
 export { formatError, PregenError, type SourceLocation } from './errors.ts'
 export {
   type DrawRequest,

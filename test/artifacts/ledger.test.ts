@@ -169,8 +169,8 @@ describe('ledger', () => {
       this: typeof handle,
       bytes,
     ) {
-      if (!(bytes instanceof Uint8Array)) throw new Error('a ledger writes bytes')
-      await this.appendFile(bytes.subarray(0, 20))
+      if (!ArrayBuffer.isView(bytes)) throw new Error('a ledger writes bytes')
+      await this.appendFile(Buffer.from(bytes.buffer, bytes.byteOffset, 20))
       throw Object.assign(new Error('i/o error'), { code: 'EIO' })
     })
     const truncate = vi.spyOn(prototype, 'truncate').mockRejectedValueOnce(new Error('i/o error'))
