@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { startServer } from '../net/local-server.ts'
-import { eventOf } from '../support/cli.ts'
+import { eventOf, packageRoot } from '../support/cli.ts'
 import {
   finishedUnits,
   pictureHashes,
@@ -31,15 +31,17 @@ describe('a run that ends early', () => {
       asked = resolve
     })
     // It accepts and never answers.
-    const server = await startServer('http', () => asked())
+    const server = await startServer('https', () => asked())
     try {
-      const image = `http://127.0.0.1:${server.port}/stage.png`
-      const cues = { dawn: { program: 'P3', prompt: 'x', seeds: [1] } }
-      const programs = { P3: { image, denoise_strength: 0.5 } }
+      const image = `https://127.0.0.1:${server.port}/stage.png`
+      const cues = { dawn: { program: 'P0', prompt: 'x', image, denoise_strength: 0.5, seeds: [1] } }
+      const programs = { P0: {} }
+      const env = { NODE_EXTRA_CA_CERTS: join(packageRoot, 'test/fixtures/net/test-only-certificate.pem') }
       const sheet = await writeSheet(scratch.folder, tinySheet({ programs, cues }), 'image.yaml')
       const args = ['--dry-run', '--allow-private-urls']
       let from = 0
       const { status } = await runSheet(sheet, join(scratch.folder, 'image'), args, {
+        env,
         onStart: (child) =>
           void whenAsked.then(() => {
             from = performance.now()

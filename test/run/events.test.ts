@@ -14,17 +14,18 @@ const WORDS: Readonly<Record<string, string>> = {
 }
 
 const shape = z.looseObject({
-  type: z.string().optional(),
-  anyOf: z.array(z.looseObject({ type: z.string() })).optional(),
+  type: z.union([z.string(), z.array(z.string())]),
   items: z.looseObject({ type: z.string() }).optional(),
 })
 
 /** A field's type in the words of the page. */
 function typeOf(field: z.ZodType): string {
-  const { type, anyOf, items } = shape.parse(z.toJSONSchema(field))
-  if (anyOf) return anyOf.map((one) => WORDS[one.type]).join(' or ')
+  const { type, items } = shape.parse(z.toJSONSchema(field))
   if (type === 'array') return items?.type === 'object' ? 'list of units' : 'list of texts'
-  return WORDS[type ?? ''] ?? 'unknown'
+  return [type]
+    .flat()
+    .map((one) => WORDS[one])
+    .join(' or ')
 }
 
 function tableOf({ shape: fields }: z.ZodObject): string {
