@@ -1,9 +1,10 @@
 /** A unit's entry in manifest.json. */
 
 import type { Layout } from '../artifacts/layout.ts'
-import { FINAL_NAME, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
+import { THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import { assetUrl, type ManifestAsset } from '../artifacts/manifest.ts'
+import { OUTPUT_KINDS } from '../artifacts/output-kinds.ts'
 import { generationParameters } from '../artifacts/png.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 
@@ -16,10 +17,11 @@ export function createAsset(
   drawnMs: number,
 ): ManifestAsset {
   const { cue, variant, program, width, height } = unit
-  const final = files.find(({ name }) => name === FINAL_NAME)
-  if (!final) throw new Error(`${cue}/${variant} has no ${FINAL_NAME}`)
+  const kind = OUTPUT_KINDS.image
+  const final = files.find(({ name }) => name === kind.name)
+  if (!final) throw new Error(`${cue}/${variant} has no ${kind.name}`)
   return {
-    type: 'image',
+    type: kind.type,
     cue,
     variant,
     program,
@@ -27,7 +29,7 @@ export function createAsset(
     metadata: {
       width,
       height,
-      format: 'png',
+      format: kind.format,
       seed: String(unit.seed),
       steps: unit.steps,
       steps_executed: unit.executedSteps,
@@ -59,7 +61,7 @@ export function assetUrls(
   const urlOf = (name: string) => assetUrl(layout.fileKey(cue, variant, name), layout.prefix, publicUrl)
   const urlIfThere = (name: string) => (files.some((file) => file.name === name) ? urlOf(name) : null)
   return {
-    url: urlOf(FINAL_NAME),
+    url: urlOf(OUTPUT_KINDS.image.name),
     thumbnail_url: urlIfThere(THUMBNAIL_NAME),
     timing_url: urlIfThere(TIMING_NAME),
   }

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Layout } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { makeFolderInside } from '../artifacts/output-folder.ts'
-import { encodePng } from '../artifacts/png.ts'
+import { OUTPUT_KINDS } from '../artifacts/output-kinds.ts'
 import { encodeThumbnail } from '../artifacts/thumbnail.ts'
 import { timingOf } from '../artifacts/timing.ts'
 import { createVariantWriter, type VariantWriter } from '../artifacts/variant-writer.ts'
@@ -140,9 +140,9 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     const into = await writer()
     const encodeFrom = performance.now()
     const metadata = unit.embedMetadata ? parametersOf(entry, model) : undefined
-    const png = await encodePng(rgb, width, height, { metadata })
+    const final = await OUTPUT_KINDS.image.encode(image, metadata)
     const encodeMs = performance.now() - encodeFrom
-    await into.writeFinal(png)
+    await into.writeFinal(final)
     if (unit.thumbnail) await into.writeThumbnail(await encodeThumbnail(rgb, width, height))
     await pictures?.settle()
     const [first = 0, ...others] = stepDurationsMs

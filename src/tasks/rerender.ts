@@ -2,9 +2,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { comparePngs, type PictureDifference } from '../artifacts/compare-png.ts'
-import { FINAL_NAME } from '../artifacts/layout.ts'
+import type { PictureDifference } from '../artifacts/compare-png.ts'
 import { readLedger } from '../artifacts/ledger.ts'
+import { OUTPUT_KINDS } from '../artifacts/output-kinds.ts'
 import { PregenError } from '../errors.ts'
 import { unitName } from '../plan/unit.ts'
 import { conductRun } from '../run/conduct-run.ts'
@@ -58,8 +58,8 @@ export async function rerenderUnits(
       chosen.map((entry) =>
         compareUnit(
           entry,
-          original.layout.filePath(entry.unit.cue, entry.unit.variant, FINAL_NAME),
-          again.layout.filePath(entry.unit.cue, entry.unit.variant, FINAL_NAME),
+          original.layout.filePath(entry.unit.cue, entry.unit.variant, OUTPUT_KINDS.image.name),
+          again.layout.filePath(entry.unit.cue, entry.unit.variant, OUTPUT_KINDS.image.name),
         ),
       ),
     )
@@ -73,7 +73,7 @@ async function compareUnit({ unit }: PreparedUnit, kept: string, drawn: string):
   if (before.status === 'rejected' || after.status === 'rejected') {
     return { unit: unitName(unit), difference: null, same: false }
   }
-  const difference = await comparePngs(before.value, after.value)
+  const difference = await OUTPUT_KINDS.image.compare(before.value, after.value)
   const same = difference.largest <= TOLERATED_LEVEL && difference.share <= TOLERATED_SHARE
   return { unit: unitName(unit), difference, same }
 }

@@ -17,7 +17,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   plan: ['cue-sheet', 'diffusion'],
   pipelines: ['diffusion', 'text', 'model', 'random', 'tensor', 'plan'],
   preview: ['model', 'tensor', 'plan', 'images'],
-  artifacts: ['plan', 'images'],
+  artifacts: ['plan', 'images', 'tensor'],
   storage: ['artifacts', 'run:events', 'plan'],
   engine: ['artifacts', 'diffusion', 'model', 'pipelines', 'plan', 'preview', 'tensor'],
   run: ['engine', 'plan', 'cue-sheet', 'preview', 'artifacts', 'storage', 'images', 'net', 'model', 'tensor'],
