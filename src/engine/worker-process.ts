@@ -83,6 +83,7 @@ export function killAllWorkers(): void {
 }
 
 interface Pending {
+  readonly name: string
   readonly settle: (output: unknown) => void
   readonly reject: (reason: PregenError) => void
   readonly tell: (notice: unknown) => void | Promise<void>
@@ -140,7 +141,7 @@ export function startWorkerProcess<P extends Procedures<P>>(
     figures = message.figures
     pending.delete(message.id)
     if (message.kind === 'answer') call?.settle(message.output)
-    else call?.reject(new WorkerError(message.error, 'worker'))
+    else call?.reject(new WorkerError(message.error, call.name))
   })
   send({ kind: 'start', data: start.data })
 
@@ -152,6 +153,7 @@ export function startWorkerProcess<P extends Procedures<P>>(
         const cancel = () => send({ kind: 'cancel', id })
         const settled = () => signal?.removeEventListener('abort', cancel)
         pending.set(id, {
+          name,
           settle(output) {
             settled()
             // The worker's module answers by the same table of procedures.

@@ -44,6 +44,14 @@ describe('a worker process', () => {
     await drawn
   })
 
+  it('names the call in an error that names no stage', async () => {
+    const { child, worker } = start()
+    const drawn = worker.call('draw', 7)
+    const error = { code: 'E_X', message: 'no', help: undefined, stage: undefined, stack: undefined }
+    child.emit('message', { kind: 'fault', id: 1, error, figures: { sessionRunMs: 0, peakRssBytes: 0 } })
+    await expect(drawn).rejects.toMatchObject({ code: 'E_X', stage: 'draw' })
+  })
+
   it('passes a cancel on, before or while the call is in work, and nothing after it', async () => {
     const { child, worker } = start()
     const abort = new AbortController()

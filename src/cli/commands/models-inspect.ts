@@ -6,11 +6,11 @@ import { formatBytes, formatTable } from '../reporters/format.ts'
 /** @throws PregenErrors with every fault of the folder */
 export async function inspectCommand(dir: string, flags: { readonly json?: boolean }): Promise<ExitCode> {
   const report = await inspectModel(dir)
-  process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : `${faceOf(report)}\n`)
+  process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : `${textOf(report)}\n`)
   return EXIT.ok
 }
 
-function faceOf(report: ModelReport): string {
+function textOf(report: ModelReport): string {
   const { facts } = report
   const lines = [
     `${report.path}`,
