@@ -5,11 +5,12 @@
  */
 import pLimit, { type LimitFunction } from 'p-limit'
 import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
-import type { DrawnPicture, EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
+import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
 import { PregenError } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
 import { groupIntoBatches } from './batches.ts'
+import { generateBatch, promptTimes } from './generate-batch.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
@@ -167,7 +168,7 @@ async function drawBatches(
   const claimPromptMs = promptTimes(prompts)
 
   const drawBatch = async (batch: readonly UnitLife[]): Promise<void> => {
-    const drawn = await queued(() => generate(opened, batch, stopping))
+    const drawn = await queued(() => generateBatch(opened, batch, stopping))
     if (drawn.type === 'pictures') {
       device.resetDeaths()
       const finish = (life: UnitLife, place: number) => {
@@ -244,43 +245,4 @@ async function giveBackOrFail(life: UnitLife, death: PregenError): Promise<boole
 async function belowLimit(limit: LimitFunction): Promise<void> {
   // A task of our own gets its turn exactly when there is room.
   await limit(() => undefined)
-}
-
-type Outcome =
-  | { readonly type: 'pictures'; readonly pictures: readonly DrawnPicture[] }
-  | { readonly type: 'cancelled' }
-  | { readonly type: 'died'; readonly death: PregenError }
-  | { readonly type: 'failed'; readonly reason: unknown }
-
-async function generate(
-  opened: OpenedModel,
-  batch: readonly UnitLife[],
-  signal: AbortSignal,
-): Promise<Outcome> {
-  if (signal.aborted) return { type: 'cancelled' }
-  const lives = new Map(batch.map((life) => [life.entry.index, life]))
-  const jobs = batch.map((life) => life.job())
-  try {
-    const { pictures } = await opened.call(
-      'generate',
-      { jobs },
-      { signal, onNotice: (notice) => lives.get(notice.unit)?.takeNotice(notice, opened.device) },
-    )
-    return { type: 'pictures', pictures }
-  } catch (error) {
-    if (isDeath(error)) return signal.aborted ? { type: 'cancelled' } : { type: 'died', death: error }
-    if (error instanceof PregenError && error.code === 'E_CANCELLED') return { type: 'cancelled' }
-    return { type: 'failed', reason: error }
-  }
-}
-
-/** The time that encoding a prompt set took goes to the first unit that needs it. */
-function promptTimes(prompts: ReadonlyMap<string, EncodedPrompt>): (life: UnitLife) => number {
-  const unclaimed = new Map([...prompts].map(([key, { durationMs }]) => [key, durationMs]))
-  return ({ entry }) => {
-    const { key } = promptJobOf(entry.unit)
-    const durationMs = unclaimed.get(key) ?? 0
-    unclaimed.delete(key)
-    return durationMs
-  }
 }

@@ -17,10 +17,11 @@ import { createVariantWriter, type VariantWriter } from '../artifacts/variant-wr
 import { collectYoung } from '../engine/collect-young.ts'
 import type { DrawnPicture, JobPreviews, PictureJob, PictureNotice } from '../engine/inference-calls.ts'
 import { type Injection, writeFaultsOf } from '../engine/injection.ts'
-import { messageOf, PregenError } from '../errors.ts'
+import { PregenError } from '../errors.ts'
 import type { DecodeLatents } from '../preview/decoder.ts'
 import { createAsset, parametersOf } from './asset.ts'
 import type { Delivery } from './delivery.ts'
+import { describeFailure } from './describe-failure.ts'
 import type { EmitRunEvent } from './events.ts'
 import type { InitImages } from './init-images.ts'
 import { createLiveFile } from './live-file.ts'
@@ -131,9 +132,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
   const fail = async (stage: string, reason: unknown): Promise<void> => {
     moveTo('failed')
     await pictures?.close()
-    const where = reason instanceof Error && 'stage' in reason ? String(reason.stage) : stage
-    const code = hasCode(reason) ? reason.code : 'E_UNEXPECTED'
-    emit({ type: 'unit-failed', cue, variant, stage: where, code, message: textOf(reason) })
+    emit({ type: 'unit-failed', cue, variant, ...describeFailure(stage, reason) })
   }
   const writeFiles = async ({ image, stepDurationsMs, decodeMs }: DrawnPicture, promptMs: number) => {
     const { rgb, width, height } = image
@@ -243,20 +242,4 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     fail,
     abandon: async () => void (await pictures?.close()),
   }
-}
-
-function hasCode(reason: unknown): reason is { readonly code: string } {
-  return (
-    typeof reason === 'object' &&
-    reason !== null &&
-    'code' in reason &&
-    typeof reason.code === 'string' &&
-    reason.code.startsWith('E_')
-  )
-}
-
-/** Errors that came as plain data between processes have a message too. */
-function textOf(reason: unknown): string {
-  const isPlain = typeof reason === 'object' && reason !== null && 'message' in reason
-  return isPlain ? String(reason.message) : messageOf(reason)
 }
