@@ -28,8 +28,7 @@ export class PregenError extends Error {
   readonly help: string | undefined
   readonly location: SourceLocation | undefined
   readonly exitCode: 1 | 2 | 3
-  /** Every fault that was found in one pass; this one alone, unless there are several. */
-  readonly errors: readonly PregenError[]
+  readonly #errors: readonly PregenError[] | undefined
 
   constructor(code: string, message: string, options: PregenErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -38,7 +37,13 @@ export class PregenError extends Error {
     this.help = options.help
     this.location = options.location
     this.exitCode = options.exitCode ?? 2
-    this.errors = options.errors ?? [this]
+    this.#errors = options.errors
+  }
+
+  /** Every fault that was found in one pass; this one alone, unless there are several. */
+  get errors(): readonly PregenError[] {
+    // No property: an error that held itself could not be written as JSON.
+    return this.#errors ?? [this]
   }
 }
 
