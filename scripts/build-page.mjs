@@ -46,7 +46,10 @@ function addHashes(out) {
   const path = join(out, 'index.html')
   const html = readFileSync(path, 'utf8')
     .replaceAll(/\.\/(page\.(?:js|css))"/g, (_, name) => {
-      const hash = createHash('sha256').update(readFileSync(join(out, name))).digest('hex').slice(0, 8)
+      const hash = createHash('sha256')
+        .update(readFileSync(join(out, name)))
+        .digest('hex')
+        .slice(0, 8)
       return `./${name}?${hash}"`
     })
     // Same origin: no CORS request is wanted, which some static hosts would refuse.

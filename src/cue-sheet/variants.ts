@@ -175,7 +175,8 @@ function applyTemplate(
       'Set "prompt" here or at any level above. An empty one is "".',
     )
   }
-  if (parts === undefined) return { id, path, settings, origins }
+  const axes = raw.axes.size === 0 ? undefined : Object.fromEntries(raw.axes)
+  if (parts === undefined) return { id, path, axes, settings, origins }
   const filled = fillTemplate(parts, (name) => (name === 'prompt' ? prompt : raw.axes.get(name)) ?? '')
-  return { id, path, settings: { ...settings, prompt: filled }, origins }
+  return { id, path, axes, settings: { ...settings, prompt: filled }, origins }
 }

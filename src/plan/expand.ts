@@ -61,6 +61,7 @@ function expandVariant(context: VariantContext): Unit {
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
+    axes: variant.axes,
     model,
     prompt: settings.prompt ?? '',
     prompt2: settings.prompt2,

@@ -26,6 +26,8 @@ export interface Unit {
   readonly cue: string
   readonly variant: string
   readonly program: string
+  /** Where a matrix made it: the matrix's keys with this unit's values, in the order of the sheet. */
+  readonly axes?: Readonly<Record<string, string>> | undefined
   /** Id in the sheet's `models`. */
   readonly model: string
   readonly prompt: string

@@ -34,8 +34,10 @@ const ALLOWED: Record<string, readonly string[]> = {
     'random',
     'text',
   ],
+  watch: ['artifacts'],
   cli: [
     'run',
+    'watch',
     'cue-sheet',
     'plan',
     'model',
@@ -55,7 +57,7 @@ interface Import {
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts'))
+  .filter((name) => /\.tsx?$/.test(name))
   .map((name) => join(src, name))
 
 const imports: Import[] = files.flatMap((file) =>

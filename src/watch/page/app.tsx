@@ -25,14 +25,15 @@ export function App() {
   useTabProgress(session)
   const isServed = session.home.kind === 'served'
   // Without a wish, a server shows what is at work; a published show its pictures.
-  const view = route.view === null || (route.view === 'live' && !isServed) ? (isServed ? 'live' : 'gallery') : route.view
+  const view =
+    route.view === null || (route.view === 'live' && !isServed) ? (isServed ? 'live' : 'gallery') : route.view
   const Shown = VIEW_COMPONENTS[view]
   const needsPictures = view !== 'live' && session.variants.length === 0
   return (
     <>
-      <a class="skip" href="#main" onClick={skipToMain}>
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
         Skip to the pictures
-      </a>
+      </button>
       <Header view={view} />
       <TroubleBar />
       <main id="main" tabIndex={-1} class={`view view-${view}`}>
@@ -40,10 +41,4 @@ export function App() {
       </main>
     </>
   )
-}
-
-/** The address after `#` is the view's: the browser's own jump would change it. */
-function skipToMain(event: Event): void {
-  event.preventDefault()
-  document.getElementById('main')?.focus()
 }

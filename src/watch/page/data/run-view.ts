@@ -51,6 +51,8 @@ export interface RunView {
   stepsPlanned: number
   stepsDone: number
   uploaded: number
+  /** Objects that are to be sent in all; 0 where nothing told. */
+  uploadsExpected: number
   readonly uploadFaults: { readonly key: string; readonly message: string }[]
   readonly warnings: string[]
   /** The newest unit that drew a step, where nothing else says what to look at. */
@@ -75,6 +77,7 @@ export function createRunView(id: string): RunView {
     stepsPlanned: 0,
     stepsDone: 0,
     uploaded: 0,
+    uploadsExpected: 0,
     uploadFaults: [],
     warnings: [],
     current: null,
@@ -114,15 +117,16 @@ const TAKERS: Readonly<Record<string, Taker>> = {
   'unit-started': (view, event) => {
     const unit = unitOf(view, event)
     if (unit === null) return
-    Object.assign(unit, { state: 'running', step: 0, fault: null, durationMs: null, mark: markOf(event) })
-    unit.stepMs.length = 0
-    unit.pictures.clear()
     unit.program = textOf(event.program) ?? unit.program
     unit.seed = textOf(event.seed) ?? unit.seed
     unit.steps = numberOf(event.steps) ?? unit.steps
-    unit.device = textOf(event.device)
-    view.current = keyOf(unit)
-    if (unit.device !== null) deviceOf(view, unit.device).current = keyOf(unit)
+    begin(view, unit, event)
+  },
+  'unit-restarted': (view, event) => {
+    const unit = unitOf(view, event)
+    if (unit === null) return
+    view.stepsDone -= unit.step
+    begin(view, unit, event)
   },
   step: (view, event) => {
     const unit = unitOf(view, event)
@@ -177,6 +181,9 @@ const TAKERS: Readonly<Record<string, Taker>> = {
     unit.state = 'skipped'
     view.skipped = Math.max(view.skipped, countSkipped(view))
   },
+  'uploads-expected': (view, event) => {
+    view.uploadsExpected += numberOf(event.objects) ?? 0
+  },
   'object-uploaded': (view) => {
     view.uploaded += 1
   },
@@ -197,9 +204,9 @@ const TAKERS: Readonly<Record<string, Taker>> = {
   },
 }
 
-/** `units` is their list, or their number; the list may stand in `plan` too. */
+/** `units` is their number, `plan` their list. */
 function takePlan(view: RunView, event: Record<string, unknown>): void {
-  const list = [event.units, event.plan, event.list].find(Array.isArray) ?? []
+  const list = Array.isArray(event.plan) ? event.plan : []
   for (const entry of list) {
     if (!isRecord(entry)) continue
     const unit = unitOf(view, entry)
@@ -209,7 +216,7 @@ function takePlan(view: RunView, event: Record<string, unknown>): void {
     unit.seed = textOf(entry.seed) ?? unit.seed
     unit.prompt = textOf(entry.prompt) ?? unit.prompt
     unit.axes = readAxes(entry.axes) ?? unit.axes
-    if (entry.state === 'skipped' || entry.skipped === true) unit.state = 'skipped'
+    if (entry.action === 'skip') unit.state = 'skipped'
   }
   view.version = textOf(event.version) ?? view.version
   view.planned = numberOf(event.units) ?? list.length
@@ -242,6 +249,15 @@ function deviceOf(view: RunView, name: string): DeviceView {
   const device = view.devices.get(name) ?? { name, stepMs: null, current: null }
   view.devices.set(name, device)
   return device
+}
+
+function begin(view: RunView, unit: UnitView, event: Record<string, unknown>): void {
+  Object.assign(unit, { state: 'running', step: 0, fault: null, durationMs: null, mark: markOf(event) })
+  unit.stepMs.length = 0
+  unit.pictures.clear()
+  unit.device = textOf(event.device)
+  view.current = keyOf(unit)
+  if (unit.device !== null) deviceOf(view, unit.device).current = keyOf(unit)
 }
 
 function leave(view: RunView, { cue, variant }: UnitView): void {

@@ -19,7 +19,11 @@ export function DetailPanel({ variant, onClose }: { variant: Variant; onClose: (
     if (event.key === 'Escape') onClose()
   })
   const timeline = useTimeline(variant)
-  const target = { sheet: run?.sheet ?? null, out: run?.out ?? null, version: show?.version ?? version?.id ?? null }
+  const target = {
+    sheet: run?.sheet ?? null,
+    out: run?.out ?? null,
+    version: show?.version ?? version?.id ?? null,
+  }
   const files = filesOf(variant, timeline?.steps ?? 0)
   return (
     <aside class="detail" aria-label={`${variant.cue} / ${variant.variant}`}>
@@ -107,7 +111,9 @@ function factsOf(variant: Variant): readonly (readonly [string, string])[] {
     ['final.png', facts.sizeBytes === null ? null : formatBytes(facts.sizeBytes)],
     ['sha-256', facts.sha256],
   ]
-  return rows.flatMap(([name, value]) => (value === null || value === '' ? [] : [[name, String(value)] as const]))
+  return rows.flatMap(([name, value]) =>
+    value === null || value === '' ? [] : [[name, String(value)] as const],
+  )
 }
 
 function stepsOf({ facts }: Variant): string | null {
@@ -115,4 +121,3 @@ function stepsOf({ facts }: Variant): string | null {
   const isFewer = facts.stepsExecuted !== null && facts.stepsExecuted !== facts.steps
   return isFewer ? `${facts.stepsExecuted} of ${facts.steps} asked for` : String(facts.steps)
 }
-

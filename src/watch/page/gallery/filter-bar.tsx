@@ -66,7 +66,9 @@ export function FilterBar({ filter, total, programs, states, onChange }: Props) 
       <select
         aria-label="Order"
         value={filter.sort}
-        onChange={({ currentTarget }) => onChange({ sort: SORTS.find((sort) => sort === currentTarget.value) ?? 'sheet' })}
+        onChange={({ currentTarget }) =>
+          onChange({ sort: SORTS.find((sort) => sort === currentTarget.value) ?? 'sheet' })
+        }
       >
         {SORTS.map((sort) => (
           <option key={sort} value={sort}>

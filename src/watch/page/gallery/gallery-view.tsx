@@ -2,9 +2,9 @@
 import { useMemo } from 'preact/hooks'
 import { keyOf, type Variant, type VariantState } from '../data/show.ts'
 import {
+  type CueGroup,
   countPrograms,
   countStates,
-  type CueGroup,
   type Filter,
   filterVariants,
   groupByCue,
@@ -41,7 +41,9 @@ export function GalleryView() {
   const found = groups.reduce((sum, group) => sum + group.variants.length, 0)
   const close = () => go(formatRoute('gallery', [], route.params))
   const showRow =
-    chosen === null ? undefined : rows.findIndex((row) => row.kind === 'tiles' && row.variants.includes(chosen))
+    chosen === null
+      ? undefined
+      : rows.findIndex((row) => row.kind === 'tiles' && row.variants.includes(chosen))
   return (
     <div class="gallery" data-open={chosen !== null}>
       <FilterBar
@@ -96,12 +98,21 @@ function RowOf({ row, route, chosen }: { row: GalleryRow; route: Route; chosen: 
           </span>
           <span class="caption">
             <span class="name">{variant.variant}</span>
-            {variant.facts.seconds !== null && <span class="time">{formatSeconds(variant.facts.seconds)}</span>}
+            <span class="time" data-state={variant.state}>
+              {noteOf(variant)}
+            </span>
           </span>
         </a>
       ))}
     </div>
   )
+}
+
+/** How long it took; or what becomes of it, where its old picture is still shown. */
+function noteOf({ state, facts }: Variant): string {
+  if (state === 'failed') return 'failed'
+  if (state === 'running' && facts.sha256 !== null) return 'being drawn'
+  return state === 'done' && facts.seconds !== null ? formatSeconds(facts.seconds) : ''
 }
 
 function CueHead({ group }: { group: CueGroup }) {

@@ -13,12 +13,16 @@ export function TimingChart({ timeline }: { timeline: Timeline }) {
   const nameOf = (place: number) => (place < timeline.steps ? `step ${place + 1}` : 'final')
   return (
     <figure class="timing">
-      <svg viewBox={`0 0 ${durations.length * 10} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={summary}>
+      <svg
+        viewBox={`0 0 ${durations.length * 10} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={summary}
+      >
         {durations.map((durationMs, place) => {
           const height = Math.max(1, (durationMs / most) * HEIGHT)
           return (
             <rect
-              // biome-ignore lint/suspicious/noArrayIndexKey: a step is its place
               key={place}
               class={place < timeline.steps ? 'bar-step' : 'bar-final'}
               x={place * 10 + 1}

@@ -1,5 +1,5 @@
-import type { CueCount } from '../model/cues.ts'
 import { type Axis, PLACES, type Place, type Placement } from '../model/axes.ts'
+import type { CueCount } from '../model/cues.ts'
 
 interface Props {
   readonly axes: readonly Axis[]
@@ -36,7 +36,10 @@ export function GridBar(props: Props) {
       {cues.length > 1 && (
         <label class="pick">
           <span>Cue</span>
-          <select value={cue} onChange={({ currentTarget }) => onChange({ ...NOTHING, cue: currentTarget.value })}>
+          <select
+            value={cue}
+            onChange={({ currentTarget }) => onChange({ ...NOTHING, cue: currentTarget.value })}
+          >
             {cues.map(({ cue: name, count }) => (
               <option key={name} value={name}>
                 {name} ({count})

@@ -1,6 +1,5 @@
 /** Up to four of the keys by which variants differ: two across and down, two as sections. */
 import { useMemo, useState } from 'preact/hooks'
-import { countCues } from '../model/cues.ts'
 import {
   type Axis,
   cellKey,
@@ -11,13 +10,14 @@ import {
   PLACES,
   type Placement,
 } from '../model/axes.ts'
+import { countCues } from '../model/cues.ts'
 import { plural } from '../model/format.ts'
 import type { Row } from '../model/rows.ts'
 import { changeParams, useRoute, useSession, useSize } from '../parts/hooks.ts'
 import { VirtualRows } from '../parts/virtual-rows.tsx'
 import type { Route } from '../route.ts'
-import { type GridLine, GridRowView } from './grid-row.tsx'
 import { GridBar } from './grid-bar.tsx'
+import { type GridLine, GridRowView } from './grid-row.tsx'
 import { saveGrid } from './save-picture.ts'
 
 const SIZES_PX = [72, 112, 168, 248, 360, 520]
@@ -50,7 +50,10 @@ export function GridView() {
     [members, axes, cols, rows, sec, sec2, hideKey],
   )
   const labelWidth = rows === null ? 0 : size.width < 600 ? NARROW_LABEL_PX : LABEL_PX
-  const cell = { width: SIZES_PX[sizeIndex] ?? 168, height: Math.round((SIZES_PX[sizeIndex] ?? 168) / aspectOf(members)) }
+  const cell = {
+    width: SIZES_PX[sizeIndex] ?? 168,
+    height: Math.round((SIZES_PX[sizeIndex] ?? 168) / aspectOf(members)),
+  }
   const width = labelWidth + layout.columns.length * (cell.width + GAP_PX)
   const lines = useMemo<readonly GridLine[]>(
     () =>
@@ -104,7 +107,11 @@ export function GridView() {
                 <div class="grid-head" style={{ width: `${width}px` }}>
                   {labelWidth > 0 && <span class="corner" style={{ width: `${labelWidth}px` }} />}
                   {layout.columns.map((column) => (
-                    <span key={String(column)} class="column-label" style={{ width: `${cell.width + GAP_PX}px` }}>
+                    <span
+                      key={String(column)}
+                      class="column-label"
+                      style={{ width: `${cell.width + GAP_PX}px` }}
+                    >
                       {labelOf(cols, column)}
                     </span>
                   ))}
@@ -122,7 +129,10 @@ export function GridView() {
 /** The cue of the address; else the one with the most variants, which is the one that a grid is for. */
 function cueOf({ params }: Route, cues: readonly { cue: string; count: number }[]): string {
   if (params.cue === ALL_CUES || cues.some(({ cue }) => cue === params.cue)) return params.cue ?? ALL_CUES
-  return cues.reduce((best, each) => (each.count > best.count ? each : best), cues[0] ?? { cue: ALL_CUES, count: 0 }).cue
+  return cues.reduce(
+    (best, each) => (each.count > best.count ? each : best),
+    cues[0] ?? { cue: ALL_CUES, count: 0 },
+  ).cue
 }
 
 function placementOf({ params }: Route, axes: readonly Axis[]): Placement {
@@ -162,4 +172,3 @@ function aspectOf(members: readonly { facts: { width: number | null; height: num
   const known = members.find(({ facts }) => facts.width !== null && facts.height !== null)?.facts
   return known?.width && known.height ? Math.min(2.2, Math.max(0.5, known.width / known.height)) : 1
 }
-

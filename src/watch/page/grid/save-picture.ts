@@ -1,7 +1,7 @@
 /** The grid as one PNG, labels included. */
 import { fileUrl, type Home, type VersionRef } from '../data/home.ts'
 import type { Variant } from '../data/show.ts'
-import { type layOut, labelOf, type Placement } from '../model/axes.ts'
+import { labelOf, type layOut, type Placement } from '../model/axes.ts'
 
 interface SaveOptions {
   readonly home: Home
@@ -104,7 +104,8 @@ async function drawPictures(
   const work = async () => {
     for (let draw = rest.shift(); draw !== undefined; draw = rest.shift()) {
       const { variant, x, y } = draw
-      const response = variant.state === 'done' ? await fetch(fileUrl(home, version, variant, 'final.png')) : null
+      const response =
+        variant.state === 'done' ? await fetch(fileUrl(home, version, variant, 'final.png')) : null
       if (response?.ok !== true) {
         missing += 1
         context.globalAlpha = 0.12
@@ -116,7 +117,17 @@ async function drawPictures(
       // As on the page: cut to fill its place.
       const fit = Math.max(cell.width / bitmap.width, cell.height / bitmap.height)
       const [w, h] = [cell.width / fit, cell.height / fit]
-      context.drawImage(bitmap, (bitmap.width - w) / 2, (bitmap.height - h) / 2, w, h, x, y, cell.width, cell.height)
+      context.drawImage(
+        bitmap,
+        (bitmap.width - w) / 2,
+        (bitmap.height - h) / 2,
+        w,
+        h,
+        x,
+        y,
+        cell.width,
+        cell.height,
+      )
       bitmap.close()
     }
   }

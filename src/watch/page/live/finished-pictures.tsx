@@ -18,7 +18,11 @@ export function FinishedPictures({ view }: { view: RunView }) {
           if (unit === undefined) return null
           const name = unit.files.has('final.thumb.webp') ? 'final.thumb.webp' : 'final.png'
           return (
-            <a key={key} href={formatRoute('gallery', [unit.cue, unit.variant])} title={`${unit.cue} / ${unit.variant}`}>
+            <a
+              key={key}
+              href={formatRoute('gallery', [unit.cue, unit.variant])}
+              title={`${unit.cue} / ${unit.variant}`}
+            >
               <img src={fileUrl(home, version, unit, name)} alt={`${unit.cue} / ${unit.variant}`} />
             </a>
           )

@@ -23,15 +23,17 @@ export function LiveStage({ live, unit, run, over, isWorking, heldUrl, finalUrl 
   const isLate = unit !== null && !isOwn && unit.step >= PATIENCE_STEPS
   const showsCanvas = isWorking && shown !== null && !isLate && heldUrl === null
   const still = heldUrl ?? (showsCanvas ? null : finalUrl)
-  const ratio = shown === null ? undefined : `${shown.width} / ${shown.height}`
+  const ratio = shown === null ? 1 : shown.width / shown.height
   return (
     <figure class="live-stage">
       <canvas
         ref={live.canvas}
         role="img"
-        aria-label={unit === null ? 'The picture in the making' : `${unit.cue} / ${unit.variant} in the making`}
+        aria-label={
+          unit === null ? 'The picture in the making' : `${unit.cue} / ${unit.variant} in the making`
+        }
         hidden={!showsCanvas}
-        style={{ aspectRatio: ratio }}
+        style={{ '--ratio': ratio }}
       />
       {still !== null && <img src={still} alt={unit === null ? '' : `${unit.cue} / ${unit.variant}`} />}
       {!showsCanvas && still === null && <p class="live-none">{sentence()}</p>}

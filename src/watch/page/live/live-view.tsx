@@ -31,7 +31,8 @@ function LiveRun({ run, view }: { run: RunEntry; view: RunView }) {
   const key = (isWorking ? (told ?? view.current) : null) ?? view.finished[0] ?? null
   const unit = key === null ? null : (view.units.get(key) ?? null)
   const heldStep = held !== null && held.key === key ? held.step : null
-  const prompt = unit?.prompt ?? show?.variants.find((each) => `${each.cue}/${each.variant}` === key)?.prompt ?? null
+  const prompt =
+    unit?.prompt ?? show?.variants.find((each) => `${each.cue}/${each.variant}` === key)?.prompt ?? null
   const pictureUrl = (step: number | 'final') =>
     unit === null || version === null ? null : fileUrl(home, version, unit, `${step}.png`)
   const change = (next: Partial<typeof preferences>) => {
@@ -59,7 +60,9 @@ function LiveRun({ run, view }: { run: RunEntry; view: RunView }) {
               </h1>
               {prompt !== null && <p class="prompt">{prompt}</p>}
               <p class="live-step">
-                {heldStep === null ? stepText(unit, progress?.step ?? null) : `held at ${heldStep} of ${unit.steps}`}
+                {heldStep === null
+                  ? stepText(unit, progress?.step ?? null)
+                  : `held at ${heldStep} of ${unit.steps}`}
                 {heldStep !== null && (
                   <button type="button" onClick={() => setHeld(null)}>
                     Back to live

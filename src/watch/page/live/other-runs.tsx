@@ -11,7 +11,10 @@ export function OtherRuns() {
   const { runs, run } = useSession()
   const others = runs.filter(({ id }) => id !== run?.id)
   const queue = others.filter(isAtWork).sort((a, b) => (a.position ?? 0) - (b.position ?? 0))
-  const shown = [...queue, ...others.filter((each) => !isAtWork(each))].slice(0, Math.max(SHOWN, queue.length))
+  const shown = [...queue, ...others.filter((each) => !isAtWork(each))].slice(
+    0,
+    Math.max(SHOWN, queue.length),
+  )
   if (shown.length === 0) return null
   return (
     <Section title="Other runs" {...(queue.length > 0 ? { note: `${queue.length} at work` } : {})}>

@@ -17,12 +17,12 @@ import { StopButton } from './stop-button.tsx'
 
 const WAYS: Readonly<Record<LiveWay, string>> = {
   connecting: 'connecting',
-  socket: 'pushed',
+  socket: 'pushed by the server',
   polling: 'asked for each second, until the socket is back',
   lost: 'reconnecting, the run goes on',
 }
 
-const NEXT_SHOWN = 4
+const NEXT_SHOWN = 3
 const FAILED_SHOWN = 20
 
 interface Props {
@@ -63,13 +63,22 @@ export function SidePanel({ run, view, isWorking, progress, way, children }: Pro
           {[...view.devices.values()].map((device) => (
             <Fact
               key={device.name}
-              name={view.devices.size > 1 && device.current !== null ? device.current.replace('/', ' / ') : 'Device'}
+              name={
+                view.devices.size > 1 && device.current !== null
+                  ? device.current.replace('/', ' / ')
+                  : 'Device'
+              }
               value={device.stepMs === null ? device.name : `${device.name} · ${formatPace(device.stepMs)}`}
             />
           ))}
           {view.skipped > 0 && <Fact name="Whole already" value={String(view.skipped)} />}
-          {view.uploaded > 0 && <Fact name="Sent to the bucket" value={`${view.uploaded} files`} />}
-          {isWorking && <Fact name="Pictures" value={WAYS[way]} />}
+          {view.uploaded + view.uploadsExpected > 0 && (
+            <Fact
+              name="Sent to the bucket"
+              value={`${view.uploaded}${view.uploadsExpected > 0 ? ` of ${view.uploadsExpected}` : ' files'}`}
+            />
+          )}
+          {isWorking && way !== 'socket' && <Fact name="Pictures" value={WAYS[way]} />}
         </dl>
       </Section>
       {!isWorking && <Over run={run} state={state} command={resumeCommand(target)} left={waiting.length} />}
@@ -92,7 +101,11 @@ export function SidePanel({ run, view, isWorking, progress, way, children }: Pro
       {(failed.length > 0 || view.uploadFaults.length > 0) && (
         <Section title="Failed" note={String(failed.length + view.uploadFaults.length)}>
           {failed.slice(0, FAILED_SHOWN).map((unit) => (
-            <Failure key={`${unit.cue}/${unit.variant}`} unit={unit} command={redoCommand(target, unit.cue, unit.variant, false)} />
+            <Failure
+              key={`${unit.cue}/${unit.variant}`}
+              unit={unit}
+              command={redoCommand(target, unit.cue, unit.variant, false)}
+            />
           ))}
           {failed.length > FAILED_SHOWN && (
             <a href={formatRoute('gallery', [], { state: 'failed' })}>All {failed.length} that failed</a>
@@ -159,7 +172,17 @@ const ENDINGS: Readonly<Record<string, string>> = {
   failed: 'It could not go on. What was finished is kept:',
 }
 
-function Over({ run, state, command, left }: { run: RunEntry; state: string; command: string; left: number }) {
+function Over({
+  run,
+  state,
+  command,
+  left,
+}: {
+  run: RunEntry
+  state: string
+  command: string
+  left: number
+}) {
   const sentence = ENDINGS[state]
   if (sentence === undefined) return null
   return (

@@ -13,7 +13,8 @@ export function StepStrip({ unit, held, urlOf, onHold }: Props) {
   if (steps === 0) return null
   const newest = unit.pictures.size === 0 ? 0 : Math.max(...unit.pictures)
   return (
-    <div class="strip" role="group" aria-label="Steps so far">
+    <fieldset class="strip">
+      <legend class="visually-hidden">Steps so far</legend>
       {Array.from({ length: steps }, (_, place) => {
         const step = place + 1
         const url = unit.pictures.has(step) ? urlOf(step) : null
@@ -32,6 +33,6 @@ export function StepStrip({ unit, held, urlOf, onHold }: Props) {
           </button>
         )
       })}
-    </div>
+    </fieldset>
   )
 }

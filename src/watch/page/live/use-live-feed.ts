@@ -30,7 +30,9 @@ export function useLiveFeed(run: string, settings: LiveSettings): Live {
         picture.close()
         const key = `${cue}/${variant}`
         setShown((before) =>
-          before?.key === key && before.width === width && before.height === height ? before : { key, width, height },
+          before?.key === key && before.width === width && before.height === height
+            ? before
+            : { key, width, height },
         )
       },
     })

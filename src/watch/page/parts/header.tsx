@@ -7,7 +7,12 @@ import { formatRoute, type View } from '../route.ts'
 import { changeParams, useRoute, useSession } from './hooks.ts'
 import { applyTheme, keepPreferences, readPreferences } from './preferences.ts'
 
-const NAMES: Readonly<Record<View, string>> = { live: 'Live', gallery: 'Gallery', grid: 'Grid', replay: 'Replay' }
+const NAMES: Readonly<Record<View, string>> = {
+  live: 'Live',
+  gallery: 'Gallery',
+  grid: 'Grid',
+  replay: 'Replay',
+}
 
 export function Header({ view }: { view: View }) {
   const session = useSession()
@@ -44,7 +49,9 @@ function Version({ view }: { view: View }) {
       class="version"
       aria-label="Version"
       value={session.version?.id}
-      onChange={({ currentTarget }) => changeParams({ ...route, path: [] }, view, { version: currentTarget.value })}
+      onChange={({ currentTarget }) =>
+        changeParams({ ...route, path: [] }, view, { version: currentTarget.value })
+      }
     >
       {session.versions.map((version) => (
         <option key={version.prefix} value={version.id}>
@@ -85,7 +92,12 @@ function ThemeButton() {
     setTheme(next)
   }
   return (
-    <button type="button" class="quiet theme" onClick={onClick} aria-label={`Colours: ${THEME_NAMES[theme]}. Change`}>
+    <button
+      type="button"
+      class="quiet theme"
+      onClick={onClick}
+      aria-label={`Colours: ${THEME_NAMES[theme]}. Change`}
+    >
       {THEME_NAMES[theme]}
     </button>
   )

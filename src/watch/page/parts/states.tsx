@@ -40,7 +40,9 @@ export function Nothing() {
       </Calm>
     )
   }
-  return version === null ? <NoRun /> : (
+  return version === null ? (
+    <NoRun />
+  ) : (
     <Calm title="This version holds no pictures">
       <p>It has no manifest, or an empty one. A run of its sheet fills it.</p>
       <CopyCommand command={`pregen run cues.yaml --version-id ${version.id}`} />
@@ -70,9 +72,12 @@ export function TroubleBar() {
   function textOf(): string | null {
     if (trouble?.kind === 'token') return 'This page needs its key: open the address that pregen printed.'
     if (trouble?.kind === 'lost') {
-      return run !== null && isAtWork(run) ? 'Reconnecting. The run goes on.' : 'Reconnecting to pregen serve.'
+      return run !== null && isAtWork(run)
+        ? 'Reconnecting. The run goes on.'
+        : 'Reconnecting to pregen serve.'
     }
-    if (trouble?.kind === 'manifest' && show !== null) return `The manifest could not be read again: ${trouble.message}.`
+    if (trouble?.kind === 'manifest' && show !== null)
+      return `The manifest could not be read again: ${trouble.message}.`
     if (show !== null && show.unreadable > 0) {
       return `${show.unreadable} of the manifest's entries could not be read and are left out.`
     }

@@ -9,7 +9,8 @@ const ICONS = 12
 export function useTabProgress(session: Session): void {
   const { view, run, show } = session
   const state = view?.over ?? run?.state ?? null
-  const share = view === null || view.stepsPlanned === 0 ? null : Math.min(1, view.stepsDone / view.stepsPlanned)
+  const share =
+    view === null || view.stepsPlanned === 0 ? null : Math.min(1, view.stepsDone / view.stepsPlanned)
   const works = state !== null && isAtWork({ state })
   const name = show?.version || session.version?.id || 'pregen'
   const title =

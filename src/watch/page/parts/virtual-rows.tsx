@@ -32,7 +32,8 @@ export function VirtualRows<R extends Row>({ rows, render, label, head, width, s
     const element = ref.current
     if (element === null || showRow === undefined || showRow < 0 || size.height === 0) return
     const at = offsets[showRow] ?? 0
-    if (at >= element.scrollTop && at + (rows[showRow]?.height ?? 0) <= element.scrollTop + size.height) return
+    if (at >= element.scrollTop && at + (rows[showRow]?.height ?? 0) <= element.scrollTop + size.height)
+      return
     element.scrollTop = Math.max(0, at - size.height / 3)
     // Only when another row is asked for, or the box is laid out: the viewer may scroll away afterwards.
   }, [showRow, size.height > 0])
@@ -41,7 +42,10 @@ export function VirtualRows<R extends Row>({ rows, render, label, head, width, s
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
     <section class="scroll" ref={ref} onScroll={onScroll} aria-label={label} tabIndex={0}>
       {head}
-      <div class="rows" style={{ height: `${offsets.at(-1) ?? 0}px`, width: width ? `${width}px` : undefined }}>
+      <div
+        class="rows"
+        style={{ height: `${offsets.at(-1) ?? 0}px`, width: width ? `${width}px` : undefined }}
+      >
         {rows.slice(first, end).map((row, place) => (
           <div
             key={row.key}

@@ -6,6 +6,7 @@ export const LAYOUTS = ['one', 'side', 'slider', 'cue'] as const
 export type Layout = (typeof LAYOUTS)[number]
 
 export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8] as const
+export type Speed = (typeof SPEEDS)[number]
 
 export interface Choice {
   readonly layout: Layout
@@ -16,7 +17,7 @@ export interface Choice {
   readonly shown: readonly Variant[]
   /** Members of the cue that are beyond what fits. */
   readonly leftOut: number
-  readonly speed: number
+  readonly speed: Speed
   readonly loop: boolean
   readonly fade: boolean
   /** Cues played one after the other; empty: no playlist. */
@@ -61,7 +62,12 @@ function findOther(done: readonly Variant[], main: Variant, wanted: string | und
   if (asked) return asked
   const others = done.filter((variant) => variant !== main)
   const siblings = others.filter((variant) => variant.cue === main.cue)
-  return siblings.find((variant) => variant.index > main.index) ?? siblings[0] ?? others.find(({ hasTiming }) => hasTiming) ?? null
+  return (
+    siblings.find((variant) => variant.index > main.index) ??
+    siblings[0] ??
+    others.find(({ hasTiming }) => hasTiming) ??
+    null
+  )
 }
 
 /** The cue of the playlist that comes so many places later; null beyond its ends. */

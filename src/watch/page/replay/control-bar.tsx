@@ -16,7 +16,14 @@ const LAYOUT_NAMES: Readonly<Record<Layout, string>> = {
   slider: 'Slider',
   cue: 'Whole cue',
 }
-const SPEED_NAMES: Readonly<Record<number, string>> = { 0.25: '×¼', 0.5: '×½', 1: '×1', 2: '×2', 4: '×4', 8: '×8' }
+const SPEED_NAMES: Readonly<Record<number, string>> = {
+  0.25: '×¼',
+  0.5: '×½',
+  1: '×1',
+  2: '×2',
+  4: '×4',
+  8: '×8',
+}
 
 export function ControlBar({ engine, choice, onChange, onFull, onMove }: Props) {
   const { lead } = engine
@@ -24,7 +31,10 @@ export function ControlBar({ engine, choice, onChange, onFull, onMove }: Props) 
   return (
     // Clicks leave the focus where it is, so that the space bar goes on to play and pause.
     // biome-ignore lint/a11y/noStaticElementInteractions: it takes no action of its own
-    <div class="controls" onMouseDown={(event) => event.target instanceof HTMLButtonElement && event.preventDefault()}>
+    <div
+      class="controls"
+      onMouseDown={(event) => event.target instanceof HTMLButtonElement && event.preventDefault()}
+    >
       <button
         type="button"
         class="play"
@@ -36,7 +46,9 @@ export function ControlBar({ engine, choice, onChange, onFull, onMove }: Props) 
       <select
         aria-label="Speed"
         value={speed}
-        onChange={({ currentTarget }) => onChange({ speed: currentTarget.value === '1' ? null : currentTarget.value })}
+        onChange={({ currentTarget }) =>
+          onChange({ speed: currentTarget.value === '1' ? null : currentTarget.value })
+        }
       >
         {SPEEDS.map((each) => (
           <option key={each} value={each}>
@@ -47,7 +59,9 @@ export function ControlBar({ engine, choice, onChange, onFull, onMove }: Props) 
       <button type="button" aria-pressed={loop} onClick={() => onChange({ loop: loop ? null : '1' })}>
         Loop
       </button>
-      <span class="readout">{lead === null ? '' : textOf(engine.frame, lead.steps, engine.positionMs, engine.totalMs)}</span>
+      <span class="readout">
+        {lead === null ? '' : textOf(engine.frame, lead.steps, engine.positionMs, engine.totalMs)}
+      </span>
       <span class="space" />
       {list.length > 0 && (
         <span class="group">
@@ -59,10 +73,15 @@ export function ControlBar({ engine, choice, onChange, onFull, onMove }: Props) 
           </button>
         </span>
       )}
-      <button type="button" aria-pressed={fade} onClick={() => onChange({ fade: fade ? null : '1' })}>
+      <button
+        type="button"
+        class="fade"
+        aria-pressed={fade}
+        onClick={() => onChange({ fade: fade ? null : '1' })}
+      >
         Cross-fade
       </button>
-      <fieldset class="group">
+      <fieldset class="group layouts">
         <legend class="visually-hidden">Layout</legend>
         {LAYOUTS.map((name) => (
           <button
@@ -75,7 +94,7 @@ export function ControlBar({ engine, choice, onChange, onFull, onMove }: Props) 
           </button>
         ))}
       </fieldset>
-      <button type="button" onClick={onFull}>
+      <button type="button" class="full" onClick={onFull}>
         Full screen
       </button>
     </div>

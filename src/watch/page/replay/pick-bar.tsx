@@ -22,7 +22,9 @@ export function PickBar({ choice, variants, onChange }: Props) {
       <select
         aria-label="Cue"
         value={main.cue}
-        onChange={({ currentTarget }) => go(formatRoute('replay', [currentTarget.value], { ...params, with: null }))}
+        onChange={({ currentTarget }) =>
+          go(formatRoute('replay', [currentTarget.value], { ...params, with: null }))
+        }
       >
         {cues.map(({ cue }) => (
           <option key={cue} value={cue}>
@@ -48,7 +50,10 @@ export function PickBar({ choice, variants, onChange }: Props) {
       {isPair && other !== null && (
         <label class="pick">
           <span>with</span>
-          <select value={keyOf(other)} onChange={({ currentTarget }) => onChange({ with: currentTarget.value })}>
+          <select
+            value={keyOf(other)}
+            onChange={({ currentTarget }) => onChange({ with: currentTarget.value })}
+          >
             {cues.map(({ cue }) => (
               <optgroup key={cue} label={cue}>
                 {variants
@@ -70,10 +75,16 @@ export function PickBar({ choice, variants, onChange }: Props) {
   )
 }
 
-function Playlist({ choice, cues, onChange }: Pick<Props, 'choice' | 'onChange'> & { cues: readonly string[] }) {
+function Playlist({
+  choice,
+  cues,
+  onChange,
+}: Pick<Props, 'choice' | 'onChange'> & { cues: readonly string[] }) {
   const { list, advance } = choice
   const toggle = (cue: string) => {
-    const next = list.includes(cue) ? list.filter((each) => each !== cue) : cues.filter((each) => each === cue || list.includes(each))
+    const next = list.includes(cue)
+      ? list.filter((each) => each !== cue)
+      : cues.filter((each) => each === cue || list.includes(each))
     onChange({ list: next.length === 0 ? null : next.join('|') })
   }
   return (
@@ -92,11 +103,21 @@ function Playlist({ choice, cues, onChange }: Pick<Props, 'choice' | 'onChange'>
         <fieldset>
           <legend>Moves on</legend>
           <label>
-            <input type="radio" name="advance" checked={advance === 'auto'} onChange={() => onChange({ advance: null })} />
+            <input
+              type="radio"
+              name="advance"
+              checked={advance === 'auto'}
+              onChange={() => onChange({ advance: null })}
+            />
             by itself
           </label>
           <label>
-            <input type="radio" name="advance" checked={advance === 'key'} onChange={() => onChange({ advance: 'key' })} />
+            <input
+              type="radio"
+              name="advance"
+              checked={advance === 'key'}
+              onChange={() => onChange({ advance: 'key' })}
+            />
             on a key: N, Page Down
           </label>
           <p class="buttons">

@@ -4,7 +4,7 @@ import { keyOf, type Variant } from '../data/show.ts'
 import { changeParams, go, useKeys, useRoute, useSession } from '../parts/hooks.ts'
 import { Calm } from '../parts/states.tsx'
 import { formatRoute } from '../route.ts'
-import { type Choice, cueAfter, LAYOUTS, type Layout, readChoice, SPEEDS } from './choice.ts'
+import { type Choice, cueAfter, LAYOUTS, type Layout, readChoice, SPEEDS, type Speed } from './choice.ts'
 import { ControlBar } from './control-bar.tsx'
 import { ReplayEngine, type Source } from './engine.ts'
 import { PickBar } from './pick-bar.tsx'
@@ -22,7 +22,9 @@ export function ReplayView() {
   const stage = useRef<HTMLDivElement>(null)
   const { main, shown, speed, loop, fade, layout } = choice
   const sourceOf = (variant: Variant): Source | null =>
-    version === null ? null : { key: keyOf(variant), folder: home.folderUrl(version, variant), mark: variant.mark }
+    version === null
+      ? null
+      : { key: keyOf(variant), folder: home.folderUrl(version, variant), mark: variant.mark }
   const sources = shown.flatMap((variant) => sourceOf(variant) ?? [])
   const keys = sources.map(({ folder, mark }) => folder + mark).join('\n')
   const latest = useRef({ choice, sources })
@@ -55,12 +57,22 @@ export function ReplayView() {
     const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key]
     if (act === undefined) return
     if (event.key === ' ' && event.target instanceof HTMLButtonElement) return
-    if (event.target instanceof Element && event.target.getAttribute('role') === 'slider' && event.key.startsWith('Arrow')) return
+    if (
+      event.target instanceof Element &&
+      event.target.getAttribute('role') === 'slider' &&
+      event.key.startsWith('Arrow')
+    )
+      return
     event.preventDefault()
     act({ engine, choice, change, move, toggleFull })
   })
 
-  if (main === null) return <Calm title="Nothing to replay yet"><p>As soon as a picture is finished, it can be played here.</p></Calm>
+  if (main === null)
+    return (
+      <Calm title="Nothing to replay yet">
+        <p>As soon as a picture is finished, it can be played here.</p>
+      </Calm>
+    )
   return (
     <div class="replay">
       <ReplayStage
@@ -73,13 +85,7 @@ export function ReplayView() {
       />
       <div class="replay-panel">
         <Scrubber engine={engine} />
-        <ControlBar
-          engine={engine}
-          choice={choice}
-          onChange={change}
-          onFull={toggleFull}
-          onMove={move}
-        />
+        <ControlBar engine={engine} choice={choice} onChange={change} onFull={toggleFull} onMove={move} />
         <PickBar choice={choice} variants={variants} onChange={change} />
       </div>
     </div>
@@ -102,7 +108,8 @@ interface KeyContext {
   readonly toggleFull: () => void
 }
 
-const layoutKey = (layout: Layout) => (context: KeyContext) => context.change({ layout: layout === 'one' ? null : layout })
+const layoutKey = (layout: Layout) => (context: KeyContext) =>
+  context.change({ layout: layout === 'one' ? null : layout })
 
 /** Page keys are what presenters' clickers send. */
 const KEYS: Readonly<Record<string, (context: KeyContext) => void>> = {
@@ -123,8 +130,8 @@ const KEYS: Readonly<Record<string, (context: KeyContext) => void>> = {
   ...Object.fromEntries(LAYOUTS.map((layout, place) => [String(place + 1), layoutKey(layout)])),
 }
 
-function neighbourSpeed(speed: number, change: number): string | null {
-  const at = SPEEDS.findIndex((each) => each === speed) + change
+function neighbourSpeed(speed: Speed, change: number): string | null {
+  const at = SPEEDS.indexOf(speed) + change
   const next = SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, at))] ?? 1
   return next === 1 ? null : String(next)
 }
@@ -141,7 +148,9 @@ function sourcesOfCue(
   sourceOf: (variant: Variant) => Source | null,
 ): readonly Source[] {
   const params: Record<string, string> = { layout }
-  return readChoice({ view: 'replay', path: [cue], params }, variants).shown.flatMap((each) => sourceOf(each) ?? [])
+  return readChoice({ view: 'replay', path: [cue], params }, variants).shown.flatMap(
+    (each) => sourceOf(each) ?? [],
+  )
 }
 
 async function toggleFullScreen(element: HTMLElement | null): Promise<void> {

@@ -34,7 +34,6 @@ export function Scrubber({ engine }: { engine: ReplayEngine }) {
     >
       {lead.dueMs.map((due, place) => (
         <span
-          // biome-ignore lint/suspicious/noArrayIndexKey: a step is its place
           key={place}
           class="segment"
           style={{ flexGrow: Math.max(1, due - (lead.dueMs[place - 1] ?? 0)) }}

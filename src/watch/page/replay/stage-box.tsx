@@ -28,9 +28,7 @@ export function ReplayStage({ box, engine, layout, shown, leftOut, onToggle }: P
     >
       {shown.map((variant, place) => (
         // biome-ignore lint/a11y/useKeyWithClickEvents: the space bar does the same everywhere in this view
-        // biome-ignore lint/a11y/noStaticElementInteractions: a wider target for the Play button
         <figure
-          // biome-ignore lint/suspicious/noArrayIndexKey: the canvas of a place stays when its variant changes
           key={place}
           class="tile-stage"
           onClick={isSlider ? undefined : onToggle}
@@ -62,8 +60,15 @@ function noteOf(engine: ReplayEngine, leftOut: number): string {
   const faults = engine.tiles.flatMap(({ frames }) => frames?.faults ?? [])
   const still = engine.tiles.filter(({ frames }) => frames !== null && frames.timeline === null).length
   const parts = [
-    faults.length > 0 ? `${faults.map(({ file }) => file).slice(0, 4).join(', ')}: missing or damaged` : '',
-    engine.ready && still === engine.tiles.length && still > 0 && faults.length === 0 ? 'No steps were kept: the final picture' : '',
+    faults.length > 0
+      ? `${faults
+          .map(({ file }) => file)
+          .slice(0, 4)
+          .join(', ')}: missing or damaged`
+      : '',
+    engine.ready && still === engine.tiles.length && still > 0 && faults.length === 0
+      ? 'No steps were kept: the final picture'
+      : '',
     leftOut > 0 ? `${leftOut} more are left out` : '',
   ]
   return parts.filter((part) => part !== '').join(' · ')
