@@ -59,56 +59,37 @@ try {
 }
 
 async function shoot(name, hash, colorScheme, viewport) {
-  // A run of its own for each, which stands at step 13 of its picture.
+  // A run of its own for each shot. Live and gallery look in while it works, grid and replay when it is done.
   const run = `20261126-231502-${name}`
-  server.runs = [
-    {
-      id: run,
-      state: 'running',
-      version: 'opening-night',
-      prefix: 'foigoi/opening-night',
-      sheet: 'cues.yaml',
-    },
-  ]
-  server.emit(run, ...liveEvents(manifest, { current: 'harbour/seed-2', step: 13, failed: 'dawn/seed-9' }))
+  const works = /live|gallery/.test(name)
+  const about = { version: 'opening-night', prefix: 'foigoi/opening-night', sheet: 'cues.yaml' }
+  server.runs = [{ id: run, state: works ? 'running' : 'done', ...about }]
+  const place = works
+    ? { current: 'harbour/seed-2', step: 13, failed: 'dawn/seed-9' }
+    : { current: null, step: 0 }
+  server.emit(run, ...liveEvents(manifest, place))
+  if (!works)
+    server.emit(run, { type: 'run-finished', version: 'opening-night', failed: 0, cancelled: false })
+  const isListed = ({ metadata, variant }) => !works || (metadata.asset_index < 11 && variant !== 'seed-9')
+  const assets = manifest.assets.filter(isListed)
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, assets }))
   const picture = await sharp(join(folder, 'cues/harbour/seed-2/13.png')).jpeg({ quality: 90 }).toBuffer()
-  server.push(
-    {
-      active: true,
-      run,
-      cue: 'harbour',
-      variant: 'seed-2',
-      step: 13,
-      steps: 20,
-      progress: 0.65,
-      image_id: 13,
-    },
-    picture,
-  )
+  const unit = { cue: 'harbour', variant: 'seed-2', step: 13, steps: 20 }
+  server.push({ active: works, run, ...unit, progress: 0.65, image_id: 13 }, picture)
+  // Who asks for less motion gets a replay that waits at its beginning.
   const { page, context, errors } = await browser.open({
-    viewport,
-    colorScheme,
-    deviceScaleFactor: draft ? 1 : 2,
+    ...{ viewport, colorScheme, deviceScaleFactor: 1.5, reducedMotion: 'reduce' },
   })
   await page.goto(`${server.origin}/${hash}`)
-  await page.waitForTimeout(1200)
+  await page.waitForTimeout(1500)
   if (hash.startsWith('#/replay')) {
     await page.waitForSelector('.play:enabled')
-    // Nine steps in.
-    await page.keyboard.press('Home')
     for (let step = 0; step < 9; step++) await page.keyboard.press('ArrowRight')
     await page.waitForTimeout(300)
   }
-  const png = await page.screenshot()
+  const shot = sharp(await page.screenshot()).resize({ width: viewport.width })
   await context.close()
   if (errors.length > 0) console.error(name, errors)
-  if (draft !== null)
-    await sharp(png)
-      .png()
-      .toFile(join(images, `${name}.png`))
-  else
-    await sharp(png)
-      .resize({ width: viewport.width })
-      .webp({ quality: 72 })
-      .toFile(join(images, `watch-${name}.webp`))
+  if (draft === null) await shot.webp({ quality: 72 }).toFile(join(images, `watch-${name}.webp`))
+  else await shot.png().toFile(join(images, `${name}.png`))
 }
