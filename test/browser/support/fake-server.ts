@@ -31,7 +31,7 @@ export interface FakeServer {
   push(progress: Progress, jpeg?: Buffer): void
   /** Cuts all sockets; refuses new ones while `refuses`. */
   cutSockets(refuses: boolean): void
-  /** Answers every request with this status; null: as it should. */
+  /** Answers every request to the API with this status; null: as it should. */
   broken: number | null
   readonly viewers: number
   stop(): Promise<void>
@@ -61,7 +61,7 @@ export async function startFakeServer(pageFolder: string, out: string): Promise<
     const url = new URL(request.url ?? '/', 'http://localhost')
     const path = decodeURIComponent(url.pathname)
     fake.requests.push(`${request.method} ${path}`)
-    if (fake.broken !== null) return void response.writeHead(fake.broken).end()
+    if (fake.broken !== null && path.startsWith('/api/')) return void response.writeHead(fake.broken).end()
     const events = /^\/api\/runs\/([^/]+)\/events$/.exec(path)?.[1]
     const run = /^\/api\/runs\/([^/]+)$/.exec(path)?.[1]
     if (path === '/api/runs') return json(response, { runs: fake.runs })

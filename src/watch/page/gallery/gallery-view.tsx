@@ -66,7 +66,7 @@ export function GalleryView() {
             </button>
           </p>
         )}
-        {size.width > 0 && (
+        {size.width > 0 && found > 0 && (
           <VirtualRows
             rows={rows}
             label="Pictures"
@@ -91,13 +91,15 @@ function RowOf({ row, route, chosen }: { row: GalleryRow; route: Route; chosen: 
           style={{ width: `${row.tile.width}px` }}
           href={formatRoute('gallery', [variant.cue, variant.variant], route.params)}
           aria-current={variant === chosen ? 'true' : undefined}
-          aria-label={`${variant.cue} / ${variant.variant}`}
         >
           <span class="frame" style={{ height: `${row.tile.height}px` }}>
             <Picture variant={variant} small />
           </span>
           <span class="caption">
-            <span class="name">{variant.variant}</span>
+            <span class="name">
+              <span class="visually-hidden">{variant.cue} / </span>
+              {variant.variant}
+            </span>
             <span class="time" data-state={variant.state}>
               {noteOf(variant)}
             </span>

@@ -29,7 +29,7 @@ const TITLE_PX = 52
 const ALL_CUES = '*'
 
 export function GridView() {
-  const { home, version, variants } = useSession()
+  const { home, version, show, variants } = useSession()
   const route = useRoute()
   const [ref, size] = useSize<HTMLDivElement>()
   const [saving, setSaving] = useState<string | null>(null)
@@ -77,7 +77,8 @@ export function GridView() {
   const save = async () => {
     if (version === null) return
     setSaving('Saving …')
-    setSaving(await saveGrid({ home, version, layout, placement, cell, cue: cue === ALL_CUES ? 'all' : cue }))
+    const name = `${show?.version || version.id}-${cue === ALL_CUES ? 'all' : cue}`
+    setSaving(await saveGrid({ home, version, layout, placement, cell, name }))
   }
   const change = (changes: Readonly<Record<string, string | null>>) => changeParams(route, 'grid', changes)
   return (

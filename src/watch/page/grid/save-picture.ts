@@ -10,7 +10,8 @@ interface SaveOptions {
   readonly placement: Placement
   /** Of a picture, in pixels. */
   readonly cell: { readonly width: number; readonly height: number }
-  readonly cue: string
+  /** Of the file, without its ending. */
+  readonly name: string
 }
 
 // What every browser's canvas takes.
@@ -49,7 +50,7 @@ export async function saveGrid(options: SaveOptions): Promise<string> {
   const missing = await drawPictures(context, draws, options)
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'))
   if (blob === null) return 'This browser has no room for it'
-  download(blob, `${options.version.id || 'grid'}-${options.cue}.png`)
+  download(blob, `${options.name}.png`)
   return missing === 0 ? 'Saved' : `Saved, ${missing} missing`
 }
 
@@ -113,7 +114,11 @@ async function drawPictures(
         context.globalAlpha = 1
         continue
       }
-      const bitmap = await createImageBitmap(await response.blob())
+      const bitmap = await decode(await response.blob())
+      if (bitmap === null) {
+        missing += 1
+        continue
+      }
       // As on the page: cut to fill its place.
       const fit = Math.max(cell.width / bitmap.width, cell.height / bitmap.height)
       const [w, h] = [cell.width / fit, cell.height / fit]
@@ -133,6 +138,16 @@ async function drawPictures(
   }
   await Promise.all(Array.from({ length: LOADS_AT_ONCE }, work))
   return missing
+}
+
+/** null for a damaged one. */
+async function decode(blob: Blob): Promise<ImageBitmap | null> {
+  try {
+    return await createImageBitmap(blob)
+  } catch (error) {
+    if (error instanceof DOMException) return null
+    throw error
+  }
 }
 
 function download(blob: Blob, name: string): void {

@@ -4,6 +4,7 @@ import { leftOfUnit } from '../data/estimate.ts'
 import { fileUrl } from '../data/home.ts'
 import { isAtWork, type RunEntry } from '../data/run-list.ts'
 import type { RunView, UnitView } from '../data/run-view.ts'
+import type { Show } from '../data/show.ts'
 import { formatLeft } from '../model/format.ts'
 import { useSession } from '../parts/hooks.ts'
 import { keepPreferences, readPreferences } from '../parts/preferences.ts'
@@ -31,8 +32,7 @@ function LiveRun({ run, view }: { run: RunEntry; view: RunView }) {
   const key = (isWorking ? (told ?? view.current) : null) ?? view.finished[0] ?? null
   const unit = key === null ? null : (view.units.get(key) ?? null)
   const heldStep = held !== null && held.key === key ? held.step : null
-  const prompt =
-    unit?.prompt ?? show?.variants.find((each) => `${each.cue}/${each.variant}` === key)?.prompt ?? null
+  const prompt = unit === null ? null : (unit.prompt ?? promptOf(show, unit))
   const pictureUrl = (step: number | 'final') =>
     unit === null || version === null ? null : fileUrl(home, version, unit, `${step}.png`)
   const change = (next: Partial<typeof preferences>) => {
@@ -107,6 +107,14 @@ function LiveRun({ run, view }: { run: RunEntry; view: RunView }) {
       </SidePanel>
     </div>
   )
+}
+
+/** Of the variant; else what all others of its cue share, for one that is not listed yet. */
+function promptOf(show: Show | null, unit: UnitView): string | null {
+  const ofCue = show?.variants.filter(({ cue }) => cue === unit.cue) ?? []
+  const own = ofCue.find(({ variant }) => variant === unit.variant)
+  const prompts = new Set(ofCue.map(({ prompt }) => prompt))
+  return own?.prompt ?? (prompts.size === 1 ? (ofCue[0]?.prompt ?? null) : null)
 }
 
 /** `13 of 20 · 0.4 s left`. */

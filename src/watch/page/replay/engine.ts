@@ -30,15 +30,11 @@ export class ReplayEngine extends Store {
   /** All are there, or have failed. */
   ready = false
   fade = false
-  onEnd: () => void = () => {}
   readonly #stages = new Map<number, Stage>()
   readonly #transport = new Transport({
     onDue: (index) => this.#paint(this.#moments[index] ?? 0, this.#gapAfter(index)),
     onRound: () => this.changed(),
-    onEnd: () => {
-      this.changed()
-      this.onEnd()
-    },
+    onEnd: () => this.changed(),
   })
   #moments: readonly number[] = []
   #loading = new AbortController()
@@ -68,8 +64,9 @@ export class ReplayEngine extends Store {
     return this.positionMs === 0 && !this.#transport.atEnd ? 0 : frameAt(lead, this.positionMs)
   }
 
-  get loop(): boolean {
-    return this.#transport.loop
+  /** There is nothing more to come: the end, or a picture without steps. */
+  get ended(): boolean {
+    return this.ready && !this.playing && this.#transport.atEnd
   }
 
   /** The stage keeps what it shows until the new pictures are there. */

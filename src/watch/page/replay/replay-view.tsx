@@ -13,6 +13,8 @@ import { ReplayStage } from './stage-box.tsx'
 
 /** Rest on a finished picture, before a loop begins again or a playlist moves on. */
 const HOLD_MS = 2000
+/** How long a playlist stays on a picture without steps. */
+const STILL_MS = 5000
 
 export function ReplayView() {
   const { home, version, variants } = useSession()
@@ -36,11 +38,6 @@ export function ReplayView() {
   useEffect(() => engine.set(speed, loop, fade, HOLD_MS), [engine, speed, loop, fade])
   useEffect(() => {
     let isCurrent = true
-    let rest: ReturnType<typeof setTimeout> | null = null
-    engine.onEnd = () => {
-      if (latest.current.choice.advance !== 'auto' || cueAfter(latest.current.choice, 1) === null) return
-      rest = setTimeout(() => move(1), HOLD_MS)
-    }
     void engine.load(latest.current.sources).then(() => {
       // Who asks for less motion starts it by hand.
       if (isCurrent && !matchMedia('(prefers-reduced-motion: reduce)').matches) engine.play()
@@ -49,9 +46,15 @@ export function ReplayView() {
     })
     return () => {
       isCurrent = false
-      if (rest !== null) clearTimeout(rest)
     }
   }, [engine, keys])
+
+  const movesOn = engine.ended && choice.advance === 'auto' && cueAfter(choice, 1) !== null
+  useEffect(() => {
+    if (!movesOn) return
+    const rest = setTimeout(() => move(1), engine.lead === null ? STILL_MS : HOLD_MS)
+    return () => clearTimeout(rest)
+  }, [movesOn, keys])
 
   useKeys((event) => {
     const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key]
