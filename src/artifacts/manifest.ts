@@ -1,6 +1,6 @@
 /** `manifest.json`: one a version; every picture that is there, with what it was made of. */
 import { PregenError } from '../errors.ts'
-import { isRecord } from './is-record.ts'
+import { isRecord, isShallow } from './is-record.ts'
 
 export const MANIFEST_VERSION = 1
 
@@ -181,9 +181,12 @@ function missingField(asset: unknown): string | null {
   for (const [field, kind] of Object.entries(METADATA_FIELDS)) {
     if (typeof asset.metadata[field] !== kind) return `metadata.${field}`
   }
+  // Nothing that is nested, whoever wrote it: lines are compared and written again.
+  if (!isShallow(asset, 2)) return 'metadata'
   return null
 }
 
-function isAsset(asset: unknown): asset is ManifestAsset {
+/** Whether something read back is a manifest's line. */
+export function isAsset(asset: unknown): asset is ManifestAsset {
   return missingField(asset) === null
 }

@@ -63,6 +63,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
     .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
+    .addOption(testFaultsOption())
     .addOption(
       new Option('--format <format>', 'how the run reports').choices([...REPORT_FORMATS]).default('auto'),
     )
@@ -83,7 +84,11 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .command('upload')
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('send, or mend in the bucket, a finished tree')
-    .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of the last run)')
+    .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of your last run)')
+    .addOption(new Option('--bucket <name>', 'where to, without a sheet').conflicts('sheet'))
+    .option('--endpoint <url>', 'of --bucket (default: AWS)', parseText)
+    .option('--region <name>', 'of --bucket', parseText)
+    .option('--prefix <folder>', 'of --bucket: a folder in it for everything', parseText)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
     .option('--verify-remote', "compare the bucket's listing, whatever the ledger remembers")
     .addOption(
@@ -102,6 +107,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--rerender <k>', 'draw K finished units again, elsewhere, and compare', parsePositiveInteger)
     .option('--version-id <id>', 'the version to draw again, over PREGEN_VERSION_ID and the sheet')
     .addOption(providerOption())
+    .addOption(testFaultsOption())
     .option('--json', 'the findings as JSON on stdout')
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/verify.ts')).verifyCommand(dir, options)
@@ -182,6 +188,11 @@ function withSelection(command: Command): Command {
     .option('--program <glob>', 'only these programs', parseText)
     .option('--shard <i/n>', 'only the i-th of n shares (also read from the batch system)')
     .option('--shard-total <n>', 'how many shares, where the batch system does not say', parsePositiveInteger)
+}
+
+/** Without it `PREGEN_FAULTS` is not looked at: the environment alone breaks no run. */
+function testFaultsOption(): Option {
+  return new Option('--test-faults').hideHelp()
 }
 
 function providerOption(): Option {

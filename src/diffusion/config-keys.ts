@@ -85,7 +85,7 @@ function readNumberKey(spec: NumberKey, value: unknown): KeyReading {
 
 function describeNumber({ integer = false, min, max, above }: NumberKey): string {
   const noun = integer ? 'a whole number' : 'a number'
-  if (above !== undefined) return `${noun} above ${above}`
+  if (above !== undefined) return `${noun} above ${above}${max === undefined ? '' : `, up to ${max}`}`
   if (min !== undefined && max !== undefined) return `${noun} from ${min} to ${max}`
   if (min !== undefined) return `${noun} of at least ${min}`
   return noun

@@ -5,6 +5,10 @@ import { readKey } from './config-keys.ts'
 import type { SchedulerConfig, SchedulerName } from './scheduler.ts'
 import { SCHEDULER_CLASSES, type SchedulerClass } from './scheduler-classes.ts'
 
+/** Of `sigma_min` and `sigma_max` in a config of another class. */
+const MAX_INHERITED = 1e6
+const MAX_SHOWN = 80
+
 /** A fault, and the key that it stands at; null: several keys together, or none. */
 export interface SchedulerFault {
   readonly key: string | null
@@ -30,7 +34,7 @@ export function resolveSchedulerConfig(
 ): ResolvedConfig {
   const schedulerClass: SchedulerClass = SCHEDULER_CLASSES[name]
   const defaulted = folderConfig._use_default_values
-  const given: Record<string, unknown> = {}
+  const given: Record<string, unknown> = Object.create(null)
   for (const [key, value] of Object.entries(folderConfig)) {
     if (!Array.isArray(defaulted) || !defaulted.includes(key)) given[key] = value
   }
@@ -49,7 +53,10 @@ export function resolveSchedulerConfig(
     }
   }
   for (const key of schedulerClass.inherited ?? []) {
-    if (typeof given[key] === 'number') config[key] = given[key]
+    const value = given[key]
+    if (typeof value !== 'number') continue
+    if (value >= 0 && value <= MAX_INHERITED) config[key] = value
+    else faults.push({ key, error: wrongValue(name, key, value, `a number from 0 to ${MAX_INHERITED}`) })
   }
   if (faults.length === 0) {
     for (const error of findConflicts(name, config)) faults.push({ key: null, error })
@@ -70,8 +77,14 @@ function impliedByName(
   return { algorithm_type: stochastic ? 'sde-dpmsolver++' : 'dpmsolver++' }
 }
 
+/** A folder's value may be a list of any length. */
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`
+}
+
 function wrongValue(name: SchedulerName, key: string, value: unknown, expected: string): PregenError {
-  return new PregenError('E_SCHEDULER_VALUE', `scheduler.${key} of ${name} is ${JSON.stringify(value)}`, {
+  return new PregenError('E_SCHEDULER_VALUE', `scheduler.${key} of ${name} is ${brief(value)}`, {
     help: `It must be ${expected}.`,
   })
 }

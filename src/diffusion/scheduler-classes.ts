@@ -18,6 +18,10 @@ export interface SchedulerClass {
 const off = { kind: 'boolean', fallback: false } as const
 const on = { kind: 'boolean', fallback: true } as const
 
+/** A schedule has an entry for each: published models have 1000. */
+const TRAIN_TIMESTEPS = { kind: 'number', fallback: 1000, integer: true, min: 1, max: 10_000 } as const
+const SHIFT = { kind: 'number', fallback: 1, above: 0, max: 1000 } as const
+
 function choice<T extends string>(fallback: T, values: readonly T[]) {
   return { kind: 'choice', fallback, values } as const
 }
@@ -30,7 +34,7 @@ function training(
 ): KeySpecs {
   const known = ['linear', 'scaled_linear', 'squaredcos_cap_v2', ...schedules]
   return {
-    num_train_timesteps: { kind: 'number', fallback: 1000, integer: true, min: 1 },
+    num_train_timesteps: TRAIN_TIMESTEPS,
     beta_start: { kind: 'number', fallback: betaStart, min: 0, max: 1 },
     beta_end: { kind: 'number', fallback: betaEnd, min: 0, max: 1 },
     beta_schedule: choice(schedule, known),
@@ -41,30 +45,30 @@ function training(
 function spacing(fallback: TimestepSpacing): KeySpecs {
   return {
     timestep_spacing: choice(fallback, TIMESTEP_SPACINGS),
-    steps_offset: { kind: 'number', fallback: 0, integer: true, min: 0 },
+    steps_offset: { kind: 'number', fallback: 0, integer: true, min: 0, max: 10_000 },
   }
 }
 
 const SIGMA_SPACINGS: KeySpecs = { use_karras_sigmas: off, use_exponential_sigmas: off, use_beta_sigmas: off }
 
-const CLIPPING: KeySpecs = { clip_sample_range: { kind: 'number', fallback: 1, above: 0 } }
+const CLIPPING: KeySpecs = { clip_sample_range: { kind: 'number', fallback: 1, above: 0, max: 1e9 } }
 
 const THRESHOLDING: KeySpecs = {
   thresholding: off,
   dynamic_thresholding_ratio: { kind: 'number', fallback: 0.995, min: 0, max: 1 },
-  sample_max_value: { kind: 'number', fallback: 1, above: 0 },
+  sample_max_value: { kind: 'number', fallback: 1, above: 0, max: 1e9 },
 }
 
 const FLOW: KeySpecs = {
   use_flow_sigmas: off,
-  flow_shift: { kind: 'number', fallback: 1, above: 0 },
+  flow_shift: SHIFT,
   use_dynamic_shifting: off,
   time_shift_type: choice('exponential', TIME_SHIFT_TYPES),
 }
 
 const SIGMA_RANGE: KeySpecs = {
-  sigma_min: { kind: 'number', fallback: null, above: 0 },
-  sigma_max: { kind: 'number', fallback: null, above: 0 },
+  sigma_min: { kind: 'number', fallback: null, above: 0, max: 1e6 },
+  sigma_max: { kind: 'number', fallback: null, above: 0, max: 1e6 },
 }
 
 const ALPHA_PREDICTION_TYPES = ['epsilon', 'sample', 'v_prediction']
@@ -119,13 +123,13 @@ export const SCHEDULER_CLASSES = {
   'flow-match-euler': {
     className: 'FlowMatchEulerDiscreteScheduler',
     keys: {
-      num_train_timesteps: { kind: 'number', fallback: 1000, integer: true, min: 1 },
-      shift: { kind: 'number', fallback: 1, above: 0 },
+      num_train_timesteps: TRAIN_TIMESTEPS,
+      shift: SHIFT,
       use_dynamic_shifting: off,
-      base_shift: { kind: 'number', fallback: 0.5 },
-      max_shift: { kind: 'number', fallback: 1.15 },
-      base_image_seq_len: { kind: 'number', fallback: 256, integer: true, min: 1 },
-      max_image_seq_len: { kind: 'number', fallback: 4096, integer: true, min: 1 },
+      base_shift: { kind: 'number', fallback: 0.5, min: -100, max: 100 },
+      max_shift: { kind: 'number', fallback: 1.15, min: -100, max: 100 },
+      base_image_seq_len: { kind: 'number', fallback: 256, integer: true, min: 1, max: 1_000_000 },
+      max_image_seq_len: { kind: 'number', fallback: 4096, integer: true, min: 1, max: 1_000_000 },
       invert_sigmas: off,
       shift_terminal: { kind: 'number', fallback: null, min: 0, max: 1 },
       ...SIGMA_SPACINGS,
@@ -231,14 +235,14 @@ export const SCHEDULER_CLASSES = {
     className: 'LCMScheduler',
     keys: {
       ...training(0.00085, 0.012, 'scaled_linear'),
-      original_inference_steps: { kind: 'number', fallback: 50, integer: true, min: 1 },
+      original_inference_steps: { kind: 'number', fallback: 50, integer: true, min: 1, max: 10_000 },
       clip_sample: off,
       ...CLIPPING,
       set_alpha_to_one: on,
       prediction_type: choice('epsilon', ALPHA_PREDICTION_TYPES),
       ...THRESHOLDING,
       ...spacing('leading'),
-      timestep_scaling: { kind: 'number', fallback: 10, above: 0 },
+      timestep_scaling: { kind: 'number', fallback: 10, above: 0, max: 1_000_000 },
       rescale_betas_zero_snr: off,
     },
   },

@@ -1,11 +1,14 @@
 /** Every fault of a model folder at once, found before anything loads. */
-import { existsSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { closeSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PregenError, PregenErrors } from '../errors.ts'
+import { openInside, readUpTo } from '../model-files/open.ts'
+import { brief, briefList, firstOf } from './brief.ts'
 import { checksumFaults } from './checksums.ts'
 import { CONTRACTS, type ComponentContract, PENULTIMATE } from './contract.ts'
 import type { ComponentName, ModelComponent, ModelFolder, TokenizerName } from './folder.ts'
+import { graphSizeFaults } from './graph-sizes.ts'
+import { hiddenLayers } from './hidden-layers.ts'
 import { impostor, impostorFault } from './impostor.ts'
 import { checkModelFile } from './model-file.ts'
 import type { OnnxHeader } from './onnx-header.ts'
@@ -40,9 +43,9 @@ export async function checkModelFolder(
       if (isNeeded(folder, contract)) faults.push(missingComponent(folder, contract.component))
       continue
     }
-    const { header, faults: found } = await checkModelFile(component.modelPath)
+    const { header, faults: found } = checkModelFile(component.modelPath, folder.path)
     faults.push(...found)
-    if (contract.tokenizer !== undefined) faults.push(...(await tokenizerFaults(folder, contract.tokenizer)))
+    if (contract.tokenizer !== undefined) faults.push(...tokenizerFaults(folder, contract.tokenizer))
     if (header === null) continue
     checked.push({ name: contract.component, header })
     faults.push(
@@ -51,9 +54,45 @@ export async function checkModelFolder(
     )
   }
   faults.push(...shapeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
+  if (faults.length === 0) {
+    faults.push(...graphSizeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
+  }
+  faults.push(...strayFaults(folder), ...plainFileFaults(folder))
   faults.push(...(await checksumFaults(folder.path, options.cacheDir)))
   if (faults.length > 0) throw new PregenErrors(faults)
   return checked
+}
+
+/** Files that are no part of this pipeline, and are read for the fingerprint. */
+function strayFaults(folder: ModelFolder): PregenError[] {
+  const parts = new Set(CONTRACTS[folder.family].map(({ component }) => component))
+  return Object.values(folder.components)
+    .filter(({ name, modelPath }) => !parts.has(name) && existsSync(modelPath))
+    .flatMap(({ modelPath }) => checkModelFile(modelPath, folder.path).faults)
+}
+
+/** Other files that a run reads: each is a regular one, inside the folder. */
+function plainFileFaults({ path }: ModelFolder): PregenError[] {
+  return ['preview.json', 'SHA256SUMS'].flatMap((name) => fileFault(join(path, name), path) ?? [])
+}
+
+/** What is wrong with a file that is there: a link that leads away, no regular file, or a stand-in. */
+function fileFault(file: string, root: string): PregenError | null {
+  try {
+    const opened = openInside(file, root)
+    if (opened === null) return null
+    const { descriptor, stats } = opened
+    try {
+      const head = stats.size === 0 ? new Uint8Array(0) : readUpTo(descriptor, 256, file)
+      const kind = impostor(head)
+      return kind === null ? null : impostorFault(kind, file)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (thrown) {
+    if (thrown instanceof PregenError) return thrown
+    throw thrown
+  }
 }
 
 /** An optional component is needed where model_index.json lists it; the VAE's halves are listed as one `vae`. */
@@ -70,12 +109,16 @@ function missingComponent({ path, family }: ModelFolder, name: ComponentName): P
   })
 }
 
-const TOKENIZER_FILES = ['tokenizer.json', 'vocab.json', 'merges.txt', 'tokenizer_config.json']
+const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'vocab.json',
+  'merges.txt',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+]
 
-async function tokenizerFaults(
-  { path, tokenizers }: ModelFolder,
-  name: TokenizerName,
-): Promise<PregenError[]> {
+function tokenizerFaults({ path, tokenizers }: ModelFolder, name: TokenizerName): PregenError[] {
   const folder = tokenizers[name]
   const has = (file: string): boolean => folder !== undefined && existsSync(join(folder, file))
   if (folder === undefined || !(has('tokenizer.json') || (has('vocab.json') && has('merges.txt')))) {
@@ -86,25 +129,22 @@ async function tokenizerFaults(
       }),
     ]
   }
-  const faults: PregenError[] = []
-  for (const file of TOKENIZER_FILES.filter(has).map((each) => join(folder, each))) {
-    const handle = await open(file, 'r')
-    const { buffer, bytesRead } = await handle
-      .read(Buffer.alloc(256), 0, 256, 0)
-      .finally(() => handle.close())
-    const kind = impostor(buffer.subarray(0, bytesRead))
-    if (kind !== null) faults.push(impostorFault(kind, file))
-  }
-  return faults
+  return TOKENIZER_FILES.filter(has).flatMap((file) => fileFault(join(folder, file), path) ?? [])
 }
+
+/** Components whose one output is what they are for. */
+const NAMELESS: ReadonlySet<ComponentName> = new Set<ComponentName>(['unet', 'transformer', 'vae_decoder'])
 
 function interfaceFaults(
   component: ModelComponent,
   contract: ComponentContract,
   header: OnnxHeader,
 ): PregenError[] {
-  const layers = component.config.num_hidden_layers
-  const penultimate = `hidden_states.${typeof layers === 'number' ? layers - 1 : 11}`
+  const layers = hiddenLayers(
+    component.config,
+    header.outputs.map(({ name }) => name),
+  )
+  const penultimate = layers === null ? PENULTIMATE : `hidden_states.${layers - 1}`
   const inputs = header.inputs.map(({ name }) => name)
   const outputs = header.outputs.map(({ name }) => name)
   const missing = [
@@ -112,6 +152,8 @@ function interfaceFaults(
     ...contract.outputs
       .map((names) => names.map((name) => (name === PENULTIMATE ? penultimate : name)))
       .filter((names) => !names.some((name) => outputs.includes(name)))
+      // Where there is one output on both sides, its name does not matter: Olive has names of its own.
+      .filter(() => !(NAMELESS.has(component.name) && contract.outputs.length === 1 && outputs.length === 1))
       .map((names) => `output ${names.join(' or ')}`),
   ]
   const known = [...contract.inputs, ...(contract.optionalInputs ?? [])]
@@ -120,13 +162,13 @@ function interfaceFaults(
   const parts = [
     ...(missing.length > 0 ? [`lacks ${missing.join(', ')}`] : []),
     ...(unknown.length > 0
-      ? [`wants ${unknown.map((name) => `input ${name}`).join(', ')}, which nothing feeds`]
+      ? [`wants ${briefList(unknown.map((name) => `input ${name}`))}, which nothing feeds`]
       : []),
   ]
   return [
     new PregenError('E_MODEL_INTERFACE', `${component.name} ${parts.join(' and ')}.`, {
       help:
-        `It has inputs ${inputs.join(', ') || 'none'}; outputs ${outputs.join(', ') || 'none'}. ` +
+        `It has inputs ${briefList(inputs) || 'none'}; outputs ${briefList(outputs) || 'none'}. ` +
         'Export it with optimum-cli export onnx, or name the right pipeline in the sheet.',
       location: { file: component.modelPath },
     }),
@@ -157,7 +199,7 @@ function typeFaults(
     ({ name, type }) =>
       new PregenError(
         'E_MODEL_DTYPE',
-        `${component.name}: ${name} is ${type}, which cannot cross into JavaScript.`,
+        `${component.name}: ${brief(name)} is ${type}, which cannot cross into JavaScript.`,
         {
           help,
           location,
@@ -170,5 +212,5 @@ function typeFaults(
     const what = `${component.name} has ${unrunnable.join(' and ')} weights, which ${provider} cannot run.`
     faults.push(new PregenError('E_MODEL_DTYPE', what, { help, location }))
   }
-  return faults
+  return firstOf(faults, component.modelPath)
 }

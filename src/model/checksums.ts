@@ -1,22 +1,34 @@
 /** A `SHA256SUMS` file in the model folder (as `sha256sum` writes it) is held to. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { isAbsolute, join, normalize } from 'node:path'
 import { PregenError } from '../errors.ts'
+import { readInside } from '../model-files/open.ts'
+import { brief, firstOf } from './brief.ts'
 import { createFileHasher } from './file-hash.ts'
 
 const FILE = 'SHA256SUMS'
 const LINE = /^([0-9a-f]{64}) [ *](.+)$/i
+/** A line for each of a few thousand files. */
+const MAX_BYTES = 2 ** 20
 
 export async function checksumFaults(root: string, cacheDir: string | undefined): Promise<PregenError[]> {
   const path = join(root, FILE)
-  if (!existsSync(path)) return []
+  let bytes: Buffer | null
+  try {
+    bytes = readInside(path, { root, maxBytes: MAX_BYTES })
+  } catch (thrown) {
+    // The check of the folder's files tells what stands in its place.
+    if (thrown instanceof PregenError && thrown.code !== 'E_MODEL_TOO_LARGE') return []
+    if (thrown instanceof PregenError) return [thrown]
+    throw thrown
+  }
+  if (bytes === null) return []
   const hasher = await createFileHasher(cacheDir)
   const faults: PregenError[] = []
-  const lines = (await readFile(path, 'utf8')).split(/\r?\n/)
+  const lines = bytes.toString('utf8').split(/\r?\n/)
   for (const [index, line] of lines.entries()) {
     if (line.trim() === '') continue
-    const fault = await lineFault(root, line, (file) => hasher.hash(file))
+    const fault = await lineFault(root, line, (file) => hasher.hash(file, root))
     if (fault !== null)
       faults.push(
         new PregenError(fault.code, fault.what, {
@@ -26,7 +38,7 @@ export async function checksumFaults(root: string, cacheDir: string | undefined)
       )
   }
   await hasher.save()
-  return faults
+  return firstOf(faults, path)
 }
 
 async function lineFault(
@@ -40,13 +52,20 @@ async function lineFault(
     return { code: 'E_MODEL_CHECKSUM', what: 'This line is not "hash  path" of a file in this folder.', help }
   }
   const file = join(root, name)
-  const help = `Fetch ${name} again, or correct ${FILE} if the change was meant.`
-  if (!existsSync(file)) return { code: 'E_MODEL_CHECKSUM', what: `${name} is missing.`, help }
-  const actual = await hash(file)
+  const told = brief(name)
+  const help = `Fetch ${told} again, or correct ${FILE} if the change was meant.`
+  if (!existsSync(file)) return { code: 'E_MODEL_CHECKSUM', what: `${told} is missing.`, help }
+  let actual: string
+  try {
+    actual = await hash(file)
+  } catch (thrown) {
+    if (!(thrown instanceof PregenError)) throw thrown
+    return { code: thrown.code, what: `${told}: ${thrown.message}`, help: thrown.help ?? help }
+  }
   if (actual === expected.toLowerCase()) return null
   return {
     code: 'E_MODEL_CHECKSUM',
-    what: `${name} has SHA-256 ${actual}, not ${expected.toLowerCase()}.`,
+    what: `${told} has SHA-256 ${actual}, not ${expected.toLowerCase()}.`,
     help,
   }
 }

@@ -2,11 +2,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
-import type { ModelFacts } from '../plan/model-facts.ts'
+import type { PregenError } from '../errors.ts'
+import type { ModelFacts, PreviewDecoderFault } from '../plan/model-facts.ts'
 import { FAMILY_CLASSES } from './families.ts'
 import { createFileHasher } from './file-hash.ts'
-import type { ModelFolder } from './folder.ts'
+import { type ModelFolder, previewDecoderRoot } from './folder.ts'
 import { readOnnxHeader } from './onnx-header.ts'
+import { previewDecoderFault } from './preview-decoder.ts'
 
 export interface ModelFactsOptions {
   /** Where hashes of big files are kept between runs; absent: every file is hashed anew. */
@@ -21,20 +23,27 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
   const { family, vae, components } = folder
   const { steps, guidanceScale } = FAMILY_CLASSES[family]
   const [sampleHeight, sampleWidth] = sampleSize(folder)
+  const decoderFault = previewDecoderFault(folder)
+  const usable = decoderFault === null ? folder : { ...folder, previewDecoder: null }
   const readsT5 = family === 'flux' || (family === 'sd3' && components.text_encoder_3 !== undefined)
   return {
     family,
-    fingerprint: await fingerprint(folder, options.cacheDir),
+    fingerprint: await fingerprint(usable, options.cacheDir),
     defaults: { steps, guidanceScale, width: sampleWidth * vae.scale, height: sampleHeight * vae.scale },
     sizeMultiple: sizeMultiple(folder),
     latentChannels: vae.latentChannels,
     schedulerClass: folder.schedulerClass,
-    schedulerConfig: { _class_name: folder.schedulerClass, ...folder.schedulerConfig },
+    schedulerConfig: { ...folder.schedulerConfig, _class_name: folder.schedulerClass },
     hasVaeEncoder: components.vae_encoder !== undefined,
-    hasPreviewDecoder: folder.previewDecoder !== null,
+    hasPreviewDecoder: usable.previewDecoder !== null,
+    previewDecoderFault: decoderFault === null ? null : plainFault(decoderFault),
     hasLatentRgb: hasLatentRgb(folder),
     maxSequenceLength: readsT5 ? MAX_T5_LENGTH : null,
   }
+}
+
+function plainFault({ code, message, help = '', location }: PregenError): PreviewDecoderFault {
+  return { code, message, help, file: location?.file ?? '' }
 }
 
 /**
@@ -72,8 +81,9 @@ function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
 async function fingerprint(folder: ModelFolder, cacheDir: string | undefined): Promise<string> {
   const hasher = await createFileHasher(cacheDir)
   const digest = createHash('sha256').update(`${folder.family}\n`)
-  for (const { name, path } of decidingFiles(folder)) {
-    digest.update(`${name}\n${statSync(path).size}\n${await hasher.hash(path)}\n`)
+  for (const { name, path, root } of decidingFiles(folder)) {
+    const sha256 = await hasher.hash(path, root)
+    digest.update(`${name}\n${statSync(path).size}\n${sha256}\n`)
   }
   await hasher.save()
   return digest.digest('hex')
@@ -89,7 +99,7 @@ const TOKENIZER_FILES = [
   'vocab.json',
 ]
 
-function decidingFiles(folder: ModelFolder): { name: string; path: string }[] {
+function decidingFiles(folder: ModelFolder): { name: string; path: string; root: string }[] {
   const { path: root, components, tokenizers, previewDecoder } = folder
   const paths = [
     join(root, 'model_index.json'),
@@ -102,13 +112,17 @@ function decidingFiles(folder: ModelFolder): { name: string; path: string }[] {
   }
   const files = paths
     .filter((path) => existsSync(path))
-    .map((path) => ({ name: relative(root, path).split(sep).join('/'), path }))
+    .map((path) => ({ name: relative(root, path).split(sep).join('/'), path, root }))
   if (previewDecoder !== null) {
     const config = join(dirname(previewDecoder), 'config.json')
     const own = [...modelFiles(previewDecoder), ...(existsSync(config) ? [config] : [])]
     const base = dirname(previewDecoder)
     files.push(
-      ...own.map((path) => ({ name: `preview-decoder:${relative(base, path).split(sep).join('/')}`, path })),
+      ...own.map((path) => ({
+        name: `preview-decoder:${relative(base, path).split(sep).join('/')}`,
+        path,
+        root: previewDecoderRoot(folder, previewDecoder),
+      })),
     )
   }
   return files.sort((left, right) => (left.name < right.name ? -1 : 1))

@@ -1,9 +1,11 @@
 /** SHA-256 of files; big ones are hashed once and remembered by size and times of change. */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { closeSync, createReadStream } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { PregenError } from '../errors.ts'
+import { openInside } from '../model-files/open.ts'
 
 /** Smaller files are hashed every time: it costs less than a look-up is worth. */
 const REMEMBERED_BYTES = 2 ** 20
@@ -18,8 +20,12 @@ interface Remembered {
 }
 
 export interface FileHasher {
-  /** Lower-case hexadecimal. */
-  hash(path: string): Promise<string>
+  /**
+   * Lower-case hexadecimal.
+   * @param root the folder that the file may not lead out of; default: the one that it lies in
+   * @throws PregenError E_MODEL_FILE_MISSING, and what `openInside` throws
+   */
+  hash(path: string, root?: string): Promise<string>
   /** Writes what was learnt, for the next run; does nothing without a cache folder. Never rejects. */
   save(): Promise<void>
 }
@@ -30,13 +36,25 @@ export async function createFileHasher(cacheDir: string | undefined): Promise<Fi
   const known = cachePath === null ? new Map<string, Remembered>() : await readCache(cachePath)
   let changed = false
   return {
-    async hash(path) {
-      const { size, mtimeMs, ctimeMs } = await stat(path)
+    async hash(path, root = dirname(path)) {
+      const file = openInside(path, root)
+      if (file === null) {
+        throw new PregenError('E_MODEL_FILE_MISSING', 'This file of the model is missing.', {
+          location: { file: path },
+        })
+      }
+      const { descriptor, stats } = file
+      const { size, mtimeMs, ctimeMs } = stats
       const entry = known.get(path)
       const isCurrent = entry?.size === size && entry.mtimeMs === mtimeMs && entry.ctimeMs === ctimeMs
-      if (entry !== undefined && isCurrent) return entry.sha256
+      if (entry !== undefined && isCurrent) {
+        closeSync(descriptor)
+        return entry.sha256
+      }
       const digest = createHash('sha256')
-      await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), digest)
+      // No more than it had when it was opened, whatever is appended meanwhile.
+      const bytes = { fd: descriptor, start: 0, end: Math.max(size - 1, 0), highWaterMark: 2 ** 20 }
+      await pipeline(createReadStream(path, bytes), digest)
       const sha256 = digest.digest('hex')
       if (size >= REMEMBERED_BYTES) {
         known.set(path, { size, mtimeMs, ctimeMs, sha256 })

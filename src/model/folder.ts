@@ -1,8 +1,10 @@
 /** A model folder in diffusers' ONNX layout, read from its JSON files; no weights are touched. Plain data. */
 import { existsSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { PregenError, PregenErrors } from '../errors.ts'
+import { placeInside } from '../model-files/open.ts'
 import type { Family } from '../plan/model-facts.ts'
+import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily, FAMILY_CLASSES } from './families.ts'
 import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
 
@@ -87,7 +89,7 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   }
 
   const indexPath = join(root, 'model_index.json')
-  const modelIndex = attempt(() => readJsonFile(indexPath, 'It names the pipeline and its parts.'), {})
+  const modelIndex = attempt(() => readJsonFile(indexPath, 'It names the pipeline and its parts.', root), {})
   const className = typeof modelIndex._class_name === 'string' ? modelIndex._class_name : ''
   const family =
     faults.length > 0 && options.pipeline === undefined
@@ -97,12 +99,17 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   const components: Partial<Record<ComponentName, ModelComponent>> = {}
   for (const name of COMPONENT_NAMES) {
     const folder = join(root, name)
-    if (!isFolder(folder)) continue
-    const config = attempt(() => readOptionalJsonFile(join(folder, 'config.json')), {})
-    components[name] = { name, folder, modelPath: join(folder, 'model.onnx'), config }
+    if (!isFolder(folder) || attempt(() => placeInside(folder, root), null) === null) continue
+    const config = attempt(() => readOptionalJsonFile(join(folder, 'config.json'), root), null) ?? {}
+    const component = { name, folder, modelPath: join(folder, 'model.onnx'), config }
+    faults.push(...configSizeFaults(component))
+    components[name] = component
   }
   const tokenizers: Partial<Record<TokenizerName, string>> = {}
-  for (const name of TOKENIZER_NAMES) if (isFolder(join(root, name))) tokenizers[name] = join(root, name)
+  for (const name of TOKENIZER_NAMES) {
+    const folder = join(root, name)
+    if (isFolder(folder) && attempt(() => placeInside(folder, root), null) !== null) tokenizers[name] = folder
+  }
 
   const { schedulerConfig, schedulerClass } = attempt(() => readScheduler(root, modelIndex), {
     schedulerConfig: {},
@@ -110,6 +117,7 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   })
   const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
 
+  if (family !== undefined) faults.push(...missingVaeConfig(components, family))
   if (faults.length > 0 || family === undefined) throw new PregenErrors(faults)
   const vae = vaeFacts(components, family)
   return {
@@ -148,15 +156,18 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
-/** The noise schedule and its class, which older folders name in model_index.json alone. */
+/**
+ * The noise schedule, and the class that runs it: as in diffusers, model_index.json's word counts, and `_class_name` beside
+ * the keys only where it has none.
+ */
 function readScheduler(
   root: string,
   modelIndex: JsonObject,
 ): Pick<ModelFolder, 'schedulerConfig' | 'schedulerClass'> {
   const file = join(root, 'scheduler', 'scheduler_config.json')
-  const schedulerConfig = readJsonFile(file, 'It holds the noise schedule.')
+  const schedulerConfig = readJsonFile(file, 'It holds the noise schedule.', root)
   const entry = modelIndex.scheduler
-  for (const schedulerClass of [schedulerConfig._class_name, Array.isArray(entry) ? entry[1] : undefined]) {
+  for (const schedulerClass of [Array.isArray(entry) ? entry[1] : undefined, schedulerConfig._class_name]) {
     if (typeof schedulerClass === 'string') return { schedulerConfig, schedulerClass }
   }
   throw new PregenError('E_MODEL_CONFIG', 'No scheduler class is named.', {
@@ -179,9 +190,49 @@ function findPreviewDecoder(root: string, given: string | undefined): string | n
   return candidates.find((file) => existsSync(file)) ?? null
 }
 
-/** diffusers' defaults where the export left a key out: scaling 0.18215 is Stable Diffusion 1's. */
+/**
+ * The folder that a preview decoder's files may not lead out of: the model's, or its own where the sheet names one that
+ * lies elsewhere.
+ */
+export function previewDecoderRoot({ path }: Pick<ModelFolder, 'path'>, previewDecoder: string): string {
+  const below = relative(path, previewDecoder)
+  return isAbsolute(below) || below.startsWith(`..${sep}`) ? dirname(previewDecoder) : path
+}
+
+/** Families whose latents are Stable Diffusion 1's, which AutoencoderKL's defaults belong to. */
+const DEFAULT_VAE: ReadonlySet<Family> = new Set<Family>(['sd', 'lcm'])
+
+/** Another family's VAE tells its scaling in its config alone: no constant can stand in for it. */
+function missingVaeConfig(
+  components: Partial<Record<ComponentName, ModelComponent>>,
+  family: Family,
+): PregenError[] {
+  const { vae_decoder: decoder } = components
+  if (decoder === undefined || DEFAULT_VAE.has(family)) return []
+  if (Object.keys(vaeConfig(components)).length > 0) return []
+  return [
+    new PregenError(
+      'E_MODEL_FILE_MISSING',
+      'This file of the model is missing. It says how latents are scaled.',
+      {
+        help: 'Take the config.json of the VAE that was exported (in the original model: vae/config.json).',
+        location: { file: join(decoder.folder, 'config.json') },
+      },
+    ),
+  ]
+}
+
+function vaeConfig({
+  vae_decoder: decoder,
+  vae_encoder: encoder,
+}: Partial<Record<ComponentName, ModelComponent>>): JsonObject {
+  const own = decoder?.config ?? {}
+  return Object.keys(own).length > 0 ? own : (encoder?.config ?? {})
+}
+
+/** diffusers' defaults where the export left a key out: scaling 0.18215 is AutoencoderKL's. */
 function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: Family): VaeFacts {
-  const config = components.vae_decoder?.config ?? components.vae_encoder?.config ?? {}
+  const config = vaeConfig(components)
   const blocks = config.block_out_channels
   const channels = config.latent_channels
   const number = (key: string, otherwise: number): number => {

@@ -1,59 +1,51 @@
 /** JSON files of a model folder, read whole with faults that say what the file really is. */
-import { readFileSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
+import { JsonTextError, parseJsonText } from '../model-files/json-text.ts'
+import { readInside } from '../model-files/open.ts'
 import { impostor, impostorFault } from './impostor.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /** Configurations are a few kilobytes; a tokenizer.json is read elsewhere. */
 const MAX_BYTES = 4 * 2 ** 20
+/** Those of the largest models have a few hundred; a schedule of a thousand betas is one of them. */
+const MAX_VALUES = 100_000
 
 /**
  * @param purpose what the file is for, a sentence for the message when it is missing
- * @throws PregenError E_MODEL_FILE_MISSING, E_MODEL_LFS_POINTER, E_MODEL_HTML, E_MODEL_CONFIG
+ * @param root the folder that the file may not lead out of; default: the one that it lies in
+ * @throws PregenError E_MODEL_FILE_MISSING, E_MODEL_LFS_POINTER, E_MODEL_HTML, E_MODEL_CONFIG, and what `readInside` throws
  */
-export function readJsonFile(path: string, purpose: string): JsonObject {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats === undefined) {
-    throw new PregenError('E_MODEL_FILE_MISSING', `This file of the model is missing. ${purpose}`, {
-      help: 'Download or export the model again; docs/models.md shows the whole layout.',
-      location: { file: path },
-    })
-  }
-  const fault = (what: string, cause?: unknown) =>
+export function readJsonFile(path: string, purpose: string, root = dirname(path)): JsonObject {
+  const json = readOptionalJsonFile(path, root)
+  if (json !== null) return json
+  throw new PregenError('E_MODEL_FILE_MISSING', `This file of the model is missing. ${purpose}`, {
+    help: 'Download or export the model again; docs/models.md shows the whole layout.',
+    location: { file: path },
+  })
+}
+
+/** As `readJsonFile`, but null for a file that is not there. */
+export function readOptionalJsonFile(path: string, root = dirname(path)): JsonObject | null {
+  const bytes = readInside(path, { root, maxBytes: MAX_BYTES })
+  if (bytes === null) return null
+  const kind = impostor(bytes)
+  if (kind !== null) throw impostorFault(kind, path)
+  const fault = (what: string) =>
     new PregenError('E_MODEL_CONFIG', what, {
       help: 'Download or export the model again.',
       location: { file: path },
-      cause,
     })
-  if (!stats.isFile()) throw fault('This should be a JSON file.')
-  if (stats.size > MAX_BYTES)
-    throw fault(`This JSON file has ${stats.size} bytes; more than ${MAX_BYTES} is no configuration.`)
-  const bytes = readFileSync(path)
-  const kind = impostor(bytes)
-  if (kind !== null) throw impostorFault(kind, path)
   let value: unknown
   try {
-    value = JSON.parse(quotePythonNumbers(bytes.toString('utf8')))
+    // diffusers writes `lambda_min_clipped: -Infinity`; the schedulers read the string.
+    value = parseJsonText(bytes.toString('utf8'), { maxValues: MAX_VALUES, pythonNumbers: true })
   } catch (thrown) {
-    throw fault(`This is not valid JSON: ${messageOf(thrown)}`, thrown)
+    if (!(thrown instanceof JsonTextError)) throw thrown
+    throw fault(`This is not valid JSON: ${messageOf(thrown)}.`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw fault('This JSON file holds no object.')
   return Object.fromEntries(Object.entries(value))
-}
-
-/**
- * Python's json writes NaN and ±Infinity bare (diffusers' `lambda_min_clipped: -Infinity`), which JSON does not know:
- * they become strings, as which the schedulers read them. Strings are stepped over whole.
- */
-function quotePythonNumbers(text: string): string {
-  return text.replace(/"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g, (token) =>
-    token.startsWith('"') ? token : `"${token}"`,
-  )
-}
-
-/** As `readJsonFile`, but a file that is not there is an empty object. */
-export function readOptionalJsonFile(path: string): JsonObject {
-  return statSync(path, { throwIfNoEntry: false }) === undefined ? {} : readJsonFile(path, '')
 }

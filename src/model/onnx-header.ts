@@ -2,7 +2,8 @@
  * What an .onnx file says about itself, without loading its weights: versions, inputs, outputs, element types and the
  * files that its tensors lie in. Field numbers are those of onnx.proto3.
  */
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs'
+import { byteCount, dimension, typeName } from './onnx-values.ts'
 import { ProtobufError, type ProtobufField, ProtobufReader } from './protobuf-reader.ts'
 
 export interface OnnxValue {
@@ -35,34 +36,6 @@ export interface OnnxHeader {
   readonly sizeBytes: number
 }
 
-/** TensorProto.DataType */
-const TYPES = [
-  'undefined',
-  'float32',
-  'uint8',
-  'int8',
-  'uint16',
-  'int16',
-  'int32',
-  'int64',
-  'string',
-  'bool',
-  'float16',
-  'float64',
-  'uint32',
-  'uint64',
-  'complex64',
-  'complex128',
-  'bfloat16',
-  'float8e4m3fn',
-  'float8e4m3fnuz',
-  'float8e5m2',
-  'float8e5m2fnuz',
-  'uint4',
-  'int4',
-  'float4e2m1',
-] as const
-
 const MODEL = { irVersion: 1, graph: 7, opsetImport: 8 } as const
 const OPSET = { domain: 1, version: 2 } as const
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12 } as const
@@ -78,18 +51,39 @@ const DIM = { value: 1, param: 2 } as const
 
 /** Subgraphs (If, Loop) deeper than this are no model. */
 const MAX_DEPTH = 16
+const MAX_RANK = 16
+/** Inputs, outputs and files of data. */
+const MAX_VALUES = 10_000
+
+/** Headers of files that have not changed since: checks and fingerprints of one plan ask for the same ones. */
+const known = new Map<string, OnnxHeader>()
+const MAX_KNOWN = 32
 
 /**
  * @throws ProtobufError for a file that is cut off or is no ONNX model; the file system's own errors
  */
 export function readOnnxHeader(path: string): OnnxHeader {
-  const file = openSync(path, 'r')
+  // A FIFO would have its reader wait for a writer.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
-    const { size } = fstatSync(file)
-    return new HeaderWalker(new ProtobufReader(file, size), size).model()
+    return readOpenOnnxHeader(file, fstatSync(file))
   } finally {
     closeSync(file)
   }
+}
+
+/**
+ * @param file an open file's descriptor, which stays its opener's
+ * @throws ProtobufError as `readOnnxHeader`
+ */
+export function readOpenOnnxHeader(file: number, stats: Stats): OnnxHeader {
+  if (!stats.isFile()) throw new ProtobufError('malformed', 'it is no regular file')
+  const { dev, ino, size, mtimeMs, ctimeMs } = stats
+  const key = [dev, ino, size, mtimeMs, ctimeMs].join()
+  const header = known.get(key) ?? new HeaderWalker(new ProtobufReader(file, size), size).model()
+  if (known.size >= MAX_KNOWN) known.delete(known.keys().next().value ?? '')
+  known.set(key, header)
+  return header
 }
 
 class HeaderWalker {
@@ -168,7 +162,7 @@ class HeaderWalker {
   #tensor(field: ProtobufField, isWeight: boolean): void {
     let name = ''
     let external = false
-    let type = TYPES[0] as string
+    let type = typeName(0)
     const entries = new Map<string, string>()
     for (const part of this.#reader.fields(field.start, field.end)) {
       if (part.number === TENSOR.name) name = this.#reader.text(part)
@@ -188,8 +182,8 @@ class HeaderWalker {
     this.#externalData.push({
       tensor: name,
       location: entries.get('location') ?? '',
-      offset: Number(entries.get('offset') ?? 0),
-      length: length === undefined ? null : Number(length),
+      offset: byteCount(entries.get('offset') ?? '0'),
+      length: length === undefined ? null : byteCount(length),
     })
   }
 
@@ -205,7 +199,7 @@ class HeaderWalker {
 
   #value(field: ProtobufField): OnnxValue {
     let name = ''
-    let type = TYPES[0] as string
+    let type = typeName(0)
     const dims: (number | string)[] = []
     for (const part of this.#reader.fields(field.start, field.end)) {
       if (part.number === VALUE_INFO.name) name = this.#reader.text(part)
@@ -221,18 +215,18 @@ class HeaderWalker {
         }
       }
     }
+    if (dims.length > MAX_RANK) throw new ProtobufError('malformed', `a value of ${dims.length} dimensions`)
+    if (this.#inputs.length + this.#outputs.length >= MAX_VALUES) {
+      throw new ProtobufError('malformed', `more than ${MAX_VALUES} inputs and outputs`)
+    }
     return { name, type, dims }
   }
 
   #dim(field: ProtobufField): number | string {
     for (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === DIM.value) return Number(part.varint)
+      if (part.number === DIM.value) return dimension(part.varint)
       if (part.number === DIM.param) return this.#reader.text(part)
     }
     return '?'
   }
-}
-
-function typeName(code: number): string {
-  return TYPES[code] ?? `type ${code}`
 }

@@ -29,6 +29,9 @@ export interface ProtobufField {
 
 /** Texts longer than this are no names or paths. */
 const MAX_TEXT_BYTES = 65_536
+/** What a file may make its reader do: the largest published models have a tenth of it. */
+const MAX_FIELDS = 2_000_000
+const MAX_ALL_TEXT_BYTES = 64 * 2 ** 20
 const WINDOW_BYTES = MAX_TEXT_BYTES
 
 export class ProtobufReader {
@@ -39,6 +42,8 @@ export class ProtobufReader {
   /** What of the file the buffer holds. */
   #window = this.#buffer.subarray(0, 0)
   #windowStart = 0
+  #fieldsLeft = MAX_FIELDS
+  #textBytesLeft = MAX_ALL_TEXT_BYTES
 
   /** @param file an open file's descriptor, which stays its opener's */
   constructor(file: number, size: number) {
@@ -50,6 +55,9 @@ export class ProtobufReader {
   *fields(start: number, end: number): Generator<ProtobufField, void> {
     let offset = start
     while (offset < end) {
+      if (this.#fieldsLeft-- === 0) {
+        throw new ProtobufError('malformed', `it has more than ${MAX_FIELDS} parts, more than any model`)
+      }
       const key = this.#number(offset, end)
       const number = Math.floor(key.value / 8)
       if (number === 0) throw new ProtobufError('malformed', `field number 0 at byte ${offset}`)
@@ -90,6 +98,8 @@ export class ProtobufReader {
   }
 
   text({ start, end }: ProtobufField): string {
+    this.#textBytesLeft -= end - start
+    if (this.#textBytesLeft < 0) throw new ProtobufError('malformed', 'its names alone fill 64 MiB')
     if (end - start > MAX_TEXT_BYTES) throw new ProtobufError('malformed', `a text of ${end - start} bytes`)
     return this.#bytes(start, end).toString('utf8')
   }

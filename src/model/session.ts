@@ -5,6 +5,7 @@ import { messageOf, PregenError } from '../errors.ts'
 import { freeArray } from '../tensor/buffers.ts'
 import { createTensor, type Tensor } from '../tensor/tensor.ts'
 import { type MappedModel, mapWeights } from './mapped-weights.ts'
+import { type OutputShapes, requireShapes } from './output-shapes.ts'
 import { ProtobufError } from './protobuf-reader.ts'
 import { executionProvider, type ProviderName, type ResolvedProvider } from './providers.ts'
 import { createInput, type ModelInput, readOutput, type ValueInfo } from './session-values.ts'
@@ -52,11 +53,14 @@ export interface ModelSession {
   /**
    * Runs the model. The outputs' data are valid until the session’s next run or its end, which frees them.
    * @param outputs names of the outputs wanted
-   * @throws PregenError E_GPU_OUT_OF_MEMORY, E_OUT_OF_MEMORY, E_INFERENCE_FAILED
+   * @param shapes what they must have, null where an axis is free: compared with what the model declares before it runs,
+   *   and with what it gave before anything is copied
+   * @throws PregenError E_GPU_OUT_OF_MEMORY, E_OUT_OF_MEMORY, E_INFERENCE_FAILED, E_OUTPUT_SHAPE
    */
   run<const Name extends string>(
     inputs: readonly ModelInput[],
     outputs: readonly Name[],
+    shapes?: OutputShapes,
   ): Promise<Record<Name, Tensor>>
   /** Frees what the last run gave, for a caller that needs it no longer and has large things to do. */
   freeOutputs(): void
@@ -103,7 +107,8 @@ export async function createModelSession(path: string, options: ModelSessionOpti
       if (info === undefined) throw new RangeError(`${label} has no input "${name}"`)
       return createInput(info, dims)
     },
-    async run(feeds, names) {
+    async run(feeds, names, shapes = {}) {
+      requireShapes(label, shapes, (name) => outputs.find((value) => value.name === name)?.dims)
       // ONNX Runtime makes a new buffer for every output, 12 MiB for a picture of 1024 × 1024.
       freeOutputs()
       const tensors: Record<string, OrtTensor> = {}
@@ -118,6 +123,7 @@ export async function createModelSession(path: string, options: ModelSessionOpti
         meter.runMs += performance.now() - began
         meter.runs++
       }
+      requireShapes(label, shapes, (name) => results[name]?.dims)
       const read: Partial<Record<(typeof names)[number], Tensor>> = {}
       for (const name of names) {
         const result = results[name]!

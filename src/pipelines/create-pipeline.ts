@@ -1,5 +1,6 @@
 /** A model folder as a `Pipeline`: loads and frees sessions by stage and calls the family's functions. */
 import type { ComponentName, ModelFolder, TokenizerName } from '../model/folder.ts'
+import { hiddenLayers } from '../model/hidden-layers.ts'
 import type { JsonObject } from '../model/json-file.ts'
 import { createModelSession, createRunMeter, type ModelSession } from '../model/session.ts'
 import type { Family } from '../plan/model-facts.ts'
@@ -93,9 +94,13 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     if (component === undefined || tokenizerFolder === undefined) return null
     const tokenizer = await createTokenizer(tokenizerFolder)
     const session = await load(name)
-    const layers = component.config.num_hidden_layers ?? component.config.num_layers
+    const layers = hiddenLayers(
+      component.config,
+      session.outputs.map((output) => output.name),
+    )
     const half = session.outputs.every((output) => output.type === 'float16')
-    return { session, tokenizer, half, hiddenLayers: typeof layers === 'number' ? layers : 12 }
+    // Without any, the check of the folder has found no encoder that is asked for a layer but its last.
+    return { session, tokenizer, half, hiddenLayers: layers ?? 0 }
   }
 
   const freeTextEncoders = async (): Promise<void> => {

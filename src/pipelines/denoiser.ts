@@ -27,7 +27,11 @@ export interface DenoiserOptions {
 export type Predict = (sample: Float32Array, timestep: number) => Promise<Float32Array>
 
 export function createDenoiser(options: DenoiserOptions): Predict {
-  const { session, sample, output, guidanceScale, feedTimestep = (timestep) => timestep } = options
+  const { session, sample, guidanceScale, feedTimestep = (timestep) => timestep } = options
+  // Exports by Olive have names of their own; one output is the one that is meant.
+  const output = session.hasOutput(options.output)
+    ? options.output
+    : (session.outputs[0]?.name ?? options.output)
   const [pictures = 0, ...shape] = sample.dims
   const calls = guidanceScale !== null && takesHalves(options) ? 2 : 1
   const copies = guidanceScale === null ? 1 : 2 / calls
@@ -40,8 +44,9 @@ export function createDenoiser(options: DenoiserOptions): Predict {
     timestepInput,
     ...Object.entries(options.constants).map(([name, tensor]) => part(session, name, tensor, call, calls)),
   ])
+  const shapes = { [output]: [rows, ...shape] }
   const evaluate = async (inputs: readonly ModelInput[]): Promise<Float32Array> =>
-    (await session.run(inputs, [output]))[output]!.data
+    (await session.run(inputs, [output], shapes))[output]!.data
   const kept = new Float32Array(calls === 2 ? sizeOf(sample.dims) : 0)
 
   return async (latents, timestep) => {

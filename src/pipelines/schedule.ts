@@ -74,7 +74,7 @@ export function folderSchedulerConfig(
   name: SchedulerName | undefined,
   overrides: SchedulerConfig,
 ): SchedulerConfig {
-  const config: SchedulerConfig = { _class_name: folder.schedulerClass, ...folder.schedulerConfig }
+  const config: SchedulerConfig = { ...folder.schedulerConfig, _class_name: folder.schedulerClass }
   if (folder.family !== 'sd') return config
   const madeAnew = name !== undefined || Object.keys(overrides).length > 0
   const mends = (key: string): boolean => !madeAnew || key in config

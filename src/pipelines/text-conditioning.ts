@@ -81,7 +81,8 @@ async function runEncoder(
       mask.write(new Uint8Array(ids.length).fill(1))
       inputs.push(mask)
     }
-    const outputs = await session.run(inputs, names)
+    const shapes = Object.fromEntries(names.map((name) => [name, shapeOf(name, ids.length)]))
+    const outputs = await session.run(inputs, names, shapes)
     return Object.fromEntries(
       Object.entries(outputs).map(([name, tensor]) => {
         requireSound(tensor.data, `${session.label}’s ${name}`)
@@ -89,6 +90,11 @@ async function runEncoder(
       }),
     )
   })
+}
+
+/** Hidden states have a row a token, pooled vectors have none. */
+function shapeOf(name: string, tokens: number): (number | null)[] {
+  return name === 'text_embeds' || name === 'pooler_output' ? [1, null] : [1, tokens, null]
 }
 
 function truncationWarning(length: number, limit: number, cut: string): PromptWarning {

@@ -28,9 +28,17 @@ export async function encodeImage(
       throw new RangeError('the picture is not 3 × height × width')
     const sample = vaeEncoder.createInput('sample', [1, 3, height, width])
     sample.write(initImage)
-    const latents = vaeEncoder.hasOutput('latent_parameters')
-      ? samplePosterior((await vaeEncoder.run([sample], ['latent_parameters'])).latent_parameters.data, draw)
-      : (await vaeEncoder.run([sample], ['latent_sample'])).latent_sample.data.slice()
+    const { latentChannels, scale } = vae
+    const [parameters, sampled] = [2 * latentChannels, latentChannels].map((channels) => [
+      ...[1, channels, height / scale, width / scale],
+    ])
+    const outputs = await (vaeEncoder.hasOutput('latent_parameters')
+      ? vaeEncoder.run([sample], ['latent_parameters'], { latent_parameters: parameters! })
+      : vaeEncoder.run([sample], ['latent_sample'], { latent_sample: sampled! }))
+    const latents =
+      'latent_parameters' in outputs
+        ? samplePosterior(outputs.latent_parameters.data, draw)
+        : outputs.latent_sample.data.slice()
     requireSound(latents, 'The picture’s latents', VAE_HELP)
     toDenoiserScale(latents, vae)
     return latents
@@ -87,16 +95,15 @@ export interface VaeDecoder {
 /** @param dims [batch, channels, h, w]; the input buffer is kept for all pictures of this size */
 export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: readonly number[]): VaeDecoder {
   const [, channels, height, width] = dims as [number, number, number, number]
+  const output = session.hasOutput('sample') ? 'sample' : (session.outputs[0]?.name ?? 'sample')
   const input: ModelInput = session.createInput('latent_sample', [1, channels, height, width])
   return {
     decode: (latents) =>
       inStage('vae decode', async () => {
         input.write(toVaeScale(latents, vae))
-        const { sample } = await session.run([input], ['sample'])
-        const expected = [1, 3, height * vae.scale, width * vae.scale]
-        if (sample.dims.join() !== expected.join()) {
-          throw new RangeError(`the decoder gave [${sample.dims.join(', ')}], not [${expected.join(', ')}]`)
-        }
+        const shape = [1, 3, height * vae.scale, width * vae.scale]
+        const { [output]: sample } = await session.run([input], [output], { [output]: shape })
+        if (sample === undefined) throw new Error(`the VAE gave no ${output}`)
         requireSound(sample.data, 'The decoded pixels', VAE_HELP)
         const image = toRgb(sample.data, width * vae.scale, height * vae.scale)
         session.freeOutputs()

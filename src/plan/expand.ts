@@ -199,7 +199,15 @@ function readPreviews(context: VariantContext): Unit['previews'] {
   const { sheet, cue, variant, facts, model } = context
   const hasDecoder = facts.hasPreviewDecoder || sheet.models[model]?.previewDecoder !== undefined
   const resolved = resolvePreviews(variant.settings.previews, cue.program, facts, hasDecoder)
-  if ('previews' in resolved) return resolved.previews
+  if ('previews' in resolved) {
+    const { warning } = resolved
+    const origin = variant.origins.previews ?? ['cues', cue.id]
+    // One decoder, one word: the model's name keeps the warnings of a sheet apart.
+    if (warning !== undefined) {
+      context.faults.warn('W_PREVIEW_DECODER', sheet.locate(origin), `Model "${model}": ${warning}`)
+    }
+    return resolved.previews
+  }
   report(context, 'previews', resolved.code, resolved.why, resolved.help)
   return null
 }

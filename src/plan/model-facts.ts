@@ -4,6 +4,14 @@ import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 export const FAMILIES = ['sd', 'sdxl', 'sd3', 'lcm', 'flux'] as const
 export type Family = (typeof FAMILIES)[number]
 
+/** An error's code and words, as plain data. */
+export interface PreviewDecoderFault {
+  readonly code: string
+  readonly message: string
+  readonly help: string
+  readonly file: string
+}
+
 export interface ModelFacts {
   readonly family: Family
   /** sha-256 over the folder's files that decide pixels. */
@@ -22,6 +30,8 @@ export interface ModelFacts {
   readonly schedulerConfig: SchedulerConfig
   readonly hasVaeEncoder: boolean
   readonly hasPreviewDecoder: boolean
+  /** Why the preview decoder that is there cannot be used; null or absent: none is there, or it can. */
+  readonly previewDecoderFault?: PreviewDecoderFault | null
   /** Whether linear factors exist for its latent space: `preview.json` in the folder, or published ones of the family. */
   readonly hasLatentRgb: boolean
   /** The longest prompt in T5 tokens that `max_sequence_length` may ask for, or null without T5. */

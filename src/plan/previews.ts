@@ -10,7 +10,8 @@ export const PLAIN_PROGRAM = 'P0'
 const PUBLISHED_CHANNELS: Readonly<Record<Family, number>> = { sd: 4, sdxl: 4, sd3: 16, lcm: 4, flux: 16 }
 
 export type ResolvedPreviews =
-  | { readonly previews: PreviewSettings | null }
+  /** `warning`: what was taken instead of what would have been, and why. */
+  | { readonly previews: PreviewSettings | null; readonly warning?: string }
   | { readonly code: string; readonly why: string; readonly help: string }
 
 /**
@@ -24,9 +25,21 @@ export function resolvePreviews(
   hasDecoder: boolean,
 ): ResolvedPreviews {
   if (asked === false || (asked === undefined && program === PLAIN_PROGRAM)) return { previews: null }
+  const { previewDecoderFault: broken } = facts
   const { method: wanted = 'auto', every = 1, source = 'denoised', size = 'image' } = asked ?? {}
-  const method = wanted === 'auto' ? (hasDecoder ? 'taesd' : 'latent2rgb') : wanted
+  const isUsable = hasDecoder && !broken
+  const method = wanted === 'auto' ? (isUsable ? 'taesd' : 'latent2rgb') : wanted
   if (method === 'none') return { previews: null }
+  if (method === 'taesd' && broken) {
+    return {
+      code: broken.code,
+      why: `asks for taesd, but the preview decoder cannot be used: ${broken.file}: ${broken.message}`.replace(
+        /\.$/,
+        '',
+      ),
+      help: `${broken.help}\nOr choose latent2rgb.`,
+    }
+  }
   if (method === 'taesd' && !hasDecoder) {
     return {
       code: 'E_PREVIEW_DECODER',
@@ -46,5 +59,8 @@ export function resolvePreviews(
           help,
         }
   }
-  return { previews: { method, every, source, size } }
+  const previews = { method, every, source, size }
+  if (wanted !== 'auto' || !broken) return { previews }
+  const warning = `previews are drawn by ${method}, for the preview decoder cannot be used: ${broken.file}: ${broken.message}`
+  return { previews, warning }
 }

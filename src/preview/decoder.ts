@@ -2,9 +2,10 @@
  * Previews by a decoder: a tiny one (taesd: diffusers' AutoencoderTiny, madebyollin/taesd) or the model's own
  * VAE. Both are one function here, from model-space latents to a picture in −1 … 1.
  */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { dirname, join } from 'node:path'
+import { messageOf, PregenError } from '../errors.ts'
+import { JsonTextError, parseJsonText } from '../model-files/json-text.ts'
+import { readInside } from '../model-files/open.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkChannels, latentSize } from './latent-rgb.ts'
 
@@ -26,6 +27,11 @@ export const TINY_DECODER_DEFAULTS: PreviewDecoderConfig = {
   latentChannels: undefined,
 }
 
+/** A config of a few hundred values. */
+const MAX_BYTES = 2 ** 20
+const MAX_VALUES = 10_000
+const MAX_SHIFT = 1e6
+
 /** diffusers' AutoencoderKL without a `scaling_factor` is Stable Diffusion 1's. */
 const KL_SCALING_FACTOR = 0.18215
 
@@ -34,22 +40,23 @@ const KL_SCALING_FACTOR = 0.18215
  * @throws PregenError `E_PREVIEW_DECODER` when it is not a config of a decoder
  */
 export function parsePreviewDecoderConfig(text: string, file: string): PreviewDecoderConfig {
-  const fault = (why: string, cause?: unknown) =>
+  const fault = (why: string) =>
     new PregenError('E_PREVIEW_DECODER', `${file} ${why}.`, {
-      cause,
       help: "preview_decoder/ is a diffusers AutoencoderTiny export: model.onnx and the autoencoder's config.json.",
     })
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseJsonText(text, { maxValues: MAX_VALUES, pythonNumbers: true })
   } catch (error) {
-    throw fault(`is not JSON: ${messageOf(error)}`, error)
+    if (!(error instanceof JsonTextError)) throw error
+    throw fault(`is not JSON: ${messageOf(error)}`)
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw fault('is not a JSON object')
   const config = new Map<string, unknown>(Object.entries(json))
   const number = (key: string, fallback: number): number => {
     const value = config.get(key) ?? fallback
-    if (typeof value !== 'number' || !Number.isFinite(value)) throw fault(`has a ${key} that is not a number`)
+    if (typeof value !== 'number' || !(Math.abs(value) <= MAX_SHIFT))
+      throw fault(`has a ${key} that is not a number`)
     return value
   }
   const isKl = config.get('_class_name') === 'AutoencoderKL'
@@ -68,16 +75,16 @@ export function parsePreviewDecoderConfig(text: string, file: string): PreviewDe
 /** Reads `config.json` of a preview decoder's folder; a folder without one is taken as AutoencoderTiny's defaults. */
 export async function readPreviewDecoderConfig(folder: string): Promise<PreviewDecoderConfig> {
   const file = join(folder, 'config.json')
-  let text: string
+  let bytes: Buffer | null
   try {
-    text = await readFile(file, 'utf8')
+    // The decoder's folder lies in the model's, or is one that the sheet names.
+    bytes = readInside(file, { root: dirname(folder), maxBytes: MAX_BYTES })
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return TINY_DECODER_DEFAULTS
-    throw new PregenError('E_PREVIEW_DECODER', `${file} cannot be read: ${messageOf(error)}.`, {
+    throw new PregenError('E_PREVIEW_DECODER', `${file} cannot be read: ${messageOf(error)}`, {
       cause: error,
     })
   }
-  return parsePreviewDecoderConfig(text, file)
+  return bytes === null ? TINY_DECODER_DEFAULTS : parsePreviewDecoderConfig(bytes.toString('utf8'), file)
 }
 
 /**

@@ -1,11 +1,18 @@
 /** `preview.json`: a model folder's own latent2rgb factors, as `pregen models calibrate` writes them. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { messageOf, PregenError } from '../errors.ts'
+import { JsonTextError, parseJsonText } from '../model-files/json-text.ts'
+import { readInside } from '../model-files/open.ts'
 import { checkChannels, type LatentRgbFactors } from './latent-rgb.ts'
 import { publishedFactors } from './published-factors.ts'
 
 export const PREVIEW_JSON = 'preview.json'
+
+/** A row a latent channel; no model has more than a few dozen. */
+const MAX_BYTES = 2 ** 20
+const MAX_VALUES = 10_000
+/** A factor that makes more than this of a latent makes no colour. */
+const MAX_FACTOR = 1e6
 
 /** How a fit was made and how well it does; for people, not read back. */
 export interface FitRecord {
@@ -21,16 +28,16 @@ export interface FitRecord {
  *   numbers; other keys are ignored
  */
 export function parsePreviewJson(text: string, file: string): LatentRgbFactors {
-  const fault = (why: string, cause?: unknown) =>
+  const fault = (why: string) =>
     new PregenError('E_PREVIEW_JSON', `${file} ${why}.`, {
-      cause,
       help: 'Expected {"factors": [[r, g, b], … one row a latent channel], "bias": [r, g, b]}; `pregen models calibrate` writes it.',
     })
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseJsonText(text, { maxValues: MAX_VALUES })
   } catch (error) {
-    throw fault(`is not JSON: ${messageOf(error)}`, error)
+    if (!(error instanceof JsonTextError)) throw error
+    throw fault(`is not JSON: ${messageOf(error)}`)
   }
   if (typeof json !== 'object' || json === null) throw fault('is not a JSON object')
   const rows = 'factors' in json ? json.factors : undefined
@@ -45,7 +52,11 @@ export function parsePreviewJson(text: string, file: string): LatentRgbFactors {
 }
 
 function isTriple(value: unknown): value is readonly [number, number, number] {
-  return Array.isArray(value) && value.length === 3 && value.every((entry) => Number.isFinite(entry))
+  return (
+    Array.isArray(value) &&
+    value.length === 3 &&
+    value.every((entry) => typeof entry === 'number' && Math.abs(entry) <= MAX_FACTOR)
+  )
 }
 
 /** The text of a `preview.json`: one row a line, six significant digits (far finer than a level of 8-bit colour). */
@@ -66,14 +77,13 @@ export function formatPreviewJson({ factors, bias }: LatentRgbFactors, fit?: Fit
  */
 export async function readPreviewJson(folder: string): Promise<LatentRgbFactors | null> {
   const file = join(folder, PREVIEW_JSON)
-  let text: string
+  let bytes: Buffer | null
   try {
-    text = await readFile(file, 'utf8')
+    bytes = readInside(file, { root: folder, maxBytes: MAX_BYTES })
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
-    throw new PregenError('E_PREVIEW_JSON', `${file} cannot be read: ${messageOf(error)}.`, { cause: error })
+    throw new PregenError('E_PREVIEW_JSON', `${file} cannot be read: ${messageOf(error)}`, { cause: error })
   }
-  return parsePreviewJson(text, file)
+  return bytes === null ? null : parsePreviewJson(bytes.toString('utf8'), file)
 }
 
 /**

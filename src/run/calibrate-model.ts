@@ -43,7 +43,7 @@ export async function calibrateModel(options: CalibrateOptions): Promise<ModelCa
     const prompts = await encodePrompts(pipeline, facts, options)
     await pipeline.loadDenoiser()
     const decoder =
-      folder.previewDecoder === null
+      folder.previewDecoder === null || !facts.hasPreviewDecoder
         ? null
         : await openPreviewSession({
             path: folder.previewDecoder,

@@ -69,8 +69,18 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
     sheetUnits,
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
-    warnings: warnings.map(({ code, message }) => ({ code, message })),
+    warnings: [...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
   }
+}
+
+/** Folders whose two files name different schedulers: model_index.json's runs, as in diffusers. */
+function schedulerWarnings(models: ReadonlyMap<string, PreparedModel>): { code: string; message: string }[] {
+  return [...models.values()].flatMap(({ id, folder: { schedulerClass, schedulerConfig } }) => {
+    const { _class_name: other } = schedulerConfig
+    if (typeof other !== 'string' || other === schedulerClass) return []
+    const message = `Model "${id}": model_index.json names ${schedulerClass}, scheduler_config.json ${other.slice(0, 80)}: the first runs, with the keys of the second, as in diffusers.`
+    return [{ code: 'W_SCHEDULER_CLASS', message }]
+  })
 }
 
 /** `--shard` wins; without it the batch system's numbers count. */
@@ -86,16 +96,28 @@ async function prepareModels(
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
   for (const [id, model] of Object.entries(sheet.models)) {
+    const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
     try {
       models.set(id, await prepareModel(id, model, cacheDir))
     } catch (error) {
-      if (error instanceof PregenErrors) faults.push(...error.errors)
-      else if (error instanceof PregenError) faults.push(error)
+      if (error instanceof PregenErrors) faults.push(...error.errors.map(inSheet))
+      else if (error instanceof PregenError) faults.push(inSheet(error))
       else throw error
     }
   }
   if (faults.length > 0) throw new PregenErrors(faults)
   return models
+}
+
+/** A path that the sheet got wrong is a fault of the sheet: told with its line, and the path in the message. */
+function atItsModel(error: PregenError, sheet: CueSheet, { id, embedded, path }: SheetModel): PregenError {
+  const { code, message, help, location } = error
+  if (embedded || location === undefined) return error
+  if (code !== 'E_MODEL_MISSING' && code !== 'E_MODEL_NOT_A_FOLDER') return error
+  // The other path of a model is its preview decoder's.
+  const key = location.file === path ? 'path' : 'preview_decoder'
+  const place = sheet.locate(['models', id, key])
+  return new PregenError(code, `models.${id}: ${location.file}: ${message}`, { help, location: place })
 }
 
 async function prepareModel(

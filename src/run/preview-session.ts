@@ -34,7 +34,9 @@ export async function openPreviewSession(options: PreviewSessionOptions): Promis
         input = session.createInput(inputName, latents.dims)
       }
       input.write(latents.data)
-      const { [outputName]: picture } = await session.run([input], [outputName])
+      const { [outputName]: picture } = await session.run([input], [outputName], {
+        [outputName]: [1, 3, null, null],
+      })
       if (!picture) throw new Error(`the preview decoder gave no ${outputName}`)
       return picture
     },

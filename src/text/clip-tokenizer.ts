@@ -5,8 +5,9 @@
 
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
+import { CLIP_PATTERN } from './known-patterns.ts'
 import { createPromptTokenizer } from './prompt-tokenizer.ts'
-import { isTokenId, specialToken } from './special-tokens.ts'
+import { isTokenId, MAX_TOKEN_ID, specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
 import type { JsonObject, TokenizerFiles } from './tokenizer-files.ts'
 import {
@@ -19,9 +20,6 @@ import {
 
 /** Lines of merges.txt that `CLIPTokenizer` reads: 49152 tokens less 256 bytes and 2 special tokens. */
 const mergeLimit = 49152 - 256 - 2
-
-/** What a CLIP tokenizer splits a text into: contractions, runs of letters, single digits, runs of the rest. */
-const clipPattern = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"
 
 /**
  * @param dir a folder with `tokenizer.json`, or with `vocab.json` and `merges.txt`
@@ -80,7 +78,7 @@ async function tokenizerJsonFromVocabAndMerges(files: TokenizerFiles): Promise<J
     pre_tokenizer: {
       type: 'Sequence',
       pretokenizers: [
-        { type: 'Split', pattern: { Regex: clipPattern }, behavior: 'Removed', invert: true },
+        { type: 'Split', pattern: { Regex: CLIP_PATTERN }, behavior: 'Removed', invert: true },
         { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
       ],
     },
@@ -113,7 +111,9 @@ function addedTokenId(files: TokenizerFiles, content: string): number | undefine
 function parseVocabulary(file: string, vocab: JsonObject): Map<string, number> {
   const vocabulary = new Map<string, number>()
   for (const [token, id] of Object.entries(vocab)) {
-    if (!isTokenId(id)) throw invalidTokenizer(file, `the id of "${token}" is not a whole number`)
+    if (!isTokenId(id)) {
+      throw invalidTokenizer(file, `the id of a token is not a whole number from 0 to ${MAX_TOKEN_ID}`)
+    }
     vocabulary.set(token, id)
   }
   if (vocabulary.size === 0) throw invalidTokenizer(file, 'the vocabulary is empty')
@@ -128,16 +128,16 @@ function parseMerges(
 ): [string, string][] {
   const lines = text
     .trim()
-    .split('\n')
-    .slice(1, mergeLimit + 1)
+    .split('\n', mergeLimit + 1)
+    .slice(1)
   return lines.map((line, i) => {
-    const [left, right, ...rest] = line.trim().split(/\s+/)
+    const [left, right, ...rest] = line.trim().split(/\s+/, 3)
     if (left === undefined || right === undefined || rest.length > 0) {
       throw invalidTokenizer(file, `line ${i + 2} must be two tokens with a space between`)
     }
     const missing = [left, right, left + right].find((token) => !vocabulary.has(token))
     if (missing !== undefined) {
-      throw invalidTokenizer(file, `line ${i + 2} needs "${missing}", which vocab.json does not have`)
+      throw invalidTokenizer(file, `line ${i + 2} needs a token that vocab.json does not have`)
     }
     return [left, right]
   })

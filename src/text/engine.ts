@@ -57,7 +57,8 @@ export function createEngine(tokenizerJson: JsonObject, addedTokens: readonly Ad
     },
     {},
   )
-  engine.normalizer = mendNormalizer(normalizer, engine.normalizer)
+  const mended = mendNormalizer(normalizer, engine.normalizer)
+  engine.normalizer = mended === null ? null : (text) => requireGrowth(text, mended(text))
   mendModel(tokenizerJson, engine.model)
   return engine
 }
@@ -82,7 +83,19 @@ function mendNormalizer(config: unknown, original: EngineNormalizer | null): Eng
   const steps = config.normalizers.map((step: unknown, i) =>
     mendNormalizer(step, original?.normalizers?.[i] ?? null),
   )
-  return (text) => steps.reduce((current, step) => (step === null ? current : step(current)), text)
+  return (text) =>
+    steps.reduce((current, step) => (step === null ? current : requireGrowth(text, step(current))), text)
+}
+
+/** A text grows by no more than this after any step, 18 times being Unicode's own most: U+FDFA under NFKC. */
+const MOST_GROWTH = 64
+
+/** Replacements that feed each other could make gigabytes of a prompt. */
+function requireGrowth(text: string, normalized: string): string {
+  if (normalized.length > MOST_GROWTH * (text.length + 1)) {
+    throw new RangeError('the normalizer makes a text many times longer')
+  }
+  return normalized
 }
 
 function lowerEachCodePoint(text: string): string {

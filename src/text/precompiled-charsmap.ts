@@ -8,10 +8,12 @@
 
 const encoder = new TextEncoder()
 const longestGraphemeBytes = 5
+/** Unicode's longest compatibility mapping, U+FDFA's, has 33. */
+const longestReplacementBytes = 128
 
 /**
  * @param base64 u32 length of the trie in bytes, the trie's u32 units, NUL-terminated replacements; little-endian
- * @throws RangeError for a map that is cut off
+ * @throws RangeError for a map that is cut off, or that replaces a character by a text
  */
 export function createPrecompiledNormalizer(base64: string): (text: string) => string {
   const bytes = Buffer.from(base64, 'base64')
@@ -21,6 +23,12 @@ export function createPrecompiledNormalizer(base64: string): (text: string) => s
   }
   const trie = Uint32Array.from({ length: trieBytes / 4 }, (_, unit) => bytes.readUInt32LE(4 + 4 * unit))
   const replacements = bytes.subarray(4 + trieBytes)
+  for (let start = 0; start < replacements.length; ) {
+    const end = replacements.indexOf(0, start)
+    const length = (end < 0 ? replacements.length : end) - start
+    if (length > longestReplacementBytes) throw new RangeError('the precompiled character map is no such map')
+    start += length + 1
+  }
   const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' })
 
   const replace = (part: string): string | null => {

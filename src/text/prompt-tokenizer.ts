@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
 import { createEngine, type TokenizerEngine } from './engine.ts'
+import { unsafePart } from './known-patterns.ts'
 import { collectAddedTokens, specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
 import type { AddedToken, JsonObject, TokenizerFiles } from './tokenizer-files.ts'
@@ -20,8 +21,11 @@ export interface PromptTokenizerOptions {
   readonly defaultPadToken: string
 }
 
-/** Anything above this stands for "no limit" in tokenizer_config.json (transformers writes 1e30). */
-const greatestMaxLength = 1_000_000
+/**
+ * Anything above this stands for "no limit" in tokenizer_config.json (transformers writes 1e30); no text encoder of a
+ * diffusion model reads more than its default by itself.
+ */
+const greatestMaxLength = 4096
 
 /**
  * @throws PregenError `E_TOKENIZER_INVALID` for files that do not fit together, `E_TOKENIZER_LENGTH` from
@@ -49,7 +53,13 @@ export function createPromptTokenizer(options: PromptTokenizerOptions): PromptTo
       ? Math.trunc(declared)
       : options.defaultMaxLength
 
-  const encode = (text: string): number[] => engine.encode(replaceLoneSurrogates(text)).ids
+  const encode = (text: string): number[] => {
+    try {
+      return engine.encode(replaceLoneSurrogates(text)).ids
+    } catch (cause) {
+      throw cannotUse(files, cause)
+    }
+  }
 
   return {
     kind,
@@ -90,15 +100,23 @@ function replaceLoneSurrogates(text: string): string {
 }
 
 function openEngine(files: TokenizerFiles, tokenizerJson: JsonObject, addedTokens: readonly AddedToken[]) {
+  const file = join(files.dir, files.tokenizerJson ? 'tokenizer.json' : 'vocab.json')
+  const unsafe = unsafePart(tokenizerJson)
+  if (unsafe !== null) throw invalidTokenizer(file, unsafe)
   try {
     const engine = createEngine(tokenizerJson, addedTokens)
     return { engine, emptyPrompt: engine.encode('').ids }
   } catch (cause) {
-    const file = join(files.dir, files.tokenizerJson ? 'tokenizer.json' : 'vocab.json')
-    throw new PregenError('E_TOKENIZER_INVALID', `The tokenizer cannot be built: ${messageOf(cause)}`, {
-      help: 'Take the tokenizer folder that was published with the model, unchanged.',
-      location: { file },
-      cause,
-    })
+    throw cannotUse(files, cause)
   }
+}
+
+/** The library trusts its files: what it throws over them is a fault of the files. */
+function cannotUse(files: TokenizerFiles, cause: unknown): PregenError {
+  const file = join(files.dir, files.tokenizerJson ? 'tokenizer.json' : 'vocab.json')
+  return new PregenError('E_TOKENIZER_INVALID', `The tokenizer cannot be used: ${messageOf(cause)}`, {
+    help: 'Take the tokenizer folder that was published with the model, unchanged.',
+    location: { file },
+    cause,
+  })
 }

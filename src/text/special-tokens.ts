@@ -53,7 +53,12 @@ export function collectAddedTokens(
 ): AddedToken[] {
   const found = new Map<string, AddedToken>()
   const add = (token: AddedToken): void => {
-    if (!found.has(token.content)) found.set(token.content, token)
+    if (found.has(token.content)) return
+    if (found.size >= MAX_ADDED_TOKENS || token.content.length > MAX_ADDED_LENGTH) {
+      const what = `there are more than ${MAX_ADDED_TOKENS} added tokens, or one of more than ${MAX_ADDED_LENGTH} characters`
+      throw invalidTokenizer(files.dir, what)
+    }
+    found.set(token.content, token)
   }
   for (const token of tokenizerJsonTokens(files)) add(token)
   for (const token of addedTokensDecoder(files)) add(token)
@@ -113,6 +118,11 @@ function parseAddedToken(file: string, id: unknown, entry: JsonObject): AddedTok
   }
 }
 
+/** The largest published vocabularies have a quarter million tokens. */
+export const MAX_TOKEN_ID = 2 ** 22
+const MAX_ADDED_TOKENS = 20_000
+const MAX_ADDED_LENGTH = 256
+
 export function isTokenId(id: unknown): id is number {
-  return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0
+  return typeof id === 'number' && Number.isSafeInteger(id) && id >= 0 && id <= MAX_TOKEN_ID
 }

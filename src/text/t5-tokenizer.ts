@@ -6,6 +6,11 @@ import { createPromptTokenizer } from './prompt-tokenizer.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
 import { invalidTokenizer, isJsonObject, readTokenizerFiles } from './tokenizer-files.ts'
 
+/** SentencePiece makes pieces of 16 characters at most unless it is told otherwise. */
+const MAX_PIECE_LENGTH = 128
+/** Of all pieces: each is a branch of a tree in memory. */
+const MAX_CHARACTERS = 8_000_000
+
 /**
  * @param dir a folder with `tokenizer.json`
  * @throws PregenError `E_TOKENIZER_MISSING`, `E_TOKENIZER_INVALID`, `E_TOKENIZER_UNREADABLE`
@@ -27,10 +32,15 @@ export async function loadT5Tokenizer(dir: string): Promise<PromptTokenizer> {
     throw invalidTokenizer(file, 'a T5 tokenizer needs a Unigram model with a vocabulary')
   }
   const vocabulary = new Map<string, number>()
+  let characters = 0
   for (const [id, entry] of model.vocab.entries()) {
     const [piece, score]: unknown[] = Array.isArray(entry) ? entry : []
     if (typeof piece !== 'string' || typeof score !== 'number') {
       throw invalidTokenizer(file, `entry ${id} of the vocabulary must be a piece and its score`)
+    }
+    characters += piece.length
+    if (piece.length > MAX_PIECE_LENGTH || characters > MAX_CHARACTERS) {
+      throw invalidTokenizer(file, `entry ${id} of the vocabulary is longer than any published one`)
     }
     vocabulary.set(piece, id)
   }

@@ -3,9 +3,10 @@
  * `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` beside them.
  */
 
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { dirname, join, resolve } from 'node:path'
+import { messageOf, PregenError } from '../errors.ts'
+import { JsonTextError, parseJsonText } from '../model-files/json-text.ts'
+import { readInside } from '../model-files/open.ts'
 
 export type JsonObject = { readonly [key: string]: unknown }
 
@@ -33,9 +34,14 @@ export interface TokenizerFiles {
   readonly addedTokens: JsonObject
 }
 
+/** Vocabularies of published models have up to 32 MiB, and their parts up to two million values. */
+const MAX_BYTES = 40 * 2 ** 20
+const MAX_VALUES = 4_000_000
+
 /**
  * @throws PregenError `E_TOKENIZER_INVALID` for a file that is not what its name says,
- *   `E_TOKENIZER_UNREADABLE` for one that the system does not let us read
+ *   `E_TOKENIZER_UNREADABLE` for one that the system does not let us read, `E_MODEL_LINK` for one that leads out of the
+ *   model's folder, `E_MODEL_TOO_LARGE`
  */
 export async function readTokenizerFiles(dir: string): Promise<TokenizerFiles> {
   const [tokenizerJson, config, specialTokensMap, addedTokens] = await Promise.all(
@@ -58,14 +64,14 @@ export async function readJsonObject(file: string): Promise<JsonObject | null> {
   if (text === null) return null
   let value: unknown
   try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new PregenError('E_TOKENIZER_INVALID', `This is not JSON: ${messageOf(cause)}`, {
+    value = parseJsonText(text, { maxValues: MAX_VALUES, anyKey: true })
+  } catch (thrown) {
+    if (!(thrown instanceof JsonTextError)) throw thrown
+    throw new PregenError('E_TOKENIZER_INVALID', `This is not JSON: ${messageOf(thrown)}.`, {
       help: text.startsWith('version https://git-lfs')
         ? 'It is a Git LFS pointer, not the file itself: run "git lfs pull" in the model folder.'
         : 'Copy or download the file again.',
       location: { file },
-      cause,
     })
   }
   if (!isJsonObject(value)) throw invalidTokenizer(file, 'the file must hold a JSON object')
@@ -75,10 +81,12 @@ export async function readJsonObject(file: string): Promise<JsonObject | null> {
 /** The text of `file`, or null where there is no such file. */
 export async function readTextFile(file: string): Promise<string | null> {
   try {
-    return await readFile(file, 'utf8')
+    // A tokenizer's folder lies in the model's, which its files may not leave.
+    const bytes = readInside(file, { root: dirname(dirname(resolve(file))), maxBytes: MAX_BYTES })
+    return bytes === null ? null : bytes.toString('utf8')
   } catch (cause) {
-    const code = errorCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    const isPlain = cause instanceof PregenError
+    if (!isPlain || !['E_MODEL_UNREADABLE', 'E_MODEL_NOT_A_FILE'].includes(cause.code)) throw cause
     throw new PregenError('E_TOKENIZER_UNREADABLE', `The file cannot be read: ${messageOf(cause)}`, {
       help: 'Check the permissions, and that it is a file.',
       location: { file },

@@ -1,6 +1,7 @@
 /** The page as static files beside the pictures of a version: gallery, grid and replay without a server. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
 
 /** One file of the published page. */
@@ -50,10 +51,16 @@ function asStatic(html: Buffer): Uint8Array {
 
 /**
  * Writes the page into a version's folder, each file whole or not at all, index.html last.
+ * @param out the output folder, which nothing leaves
  * @returns the path of index.html
- * @throws PregenError `E_DISK_FULL` | `E_WRITE_FAILED`
+ * @throws PregenError `E_OUTPUT_SYMLINK` | `E_DISK_FULL` | `E_WRITE_FAILED`
  */
-export async function writeGallery(versionFolder: string, files: readonly GalleryFile[]): Promise<string> {
-  for (const { name, bytes } of files) await writeFileDurably(join(versionFolder, name), bytes)
+export async function writeGallery(
+  out: string,
+  versionFolder: string,
+  files: readonly GalleryFile[],
+): Promise<string> {
+  const inside = confine(out)
+  for (const { name, bytes } of files) await writeFileDurably(join(versionFolder, name), bytes, { inside })
   return join(versionFolder, 'index.html')
 }

@@ -1,8 +1,9 @@
 /** The versions that an output folder holds: every folder with a manifest. */
-import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { stateInside } from '../artifacts/confined-files.ts'
+import { withFolder } from '../artifacts/confined-folder.ts'
+import { confine } from '../artifacts/confinement.ts'
 import { MANIFEST_NAME } from '../artifacts/layout.ts'
-import { errorCode } from '../errors.ts'
 
 export interface OutputVersion {
   /** The last part of its prefix. */
@@ -17,18 +18,28 @@ export interface OutputVersion {
 // A root may have several parts; the version is one more.
 const MAX_DEPTH = 7
 
-/** The newest first. Symbolic links are not followed. */
+/**
+ * The newest first. Symbolic links are not followed.
+ * @param out the output folder, absolute
+ */
 export async function findVersions(out: string): Promise<readonly OutputVersion[]> {
+  const inside = confine(out)
   const versions: OutputVersion[] = []
   const walk = async (parts: readonly string[]): Promise<void> => {
     const folder = join(out, ...parts)
-    const changedAt = parts.length < 2 ? null : await changeOf(join(folder, MANIFEST_NAME))
-    if (changedAt !== null) {
-      versions.push({ version: parts.at(-1) ?? '', prefix: parts.join('/'), folder, changedAt })
+    const manifest = parts.length < 2 ? null : await stateInside(inside, join(folder, MANIFEST_NAME))
+    if (manifest?.isFile()) {
+      versions.push({
+        version: parts.at(-1) ?? '',
+        prefix: parts.join('/'),
+        folder,
+        changedAt: manifest.mtime,
+      })
       return
     }
     if (parts.length >= MAX_DEPTH) return
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const entries = await withFolder(inside, folder, (open) => open.list())
+    for (const entry of entries) {
       if (entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'cues') {
         await walk([...parts, entry.name])
       }
@@ -36,15 +47,4 @@ export async function findVersions(out: string): Promise<readonly OutputVersion[
   }
   await walk([])
   return versions.sort((a, b) => b.changedAt.getTime() - a.changedAt.getTime())
-}
-
-/** null where there is no such file. */
-async function changeOf(path: string): Promise<Date | null> {
-  try {
-    const state = await stat(path)
-    return state.isFile() ? state.mtime : null
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
-    throw error
-  }
 }

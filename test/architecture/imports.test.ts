@@ -7,16 +7,17 @@ const src = resolve(import.meta.dirname, '../../src')
 /** Rooms that a room may import from, itself apart. `errors.ts` and `index.ts` stand outside the rooms. */
 const ALLOWED: Record<string, readonly string[]> = {
   tensor: [],
+  'model-files': [],
   random: ['tensor'],
   diffusion: ['tensor'],
-  text: ['tensor'],
+  text: ['tensor', 'model-files'],
   net: [],
   images: ['net', 'tensor'],
-  model: ['tensor', 'plan'],
+  model: ['tensor', 'plan', 'model-files'],
   'cue-sheet': ['diffusion'],
   plan: ['cue-sheet', 'diffusion'],
   pipelines: ['diffusion', 'text', 'model', 'random', 'tensor', 'plan'],
-  preview: ['model', 'tensor', 'plan', 'images'],
+  preview: ['model', 'tensor', 'plan', 'images', 'model-files'],
   artifacts: ['plan', 'images'],
   storage: ['artifacts', 'run:events', 'plan'],
   run: [

@@ -43,7 +43,7 @@ beforeAll(async () => {
     { cue: 'dawn', variant: 'odd', stepsMs: [10, 10] },
     { cue: 'dawn', variant: 'gone', stepsMs: [10] },
   ])
-  await writeGallery(folder, await readGallery(join(packageRoot, 'dist/watch/page')))
+  await writeGallery(scratch.folder, folder, await readGallery(join(packageRoot, 'dist/watch/page')))
   const cues = join(folder, 'cues/dawn')
   await writeFile(join(cues, 'torn/2.png'), (await readFile(join(cues, 'torn/2.png'))).subarray(0, 30))
   await writeFile(join(cues, 'odd/timing.json'), '{"stepDurations":{"1":5')

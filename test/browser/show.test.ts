@@ -48,7 +48,7 @@ beforeAll(async () => {
   const gallery = await readGallery(join(packageRoot, 'dist/watch/page'))
   const prefix = join(scratch.folder, 'some/prefix')
   const night = await writeShow(prefix, 'night', VARIANTS)
-  await writeGallery(night, gallery)
+  await writeGallery(prefix, night, gallery)
   await writeFile(join(night, 'cues/torn/x/2.png'), 'no picture')
   await rm(join(night, 'cues/torn/gone/final.png'))
   const many = Array.from({ length: 10_000 }, (_, place) => ({
@@ -65,7 +65,7 @@ beforeAll(async () => {
     ['empty', ''],
   ] as const) {
     const folder = await writeShow(prefix, version, [])
-    await writeGallery(folder, gallery)
+    await writeGallery(prefix, folder, gallery)
     if (manifest === '') await rm(join(folder, 'manifest.json'))
     else await writeFile(join(folder, 'manifest.json'), manifest)
   }

@@ -64,11 +64,12 @@ describe.each(Object.entries(members))('%s storage', (kind, create) => {
     const body = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 31) & 0xff)
     const result = await storage.put(object('foigoi/v/cues/dawn/wide/final.png', body))
     expect(result.attempts).toBe(1)
-    if (result.etag !== null) expect(result.etag).toBe(md5Of(body))
+    // The disk names no version of what it holds; every other store answers with the MD5.
+    expect(result.etag).toBe(kind === 'disk' ? null : md5Of(body))
     expect(await storage.get('foigoi/v/cues/dawn/wide/final.png')).toEqual(body)
     const head = await storage.head('foigoi/v/cues/dawn/wide/final.png')
     expect(head?.sizeBytes).toBe(70_000)
-    if (head?.md5 !== null) expect(head?.md5).toBe(md5Of(body))
+    expect(head?.md5).toBe(kind === 'disk' ? null : md5Of(body))
   })
 
   it('stores an empty object', async () => {

@@ -36,7 +36,9 @@ function cleanEnv(extra: CliOptions['env']): NodeJS.ProcessEnv {
 /** Runs `pregen …args` to its end; never rejects for an exit code. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   return new Promise((resolveResult, reject) => {
-    const words = [process.execPath, pregenBin, ...args]
+    // PREGEN_FAULTS counts with this flag alone.
+    const flags = options.env?.PREGEN_FAULTS === undefined ? [] : ['--test-faults']
+    const words = [process.execPath, pregenBin, ...args, ...flags]
     // The shell becomes node, so that a signal to the child is a signal to node.
     const [command = '', ...rest] = options.shell
       ? ['bash', '-c', `${options.shell}; exec "$0" "$@"`, ...words]

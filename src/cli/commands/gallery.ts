@@ -25,6 +25,6 @@ export async function galleryCommand(dir: string, flags: GalleryFlags): Promise<
     })
   }
   const files = await readGallery(pageFolder)
-  for (const { folder } of versions) process.stdout.write(`${await writeGallery(folder, files)}\n`)
+  for (const { folder } of versions) process.stdout.write(`${await writeGallery(out, folder, files)}\n`)
   return EXIT.ok
 }

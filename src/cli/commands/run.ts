@@ -20,6 +20,8 @@ export interface RunFlags extends SelectFlags {
   readonly concurrency?: number
   readonly liveFile?: boolean
   readonly verifyRemote?: boolean
+  /** Tests only: whether PREGEN_FAULTS breaks the run. */
+  readonly testFaults?: boolean
   readonly format: ReportFormat
 }
 
@@ -42,7 +44,7 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
       liveFile: flags.liveFile === true,
       verifyRemote: flags.verifyRemote === true,
       signal: signals.signal,
-      faults: faultsFromEnv(),
+      faults: flags.testFaults === true ? faultsFromEnv() : {},
     }
     // Before models are read: who is turned away need not wait for that.
     await refuseLockedOutput(createStateLayout(options.outDir).lockPath)

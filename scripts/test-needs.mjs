@@ -1,0 +1,101 @@
+// Installs what tests need and npm does not bring: Debian's packages, as root or with sudo, and moto's server from PyPI
+// in an environment of its own. What is there is used as it is.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const MOTO = 'moto[server]==5.2.1'
+const cache = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules/.cache')
+export const motoBin = join(cache, 'moto/bin')
+
+/** A row a need: how its presence shows, and the Debian packages that bring it. */
+const DEBIAN_NEEDS = [
+  { what: 'Chromium', packages: ['chromium'], there: () => onPath('chromium') },
+  {
+    what: 'SwiftShader, which comes with Chromium',
+    packages: ['chromium'],
+    there: () => existsSync('/usr/lib/chromium/vk_swiftshader_icd.json'),
+  },
+  {
+    what: 'the Vulkan loader',
+    packages: ['libvulkan1'],
+    there: () => output('ldconfig', ['-p']).includes('libvulkan.so.1'),
+  },
+  {
+    what: "Python's venv",
+    packages: ['python3', 'python3-venv'],
+    there: () => motoThere() || spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
+  },
+]
+
+/**
+ * Installs what is missing.
+ * @returns a line for each thing that could not be had; the tests that need it will fail
+ */
+export function installTestNeeds() {
+  const problems = []
+  const missing = DEBIAN_NEEDS.filter(({ there }) => !there())
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.flatMap(({ packages }) => packages))]
+    const why = installDebian(packages)
+    for (const { what, packages, there } of missing) {
+      if (!there())
+        problems.push(`no ${what} (Debian: ${packages.join(', ')}): ${why ?? 'installed, but not found'}`)
+    }
+  }
+  if (!motoThere()) {
+    const why = installMoto()
+    if (why !== undefined) problems.push(`no moto_server (PyPI: ${MOTO}): ${why}`)
+  }
+  return problems
+}
+
+function installDebian(packages) {
+  if (!onPath('apt-get')) return 'there is no apt-get here; install it by hand'
+  const root = process.getuid?.() === 0 ? [] : ['sudo', '-n']
+  if (root.length > 0 && spawnSync('sudo', ['-n', 'true']).status !== 0) {
+    return `neither root nor sudo without a password; run: sudo apt-get install ${packages.join(' ')}`
+  }
+  console.log(`tests: installing ${packages.join(', ')}`)
+  const apt = (...args) => run([...root, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args])
+  return apt('update', '-qq') ?? apt('install', '-y', '-qq', '--no-install-recommends', ...packages)
+}
+
+function installMoto() {
+  console.log('tests: installing moto, which plays S3')
+  mkdirSync(cache, { recursive: true })
+  return (
+    run(['python3', '-m', 'venv', '--clear', dirname(motoBin)]) ??
+    run([join(motoBin, 'python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', MOTO])
+  )
+}
+
+function motoThere() {
+  return onPath('moto_server') || existsSync(join(motoBin, 'moto_server'))
+}
+
+/** Runs a command and gives the last line of its complaint where it fails. */
+function run([command, ...args]) {
+  const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
+  if (status === 0) return undefined
+  const words = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n').at(-1)
+  return error?.message ?? `${command} ${args.join(' ')} failed: ${words}`
+}
+
+function output(command, args) {
+  return spawnSync(command, args, { encoding: 'utf8' }).stdout ?? ''
+}
+
+function onPath(name) {
+  // ldconfig and the like lie where a plain user's PATH does not look.
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
