@@ -1,7 +1,7 @@
 // Builds src/watch/page and the single-file player with Vite into a folder. Names stay the same from build to build,
 // so that a published page is replaced and not piled up; index.html asks for them with their hash behind "?".
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'vite'
 
@@ -22,7 +22,11 @@ export async function buildPage(root, out) {
       modulePreload: false,
       assetsInlineLimit: 0,
       rollupOptions: {
-        output: { entryFileNames: 'page.js', chunkFileNames: 'page-[name].js', assetFileNames: 'page.[ext]' },
+        output: {
+          entryFileNames: 'page.js',
+          chunkFileNames: 'page-[name].js',
+          assetFileNames: 'page.[ext]',
+        },
       },
     },
   })
@@ -37,6 +41,13 @@ export async function buildPage(root, out) {
       lib: { entry: 'index.ts', formats: ['es'], fileName: () => 'player.js' },
     },
   })
+  // Preact is in page.js; its licence goes with it.
+  const script = join(out, 'page.js')
+  writeFileSync(
+    script,
+    `/*! with Preact, MIT, (c) 2015-present Jason Miller */\n${readFileSync(script, 'utf8')}`,
+  )
+  copyFileSync(join(root, 'node_modules/preact/LICENSE'), join(out, 'preact.LICENSE'))
   addHashes(out)
   writeIcons(out)
 }

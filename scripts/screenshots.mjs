@@ -1,8 +1,7 @@
 // Draws the pictures of docs/watching.md anew: `npm run screenshots`. Needs Debian's chromium, as the tests do.
 // --draft <folder>: PNGs of every view in that folder instead, to look at.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
@@ -38,7 +37,8 @@ const SHOTS = [
   ['compare-phone', REPLAY, 'dark', PHONE],
 ]
 
-const out = draft === null ? mkdtempSync(join(tmpdir(), 'pregen-screenshots-')) : join(draft, 'out')
+// Kept: another time nothing is drawn again.
+const out = join(root, 'node_modules/.cache/screenshots')
 const cli = (...words) =>
   execFileSync(process.execPath, [join(root, 'bin/pregen.js'), ...words], { stdio: 'inherit' })
 cli('run', join(root, 'scripts/screenshots.yaml'), '--dry-run', '--out', out, '--format', 'plain')
@@ -55,7 +55,6 @@ try {
 } finally {
   await browser.close()
   await server.stop()
-  if (draft === null) rmSync(out, { recursive: true, force: true })
 }
 
 async function shoot(name, hash, colorScheme, viewport) {
@@ -84,6 +83,7 @@ async function shoot(name, hash, colorScheme, viewport) {
   await page.waitForTimeout(1500)
   if (hash.startsWith('#/replay')) {
     await page.waitForSelector('.play:enabled')
+    await page.keyboard.press('Home')
     for (let step = 0; step < 9; step++) await page.keyboard.press('ArrowRight')
     await page.waitForTimeout(300)
   }

@@ -275,6 +275,10 @@ describe('the replay', () => {
     await open('#/replay/dawn/wide', PAGE, still)
     await ready()
     const press = (key: string) => opened.page.keyboard.press(key)
+    // The finished picture waits until it is played.
+    await waitForText('.readout', 'final')
+    expect(await red(0)).toBe(255)
+    await press('Home')
     await press('ArrowRight')
     await press('ArrowRight')
     await waitForText('.readout', 'step 2 of 20')
@@ -321,6 +325,7 @@ describe('the replay', () => {
     await open('#/replay/dawn/wide?layout=side&with=dawn/close', PAGE, still)
     await ready()
     expect(await count('.stage canvas')).toBe(2)
+    await opened.page.keyboard.press('Home')
     await opened.page.focus('.scrubber')
     // Ten steps of the first are five of the second, which took twice as long.
     for (let step = 0; step < 10; step++) await opened.page.keyboard.press('ArrowRight')

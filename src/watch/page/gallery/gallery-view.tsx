@@ -12,7 +12,7 @@ import {
 } from '../model/filter.ts'
 import { formatSeconds, plural } from '../model/format.ts'
 import { type GalleryRow, galleryRows } from '../model/gallery-rows.ts'
-import { changeParams, go, useRoute, useSession, useSize } from '../parts/hooks.ts'
+import { changeParams, go, textScale, useRoute, useSession, useSize } from '../parts/hooks.ts'
 import { Picture } from '../parts/picture.tsx'
 import { VirtualRows } from '../parts/virtual-rows.tsx'
 import { formatRoute, type Route } from '../route.ts'
@@ -20,6 +20,11 @@ import { DetailPanel } from './detail-panel.tsx'
 import { FilterBar } from './filter-bar.tsx'
 
 const TILE_PX = 188
+/** Wide screens are looked at from further away. */
+function scaleOf(width: number): number {
+  return width > 2600 ? 2 : width > 1900 ? 1.4 : 1
+}
+
 const STATES: readonly VariantState[] = ['done', 'running', 'waiting', 'failed']
 
 export function GalleryView() {
@@ -35,7 +40,7 @@ export function GalleryView() {
   const [cue, id] = route.path
   const chosen = variants.find((variant) => variant.cue === cue && variant.variant === id) ?? null
   const rows = useMemo(
-    () => galleryRows(groups, size.width, size.width > 2400 ? TILE_PX * 1.4 : TILE_PX),
+    () => galleryRows(groups, size.width, TILE_PX * scaleOf(size.width), textScale()),
     [groups, size.width],
   )
   const found = groups.reduce((sum, group) => sum + group.variants.length, 0)

@@ -13,7 +13,7 @@ import {
 import { countCues } from '../model/cues.ts'
 import { plural } from '../model/format.ts'
 import type { Row } from '../model/rows.ts'
-import { changeParams, useRoute, useSession, useSize } from '../parts/hooks.ts'
+import { changeParams, textScale, useRoute, useSession, useSize } from '../parts/hooks.ts'
 import { VirtualRows } from '../parts/virtual-rows.tsx'
 import type { Route } from '../route.ts'
 import { GridBar } from './grid-bar.tsx'
@@ -49,7 +49,7 @@ export function GridView() {
     () => layOut(members, axes, placement, hidden),
     [members, axes, cols, rows, sec, sec2, hideKey],
   )
-  const labelWidth = rows === null ? 0 : size.width < 600 ? NARROW_LABEL_PX : LABEL_PX
+  const labelWidth = rows === null ? 0 : (size.width < 600 ? NARROW_LABEL_PX : LABEL_PX) * textScale()
   const cell = {
     width: SIZES_PX[sizeIndex] ?? 168,
     height: Math.round((SIZES_PX[sizeIndex] ?? 168) / aspectOf(members)),
@@ -60,7 +60,14 @@ export function GridView() {
       layout.sections.flatMap((section): GridLine[] => [
         ...(section.title.length === 0
           ? []
-          : [{ kind: 'title' as const, key: `title ${section.key}`, height: TITLE_PX, section }]),
+          : [
+              {
+                kind: 'title' as const,
+                key: `title ${section.key}`,
+                height: TITLE_PX * textScale(),
+                section,
+              },
+            ]),
         ...section.rows.map((row) => ({
           kind: 'row' as const,
           key: `row ${section.key} ${row.value}`,

@@ -46,6 +46,9 @@ export function SidePanel({ run, view, isWorking, progress, way, children }: Pro
   const state = view.over ?? run.state
   return (
     <div class="side">
+      <p class="visually-hidden" role="status">
+        {view.finished[0] === undefined ? '' : `${view.finished[0].replace('/', ' / ')} is finished`}
+      </p>
       <Section title="Run" note={view.planned > 0 ? `${ended} of ${view.planned}` : state}>
         <progress
           class="bar-progress"

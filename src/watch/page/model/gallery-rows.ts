@@ -25,8 +25,14 @@ const WIDEST = 2.2
 /**
  * @param width of the list, in pixels
  * @param wish width of a tile, in pixels; what is left over is shared out
+ * @param textScale how much larger than usual the page's text is
  */
-export function galleryRows(groups: readonly CueGroup[], width: number, wish: number): readonly GalleryRow[] {
+export function galleryRows(
+  groups: readonly CueGroup[],
+  width: number,
+  wish: number,
+  textScale = 1,
+): readonly GalleryRow[] {
   const columns = Math.max(1, Math.floor((width + GAP_PX) / (wish + GAP_PX)))
   const narrow = columns === 1 && width > 340
   const across = narrow ? 2 : columns
@@ -36,14 +42,14 @@ export function galleryRows(groups: readonly CueGroup[], width: number, wish: nu
     const head: GalleryRow = {
       kind: 'cue',
       key: `cue ${group.cue}`,
-      height: CUE_PX + (group.prompt === null ? 0 : PROMPT_PX),
+      height: (CUE_PX + (group.prompt === null ? 0 : PROMPT_PX)) * textScale,
       group,
     }
     const rows: GalleryRow[] = [head]
     for (let at = 0; at < group.variants.length; at += across) {
       const variants = group.variants.slice(at, at + across)
       const key = `tiles ${group.cue}/${variants[0]?.variant}`
-      rows.push({ kind: 'tiles', key, height: tile.height + CAPTION_PX, variants, tile })
+      rows.push({ kind: 'tiles', key, height: tile.height + CAPTION_PX * textScale, variants, tile })
     }
     return rows
   })

@@ -86,3 +86,10 @@ export function useKeys(onKey: (event: KeyboardEvent) => void): void {
     return () => removeEventListener('keydown', listen)
   }, [])
 }
+
+const USUAL_PX = 14
+
+/** How much larger than usual the page's text is: on wide screens, or as the viewer wants it. */
+export function textScale(): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / USUAL_PX
+}

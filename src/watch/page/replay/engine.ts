@@ -37,6 +37,8 @@ export class ReplayEngine extends Store {
     onEnd: () => this.changed(),
   })
   #moments: readonly number[] = []
+  // Whether these pictures have been played at all.
+  #begun = false
   #loading = new AbortController()
   #ahead: { keys: string; tiles: readonly Tile[]; done: Promise<void>; ended: AbortController } | null = null
 
@@ -66,7 +68,7 @@ export class ReplayEngine extends Store {
 
   /** There is nothing more to come: the end, or a picture without steps. */
   get ended(): boolean {
-    return this.ready && !this.playing && this.#transport.atEnd
+    return this.ready && this.#begun && !this.playing && this.#transport.atEnd
   }
 
   /** The stage keeps what it shows until the new pictures are there. */
@@ -76,6 +78,7 @@ export class ReplayEngine extends Store {
     const loading = new AbortController()
     this.#loading = loading
     this.ready = false
+    this.#begun = false
     const before = this.tiles
     const ahead = this.#takeAhead(sources)
     this.tiles = ahead?.tiles ?? sources.map((source) => ({ source, frames: null, fault: null }))
@@ -107,6 +110,7 @@ export class ReplayEngine extends Store {
 
   play(): void {
     if (!this.ready) return
+    this.#begun = true
     this.#transport.play()
     this.changed()
   }

@@ -39,10 +39,12 @@ export function ReplayView() {
   useEffect(() => {
     let isCurrent = true
     void engine.load(latest.current.sources).then(() => {
-      // Who asks for less motion starts it by hand.
-      if (isCurrent && !matchMedia('(prefers-reduced-motion: reduce)').matches) engine.play()
+      if (!isCurrent) return
+      // Who asks for less motion sees the finished picture, and starts it by hand.
+      if (matchMedia('(prefers-reduced-motion: reduce)').matches) engine.seek(engine.totalMs)
+      else engine.play()
       const next = cueAfter(latest.current.choice, 1)
-      if (isCurrent && next !== null) engine.prepare(sourcesOfCue(variants, layout, next, sourceOf))
+      if (next !== null) engine.prepare(sourcesOfCue(variants, layout, next, sourceOf))
     })
     return () => {
       isCurrent = false
