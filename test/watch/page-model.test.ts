@@ -188,6 +188,17 @@ describe('the gallery', () => {
     expect(names('seed')).toEqual(['seed-2', 'seed-10'])
   })
 
+  it('tells what the prompts of a cue share', () => {
+    const promptOf = (...prompts: string[]) => {
+      const { variants: read } = showOf(
+        prompts.map((prompt, place) => ({ cue: 'c', variant: `${place}`, prompt, stepsMs: null })),
+      )
+      return groupByCue(read, 'sheet')[0]?.prompt
+    }
+    expect(promptOf('a forest at dawn', 'a forest at dusk', 'a forest in snow')).toBe('a forest …')
+    expect([promptOf('one', 'one'), promptOf('one', 'two'), promptOf()]).toEqual(['one', null, undefined])
+  })
+
   it('makes rows as wide as the list, and finds those in view', () => {
     const rows = galleryRows(groupByCue(variants, 'sheet'), 400, 180)
     expect(rows.map(({ kind }) => kind)).toEqual(['cue', 'tiles', 'cue', 'tiles'])

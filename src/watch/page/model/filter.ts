@@ -17,7 +17,7 @@ export const NO_FILTER: Filter = { text: '', program: null, state: null, sort: '
 
 export interface CueGroup {
   readonly cue: string
-  /** Of its first variant that has one. */
+  /** What the prompts of its variants have in common: `a forest …`. */
   readonly prompt: string | null
   readonly variants: readonly Variant[]
 }
@@ -66,8 +66,20 @@ export function groupByCue(variants: readonly Variant[], sort: Sort): readonly C
   return cues.map((cue) => {
     const members = groups.get(cue) ?? []
     const sorted = compare === null ? members : members.toSorted(compare)
-    return { cue, prompt: members.find(({ prompt }) => prompt)?.prompt ?? null, variants: sorted }
+    return { cue, prompt: sharedPrompt(members), variants: sorted }
   })
+}
+
+/** null where nothing is told, or nothing is shared. */
+function sharedPrompt(variants: readonly Variant[]): string | null {
+  const [first, ...others] = new Set(variants.flatMap(({ prompt }) => prompt || []))
+  if (first === undefined || others.length === 0) return first ?? null
+  const words = first.split(' ')
+  const shared = others.reduce((count, other) => {
+    const differs = other.split(' ').findIndex((word, place) => word !== words[place])
+    return differs < 0 ? count : Math.min(count, differs)
+  }, words.length)
+  return shared === 0 ? null : `${words.slice(0, shared).join(' ')} …`
 }
 
 const COMPARE: Readonly<Record<Sort, ((a: Variant, b: Variant) => number) | null>> = {
