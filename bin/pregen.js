@@ -13,3 +13,5 @@ if (!existsSync(new URL('../dist/cli/main.js', import.meta.url))) await import('
 
 const { main } = await import('../dist/cli/main.js')
 process.exitCode = await main(process.argv.slice(2))
+// Nothing may hold a command that is over: no child of a library's, no timer and no socket. Unheld, it ends by itself.
+setTimeout(() => process.exit(), 200).unref()

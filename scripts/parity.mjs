@@ -5,19 +5,14 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { FAMILIES as families } from '../dist/families/index.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const require = createRequire(import.meta.url)
 const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs')
 const folder = mkdtempSync(join(tmpdir(), 'parity-'))
 
-const FAMILIES = {
-  sd: 'Stable Diffusion 1, 2',
-  sdxl: 'SDXL, Turbo',
-  sd3: 'Stable Diffusion 3, 3.5',
-  lcm: 'LCM',
-  flux: 'FLUX.1',
-}
+const FAMILIES = Object.fromEntries(families.map(({ name, title }) => [name, title]))
 const TASKS = { txt2img: 'text to image', img2img: 'image to image' }
 
 try {

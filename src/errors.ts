@@ -2,6 +2,7 @@
  * Every fault that a person can do something about is a `PregenError`: a stable code, what is wrong,
  * why, and what to do. Anything else that is thrown is a bug and is shown with its stack.
  */
+import { printable } from './printable.ts'
 
 /** Where in a file a fault stands. Lines and columns count from 1. */
 export interface SourceLocation {
@@ -11,7 +12,7 @@ export interface SourceLocation {
 }
 
 export interface PregenErrorOptions {
-  /** What to do about it, one or more lines. */
+  /** What to do about it. One line, as the message is: a line break in it came from outside and is shown as one. */
   readonly help?: string | undefined
   readonly location?: SourceLocation | undefined
   readonly cause?: unknown
@@ -40,10 +41,13 @@ export class PregenError extends Error {
 export class PregenErrors extends Error {
   override readonly name = 'PregenErrors'
   readonly errors: readonly PregenError[]
+  /** Faults beyond those in `errors`, which were counted and not kept. */
+  readonly more: number
 
-  constructor(errors: readonly PregenError[]) {
-    super(errors.map((error) => formatError(error)).join('\n\n'))
+  constructor(errors: readonly PregenError[], more = 0) {
+    super(formatErrors(errors, more).join('\n'))
     this.errors = errors
+    this.more = more
   }
 }
 
@@ -54,17 +58,32 @@ export function formatLocation({ file, line, column }: SourceLocation): string {
 
 /** The face that a terminal shows: place and code, then what and why, then what to do. */
 export function formatError(error: PregenError): string {
-  const head = error.location ? `${formatLocation(error.location)}  ${error.code}` : error.code
-  const body = [error.message, ...(error.help ? [error.help] : [])].flatMap((text) => text.split('\n'))
-  return [head, ...body.map((line) => `  ${line}`)].map(printable).join('\n')
+  return linesOf(error).join('\n')
 }
 
-/** One line as a terminal may have it: control, invisible and text-direction characters become `\u{…}`. */
-export function printable(line: string): string {
-  return line.replace(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  )
+function linesOf({ location, code, message, help }: PregenError): string[] {
+  const head = location ? `${formatLocation(location)}  ${code}` : code
+  return [head, `  ${message}`, ...(help ? [`  ${help}`] : [])].map(printable)
+}
+
+/** Faults that are shown of one pass; whoever mends those will not miss the others. */
+const MAX_SHOWN = 50
+const MAX_SHOWN_CHARS = 48 * 1024
+
+/** Lines that show faults, an empty one between two: the first 50, fewer where they are long, and how many more there are. */
+export function formatErrors(errors: readonly PregenError[], more = 0): string[] {
+  const lines: string[] = []
+  let chars = 0
+  let shown = 0
+  for (const error of errors.slice(0, MAX_SHOWN)) {
+    const face = linesOf(error)
+    chars += face.reduce((sum, line) => sum + line.length, 0)
+    if (shown > 0 && chars > MAX_SHOWN_CHARS) break
+    lines.push(...(shown > 0 ? [''] : []), ...face)
+    shown++
+  }
+  const left = errors.length - shown + more
+  return left === 0 ? lines : [...lines, '', `and ${left} more`]
 }
 
 /** The message of anything thrown, for wrapping into a `PregenError` with the original as `cause`. */

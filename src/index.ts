@@ -33,7 +33,7 @@ export { type ModelFolder, readModelFolder } from './model/folder.ts'
 export { type RequestedProvider, type ResolvedProvider, resolveProvider } from './model/providers.ts'
 export { createPipeline } from './pipelines/create-pipeline.ts'
 export type {
-  GeneratedImage,
+  GeneratedMedium,
   GenerateRequest,
   Pipeline,
   PromptConditioning,

@@ -106,6 +106,7 @@ export async function readFileInside(
   const handle = await openFile(inside, path)
   try {
     const state = await handle.stat()
+    if (state.size > maxBytes) throw tooLarge(path, maxBytes)
     const pieces: Buffer[] = []
     let size = 0
     for (let wanted = Math.max(Math.min(state.size, maxBytes) + 1, PAGE_BYTES); ; wanted = READ_BYTES) {
@@ -165,6 +166,7 @@ export async function hashFileInside(
   try {
     const hash = createHash('sha256')
     const { size, mtimeMs } = await handle.stat()
+    if (size > maxBytes) throw tooLarge(path, maxBytes)
     const piece = Buffer.allocUnsafeSlow(Math.min(Math.max(size + 1, PAGE_BYTES), READ_BYTES))
     for (let at = 0; ; ) {
       const { bytesRead } = await handle.read(piece, 0, piece.length, at)

@@ -5,7 +5,8 @@
  */
 import { constants, existsSync, fstatSync, lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
-import { errorCode, PregenError, printable } from '../errors.ts'
+import { errorCode, PregenError } from '../errors.ts'
+import { printable } from '../printable.ts'
 
 export interface Confinement {
   /** The folder that the user named. Links above it, and it being one, are the user's own choice. */

@@ -233,6 +233,6 @@ function lockedError(path: string, holder: LockHolder | null): PregenError {
     help: [
       'Wait for it to end, stop it, or give another folder with --out.',
       `If nothing runs there any more, the lock heals by itself within ${(HEARTBEAT_MS * MISSED_HEARTBEATS) / 1000} seconds (${path}).`,
-    ].join('\n'),
+    ].join(' '),
   })
 }

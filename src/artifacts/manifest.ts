@@ -1,5 +1,6 @@
 /** `manifest.json`: one a version; every picture that is there, with what it was made of. */
 import { PregenError } from '../errors.ts'
+import { trimEndOf } from '../trim.ts'
 import { isRecord, isShallow } from './is-record.ts'
 
 export const MANIFEST_VERSION = 1
@@ -108,7 +109,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 export function assetUrl(fileKey: string, prefix: string, publicUrl?: string): string {
   const encode = (key: string) => key.split('/').map(encodeURIComponent).join('/')
   if (publicUrl === undefined) return encode(fileKey.slice(prefix.length + 1))
-  return `${publicUrl.replace(/\/+$/, '')}/${encode(fileKey)}`
+  return `${trimEndOf(publicUrl, '/')}/${encode(fileKey)}`
 }
 
 /**

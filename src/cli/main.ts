@@ -5,6 +5,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { EXIT } from './exit-codes.ts'
 import {
+  collectVariable,
   parseGuidanceScale,
   parsePositiveInteger,
   parseText,
@@ -12,6 +13,7 @@ import {
   parseWholeNumber,
 } from './option-values.ts'
 import { watchOutput } from './output-faults.ts'
+import { printBlock } from './print.ts'
 import { reportError } from './report-error.ts'
 import { REPORT_FORMATS } from './reporters/reporter.ts'
 import { readPackageVersion } from './version.ts'
@@ -29,7 +31,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (thrown) {
     if (thrown instanceof CommanderError)
       return await output.settle(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage)
-    return reportError(thrown, (text) => void process.stderr.write(text))
+    return reportError(thrown, process.stderr)
   }
 }
 
@@ -39,6 +41,11 @@ function createProgram(outcome: { exitCode: number }): Command {
     .version(readPackageVersion(), '-V, --version')
     .showHelpAfterError('(pregen --help lists the commands)')
     .exitOverride()
+    // Usage errors quote arguments, which a script may have from anywhere.
+    .configureOutput({
+      writeOut: (text) => printBlock(process.stdout, text),
+      writeErr: (text) => printBlock(process.stderr, text),
+    })
     .addHelpText(
       'after',
       `
@@ -51,9 +58,10 @@ Examples:
 Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/143 cancelled.`,
     )
 
-  withSelection(program.command('run').argument('<sheet>', 'the cue sheet (YAML)'))
+  withEndpoint(withSelection(program.command('run').argument('<sheet>', 'the cue sheet (YAML)')))
     .description('generate, write and upload what the sheet asks for and is not there yet')
     .option('--dry-run', 'to disk only: no bucket, no credentials, no network')
+    .option('--fetch', 'let a dry run fetch init images behind URLs')
     .option('--force', 'do units again that are whole already')
     .option('--fail-fast', 'stop at the first unit that fails')
     .addOption(providerOption())
@@ -71,17 +79,17 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/run.ts')).runCommand(sheet, options)
     })
 
-  withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML)'))
+  withEndpoint(withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML)')))
     .description('what would run or be skipped, and why; counts, bytes, expected time')
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
+    .option('--fetch', 'fetch init images behind URLs, to check them and to see whether they changed')
     .option('--allow-private-urls', 'let image URLs point at private addresses')
     .action(async (sheet: string, options) => {
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)
     })
 
-  program
-    .command('upload')
+  withEndpoint(withVariables(program.command('upload')))
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('send, or mend in the bucket, a finished tree')
     .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of your last run)')
@@ -98,8 +106,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/upload.ts')).uploadCommand(dir, options)
     })
 
-  program
-    .command('verify')
+  withEndpoint(withVariables(program.command('verify')))
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('is the tree whole? in the bucket too?')
     .option('--bucket', 'compare the bucket too: that of the last run, or the one that --sheet names')
@@ -122,8 +129,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/gallery.ts')).galleryCommand(dir, options)
     })
 
-  program
-    .command('doctor')
+  withEndpoint(withVariables(program.command('doctor')))
     .argument('[sheet]', 'a cue sheet whose models and bucket are checked too')
     .description('providers, models, dtypes, bucket: what works here, and what to do about the rest')
     .option('--json', 'the findings as JSON on stdout')
@@ -178,9 +184,20 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
   return program
 }
 
+/** The options that say how much of the environment a sheet may read. */
+function withVariables(command: Command): Command {
+  return command
+    .option(
+      '--env <name>',
+      'an environment variable that the sheet may read, beside PREGEN_*; repeatable',
+      collectVariable,
+    )
+    .option('--env-all', 'let the sheet read the whole environment, secrets too: for sheets that you trust')
+}
+
 /** The options that say where a run writes and which of its units it means. */
 function withSelection(command: Command): Command {
-  return command
+  return withVariables(command)
     .option('--out <dir>', 'where the tree is written', parseText, 'out')
     .option('--version-id <id>', 'the version, over PREGEN_VERSION_ID and the sheet')
     .option('--cue <glob>', 'only these cues', parseText)
@@ -193,6 +210,13 @@ function withSelection(command: Command): Command {
 /** Without it `PREGEN_FAULTS` is not looked at: the environment alone breaks no run. */
 function testFaultsOption(): Option {
   return new Option('--test-faults').hideHelp()
+}
+
+/** The options that say how far `storage.endpoint` may lead. */
+function withEndpoint(command: Command): Command {
+  return command
+    .option('--allow-local-endpoint', "let the sheet's storage.endpoint be this machine")
+    .option('--allow-private-endpoint', "let the sheet's storage.endpoint lie in a private network")
 }
 
 function providerOption(): Option {

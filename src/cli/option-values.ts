@@ -14,6 +14,14 @@ export function parsePositiveInteger(text: string): number {
   return value
 }
 
+/** Collects the names of a repeated option. @throws InvalidArgumentError for what is no name of a variable */
+export function collectVariable(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) {
+    throw new InvalidArgumentError('It must be the name of an environment variable.')
+  }
+  return [...before, text]
+}
+
 /** @throws InvalidArgumentError unless the text is a finite number from 0 up */
 export function parseGuidanceScale(text: string): number {
   const value = Number(text)

@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream'
 import { errorCode, formatError, messageOf, PregenError } from '../errors.ts'
 import { EXIT } from './exit-codes.ts'
+import { printBlock } from './print.ts'
 
 export interface OutputWatch {
   /** The exit code, once what was written last has been taken or refused. */
@@ -17,7 +18,7 @@ export function watchOutput(stdout: Writable, stderr: Writable): OutputWatch {
     const fault = new PregenError('E_WRITE_FAILED', `stdout cannot be written: ${messageOf(error)}`, {
       help: 'The work goes on; only what it would have printed is lost.',
     })
-    stderr.write(`${formatError(fault)}\n`)
+    printBlock(stderr, formatError(fault))
   })
   // Where messages go nowhere, there is nobody to tell.
   stderr.on('error', () => undefined)

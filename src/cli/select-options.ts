@@ -2,11 +2,28 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { FAULT_ACTIONS, type FaultTable } from '../run/faults.ts'
-import type { SelectOptions } from '../run/options.ts'
+import type { ReadSheetOptions, SelectOptions } from '../run/options.ts'
+import { concealVariable } from './concealed.ts'
 import { embeddedModels } from './version.ts'
 
+/** Flags of every command that reads a sheet. */
+export interface SheetFlags {
+  readonly env?: readonly string[]
+  readonly envAll?: boolean
+}
+
+/** What a sheet is read with: the environment, and how much of it the sheet may see. */
+export function toReadOptions({ env, envAll }: SheetFlags): ReadSheetOptions {
+  return {
+    env: process.env,
+    allowedVariables: envAll === true ? 'all' : (env ?? []),
+    onVariable: concealVariable,
+    embeddedModels,
+  }
+}
+
 /** Flags that `run` and `plan` share, as commander gives them. */
-export interface SelectFlags {
+export interface SelectFlags extends SheetFlags, EndpointFlags {
   readonly out: string
   readonly versionId?: string
   readonly cue?: string
@@ -16,13 +33,30 @@ export interface SelectFlags {
   readonly shardTotal?: number
   readonly force?: boolean
   readonly allowPrivateUrls?: boolean
+  readonly fetch?: boolean
+}
+
+/** How far an endpoint may lead: flags of every command that meets a bucket. */
+export interface EndpointFlags {
+  readonly allowLocalEndpoint?: boolean
+  readonly allowPrivateEndpoint?: boolean
+}
+
+/** The flags, or their variables, which whoever starts the process sets and no sheet can. */
+export function toEndpointPolicy(flags: EndpointFlags, env = process.env) {
+  const isOn = (name: string) => !['', '0', 'false', undefined].includes(env[name])
+  return {
+    env,
+    allowLocalEndpoint: flags.allowLocalEndpoint === true || isOn('PREGEN_ALLOW_LOCAL_ENDPOINT'),
+    allowPrivateEndpoint: flags.allowPrivateEndpoint === true || isOn('PREGEN_ALLOW_PRIVATE_ENDPOINT'),
+  }
 }
 
 export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOptions {
   const { out, versionId, cue, variant, program, shard, shardTotal } = flags
   return {
+    ...toReadOptions(flags),
     sheetPath,
-    env: process.env,
     outDir: out,
     versionId,
     cue,
@@ -32,9 +66,9 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
     shardTotal,
     force: flags.force === true,
     allowPrivateUrls: flags.allowPrivateUrls === true,
+    ...toEndpointPolicy(flags),
     cacheDir: cacheFolder(),
     stateDir: stateFolder(),
-    embeddedModels,
   }
 }
 

@@ -1,41 +1,46 @@
 /** Sheet of the right shape → checked sheet: references, merged levels, listed variants. */
 import { dirname, resolve } from 'node:path'
+import { didYouMean } from '../did-you-mean.ts'
+import { trimEndOf } from '../trim.ts'
 import { checkSegments, readCallback, readStorage } from './connections.ts'
-import type { SheetDocument } from './convert.ts'
-import { didYouMean } from './did-you-mean.ts'
-import { type Faults, formatPath } from './faults.ts'
+import { formatPath, quoteName, quoteWritten } from './faults.ts'
 import { findIdFault, foldId, MAX_KEY_BYTES } from './ids.ts'
-import { EMPTY, type LayerContext, type Merged, mergeLayer, readLayer } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { EMPTY, type Merged, mergeLayer, readLayer } from './layers.ts'
 import { countCells } from './matrix.ts'
-import { findModel, readModels } from './models.ts'
+import { createModelFinder, readModels } from './models.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { mergePrograms } from './programs.ts'
 import type { SheetInput } from './schema.ts'
+import { SETTING_ROWS } from './setting-types.ts'
 import { MAX_PIXELS } from './settings.ts'
 import type { CueSheet, SheetCue, SheetModel, SheetVariant } from './sheet.ts'
 import { expandVariants } from './variants.ts'
 
 export const DEFAULT_ROOT = 'foigoi'
 export const MAX_UNITS = 100_000
+/** Characters of all prompts that templates make: 100,000 units may have one of 20,000 each. */
+const MAX_TEMPLATE_CHARS = 50_000_000
+/** Axes of a matrix: each cell of 100,000 has a value of each. */
+export const MAX_AXES = 32
 /** The longest file name inside a variant's folder. */
 const LONGEST_FILE = 'final.thumb.webp'
 
-/**
- * @param isTainted whether a cue has lost settings to faults that are reported already
- */
 export function assembleSheet(
   input: SheetInput,
-  doc: SheetDocument,
-  faults: Faults,
   options: ParseSheetOptions,
-  isTainted: (cue: string) => boolean,
+  found: Pick<LayerContext, 'doc' | 'faults' | 'isTainted'>,
 ): Omit<CueSheet, 'warnings'> {
-  const context: LayerContext = { doc, faults, directory: dirname(resolve(options.file)), isTainted }
+  const { doc } = found
+  const directory = dirname(resolve(options.file))
+  const allowedVariables = options.allowedVariables ?? []
+  const budget = { characters: MAX_TEMPLATE_CHARS }
+  const context: LayerContext = { ...found, allowedVariables, budget, directory }
   const version = readVersion(input.version, context, options)
-  const root = (input.root ?? DEFAULT_ROOT).replace(/\/+$/, '')
+  const root = trimEndOf(input.root ?? DEFAULT_ROOT, '/')
   checkSegments(root, ['root'], 'E_BAD_ROOT', context)
   const storage = readStorage(input.storage, context)
-  const declared = readModels(input, context)
+  const findModel = createModelFinder(readModels(input, context), options.embeddedModels ?? {}, context)
   const models = new Map<string, SheetModel>()
   const base = [...(storage?.prefix ? [storage.prefix] : []), root, version, 'cues'].join('/')
   const cues = readCues(input, context, options.maxUnits ?? MAX_UNITS).map((cue) => ({
@@ -43,7 +48,7 @@ export function assembleSheet(
     variants: cue.variants.map((variant) => {
       checkKeyLength(`${base}/${cue.id}/${variant.id}/${LONGEST_FILE}`, variant, context)
       checkTogether(variant, cue.id, context)
-      const model = findModel(variant, cue.id, declared, options.embeddedModels ?? {}, context)
+      const model = findModel(variant, cue.id)
       if (model === undefined) return variant
       models.set(model.id, model)
       if (variant.settings.model !== undefined) return variant
@@ -81,7 +86,9 @@ function readVersion(
   }
   const fault = findIdFault(version)
   if (fault) {
-    const message = `The version ${JSON.stringify(version)} (${source ?? 'version'}) ${fault.why}.`
+    const shown =
+      source === undefined ? quoteWritten(doc.written(['version']) ?? version) : quoteName(version)
+    const message = `The version ${shown} (${source ?? 'version'}) ${fault.why}.`
     faults.add('E_BAD_VERSION', location(), message, fault.help)
   }
   return version
@@ -91,7 +98,8 @@ function readVersion(
 function readCues(input: SheetInput, context: LayerContext, maxUnits: number): readonly SheetCue[] {
   const { doc, faults } = context
   const programs = readPrograms(input, context)
-  if (doc.keys(['programs']).length === 0) {
+  const programIds = new Set(doc.keys(['programs']))
+  if (programIds.size === 0) {
     const help = 'Add one at least, such as "P0: {}".'
     faults.add('E_NO_PROGRAMS', doc.locate(['programs'], 'key'), 'The sheet has no programs.', help)
   }
@@ -111,24 +119,34 @@ function readCues(input: SheetInput, context: LayerContext, maxUnits: number): r
     )
     return []
   }
+  if (!checkAxes(input, context)) return []
   return ids.flatMap((id) => {
     const cue = Object.hasOwn(input.cues, id) ? input.cues[id] : undefined
     if (cue === undefined) return []
     const program = programs.get(cue.program)
-    if (program === undefined && !doc.keys(['programs']).includes(cue.program)) {
+    if (program === undefined && !programIds.has(cue.program)) {
       const path = ['cues', id, 'program']
-      const message = `${formatPath(path)} is "${cue.program}", which is no program of this sheet.`
-      faults.add(
-        'E_UNKNOWN_PROGRAM',
-        doc.locate(path),
-        message,
-        didYouMean(cue.program, doc.keys(['programs'])),
+      const shown = quoteWritten(doc.written(path) ?? cue.program)
+      const message = `${formatPath(path)} is ${shown}, which is no program of this sheet.`
+      faults.add('E_UNKNOWN_PROGRAM', doc.locate(path), message, () =>
+        didYouMean(cue.program, [...programIds]),
       )
     }
     const variants = expandVariants(id, cue, program ?? EMPTY, context)
     checkVariantIds(id, variants, context)
     return [{ id, program: cue.program, variants }]
   })
+}
+
+/** Whether each matrix has so few axes that its cells can be listed. */
+function checkAxes({ cues }: SheetInput, { doc, faults }: LayerContext): boolean {
+  const broad = Object.keys(cues).filter((id) => Object.keys(cues[id]?.matrix ?? {}).length > MAX_AXES)
+  for (const id of broad) {
+    const path = ['cues', id, 'matrix']
+    const message = `${formatPath(path)} has more than ${MAX_AXES} axes.`
+    faults.add('E_BAD_VALUE', doc.locate(path, 'key'), message, 'List variants, or make several cues.')
+  }
+  return broad.length === 0
 }
 
 function countUnits(input: SheetInput): number {
@@ -166,14 +184,9 @@ function checkVariantIds(
     if (path[2] === 'variants') continue
     const fault = findIdFault(id)
     if (fault)
-      faults.add(
-        fault.code,
-        doc.locate(path),
-        `The variant id ${JSON.stringify(id)} ${fault.why}.`,
-        fault.help,
-      )
+      faults.add(fault.code, doc.locate(path), `The variant id ${quoteName(id)} ${fault.why}.`, fault.help)
     if (twin === undefined) continue
-    const message = `cues.${cue} has two variants "${id}"${twin === id ? '' : ` (the other is "${twin}")`}.`
+    const message = `${formatPath(['cues', cue])} has two variants ${quoteName(id)}${twin === id ? '' : ` (the other is ${quoteName(twin)})`}.`
     faults.add('E_DUPLICATE_ID', doc.locate(path), message, 'Rename one of the two.')
   }
 }
@@ -207,7 +220,8 @@ function checkTogether({ path, settings, origins }: SheetVariant, cue: string, c
     )
   }
   if (image !== undefined || isTainted(cue)) return
-  for (const name of ['denoiseStrength', 'exactCopyMode', 'fit'] as const) {
+  for (const { name, needsImage } of SETTING_ROWS) {
+    if (!needsImage) continue
     const at = origins[name]
     // In defaults it waits for the cues that do have an image.
     if (at === undefined || at[0] === 'defaults' || settings[name] === false) continue

@@ -13,18 +13,19 @@ import {
   type YAMLSeq,
 } from 'yaml'
 import type { SourceLocation } from '../errors.ts'
-import { type Faults, formatPath, type SheetPath } from './faults.ts'
+import { shorten } from '../printable.ts'
+import { type Faults, formatPath, quoteName, type SheetPath } from './faults.ts'
 import { hasInterpolation, interpolate } from './interpolate.ts'
 import { createLocator, isMergeKey, type Locator } from './locator.ts'
 import { MAX_DEPTH, type ScannedSheet } from './scan.ts'
+import { type AllowedVariables, howToAllow, mayRead } from './variables.ts'
 
 /** Nodes that aliases may stand for in all; YAML bombs go far beyond. */
 const MAX_ALIASED_NODES = 100_000
 
-/** Keys whose `${NAME}` stays text even where it reads like a number. */
+/** Keys, settings apart, whose `${NAME}` stays text even where it reads like a number. */
 const TEXT_KEYS = new Set([
-  ...['version', 'root', 'model', 'prompt', 'prompt_2', 'negative_prompt', 'negative_prompt_2'],
-  ...['prompt_template', 'seed', 'image', 'program', 'extends', 'bucket', 'endpoint', 'region', 'prefix'],
+  ...['version', 'root', 'program', 'extends', 'bucket', 'endpoint', 'region', 'prefix'],
   ...['public_url', 'url', 'path', 'preview_decoder', 'sha256', 'name', 'callback', 'secret_env', 'job_id'],
 ])
 
@@ -39,9 +40,13 @@ export interface SheetDocument extends Locator {
 
 export interface ConvertOptions {
   readonly env: Readonly<Record<string, string | undefined>>
+  readonly allowedVariables?: AllowedVariables | undefined
+  readonly onVariable?: ((name: string, value: string) => void) | undefined
   readonly faults: Faults
   /** Whether the keys of the map at this path are ids that a person chose. */
   readonly isIdMap: (path: SheetPath) => boolean
+  /** Whether this setting's `${NAME}` stays text, too. */
+  readonly isTextSetting: (key: string) => boolean
 }
 
 export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): SheetDocument {
@@ -50,6 +55,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
   const anchors = new Map<string, Node>()
   const path: (string | number)[] = []
   const targets = new WeakMap<Alias, Node>()
+  const filled = new WeakMap<Scalar, string>()
   let aliasDepth = 0
   let aliasedNodes = 0
   let unfoldsTooFar = false
@@ -71,12 +77,12 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
   const convertAlias = (alias: Alias): unknown => {
     const target = anchors.get(alias.source)
     if (target === undefined) {
-      const message = `The alias *${alias.source} has no anchor before it.`
+      const message = `The alias ${quoteName(alias.source)} has no anchor before it.`
       faults.add(
         'E_YAML_SYNTAX',
         placeOf(alias),
         message,
-        `Write &${alias.source} before the value it stands for.`,
+        'Write & and its name before the value it stands for.',
       )
       isBroken = true
       return undefined
@@ -89,7 +95,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
     aliasDepth--
     if (unfoldsTooFar && aliasDepth === 0 && !isBroken) {
       isBroken = true
-      const message = `The alias *${alias.source} unfolds into itself or into too many values.`
+      const message = `The alias ${quoteName(alias.source)} unfolds into itself or into too many values.`
       const help = 'Use "extends" or "defaults" instead of nested aliases.'
       faults.add('E_ALIAS_BOMB', placeOf(alias), message, help)
     }
@@ -149,8 +155,8 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
     if (typeof key.value === 'string') return key.value
     const source = key.source ?? String(key.value)
     if (isId && source !== '') {
-      const message = `The id ${source} under ${formatPath(path)} is ${kindOf(key.value)}, not text.`
-      faults.add('E_ID_NOT_TEXT', placeOf(key), message, `Quote it: "${source}".`)
+      const message = `The id ${quoteName(source)} under ${formatPath(path)} is ${kindOf(key.value)}, not text.`
+      faults.add('E_ID_NOT_TEXT', placeOf(key), message, `Quote it: ${quoteName(source)}.`)
     } else {
       const message = `A key of ${formatPath(path)} is ${kindOf(key.value)}, not a word.`
       faults.add('E_BAD_KEY', placeOf(key), message, 'Keys are words.')
@@ -168,18 +174,37 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
     if (scalar.tag !== undefined && scalar.tag !== STRING_TAG && scalar.type === 'PLAIN')
       return plainValue(value)
     if (!hasInterpolation(value)) return value
-    const { text, unset, malformed } = interpolate(value, options.env)
+    const last = path.findLast((part) => typeof part === 'string')
+    const isText =
+      scalar.type !== 'PLAIN' ||
+      (typeof last === 'string' && (TEXT_KEYS.has(last) || options.isTextSetting(last)))
+    // An alias may stand for one long text a hundred thousand times.
+    const text = filled.get(scalar) ?? fill(scalar, value)
+    filled.set(scalar, text)
+    return isText ? text : plainValue(text)
+  }
+
+  const fill = (scalar: Scalar, value: string): string => {
+    const allow = (name: string) => mayRead(name, options.allowedVariables ?? [])
+    const found = interpolate(value, options.env, allow)
+    const { text, unset, refused, malformed } = found
+    // What names folders and keys is public, whoever set it.
+    if (!isPublic(path)) for (const [name, content] of found.filled) options.onVariable?.(name, content)
+    for (const name of refused) {
+      const message = `${formatPath(path)} reads the environment variable ${quoteName(name)}, which a sheet may not.`
+      faults.add('E_ENV_NOT_ALLOWED', placeOf(scalar), message, howToAllow(shorten(name, 80)))
+    }
     for (const name of unset) {
-      const message = `${formatPath(path)} needs the environment variable ${name}, which is not set.`
+      const message = `${formatPath(path)} needs the environment variable ${shorten(name, 80)}, which is not set.`
       faults.add(
         'E_ENV_UNSET',
         placeOf(scalar),
         message,
-        `Set ${name}, or write $\${${name}} for the text itself.`,
+        `Set ${shorten(name, 80)}, or write $\${${shorten(name, 80)}} for the text itself.`,
       )
     }
-    for (const found of malformed) {
-      const message = `${formatPath(path)} has "${found}", which names no variable.`
+    for (const bad of malformed) {
+      const message = `${formatPath(path)} has ${quoteName(bad)}, which names no variable.`
       faults.add(
         'E_BAD_INTERPOLATION',
         placeOf(scalar),
@@ -187,14 +212,17 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
         `Write \${NAME}, or $\${ for a literal \${.`,
       )
     }
-    const last = path.findLast((part) => typeof part === 'string')
-    const isText = scalar.type !== 'PLAIN' || (typeof last === 'string' && TEXT_KEYS.has(last))
-    return isText ? text : plainValue(text)
+    return text
   }
 
   const data = convert(document.contents)
 
   return { data, isBroken, ...createLocator(document, placeOf, targets) }
+}
+
+/** Whether the value at `path` becomes part of folder names and keys. */
+function isPublic([top, , third]: SheetPath): boolean {
+  return top === 'version' || top === 'root' || third === 'matrix' || third === 'seeds'
 }
 
 function kindOf(value: unknown): string {

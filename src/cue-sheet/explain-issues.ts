@@ -1,10 +1,12 @@
 /** zod's issues in the words of a sheet: code, place, what, and what to do. */
 import type { z } from 'zod'
+import { didYouMean, nearest } from '../did-you-mean.ts'
+import { FAMILY_NAMES } from '../families/index.ts'
 import type { SheetDocument } from './convert.ts'
-import { didYouMean, nearest } from './did-you-mean.ts'
-import { type Faults, formatPath, type SheetPath } from './faults.ts'
+import { type Faults, formatPath, quoteName, type SheetPath } from './faults.ts'
 import { callbackMapSchema, isIdMap, modelSchema, sheetSchema, storageSchema } from './schema.ts'
-import { isSettingKey, previewsMapSchema, SETTING_KEYS, SETTING_RULES } from './settings.ts'
+import { isSettingKey, rowOf, SETTING_KEYS } from './setting-types.ts'
+import { previewsMapSchema, SEED_RULE } from './setting-values.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -34,11 +36,11 @@ function wrongKind(issue: Issue): boolean {
 
 function explainIssue({ issue, path }: PlacedIssue, doc: SheetDocument, faults: Faults): void {
   if (issue.code === 'unrecognized_keys') {
+    const valid = validKeys(path)
     for (const key of issue.keys) {
-      const valid = validKeys(path)
       const place = path.length === 0 ? 'The sheet' : formatPath(path)
-      const message = `${place} has no key "${key}".`
-      faults.add('E_UNKNOWN_KEY', doc.locate([...path, key], 'key'), message, didYouMean(key, valid))
+      const message = `${place} has no key ${quoteName(key)}.`
+      faults.add('E_UNKNOWN_KEY', doc.locate([...path, key], 'key'), message, () => didYouMean(key, valid))
     }
     return
   }
@@ -132,7 +134,7 @@ const OTHER_RULES: Readonly<Record<string, string>> = {
   concurrency: 'a whole number from 1 to 256',
   force_path_style: 'true or false',
   provider: 'auto, cpu, cuda, webgpu, dml or coreml',
-  pipeline: 'sd, sdxl, sd3, lcm or flux',
+  pipeline: `${FAMILY_NAMES.slice(0, -1).join(', ')} or ${FAMILY_NAMES.at(-1)}`,
   sha256: '64 hexadecimal digits in lower case',
   on: 'run or unit',
   secret_env: 'the name of an environment variable',
@@ -143,9 +145,9 @@ export function ruleAt(path: SheetPath): { readonly code: string; readonly must:
   const key = path.at(-1)
   if (path.length === 1 && key === 'version') return { code: 'E_BAD_VERSION', must: OTHER_RULES.version! }
   if (typeof key === 'number') {
-    if (path.at(-2) === 'seeds') return SETTING_RULES.seed
+    if (path.at(-2) === 'seeds') return SEED_RULE
     const axis = path.at(-2)
-    if (path.at(-3) === 'matrix' && typeof axis === 'string' && isSettingKey(axis)) return SETTING_RULES[axis]
+    if (path.at(-3) === 'matrix' && typeof axis === 'string' && isSettingKey(axis)) return rowOf(axis)
     return { code: 'E_BAD_VALUE', must: 'a word, a number, true or false' }
   }
   if (key === undefined) return { code: 'E_BAD_VALUE', must: 'a map' }
@@ -159,7 +161,7 @@ export function ruleAt(path: SheetPath): { readonly code: string; readonly must:
   if (path.length === 2 && top === 'programs') return { code: 'E_BAD_VALUE', must: 'a map of settings' }
   if (path.length === 2 && top === 'cues') return { code: 'E_BAD_VALUE', must: 'a map with "program"' }
   if (path.length === 4 && path[2] === 'variants') return { code: 'E_BAD_VALUE', must: 'a map of settings' }
-  if (isSettingKey(key) && top !== 'storage' && top !== 'callback') return SETTING_RULES[key]
+  if (isSettingKey(key) && top !== 'storage' && top !== 'callback') return rowOf(key)
   return { code: 'E_BAD_VALUE', must: OTHER_RULES[key] ?? 'text; quote what reads like a number' }
 }
 
@@ -173,12 +175,14 @@ export function valueAt(data: unknown, path: SheetPath): unknown {
   return value
 }
 
+const MAX_SHOWN_CHARS = 80
+
 /** A value as the sheet has it: variables are not filled in, so nothing secret is shown. */
 function show(doc: SheetDocument, path: SheetPath, value: unknown): string {
   if (value === null) return 'empty'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'object') return 'a map'
-  const written = doc.written(path) ?? String(value)
+  const written = (doc.written(path) ?? String(value)).slice(0, MAX_SHOWN_CHARS + 1)
   const text = typeof value === 'string' && !written.startsWith('"') ? JSON.stringify(written) : written
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text
+  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS - 1)}…` : text
 }

@@ -1,5 +1,6 @@
 /** Collects every fault and warning of one sheet, so that all are reported in one pass. */
 import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
+import { shorten } from '../printable.ts'
 
 /** Keys and indexes from the root of the sheet: `['cues', 'dawn', 'variants', 'wide', 'seed']`. */
 export type SheetPath = readonly (string | number)[]
@@ -12,16 +13,46 @@ export interface SheetWarning {
   readonly location: SourceLocation | undefined
 }
 
+/** Faults that are kept; the others are counted. Far more than anyone mends in one go. */
+const MAX_KEPT = 1000
+const MAX_WARNINGS = 50
+const MAX_MESSAGE_CHARS = 800
+/** Ids have 255 bytes at most; what is longer is a fault itself. */
+const MAX_NAME_CHARS = 80
+
 export class Faults {
   readonly #errors: PregenError[] = []
+  readonly #seen = new Set<string>()
+  #more = 0
   readonly #warnings = new Map<string, SheetWarning>()
+  readonly #unkeptWarnings = new Set<string>()
 
-  add(code: string, location: SourceLocation | undefined, message: string, help?: string): void {
-    this.#errors.push(new PregenError(code, message, { location, help }))
+  /** @param help what to do; a function where it takes time to find out, which a fault too many is not worth */
+  add(
+    code: string,
+    location: SourceLocation | undefined,
+    message: string,
+    help?: string | (() => string),
+  ): void {
+    const told = shorten(message, MAX_MESSAGE_CHARS)
+    const key = `${code} ${location?.line}:${location?.column} ${told}`
+    if (this.#seen.has(key)) return
+    this.#seen.add(key)
+    if (this.#errors.length >= MAX_KEPT) {
+      this.#more++
+      return
+    }
+    const text = typeof help === 'function' ? help() : help
+    this.#errors.push(
+      new PregenError(code, told, { location, help: text && shorten(text, MAX_MESSAGE_CHARS) }),
+    )
   }
 
   warn(code: string, location: SourceLocation | undefined, message: string): void {
-    this.#warnings.set(`${code} ${location?.line}:${location?.column}`, { code, message, location })
+    const key = `${code} ${location?.line}:${location?.column}`
+    if (this.#warnings.size < MAX_WARNINGS || this.#warnings.has(key)) {
+      this.#warnings.set(key, { code, message: shorten(message, MAX_MESSAGE_CHARS), location })
+    } else this.#unkeptWarnings.add(key)
   }
 
   get any(): boolean {
@@ -29,22 +60,22 @@ export class Faults {
   }
 
   get warnings(): readonly SheetWarning[] {
-    return [...this.#warnings.values()]
+    const { size } = this.#unkeptWarnings
+    const kept = [...this.#warnings.values()]
+    if (size === 0) return kept
+    const message = `There are ${size} more warnings like these.`
+    return [...kept, { code: 'W_MORE_WARNINGS', message, location: undefined }]
   }
 
   /** @throws PregenErrors with all faults in the order of the file, when there is one */
   throwIfAny(): void {
     if (this.#errors.length === 0) return
-    // A value whose variable is not set is no news beyond that.
-    const unset = new Set(this.#errors.filter(({ code }) => code === 'E_ENV_UNSET').map(placeKey))
-    const told = this.#errors.filter((error) => error.code === 'E_ENV_UNSET' || !unset.has(placeKey(error)))
-    const unique = new Map(told.map((error) => [faultKey(error), error]))
-    throw new PregenErrors([...unique.values()].sort(byPlace))
+    // A value whose variable is not there is no news beyond that.
+    const isUnfilled = ({ code }: PregenError) => code === 'E_ENV_UNSET' || code === 'E_ENV_NOT_ALLOWED'
+    const unfilled = new Set(this.#errors.filter(isUnfilled).map(placeKey))
+    const told = this.#errors.filter((error) => isUnfilled(error) || !unfilled.has(placeKey(error)))
+    throw new PregenErrors(told.sort(byPlace), this.#more)
   }
-}
-
-function faultKey(error: PregenError): string {
-  return `${error.code} ${placeKey(error)} ${error.message}`
 }
 
 function placeKey({ location }: PregenError): string {
@@ -56,12 +87,22 @@ function byPlace(a: PregenError, b: PregenError): number {
   return lines !== 0 ? lines : (a.location?.column ?? 0) - (b.location?.column ?? 0)
 }
 
+/** A name as messages have it, in quotes. */
+export function quoteName(name: string): string {
+  return `"${shorten(name, MAX_NAME_CHARS)}"`
+}
+
+/** A value as the sheet has it (variables not filled in), in quotes. */
+export function quoteWritten(written: string): string {
+  return written.startsWith('"') ? shorten(written, MAX_NAME_CHARS) : quoteName(written)
+}
+
 /** `cues.dawn.variants.wide.seed`, `cues.forest.matrix.seed[1]`: how messages name a place in the sheet. */
 export function formatPath(path: SheetPath): string {
   let text = ''
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`
-    else text += text === '' ? part : `.${part}`
+    else text += `${text === '' ? '' : '.'}${shorten(part, MAX_NAME_CHARS)}`
   }
   return text === '' ? 'the sheet' : text
 }

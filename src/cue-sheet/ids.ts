@@ -1,5 +1,7 @@
 /** Ids become folder names and object keys, so they must be names on every file system and in every bucket. */
 
+import { trimEndOf, trimOf } from '../trim.ts'
+
 export const MAX_ID_BYTES = 255
 export const MAX_KEY_BYTES = 1024
 
@@ -106,9 +108,6 @@ export function slugOf(value: string | number | bigint | boolean): string {
     .normalize('NFC')
     .toLowerCase()
     .replace(/[^\p{L}\p{M}\p{N}._]+/gu, '-')
-  const trimmed = words.replace(/^[-.]+|[-.]+$/g, '')
-  return [...trimmed]
-    .slice(0, 64)
-    .join('')
-    .replace(/[-.]+$/, '')
+  const trimmed = trimOf(words, '-.')
+  return trimEndOf([...trimmed].slice(0, 64).join(''), '-.')
 }

@@ -37,6 +37,7 @@ export function createLocator(
     isAlias(node) ? targets.get(node) : node
 
   const pairsOf = new WeakMap<YAMLMap, Map<string, Pair<Node, Node | null>>>()
+  const keysOf = new WeakMap<YAMLMap, readonly string[]>()
   const pairsIn = (map: YAMLMap<Node, Node | null>): Map<string, Pair<Node, Node | null>> => {
     const known = pairsOf.get(map)
     if (known) return known
@@ -80,7 +81,12 @@ export function createLocator(
     keys: (wanted) => {
       const { node, whole } = find(wanted)
       const map = resolve(node)
-      return whole && isMap<Node, Node | null>(map) ? [...pairsIn(map).keys()] : []
+      if (!whole || !isMap<Node, Node | null>(map)) return []
+      const known = keysOf.get(map)
+      if (known) return known
+      const keys = [...pairsIn(map).keys()]
+      keysOf.set(map, keys)
+      return keys
     },
     written: (wanted) => {
       const { node, whole } = find(wanted)

@@ -1,11 +1,13 @@
 /** A cue's `matrix`: axes, and the product of their values. */
-import { didYouMean } from './did-you-mean.ts'
+import { didYouMean } from '../did-you-mean.ts'
+import { shorten } from '../printable.ts'
 import { explainIssues } from './explain-issues.ts'
-import { formatPath, type SheetPath } from './faults.ts'
+import { formatPath, quoteName, type SheetPath } from './faults.ts'
 import { slugOf } from './ids.ts'
-import { type Layer, type LayerContext, readLayer } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { type Layer, readLayer } from './layers.ts'
 import { type CueInput, layerSchema } from './schema.ts'
-import { isSettingKey, SETTING_KEYS } from './settings.ts'
+import { isSettingKey, SETTING_KEYS } from './setting-types.ts'
 
 export interface AxisValue {
   /** What it adds to the variant's id. */
@@ -59,7 +61,7 @@ function readValues(
       return []
     }
     if (earlier !== undefined) {
-      const message = `${formatPath(at)} and ${formatPath([...path, earlier])} both give the id part "${slug}".`
+      const message = `${formatPath(at)} and ${formatPath([...path, earlier])} both give the same id part${isFilled(doc, at) ? '' : ` ${quoteName(slug)}`}.`
       faults.add(
         'E_DUPLICATE_ID',
         doc.locate(at),
@@ -73,6 +75,11 @@ function readValues(
   })
 }
 
+/** Whether a value has a variable in it. */
+function isFilled(doc: LayerContext['doc'], at: SheetPath): boolean {
+  return doc.written(at)?.includes('${') === true
+}
+
 /** A bare number that feeds a template must read as it is written. */
 function checkAsWritten(
   value: string | number | boolean,
@@ -81,8 +88,8 @@ function checkAsWritten(
 ): void {
   const written = doc.written(at)
   if (typeof value !== 'number' || written === undefined || written === String(value)) return
-  const message = `${formatPath(at)} is the number ${written}, which would read ${value}.`
-  faults.add('E_ID_NOT_TEXT', doc.locate(at), message, `Quote it: "${written}".`)
+  const message = `${formatPath(at)} is the number ${shorten(written, 80)}, which would read ${value}.`
+  faults.add('E_ID_NOT_TEXT', doc.locate(at), message, `Quote it: ${quoteName(written)}.`)
 }
 
 /** What one value of a setting's axis sets; null after a fault. */
@@ -111,9 +118,11 @@ export function checkAxisUse(
   for (const { name } of axes) {
     if (isSettingKey(name) || used.has(name)) continue
     const path = ['cues', cue, 'matrix', name]
-    const message = `${formatPath(path)} is no setting, and no prompt_template of this cue has {${name}}.`
-    const help = `Put {${name}} into prompt_template, or name a setting. ${didYouMean(name, SETTING_KEYS)}`
-    context.faults.add('E_UNUSED_AXIS', context.doc.locate(path, 'key'), message, help)
+    const message = `${formatPath(path)} is no setting, and no prompt_template of this cue has {${shorten(name, 80)}}.`
+    context.faults.add('E_UNUSED_AXIS', context.doc.locate(path, 'key'), message, () => {
+      const hint = didYouMean(name, SETTING_KEYS)
+      return `Put {${shorten(name, 80)}} into prompt_template, or name a setting. ${hint}`
+    })
   }
 }
 

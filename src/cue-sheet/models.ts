@@ -1,8 +1,8 @@
 /** Which model a variant runs on: one that the sheet declares, or one of the package. */
 import { resolve } from 'node:path'
-import { didYouMean } from './did-you-mean.ts'
-import { formatPath } from './faults.ts'
-import type { LayerContext } from './layers.ts'
+import { didYouMean, listNames } from '../did-you-mean.ts'
+import { formatPath, quoteWritten } from './faults.ts'
+import type { LayerContext } from './layer-context.ts'
 import type { SheetInput } from './schema.ts'
 import type { SheetModel, SheetVariant } from './sheet.ts'
 
@@ -24,40 +24,46 @@ export function readModels(input: SheetInput, { directory }: LayerContext): Read
   return models
 }
 
+/** The model of one variant; undefined after a fault. */
+export type FindModel = (variant: SheetVariant, cue: string) => SheetModel | undefined
+
 /**
- * The model of one variant. Without a `model` setting: the only declared one, or, where none is declared, the
- * embedded one. undefined after a fault.
+ * Without a `model` setting, a variant has the only declared model, or, where none is declared, the embedded one.
  */
-export function findModel(
-  variant: SheetVariant,
-  cue: string,
+export function createModelFinder(
   declared: ReadonlyMap<string, SheetModel>,
   embedded: Readonly<Record<string, string>>,
   { doc, faults }: LayerContext,
-): SheetModel | undefined {
+): FindModel {
   const embeddedIds = Object.keys(embedded)
-  const declaredIds = doc.keys(['models'])
+  const declaredIds = new Set(doc.keys(['models']))
+  const [firstDeclared] = declaredIds
   const fallback =
-    declaredIds.length === 0 ? embeddedIds[0] : declaredIds.length === 1 ? declaredIds[0] : undefined
-  const id = variant.settings.model ?? fallback
-  if (id === undefined) {
-    const path = ['cues', cue]
-    const message = `${formatPath(path)} does not say which model to use.`
-    const help =
-      declaredIds.length === 0
-        ? 'Declare one under "models".'
-        : `Set "model" here or under "defaults". Declared: ${declaredIds.join(', ')}.`
-    faults.add('E_NO_MODEL', doc.locate(path, 'key'), message, help)
-    return undefined
+    declaredIds.size === 0 ? embeddedIds[0] : declaredIds.size === 1 ? firstDeclared : undefined
+  return (variant, cue) => {
+    const id = variant.settings.model ?? fallback
+    if (id === undefined) {
+      const path = ['cues', cue]
+      const message = `${formatPath(path)} does not say which model to use.`
+      faults.add('E_NO_MODEL', doc.locate(path, 'key'), message, () =>
+        declaredIds.size === 0
+          ? 'Declare one under "models".'
+          : `Set "model" here or under "defaults". Declared: ${listNames([...declaredIds])}.`,
+      )
+      return undefined
+    }
+    const known =
+      declared.get(id) ?? (Object.hasOwn(embedded, id) ? embeddedModel(id, embedded[id]!) : undefined)
+    if (known === undefined && !declaredIds.has(id)) {
+      const path = variant.origins.model ?? variant.path
+      const shown = quoteWritten(doc.written(path) ?? id)
+      const message = `${formatPath(path)} is ${shown}, which is neither declared under "models" nor embedded.`
+      faults.add('E_UNKNOWN_MODEL', doc.locate(path), message, () =>
+        didYouMean(id, [...declaredIds, ...embeddedIds]),
+      )
+    }
+    return known
   }
-  const known =
-    declared.get(id) ?? (Object.hasOwn(embedded, id) ? embeddedModel(id, embedded[id]!) : undefined)
-  if (known === undefined && !declaredIds.includes(id)) {
-    const path = variant.origins.model ?? variant.path
-    const message = `${formatPath(path)} is "${id}", which is neither declared under "models" nor embedded.`
-    faults.add('E_UNKNOWN_MODEL', doc.locate(path), message, didYouMean(id, [...declaredIds, ...embeddedIds]))
-  }
-  return known
 }
 
 function embeddedModel(id: string, path: string): SheetModel {

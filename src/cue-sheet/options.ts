@@ -1,9 +1,15 @@
+import type { AllowedVariables } from './variables.ts'
+
 /** What parsing a sheet needs beside its bytes. */
 export interface ParseSheetOptions {
   /** As the user gave it: shown in messages, and relative paths in the sheet start from its folder. */
   readonly file: string
-  /** For `${NAME}` and PREGEN_VERSION_ID. */
+  /** For `${NAME}`, as far as it is allowed, and PREGEN_VERSION_ID. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Names beside `PREGEN_*` that the sheet may read. Default: none. */
+  readonly allowedVariables?: AllowedVariables | undefined
+  /** Told of each variable whose value the sheet now holds and messages should not, for a last look at what is shown. */
+  readonly onVariable?: ((name: string, value: string) => void) | undefined
   /** `--version-id`: wins over the environment and the sheet. */
   readonly versionId?: string | undefined
   /** Models of the package: id → absolute folder. The first is the default of a sheet that declares none. */

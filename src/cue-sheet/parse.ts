@@ -3,12 +3,14 @@ import { assembleSheet } from './assemble.ts'
 import { checkIds } from './check-ids.ts'
 import { convertSheet, type SheetDocument } from './convert.ts'
 import { decodeSheet, EMPTY_HELP } from './decode.ts'
-import { explainIssues, valueAt } from './explain-issues.ts'
-import { Faults, type SheetPath } from './faults.ts'
+import { explainIssues } from './explain-issues.ts'
+import { Faults, formatPath } from './faults.ts'
+import { findLongList, MAX_LIST } from './long-list.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { plainDocument } from './plain-document.ts'
+import { ALL_CUES, salvage } from './salvage.ts'
 import { scanSheet } from './scan.ts'
-import { isIdMap, type SheetInput, sheetSchema } from './schema.ts'
+import { isIdMap, isTextSetting, sheetSchema } from './schema.ts'
 import type { CueSheet } from './sheet.ts'
 
 /** @throws PregenErrors with every fault, each with file, line and column */
@@ -27,9 +29,11 @@ function parseOrFault(
 ): Omit<CueSheet, 'warnings'> | undefined {
   const text = decodeSheet(bytes, options.file, faults)
   if (text === undefined) return undefined
+  const { env, allowedVariables, onVariable } = options
+  const told = { env, allowedVariables, onVariable, isIdMap, isTextSetting }
   const readFully = (into: Faults): SheetDocument | undefined => {
     const scanned = scanSheet(text, options.file, into)
-    return scanned && convertSheet(scanned, { env: options.env, faults: into, isIdMap })
+    return scanned && convertSheet(scanned, { ...told, faults: into })
   }
   const doc = plainDocument(text, readFully) ?? readFully(faults)
   if (doc === undefined) return undefined
@@ -50,57 +54,18 @@ function parseOrFault(
     )
     return undefined
   }
+  const long = findLongList(data)
+  if (long !== undefined) {
+    const help = 'Split the sheet, or shorten the list.'
+    const message = `${formatPath(long)} has more than ${MAX_LIST} entries.`
+    faults.add('E_TOO_MANY_UNITS', doc.locate(long, 'key'), message, help)
+    return undefined
+  }
   checkIds(doc, faults)
   const parsed = sheetSchema.safeParse(data)
-  if (parsed.success) return assembleSheet(parsed.data, doc, faults, options, () => false)
+  if (parsed.success) return assembleSheet(parsed.data, options, { doc, faults, isTainted: () => false })
   explainIssues(parsed.error.issues, doc, faults)
   const { input, tainted } = salvage(data)
-  return input && assembleSheet(input, doc, faults, options, (cue) => tainted.has(cue) || tainted.has(ALL))
-}
-
-/** Stands for every cue in the set of those that lost something. */
-const ALL = Symbol('all cues')
-
-const MAX_ROUNDS = 32
-
-/**
- * Takes faulty parts out until the rest has the right shape, so that it is judged in the same pass. Where a part is
- * missing, what misses it goes.
- */
-function salvage(data: object): { input: SheetInput | undefined; tainted: ReadonlySet<string | symbol> } {
-  const tainted = new Set<string | symbol>()
-  let rest: unknown = data
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    const parsed = sheetSchema.safeParse(rest)
-    if (parsed.success) return { input: parsed.data, tainted }
-    // Last first, so that an index into a list still holds when its turn comes.
-    for (const issue of parsed.error.issues.toReversed()) {
-      const at: SheetPath = issue.path.filter((part) => typeof part !== 'symbol')
-      const doomed = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...at, key]) : [at]
-      for (const path of doomed) {
-        const gone = valueAt(rest, path) === undefined ? path.slice(0, -1) : path
-        if (gone.length === 0) return { input: undefined, tainted }
-        rest = without(rest, gone)
-        if (path[0] === 'cues' && typeof path[1] === 'string') tainted.add(path[1])
-        else if (path[0] === 'defaults' || path[0] === 'programs') tainted.add(ALL)
-      }
-    }
-  }
-  return { input: undefined, tainted }
-}
-
-/** A copy of `data` without the value at `path`. */
-function without(data: unknown, path: SheetPath): unknown {
-  const [first, ...others] = path
-  if (first === undefined || typeof data !== 'object' || data === null) return data
-  if (Array.isArray(data)) {
-    return data.flatMap((item, index) =>
-      index !== first ? [item] : others.length === 0 ? [] : [without(item, others)],
-    )
-  }
-  const entries = Object.entries(data).flatMap(([key, value]) => {
-    if (key !== first) return [[key, value] as const]
-    return others.length === 0 ? [] : [[key, without(value, others)] as const]
-  })
-  return Object.fromEntries(entries)
+  const isTainted = (cue: string) => tainted.has(cue) || tainted.has(ALL_CUES)
+  return input && assembleSheet(input, options, { doc, faults, isTainted })
 }

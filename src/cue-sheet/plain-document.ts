@@ -14,6 +14,7 @@ export function plainDocument(
   const data = readPlainYaml(text)
   if (data === undefined) return undefined
   let full: SheetDocument | undefined
+  const known = new WeakMap<object, readonly string[]>()
   const document = (): SheetDocument => {
     full ??= readFully(new Faults())
     if (full === undefined) throw new Error('a sheet in plain YAML is none for the library')
@@ -24,15 +25,22 @@ export function plainDocument(
     isBroken: false,
     locate: (path, at) => document().locate(path, at),
     written: (path) => document().written(path),
-    keys: (path) => keysAt(data, path),
+    keys: (path) => keysAt(data, path, known),
   }
 }
 
-function keysAt(data: unknown, path: SheetPath): readonly string[] {
+function keysAt(
+  data: unknown,
+  path: SheetPath,
+  known: WeakMap<object, readonly string[]>,
+): readonly string[] {
   let value = data
   for (const part of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return []
     value = Reflect.get(value, part)
   }
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return []
+  const keys = known.get(value) ?? Object.keys(value)
+  known.set(value, keys)
+  return keys
 }

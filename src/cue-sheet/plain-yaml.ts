@@ -22,7 +22,7 @@ const NUMBER = /^(?:0|-?[1-9]\d{0,14}|-?\d{1,15}\.\d{1,15})$/
 /** Keys that JavaScript would bring into an order of its own. */
 const INDEX = /^\d+$/
 /** YAML allows 1024 characters as they are written, of which an escape takes ten; the other library counts. */
-const MAX_KEY = 100
+const MAX_KEY_CHARS = 100
 /** Well below the depth that the other path refuses. */
 const MAX_DEPTH = 16
 
@@ -52,8 +52,15 @@ const plainScalar = defineScalarTag<unknown>('tag:pregen,plain', {
 const plainMap = defineMappingTag<Record<string, unknown>>('tag:yaml.org,2002:map', {
   create: () => Object.create(null),
   addPair(map, key, value) {
-    if (typeof key !== 'string' || key === '__proto__' || key === '<<' || INDEX.test(key)) throw new Unusual()
-    if (key.length > MAX_KEY) throw new Unusual()
+    // The other library takes no longer ones.
+    if (
+      typeof key !== 'string' ||
+      key.length > MAX_KEY_CHARS ||
+      key === '__proto__' ||
+      key === '<<' ||
+      INDEX.test(key)
+    )
+      throw new Unusual()
     map[key] = value
     return ''
   },

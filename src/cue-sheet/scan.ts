@@ -1,11 +1,23 @@
 /** YAML text → syntax tree, with caps that hold before the recursive part of the parser sees the text. */
-import { Composer, type Document, Lexer, LineCounter, type ParsedNode, Parser, type YAMLError } from 'yaml'
+import {
+  Composer,
+  type CST,
+  type Document,
+  Lexer,
+  LineCounter,
+  type ParsedNode,
+  Parser,
+  type YAMLError,
+} from 'yaml'
 import type { SourceLocation } from '../errors.ts'
 import type { Faults } from './faults.ts'
 
 /** Deeper collections than this are refused. A sheet needs six. */
 export const MAX_DEPTH = 32
 export const MAX_SHEET_BYTES = 1024 * 1024
+
+/** Errors of the parser that are looked at: each is looked up in its line, which may be the whole file. */
+const MAX_ERRORS = 1000
 
 export interface ScannedSheet {
   readonly document: Document.Parsed<ParsedNode, true>
@@ -22,7 +34,7 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
   }
   lines.addNewLine(0)
   const parser = new Parser(lines.addNewLine)
-  const tokens = []
+  const tokens: CST.Token[] = []
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token)
     if (parser.stack.length > MAX_DEPTH && openCollections(parser) > MAX_DEPTH) {
@@ -39,7 +51,7 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
   for (const token of parser.end()) tokens.push(token)
 
   const composer = new Composer({ intAsBigInt: true, uniqueKeys: false, version: '1.2', strict: true })
-  const [document, second] = [...composer.compose(tokens, true, text.length)]
+  const [document, second] = withoutStacks(() => [...composer.compose(tokens, true, text.length)])
   if (document === undefined) return undefined
   if (second !== undefined) {
     const offset = text.indexOf('---', document.range[1])
@@ -52,13 +64,24 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
     )
   }
   // One broken place makes the parser stumble over all that follows: only the first is news.
-  const tabs = document.errors.filter((error) => isTab(error, text))
+  const tabs = document.errors.slice(0, MAX_ERRORS).filter((error) => isTab(error, text))
   const [first] = document.errors
   for (const error of tabs.length > 0 ? tabs : first ? [first] : [])
     addSyntaxFault(error, text, place, faults)
-  for (const warning of document.warnings) addSyntaxFault(warning, text, place, faults)
+  for (const warning of document.warnings.slice(0, MAX_ERRORS)) addSyntaxFault(warning, text, place, faults)
   // What the parser made of broken text is not worth judging further.
   return document.errors.length > 0 ? undefined : { document, place }
+}
+
+/** The parser makes an error of each of its faults, whose stacks cost more than all the rest, and nobody reads. */
+function withoutStacks<T>(work: () => T): T {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return work()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
 }
 
 /** Collections around the place that the parser has reached. Its stack also holds the document and a scalar at hand. */

@@ -1,6 +1,17 @@
 /** The shape of a sheet. What a shape cannot say (references, cycles, placeholders) is checked after it. */
 import { z } from 'zod'
-import { SETTING_SCHEMAS, seedSchema } from './settings.ts'
+import { FAMILY_NAMES } from '../families/index.ts'
+import { isSettingKey, rowOf, SETTING_KEYS, type SettingKey } from './setting-types.ts'
+import { seedSchema } from './setting-values.ts'
+import type { SETTINGS } from './settings.ts'
+
+/** Every setting is optional; null takes it back to absent. The description ends up in the JSON Schema. */
+const SETTING_SCHEMAS = Object.fromEntries(
+  SETTING_KEYS.map((key) => {
+    const { schema, description } = rowOf(key)
+    return [key, schema.nullable().optional().describe(description)]
+  }),
+) as { [Key in SettingKey]: z.ZodOptional<z.ZodNullable<(typeof SETTINGS)[Key]['schema']>> }
 
 /** What every level may set. */
 export const layerSchema = z.strictObject(SETTING_SCHEMAS)
@@ -13,7 +24,7 @@ export const modelSchema = z.strictObject({
     .optional()
     .describe('Where this model runs. Default: what --provider says.'),
   pipeline: z
-    .enum(['sd', 'sdxl', 'sd3', 'lcm', 'flux'])
+    .enum(FAMILY_NAMES)
     .optional()
     .describe('Family of the model. Default: what model_index.json says.'),
   preview_decoder: z
@@ -122,4 +133,9 @@ export function isIdMap(path: readonly (string | number)[]): boolean {
   const [top] = path
   if (path.length === 1) return top === 'models' || top === 'programs' || top === 'cues'
   return path.length === 3 && top === 'cues' && (path[2] === 'variants' || path[2] === 'matrix')
+}
+
+/** Settings among the keys whose `${NAME}` stays text even where it reads like a number. */
+export function isTextSetting(key: string): boolean {
+  return key === 'seed' || (isSettingKey(key) && rowOf(key).schema instanceof z.ZodString)
 }

@@ -1,7 +1,8 @@
 /** A parsed sheet: every reference checked, every variant listed, every setting merged. Plain data but `locate`. */
-import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import type { SourceLocation } from '../errors.ts'
+import type { FamilyName } from '../families/index.ts'
 import type { SheetPath, SheetWarning } from './faults.ts'
+import type { Settings } from './setting-types.ts'
 
 export interface SheetModel {
   readonly id: string
@@ -10,57 +11,12 @@ export interface SheetModel {
   /** Whether it is a model of the package and not one that the sheet declares. */
   readonly embedded: boolean
   readonly provider: 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml' | undefined
-  readonly pipeline: 'sd' | 'sdxl' | 'sd3' | 'lcm' | 'flux' | undefined
+  readonly pipeline: FamilyName | undefined
   /** Absolute folder of a tiny decoder for previews. */
   readonly previewDecoder: string | undefined
   /** The fingerprint that the folder must have, lower-case hex. */
   readonly sha256: string | undefined
 }
-
-export interface SheetScheduler {
-  /** undefined: the model folder's own. */
-  readonly name: SchedulerName | undefined
-  /** Overrides of the folder's scheduler_config.json. */
-  readonly config: SchedulerConfig
-}
-
-export interface SheetPreviews {
-  readonly method?: 'none' | 'latent2rgb' | 'taesd' | 'full' | 'auto' | undefined
-  readonly every?: number | undefined
-  readonly source?: 'denoised' | 'latents' | undefined
-  readonly size?: 'latent' | 'image' | undefined
-}
-
-/** Settings of one level, or merged over all levels. Absent = not set anywhere. */
-export interface Settings {
-  readonly model?: string | undefined
-  readonly prompt?: string | undefined
-  readonly negativePrompt?: string | undefined
-  readonly prompt2?: string | undefined
-  readonly negativePrompt2?: string | undefined
-  readonly promptTemplate?: string | undefined
-  readonly maxSequenceLength?: number | undefined
-  readonly seed?: bigint | undefined
-  readonly steps?: number | undefined
-  readonly guidanceScale?: number | undefined
-  readonly width?: number | undefined
-  readonly height?: number | undefined
-  readonly scheduler?: SheetScheduler | undefined
-  /** false: explicitly off; a map (perhaps empty): explicitly on. */
-  readonly previews?: SheetPreviews | false | undefined
-  /** Absolute path, or an https URL. */
-  readonly image?: string | undefined
-  readonly fit?: 'cover' | 'contain' | 'fill' | undefined
-  readonly denoiseStrength?: number | undefined
-  readonly exactCopyMode?: boolean | undefined
-  readonly thumbnail?: boolean | undefined
-  readonly rng?: 'torch-cpu' | 'philox' | undefined
-  readonly batch?: number | undefined
-  readonly promptSyntax?: 'plain' | 'a1111' | undefined
-  readonly embedMetadata?: boolean | undefined
-}
-
-export type SettingName = keyof Settings
 
 /** Where each merged setting was last set: the path of its value in the sheet. */
 export type SettingOrigins = Readonly<Record<string, SheetPath>>

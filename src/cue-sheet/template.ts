@@ -17,6 +17,14 @@ export function parseTemplate(template: string): readonly TemplatePart[] | undef
   return parts
 }
 
+/** Length of the filled template, found without filling it. */
+export function filledLength(
+  parts: readonly TemplatePart[],
+  textOf: (placeholder: string) => string,
+): number {
+  return parts.reduce((sum, part) => sum + ('text' in part ? part.text : textOf(part.placeholder)).length, 0)
+}
+
 /** Fills a template. */
 export function fillTemplate(
   parts: readonly TemplatePart[],

@@ -1,10 +1,16 @@
 /** A cue → its variants, each with every level merged and its prompt through the template. */
+
+import { listNames } from '../did-you-mean.ts'
+import { shorten } from '../printable.ts'
 import { formatPath, type SheetPath } from './faults.ts'
-import { type LayerContext, type Merged, mergeLayer, readLayer, readSeed } from './layers.ts'
+import type { LayerContext } from './layer-context.ts'
+import { type Merged, mergeLayer, readLayer } from './layers.ts'
 import { type Axis, cellsOf, checkAxisUse, readAxes } from './matrix.ts'
 import type { CueInput } from './schema.ts'
+import { readSeed } from './setting-values.ts'
+import { MAX_PROMPT_CHARS } from './settings.ts'
 import type { SheetVariant } from './sheet.ts'
-import { fillTemplate, parseTemplate, placeholdersOf, type TemplatePart } from './template.ts'
+import { filledLength, fillTemplate, parseTemplate, placeholdersOf, type TemplatePart } from './template.ts'
 
 interface RawVariant extends Merged {
   readonly id: string
@@ -63,7 +69,7 @@ export function expandVariants(
   }
   const used = new Set<string>()
   const readTemplate = createTemplateReader()
-  const variants = raw.map((variant) => applyTemplate(variant, cuePath, readTemplate, used, context))
+  const variants = raw.map((variant) => applyTemplate(variant, cuePath, { readTemplate, used }, context))
   if (!context.isTainted(id)) checkAxisUse(id, axes, used, context)
   return variants
 }
@@ -92,7 +98,7 @@ function seedVariants(
 ): RawVariant[] {
   return (input.seeds ?? []).flatMap((value, index) => {
     const path = [...cuePath, 'seeds', index]
-    const seed = readSeed(value, path, context)
+    const seed = readSeed(value, { path, context })
     if (seed === undefined) return []
     const settings = { ...base.settings, seed }
     return [{ id: `seed-${seed}`, path, axes: NO_AXES, settings, origins: { ...base.origins, seed: path } }]
@@ -119,10 +125,15 @@ interface ParsedTemplate {
   /** undefined: a brace has no partner. */
   readonly parts: readonly TemplatePart[] | undefined
   readonly placeholders: readonly string[]
+  /** Places of the setting whose placeholders have been judged, for cells of a matrix and for listed variants. */
+  readonly judged: { readonly cells: Set<SheetPath | undefined>; readonly listed: Set<SheetPath | undefined> }
 }
 
 /** Without a template the prompt stands for itself. */
-const PROMPT_ALONE: ParsedTemplate = { parts: undefined, placeholders: ['prompt'] }
+const PROMPT_ALONE = { parts: undefined, placeholders: ['prompt'], judged: undefined } as const
+
+/** Of one template: each is filled for every variant. */
+const MAX_PLACEHOLDERS = 200
 
 /** Parses each template of a cue once. */
 function createTemplateReader(): (template: string) => ParsedTemplate {
@@ -131,37 +142,56 @@ function createTemplateReader(): (template: string) => ParsedTemplate {
     const known = read.get(template)
     if (known) return known
     const parts = parseTemplate(template)
-    const parsed = parts ? { parts, placeholders: placeholdersOf(parts) } : PROMPT_ALONE
+    const placeholders = parts ? placeholdersOf(parts) : PROMPT_ALONE.placeholders
+    const judged = { cells: new Set<SheetPath | undefined>(), listed: new Set<SheetPath | undefined>() }
+    const parsed = { parts, placeholders, judged }
     read.set(template, parsed)
     return parsed
   }
 }
 
+interface TemplateUse {
+  readonly readTemplate: (template: string) => ParsedTemplate
+  /** Collects the axes that some template fills in. */
+  readonly used: Set<string>
+}
+
 function applyTemplate(
   raw: RawVariant,
   cuePath: SheetPath,
-  readTemplate: (template: string) => ParsedTemplate,
-  used: Set<string>,
+  { readTemplate, used }: TemplateUse,
   context: LayerContext,
 ): SheetVariant {
   const { id, path, settings, origins } = raw
   const { promptTemplate: template, prompt } = settings
   const { doc, faults } = context
   const tainted = context.isTainted(String(cuePath[1]))
-  const { parts, placeholders } = template === undefined ? PROMPT_ALONE : readTemplate(template)
+  const { parts, placeholders, judged } = template === undefined ? PROMPT_ALONE : readTemplate(template)
   if (template !== undefined && parts === undefined) {
     const at = origins.promptTemplate ?? path
     const message = `${formatPath(at)} has a brace without its partner.`
     faults.add('E_BAD_TEMPLATE', doc.locate(at), message, 'Write {{ and }} for literal braces.')
   }
-  for (const name of placeholders) {
+  if (placeholders.length > MAX_PLACEHOLDERS) {
+    const at = origins.promptTemplate ?? path
+    const message = `${formatPath(at)} has more than ${MAX_PLACEHOLDERS} placeholders.`
+    faults.add('E_BAD_TEMPLATE', doc.locate(at), message, 'Take some away.')
+    return { id, path, settings, origins }
+  }
+  // All cells of a cue have the same axes: what one of them cannot fill, none can.
+  const seen = raw.axes === NO_AXES ? judged?.listed : judged?.cells
+  const isJudged = seen?.has(origins.promptTemplate) === true
+  seen?.add(origins.promptTemplate)
+  for (const name of isJudged ? [] : new Set(placeholders)) {
     if (raw.axes.has(name)) used.add(name)
     else if (name !== 'prompt' && !tainted) {
       const at = origins.promptTemplate ?? path
-      const valid = ['prompt', ...raw.axes.keys()].map((each) => `{${each}}`).join(', ')
-      const message = `${formatPath(at)} has {${name}}, which ${formatPath(cuePath)} does not fill.`
-      const help = `It can fill ${valid}. Add a matrix axis "${name}", or write {{${name}}} for the text itself.`
-      faults.add('E_UNKNOWN_PLACEHOLDER', doc.locate(at), message, help)
+      const shown = shorten(name, 80)
+      const message = `${formatPath(at)} has {${shown}}, which ${formatPath(cuePath)} does not fill.`
+      faults.add('E_UNKNOWN_PLACEHOLDER', doc.locate(at), message, () => {
+        const valid = listNames(['prompt', ...raw.axes.keys()].map((each) => `{${each}}`))
+        return `It can fill ${valid}. Add a matrix axis "${shown}", or write {{${shown}}} for the text itself.`
+      })
     }
   }
   if (prompt === undefined && placeholders.includes('prompt') && !tainted) {
@@ -177,6 +207,21 @@ function applyTemplate(
   }
   const axes = raw.axes.size === 0 ? undefined : Object.fromEntries(raw.axes)
   if (parts === undefined) return { id, path, axes, settings, origins }
-  const filled = fillTemplate(parts, (name) => (name === 'prompt' ? prompt : raw.axes.get(name)) ?? '')
+  const textOf = (name: string) => (name === 'prompt' ? prompt : raw.axes.get(name)) ?? ''
+  const length = filledLength(parts, textOf)
+  if (length > MAX_PROMPT_CHARS) {
+    const at = origins.promptTemplate ?? path
+    const message = `${formatPath(at)} makes a prompt of ${length} characters.`
+    faults.add('E_BAD_TEMPLATE', doc.locate(at), message, `A prompt may have ${MAX_PROMPT_CHARS} characters.`)
+    return { id, path, axes, settings, origins }
+  }
+  context.budget.characters -= length
+  if (context.budget.characters < 0) {
+    const message = 'The templates of the sheet make too much text: their prompts would fill the memory.'
+    const help = 'Shorten the templates or the prompts, or split the sheet.'
+    faults.add('E_TOO_MANY_UNITS', doc.locate(['cues'], 'key'), message, help)
+    return { id, path, axes, settings, origins }
+  }
+  const filled = fillTemplate(parts, textOf)
   return { id, path, axes, settings: { ...settings, prompt: filled }, origins }
 }

@@ -1,14 +1,13 @@
 /** What every scheduler shares: the schedule's state, the buffer for the predicted x0, and the defaults. */
 import { PregenError } from '../errors.ts'
-import type {
-  NoiseSource,
-  Scheduler,
-  SchedulerConfig,
-  SchedulerName,
-  SetTimestepsOptions,
+import {
+  MAX_STEPS,
+  type NoiseSource,
+  type Scheduler,
+  type SchedulerConfig,
+  type SchedulerName,
+  type SetTimestepsOptions,
 } from './scheduler.ts'
-
-const MAX_STEPS = 1000
 
 export abstract class BaseScheduler implements Scheduler {
   readonly name: SchedulerName

@@ -1,5 +1,4 @@
 /** diffusers' class names and pregen's names of schedulers. */
-import { distance } from 'fastest-levenshtein'
 import { PregenError } from '../errors.ts'
 import { SCHEDULER_NAMES, type SchedulerConfig, type SchedulerName } from './scheduler.ts'
 import { SCHEDULER_CLASSES } from './scheduler-classes.ts'
@@ -49,18 +48,4 @@ export function unsupportedScheduler(className: string | null): PregenError {
   return new PregenError('E_UNSUPPORTED_SCHEDULER', what, {
     help: `Set scheduler in the sheet to one of ${SCHEDULER_NAMES.join(', ')}.`,
   })
-}
-
-/** The nearest of `known`, where it is near enough to be a slip of the fingers. */
-export function nearest(word: string, known: readonly string[]): string | null {
-  let best: string | null = null
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1
-  for (const candidate of known) {
-    const edits = distance(word.toLowerCase(), candidate.toLowerCase())
-    if (edits < bestDistance) {
-      best = candidate
-      bestDistance = edits
-    }
-  }
-  return best
 }

@@ -27,7 +27,7 @@ export function buildDpmSchedule(
   mu: number | undefined,
 ): SolverSchedule {
   const training = trainingSigmas(alphasCumprod)
-  const { timesteps, sigmas } = spaced(config, alphasCumprod, training, count, mu)
+  const { timesteps, sigmas } = spaced(config, { alphasCumprod, training }, count, mu)
   const last = config.final_sigmas_type === 'sigma_min' ? training[0]! : 0
   return { timesteps: Array.from(timesteps, Math.trunc), sigmas: Float32Array.from([...sigmas, last]) }
 }
@@ -39,8 +39,7 @@ interface Spaced {
 
 function spaced(
   config: SchedulerConfig,
-  alphasCumprod: Float32Array,
-  training: Float32Array,
+  { alphasCumprod, training }: { readonly alphasCumprod: Float32Array; readonly training: Float32Array },
   count: number,
   mu: number | undefined,
 ): Spaced {
@@ -102,7 +101,7 @@ function discreteTimesteps(
   const spacing = choiceOf(config, 'timestep_spacing', TIMESTEP_SPACINGS)
   const last = total - clippedTimesteps(alphasCumprod, numberOf(config, 'lambda_min_clipped'))
   if (spacing === 'leading') requireSpread(last, count)
-  return solverTimesteps(spacing, total, count, numberOf(config, 'steps_offset'), last)
+  return solverTimesteps(spacing, { total, last }, count, numberOf(config, 'steps_offset'))
 }
 
 /** How many of the noisiest timesteps lie below the least λ. */

@@ -34,15 +34,21 @@ export function createDpmWeights(): DpmWeights {
   return { sample: 0, latest: 0, first: 0, second: 0, noise: 0, r0: 0, r1: 0 }
 }
 
+export interface DpmStep {
+  /** Of its first level. */
+  readonly index: number
+  readonly order: number
+  readonly solverType: DpmSolverType
+}
+
 /** @param index the level that the step leaves; it reaches `index + 1` @param order 1 … 3 */
 export function computeDpmWeights(
   weights: DpmWeights,
   levels: SolverLevels,
-  index: number,
-  order: number,
+  step: DpmStep,
   algorithm: DpmAlgorithm,
-  solverType: DpmSolverType,
 ): void {
+  const { index, order } = step
   const { lambdas } = levels
   const h = fround(lambdas[index + 1]! - lambdas[index]!)
   weights.r0 = order > 1 ? fround(fround(lambdas[index]! - lambdas[index - 1]!) / h) : 0
@@ -52,26 +58,24 @@ export function computeDpmWeights(
   weights.noise = 0
   switch (algorithm) {
     case 'dpmsolver++':
-      weighDataOde(weights, levels, index, h, order, solverType)
+      weighDataOde(weights, levels, step, h)
       return
     case 'sde-dpmsolver++':
-      weighDataSde(weights, levels, index, h, order, solverType)
+      weighDataSde(weights, levels, step, h)
       return
     case 'dpmsolver':
-      weighNoiseOde(weights, levels, index, h, order, solverType)
+      weighNoiseOde(weights, levels, step, h)
       return
     case 'sde-dpmsolver':
-      weighNoiseSde(weights, levels, index, h, order, solverType)
+      weighNoiseSde(weights, levels, step, h)
   }
 }
 
 function weighDataOde(
   weights: DpmWeights,
   { alphas, sigmas }: SolverLevels,
-  index: number,
+  { index, order, solverType }: DpmStep,
   h: number,
-  order: number,
-  solverType: DpmSolverType,
 ): void {
   const alpha = alphas[index + 1]!
   const decay = fround(exp32(-h) - 1)
@@ -88,10 +92,8 @@ function weighDataOde(
 function weighDataSde(
   weights: DpmWeights,
   { alphas, sigmas }: SolverLevels,
-  index: number,
+  { index, order, solverType }: DpmStep,
   h: number,
-  order: number,
-  solverType: DpmSolverType,
 ): void {
   const alpha = alphas[index + 1]!
   const sigma = sigmas[index + 1]!
@@ -111,10 +113,8 @@ function weighDataSde(
 function weighNoiseOde(
   weights: DpmWeights,
   { alphas, sigmas }: SolverLevels,
-  index: number,
+  { index, order, solverType }: DpmStep,
   h: number,
-  order: number,
-  solverType: DpmSolverType,
 ): void {
   const sigma = sigmas[index + 1]!
   const growth = fround(exp32(h) - 1)
@@ -131,10 +131,8 @@ function weighNoiseOde(
 function weighNoiseSde(
   weights: DpmWeights,
   { alphas, sigmas }: SolverLevels,
-  index: number,
+  { index, order, solverType }: DpmStep,
   h: number,
-  order: number,
-  solverType: DpmSolverType,
 ): void {
   const sigma = sigmas[index + 1]!
   const growth = fround(exp32(h) - 1)

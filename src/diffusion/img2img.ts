@@ -1,4 +1,4 @@
-/** Where image-to-image enters a schedule, and how many steps that leaves. */
+/** Where image-to-image enters a schedule. */
 import { PregenError } from '../errors.ts'
 
 /**
@@ -27,34 +27,4 @@ export function skippedSteps(rule: StrengthRule, numInferenceSteps: number, stre
     case 'in-scheduler':
       return 0
   }
-}
-
-/**
- * The number of steps that image-to-image executes: at least 1.
- * @param originalInferenceSteps LCM's, of which it takes ⌊this · strength⌋ to choose n from
- * @throws PregenError E_STRENGTH, or E_NO_STEPS when nothing is left to execute
- */
-export function executedSteps(
-  rule: StrengthRule,
-  numInferenceSteps: number,
-  strength: number,
-  originalInferenceSteps = 50,
-): number {
-  const executed = numInferenceSteps - skippedSteps(rule, numInferenceSteps, strength)
-  if (executed < 1) {
-    throw new PregenError(
-      'E_NO_STEPS',
-      `${numInferenceSteps} steps at denoise_strength ${strength} leave no step to execute`,
-      { help: `Raise denoise_strength to ${1 / numInferenceSteps} or more, or ask for more steps.` },
-    )
-  }
-  const available = Math.trunc(originalInferenceSteps * strength)
-  if (rule === 'in-scheduler' && available < numInferenceSteps) {
-    throw new PregenError(
-      'E_NO_STEPS',
-      `lcm has ${available} timesteps at denoise_strength ${strength}, fewer than the ${numInferenceSteps} steps asked for`,
-      { help: 'Raise denoise_strength, or ask for fewer steps.' },
-    )
-  }
-  return executed
 }

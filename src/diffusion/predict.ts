@@ -11,13 +11,26 @@ export type AlphaPrediction = (typeof ALPHA_PREDICTIONS)[number]
 
 const fround = Math.fround
 
+/** One answer of the model, arrays of one length. */
+export interface Evaluation {
+  readonly modelOutput: Float32Array
+  /** What the model was shown, unscaled. */
+  readonly sample: Float32Array
+  /** Where the result goes. */
+  readonly out: Float32Array
+}
+
+/** Weights of picture and noise in a sample. */
+export interface NoiseLevel {
+  readonly alpha: number
+  readonly sigma: number
+}
+
 /** x0 of a sample x = x0 + σ·noise. */
 export function predictFromSigma(
   type: SigmaPrediction,
-  modelOutput: Float32Array,
-  sample: Float32Array,
+  { modelOutput, sample, out }: Evaluation,
   sigma: number,
-  out: Float32Array,
 ): void {
   if (type === 'epsilon') {
     for (let i = 0; i < out.length; i++) out[i] = sample[i]! - fround(sigma * modelOutput[i]!)
@@ -36,11 +49,8 @@ export function predictFromSigma(
 /** x0 of a sample x = α·x0 + σ·noise. */
 export function predictFromAlpha(
   type: AlphaPrediction,
-  modelOutput: Float32Array,
-  sample: Float32Array,
-  alpha: number,
-  sigma: number,
-  out: Float32Array,
+  { modelOutput, sample, out }: Evaluation,
+  { alpha, sigma }: NoiseLevel,
 ): void {
   if (type === 'epsilon') {
     for (let i = 0; i < out.length; i++) out[i] = fround(sample[i]! - fround(sigma * modelOutput[i]!)) / alpha
@@ -75,32 +85,26 @@ export type SolverPrediction = (typeof SOLVER_PREDICTIONS)[number]
 /** x0 for a multistep solver. @param rawSigma σ of the schedule, which a flow prediction is measured by */
 export function predictForSolver(
   type: SolverPrediction,
-  modelOutput: Float32Array,
-  sample: Float32Array,
-  alpha: number,
-  sigma: number,
+  evaluation: Evaluation,
+  level: NoiseLevel,
   rawSigma: number,
-  out: Float32Array,
 ): void {
-  if (type === 'flow_prediction') predictFromSigma('epsilon', modelOutput, sample, rawSigma, out)
-  else predictFromAlpha(type, modelOutput, sample, alpha, sigma, out)
+  if (type === 'flow_prediction') predictFromSigma('epsilon', evaluation, rawSigma)
+  else predictFromAlpha(type, evaluation, level)
 }
 
 /** The noise in a sample x = α·x0 + σ·noise. */
 export function predictEpsilon(
   type: AlphaPrediction,
-  modelOutput: Float32Array,
-  sample: Float32Array,
-  alpha: number,
-  sigma: number,
-  out: Float32Array,
+  { modelOutput, sample, out }: Evaluation,
+  { alpha, sigma }: NoiseLevel,
 ): void {
   if (type === 'epsilon') {
     out.set(modelOutput)
     return
   }
   if (type === 'sample') {
-    epsilonOfDenoised(modelOutput, sample, alpha, sigma, out)
+    epsilonOfDenoised(modelOutput, { sample, out }, { alpha, sigma })
     return
   }
   for (let i = 0; i < out.length; i++) out[i] = fround(alpha * modelOutput[i]!) + fround(sigma * sample[i]!)
@@ -109,10 +113,8 @@ export function predictEpsilon(
 /** (x − α·x0) / σ */
 export function epsilonOfDenoised(
   denoised: Float32Array,
-  sample: Float32Array,
-  alpha: number,
-  sigma: number,
-  out: Float32Array,
+  { sample, out }: Omit<Evaluation, 'modelOutput'>,
+  { alpha, sigma }: NoiseLevel,
 ): void {
   for (let i = 0; i < out.length; i++) out[i] = fround(sample[i]! - fround(alpha * denoised[i]!)) / sigma
 }

@@ -5,6 +5,9 @@
  * trajectory starts and reused at every call, so nothing grows with the number of steps.
  */
 
+/** The most steps that a schedule may have. */
+export const MAX_STEPS = 1000
+
 export const SCHEDULER_NAMES = [
   'flow-match-euler',
   'euler',

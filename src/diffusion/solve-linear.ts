@@ -11,7 +11,7 @@ export function solveLinear(matrix: Float32Array, rhs: Float32Array, size: numbe
     for (let row = column + 1; row < size; row++) {
       if (Math.abs(matrix[row * size + column]!) > Math.abs(matrix[pivot * size + column]!)) pivot = row
     }
-    if (pivot !== column) swapRows(matrix, rhs, size, pivot, column)
+    if (pivot !== column) swapRows(matrix, rhs, size, [pivot, column])
     for (let row = column + 1; row < size; row++) {
       const factor = fround(matrix[row * size + column]! / matrix[column * size + column]!)
       for (let k = column; k < size; k++) {
@@ -27,7 +27,12 @@ export function solveLinear(matrix: Float32Array, rhs: Float32Array, size: numbe
   }
 }
 
-function swapRows(matrix: Float32Array, rhs: Float32Array, size: number, a: number, b: number): void {
+function swapRows(
+  matrix: Float32Array,
+  rhs: Float32Array,
+  size: number,
+  [a, b]: readonly [number, number],
+): void {
   for (let k = 0; k < size; k++) {
     const value = matrix[a * size + k]!
     matrix[a * size + k] = matrix[b * size + k]!

@@ -46,25 +46,24 @@ export function floatTimesteps(
     .reverse()
 }
 
-/** Timesteps of DPM-Solver++ and UniPC: of `count + 1` points the last is left out. */
+/** Timesteps of DPM-Solver++ and UniPC: of `count + 1` points the last is left out. @param last where clipping ends them */
 export function solverTimesteps(
   spacing: TimestepSpacing,
-  numTrainTimesteps: number,
+  { total, last = total }: { readonly total: number; readonly last?: number },
   count: number,
   offset: number,
-  lastTimestep: number = numTrainTimesteps,
 ): Float64Array {
   switch (spacing) {
     case 'linspace':
-      return linspace(0, lastTimestep - 1, count + 1)
+      return linspace(0, last - 1, count + 1)
         .map(roundHalfEven)
         .reverse()
         .slice(0, -1)
     case 'leading': {
-      const ratio = Math.floor(lastTimestep / (count + 1))
+      const ratio = Math.floor(last / (count + 1))
       return leadingTimesteps(ratio, count, ratio + offset)
     }
     case 'trailing':
-      return descend(lastTimestep, numTrainTimesteps / count).map((value) => roundHalfEven(value) - 1)
+      return descend(last, total / count).map((value) => roundHalfEven(value) - 1)
   }
 }

@@ -53,7 +53,7 @@ function spaced(
   const total = numberOf(config, 'num_train_timesteps')
   const timestepSpacing = choiceOf(config, 'timestep_spacing', TIMESTEP_SPACINGS)
   if (timestepSpacing === 'leading') requireSpread(total, count)
-  const timesteps = solverTimesteps(timestepSpacing, total, count, numberOf(config, 'steps_offset'))
+  const timesteps = solverTimesteps(timestepSpacing, { total }, count, numberOf(config, 'steps_offset'))
   return {
     timesteps,
     sigmas: timesteps.map((timestep) => interpolate(timestep, training)),

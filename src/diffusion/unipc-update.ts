@@ -35,20 +35,23 @@ export function createUniPcWeights(): UniPcWeights {
   }
 }
 
+export interface UniPcIntegral {
+  readonly solverType: UniPcSolverType
+  /** The model outputs are predictions of x0, not of noise. */
+  readonly overData: boolean
+  /** Whether the model output at `index + 1` is known and takes part. */
+  readonly corrector: boolean
+}
+
 /**
  * @param index the level that the step leaves, whose model output is m0
  * @param order 1 … 3
- * @param overData the model outputs are predictions of x0, not of noise
- * @param corrector whether the model output at `index + 1` is known and takes part
  */
 export function computeUniPcWeights(
   weights: UniPcWeights,
   { alphas, sigmas, lambdas }: SolverLevels,
-  index: number,
-  order: number,
-  solverType: UniPcSolverType,
-  overData: boolean,
-  corrector: boolean,
+  { index, order }: { readonly index: number; readonly order: number },
+  { solverType, overData, corrector }: UniPcIntegral,
 ): void {
   const { ratios } = weights
   const h = fround(lambdas[index + 1]! - lambdas[index]!)
@@ -65,16 +68,14 @@ export function computeUniPcWeights(
   weights.sample = fround(kept[index + 1]! / kept[index]!)
   weights.latest = -fround(changed * growth)
   weights.residual = -fround(changed * scale)
-  solveRhos(weights, order, signed, growth, scale, corrector)
+  solveRhos(weights, order, { signed, growth, scale }, corrector)
 }
 
 /** Matches the Taylor series of the integral up to the order; the lowest orders have closed forms. */
 function solveRhos(
   { ratios, rhos, matrix }: UniPcWeights,
   order: number,
-  signed: number,
-  growth: number,
-  scale: number,
+  { signed, growth, scale }: { readonly signed: number; readonly growth: number; readonly scale: number },
   corrector: boolean,
 ): void {
   const size = corrector ? order : order - 1

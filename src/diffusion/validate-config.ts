@@ -1,6 +1,7 @@
 /** What a sheet sets on a scheduler, checked before any model is loaded. */
+import { nearest } from '../did-you-mean.ts'
 import { PregenError } from '../errors.ts'
-import { nearest, schedulerNameOfClass, unsupportedScheduler } from './class-names.ts'
+import { schedulerNameOfClass, unsupportedScheduler } from './class-names.ts'
 import { resolveSchedulerConfig, type SchedulerFault } from './resolve-config.ts'
 import { SCHEDULER_NAMES, type SchedulerConfig, type SchedulerName } from './scheduler.ts'
 import { SCHEDULER_CLASSES, type SchedulerClass } from './scheduler-classes.ts'
@@ -54,12 +55,12 @@ function unknownKey(name: SchedulerName, key: string, known: readonly string[]):
   const guess = nearest(key, known)
   const owners = SCHEDULER_NAMES.filter((other) => Object.hasOwn(SCHEDULER_CLASSES[other].keys, key))
   const hints = [
-    ...(guess === null || owners.length > 0 ? [] : [`Did you mean "${guess}"?`]),
+    ...(guess === undefined || owners.length > 0 ? [] : [`Did you mean "${guess}"?`]),
     ...(owners.length > 0 ? [`These have it: ${owners.join(', ')}.`] : []),
     `${name} takes ${known.join(', ')}.`,
   ]
   return new PregenError('E_UNKNOWN_KEY', `scheduler.${key} is not a setting of ${name}`, {
-    help: hints.join('\n'),
+    help: hints.join(' '),
   })
 }
 

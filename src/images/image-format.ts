@@ -1,17 +1,15 @@
 /** What a file is, by its first bytes: names and content types lie. */
 
 import { PregenError } from '../errors.ts'
+import { markupKind } from './markup-kind.ts'
 
 export type ImageFormat = 'png' | 'jpeg' | 'webp'
 
 const pngSignature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')
 const jpegSignature = Buffer.from([0xff, 0xd8, 0xff])
 
-/** What else people hand over, and how it begins. */
+/** What else people hand over beside markup, and how it begins. */
 const otherKinds: readonly (readonly [kind: string, pattern: RegExp])[] = [
-  ['an SVG drawing', /^\s*(<\?xml[^>]*>\s*)?(<!--[\s\S]*?-->\s*)*(<!doctype svg[^>]*>\s*)?<svg[\s>]/i],
-  ['an HTML page', /^\s*(<!--[\s\S]*?-->\s*)*<(!doctype html|html|head|body)[\s>]/i],
-  ['an XML document', /^\s*<\?xml/i],
   ['a Git LFS pointer, not the file itself', /^version https:\/\/git-lfs/],
   ['JSON', /^\s*\{\s*"/],
   ['a PDF', /^%PDF-/],
@@ -30,7 +28,9 @@ export function sniffImageFormat(bytes: Buffer, shown: string): ImageFormat {
   if (format === null) {
     const head = bytes.toString('latin1', 0, 1024).replace(/^\xef\xbb\xbf/, '')
     const kind =
-      bytes.length === 0 ? 'empty' : (otherKinds.find(([, pattern]) => pattern.test(head))?.[0] ?? null)
+      bytes.length === 0
+        ? 'empty'
+        : (markupKind(head) ?? otherKinds.find(([, pattern]) => pattern.test(head))?.[0] ?? null)
     throw new PregenError(
       'E_IMAGE_FORMAT',
       kind === null ? `"${shown}" is not a picture in a known format.` : `"${shown}" is ${kind}.`,

@@ -1,7 +1,7 @@
 /** Bytes of an init image, from a file or over https. */
 
-import { readFile, stat } from 'node:fs/promises'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { readRegularFile, UnreadFile } from '../files/read-regular-file.ts'
 import { fetchHttps } from '../net/fetch-https.ts'
 import { redactUrl } from '../net/redact-url.ts'
 
@@ -48,27 +48,9 @@ export async function readImageSource(source: string, options: ReadOptions): Pro
 
 async function readImageFile(path: string, maxBytes: number): Promise<Buffer> {
   try {
-    // Asked before opening: to open a named pipe would wait for its writer.
-    const facts = await stat(path)
-    if (!facts.isFile()) {
-      throw new PregenError(
-        'E_IMAGE_NOT_A_FILE',
-        `"${path}" is ${facts.isDirectory() ? 'a folder' : 'not a file'}.`,
-        { help: 'Give the path of a PNG, JPEG or WebP file, relative to the sheet.' },
-      )
-    }
-    if (facts.size > maxBytes) {
-      throw new PregenError(
-        'E_IMAGE_TOO_LARGE',
-        `"${path}" has ${facts.size} bytes; ${maxBytes} are allowed.`,
-        {
-          help: 'Save the image smaller, or in another format.',
-        },
-      )
-    }
-    return await readFile(path)
+    return await readRegularFile(path, { maxBytes })
   } catch (cause) {
-    if (cause instanceof PregenError) throw cause
+    if (cause instanceof UnreadFile) throw unread(path, maxBytes, cause)
     const code = errorCode(cause)
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new PregenError('E_IMAGE_MISSING', `There is no file "${path}".`, {
@@ -81,4 +63,22 @@ async function readImageFile(path: string, maxBytes: number): Promise<Buffer> {
       cause,
     })
   }
+}
+
+function unread(path: string, maxBytes: number, cause: UnreadFile): PregenError {
+  if (cause.reason === 'too-large') {
+    return new PregenError(
+      'E_IMAGE_TOO_LARGE',
+      `"${path}" has more than the ${maxBytes} bytes that are allowed.`,
+      {
+        help: 'Save the image smaller, or in another format.',
+        cause,
+      },
+    )
+  }
+  return new PregenError(
+    'E_IMAGE_NOT_A_FILE',
+    `"${path}" is ${cause.reason === 'folder' ? 'a folder' : 'not a file'}.`,
+    { help: 'Give the path of a PNG, JPEG or WebP file, relative to the sheet.', cause },
+  )
 }

@@ -2,11 +2,12 @@
 import { closeSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PregenError, PregenErrors } from '../errors.ts'
+import { type ComponentContract, PENULTIMATE } from '../families/contract.ts'
+import { type ComponentName, familyOf, type TokenizerName } from '../families/index.ts'
 import { openInside, readUpTo } from '../model-files/open.ts'
 import { brief, briefList, firstOf } from './brief.ts'
 import { checksumFaults } from './checksums.ts'
-import { CONTRACTS, type ComponentContract, PENULTIMATE } from './contract.ts'
-import type { ComponentName, ModelComponent, ModelFolder, TokenizerName } from './folder.ts'
+import { type ModelComponent, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
 import { graphSizeFaults } from './graph-sizes.ts'
 import { hiddenLayers } from './hidden-layers.ts'
 import { impostor, impostorFault } from './impostor.ts'
@@ -37,7 +38,7 @@ export async function checkModelFolder(
 ): Promise<readonly CheckedComponent[]> {
   const faults: PregenError[] = []
   const checked: CheckedComponent[] = []
-  for (const contract of CONTRACTS[folder.family]) {
+  for (const contract of familyOf(folder.family).contract) {
     const component = folder.components[contract.component]
     if (component === undefined) {
       if (isNeeded(folder, contract)) faults.push(missingComponent(folder, contract.component))
@@ -45,7 +46,7 @@ export async function checkModelFolder(
     }
     const { header, faults: found } = checkModelFile(component.modelPath, folder.path)
     faults.push(...found)
-    if (contract.tokenizer !== undefined) faults.push(...tokenizerFaults(folder, contract.tokenizer))
+    if ('tokenizer' in contract) faults.push(...tokenizerFaults(folder, contract.tokenizer))
     if (header === null) continue
     checked.push({ name: contract.component, header })
     faults.push(
@@ -65,7 +66,7 @@ export async function checkModelFolder(
 
 /** Files that are no part of this pipeline, and are read for the fingerprint. */
 function strayFaults(folder: ModelFolder): PregenError[] {
-  const parts = new Set(CONTRACTS[folder.family].map(({ component }) => component))
+  const parts = new Set<string>(familyOf(folder.family).contract.map(({ component }) => component))
   return Object.values(folder.components)
     .filter(({ name, modelPath }) => !parts.has(name) && existsSync(modelPath))
     .flatMap(({ modelPath }) => checkModelFile(modelPath, folder.path).faults)
@@ -108,15 +109,6 @@ function missingComponent({ path, family }: ModelFolder, name: ComponentName): P
     location: { file: join(path, name) },
   })
 }
-
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'vocab.json',
-  'merges.txt',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-]
 
 function tokenizerFaults({ path, tokenizers }: ModelFolder, name: TokenizerName): PregenError[] {
   const folder = tokenizers[name]

@@ -3,29 +3,27 @@ import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import type { PregenError } from '../errors.ts'
+import { familyOf } from '../families/index.ts'
 import type { ModelFacts, PreviewDecoderFault } from '../plan/model-facts.ts'
-import { FAMILY_CLASSES } from './families.ts'
 import { createFileHasher } from './file-hash.ts'
-import { type ModelFolder, previewDecoderRoot } from './folder.ts'
+import { folderSchedulerConfig, type ModelFolder, previewDecoderRoot, TOKENIZER_FILES } from './folder.ts'
 import { readOnnxHeader } from './onnx-header.ts'
 import { previewDecoderFault } from './preview-decoder.ts'
+import { viewOf } from './view.ts'
 
 export interface ModelFactsOptions {
   /** Where hashes of big files are kept between runs; absent: every file is hashed anew. */
   readonly cacheDir?: string | undefined
 }
 
-/** diffusers' limit of `max_sequence_length`. */
-const MAX_T5_LENGTH = 512
-
 /** @param folder checked by `checkModelFolder`, so that its files are what they seem */
 export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions = {}): Promise<ModelFacts> {
   const { family, vae, components } = folder
-  const { steps, guidanceScale } = FAMILY_CLASSES[family]
+  const { defaults, maxSequenceLength } = familyOf(family)
+  const { steps, guidanceScale } = defaults
   const [sampleHeight, sampleWidth] = sampleSize(folder)
   const decoderFault = previewDecoderFault(folder)
   const usable = decoderFault === null ? folder : { ...folder, previewDecoder: null }
-  const readsT5 = family === 'flux' || (family === 'sd3' && components.text_encoder_3 !== undefined)
   return {
     family,
     fingerprint: await fingerprint(usable, options.cacheDir),
@@ -33,12 +31,12 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
     sizeMultiple: sizeMultiple(folder),
     latentChannels: vae.latentChannels,
     schedulerClass: folder.schedulerClass,
-    schedulerConfig: { ...folder.schedulerConfig, _class_name: folder.schedulerClass },
+    schedulerConfig: folderSchedulerConfig(folder),
     hasVaeEncoder: components.vae_encoder !== undefined,
     hasPreviewDecoder: usable.previewDecoder !== null,
     previewDecoderFault: decoderFault === null ? null : plainFault(decoderFault),
     hasLatentRgb: hasLatentRgb(folder),
-    maxSequenceLength: readsT5 ? MAX_T5_LENGTH : null,
+    maxSequenceLength: maxSequenceLength(viewOf(folder)),
   }
 }
 
@@ -46,35 +44,24 @@ function plainFault({ code, message, help = '', location }: PregenError): Previe
   return { code, message, help, file: location?.file ?? '' }
 }
 
-/**
- * Width and height in pixels must be multiples of this. A UNet of n levels halves its latents n − 1 times, and traced
- * exports cannot make up for an odd size as torch does; transformers take patches.
- */
-export function sizeMultiple({ family, vae, components }: ModelFolder): number {
-  if (family === 'flux') return 2 * vae.scale
-  if (family === 'sd3') {
-    const patch = components.transformer?.config.patch_size
-    return (typeof patch === 'number' ? patch : 2) * vae.scale
-  }
-  const levels = components.unet?.config.block_out_channels
-  return vae.scale * (Array.isArray(levels) ? 2 ** (levels.length - 1) : 1)
+/** Width and height in pixels must be multiples of this. */
+export function sizeMultiple(folder: ModelFolder): number {
+  return familyOf(folder.family).sizeMultiple(viewOf(folder))
 }
 
 /** [height, width] of the latents that the denoiser was trained for. FLUX's config has none. */
 function sampleSize({ family, components }: ModelFolder): readonly [number, number] {
-  const size = (components.unet ?? components.transformer)?.config.sample_size
+  const size = components[familyOf(family).denoiser]?.config.sample_size
   if (typeof size === 'number') return [size, size]
   if (Array.isArray(size) && typeof size[0] === 'number' && typeof size[1] === 'number')
     return [size[0], size[1]]
-  const otherwise = FAMILY_CLASSES[family].sampleSize
+  const otherwise = familyOf(family).defaults.sampleSize
   return [otherwise, otherwise]
 }
 
 /** `preview.json` in the folder, or the family's published factors, which are for its usual number of channels. */
 function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
-  return (
-    existsSync(join(path, 'preview.json')) || vae.latentChannels === FAMILY_CLASSES[family].latentChannels
-  )
+  return existsSync(join(path, 'preview.json')) || vae.latentChannels === familyOf(family).latentChannels
 }
 
 /** sha-256 over the names, sizes and contents of the deciding files, whatever folder they lie in. */
@@ -88,16 +75,6 @@ async function fingerprint(folder: ModelFolder, cacheDir: string | undefined): P
   await hasher.save()
   return digest.digest('hex')
 }
-
-const TOKENIZER_FILES = [
-  'added_tokens.json',
-  'merges.txt',
-  'special_tokens_map.json',
-  'spiece.model',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'vocab.json',
-]
 
 function decidingFiles(folder: ModelFolder): { name: string; path: string; root: string }[] {
   const { path: root, components, tokenizers, previewDecoder } = folder

@@ -1,26 +1,20 @@
 /** A model folder in diffusers' ONNX layout, read from its JSON files; no weights are touched. Plain data. */
 import { existsSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
+import {
+  COMPONENT_NAMES,
+  type ComponentName,
+  type FamilyName,
+  familyOf,
+  TOKENIZER_NAMES,
+  type TokenizerName,
+} from '../families/index.ts'
 import { placeInside } from '../model-files/open.ts'
-import type { Family } from '../plan/model-facts.ts'
 import { configSizeFaults } from './config-sizes.ts'
-import { detectFamily, FAMILY_CLASSES } from './families.ts'
+import { detectFamily } from './families.ts'
 import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
-
-export const COMPONENT_NAMES = [
-  'text_encoder',
-  'text_encoder_2',
-  'text_encoder_3',
-  'unet',
-  'transformer',
-  'vae_encoder',
-  'vae_decoder',
-] as const
-export type ComponentName = (typeof COMPONENT_NAMES)[number]
-
-export const TOKENIZER_NAMES = ['tokenizer', 'tokenizer_2', 'tokenizer_3'] as const
-export type TokenizerName = (typeof TOKENIZER_NAMES)[number]
 
 export interface ModelComponent {
   readonly name: ComponentName
@@ -31,6 +25,17 @@ export interface ModelComponent {
   /** Its `config.json`; empty when it has none, as in folders exported long ago. */
   readonly config: JsonObject
 }
+
+/** Files of a tokenizer's folder that decide its ids. */
+export const TOKENIZER_FILES = [
+  'added_tokens.json',
+  'merges.txt',
+  'special_tokens_map.json',
+  'spiece.model',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'vocab.json',
+]
 
 /** What connects pictures and latents. */
 export interface VaeFacts {
@@ -43,13 +48,12 @@ export interface VaeFacts {
   /** Per channel, or null; SDXL derivatives such as Playground v2.5. */
   readonly latentsMean: readonly number[] | null
   readonly latentsStd: readonly number[] | null
-  readonly forceUpcast: boolean
 }
 
 export interface ModelFolder {
   /** Absolute. */
   readonly path: string
-  readonly family: Family
+  readonly family: FamilyName
   /** `_class_name` of model_index.json. */
   readonly className: string
   readonly modelIndex: JsonObject
@@ -134,6 +138,11 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   }
 }
 
+/** The folder's noise schedule with its class named, as schedulers are made from it. */
+export function folderSchedulerConfig({ schedulerClass, schedulerConfig }: ModelFolder): SchedulerConfig {
+  return { ...schedulerConfig, _class_name: schedulerClass }
+}
+
 function requireFolder(root: string): void {
   if (isFolder(root)) return
   const help =
@@ -171,7 +180,7 @@ function readScheduler(
     if (typeof schedulerClass === 'string') return { schedulerConfig, schedulerClass }
   }
   throw new PregenError('E_MODEL_CONFIG', 'No scheduler class is named.', {
-    help: `Add "_class_name", such as "${FAMILY_CLASSES.sd.scheduler}".`,
+    help: `Add "_class_name", such as "EulerDiscreteScheduler".`,
     location: { file },
   })
 }
@@ -199,16 +208,13 @@ export function previewDecoderRoot({ path }: Pick<ModelFolder, 'path'>, previewD
   return isAbsolute(below) || below.startsWith(`..${sep}`) ? dirname(previewDecoder) : path
 }
 
-/** Families whose latents are Stable Diffusion 1's, which AutoencoderKL's defaults belong to. */
-const DEFAULT_VAE: ReadonlySet<Family> = new Set<Family>(['sd', 'lcm'])
-
 /** Another family's VAE tells its scaling in its config alone: no constant can stand in for it. */
 function missingVaeConfig(
   components: Partial<Record<ComponentName, ModelComponent>>,
-  family: Family,
+  family: FamilyName,
 ): PregenError[] {
   const { vae_decoder: decoder } = components
-  if (decoder === undefined || DEFAULT_VAE.has(family)) return []
+  if (decoder === undefined || familyOf(family).hasDefaultVae === true) return []
   if (Object.keys(vaeConfig(components)).length > 0) return []
   return [
     new PregenError(
@@ -231,7 +237,7 @@ function vaeConfig({
 }
 
 /** diffusers' defaults where the export left a key out: scaling 0.18215 is AutoencoderKL's. */
-function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: Family): VaeFacts {
+function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: FamilyName): VaeFacts {
   const config = vaeConfig(components)
   const blocks = config.block_out_channels
   const channels = config.latent_channels
@@ -245,11 +251,10 @@ function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, fa
   }
   return {
     scale: Array.isArray(blocks) ? 2 ** (blocks.length - 1) : 8,
-    latentChannels: typeof channels === 'number' ? channels : FAMILY_CLASSES[family].latentChannels,
+    latentChannels: typeof channels === 'number' ? channels : familyOf(family).latentChannels,
     scalingFactor: number('scaling_factor', 0.18215),
     shiftFactor: number('shift_factor', 0),
     latentsMean: list('latents_mean'),
     latentsStd: list('latents_std'),
-    forceUpcast: config.force_upcast === true,
   }
 }

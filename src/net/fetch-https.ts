@@ -2,8 +2,10 @@
 
 import type { IncomingMessage } from 'node:http'
 import { PregenError } from '../errors.ts'
-import type { NetFaultReason, ReachOptions } from './guarded-request.ts'
-import { checkUrl, NetFault, sendGuarded } from './guarded-request.ts'
+import { CERTIFICATE_HELP } from './certificates.ts'
+import { DeadlineError, withDeadline } from './deadline.ts'
+import { sendGuarded } from './guarded-request.ts'
+import { checkUrl, NetFault, type NetFaultReason, type ReachOptions } from './reach.ts'
 import { redactUrl } from './redact-url.ts'
 
 export interface FetchOptions extends ReachOptions {
@@ -23,6 +25,8 @@ export interface FetchedFile {
 }
 
 const maxRedirects = 5
+/** 300, 304 and 305 name no other place to fetch the same from. */
+const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 const codes = {
   invalid: 'E_IMAGE_URL_INVALID',
@@ -32,6 +36,7 @@ const codes = {
   status: 'E_IMAGE_URL_STATUS',
   'too-large': 'E_IMAGE_URL_TOO_LARGE',
   timeout: 'E_IMAGE_URL_TIMEOUT',
+  certificate: 'E_IMAGE_URL_UNREACHABLE',
   unreachable: 'E_IMAGE_URL_UNREACHABLE',
 } as const satisfies Record<NetFaultReason, string>
 
@@ -44,6 +49,7 @@ const help: Readonly<Record<NetFaultReason, string>> = {
   status: 'Open the URL in a browser without being signed in; a presigned URL may have expired.',
   'too-large': 'Make the image smaller, or download it and give its path.',
   timeout: 'Download the image and give its path.',
+  certificate: CERTIFICATE_HELP,
   unreachable: 'Check the address and the connection.',
 }
 
@@ -54,15 +60,14 @@ const help: Readonly<Record<NetFaultReason, string>> = {
  *   `_TIMEOUT`, `_UNREACHABLE`; the reason of `signal` where that was aborted
  */
 export async function fetchHttps(url: string, options: FetchOptions): Promise<FetchedFile> {
-  const timeout = AbortSignal.timeout(options.timeoutMs)
-  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout
   try {
-    return await fetchFollowing(url, options, signal)
+    return await withDeadline(options.timeoutMs, options.signal, (signal) =>
+      fetchFollowing(url, options, signal),
+    )
   } catch (thrown) {
     options.signal?.throwIfAborted()
-    const fault = timeout.aborted
-      ? new NetFault('timeout', `${redactUrl(url)} did not arrive within ${options.timeoutMs / 1000} s.`)
-      : thrown
+    const late = `${redactUrl(url)} did not arrive within ${options.timeoutMs / 1000} s.`
+    const fault = thrown instanceof DeadlineError ? new NetFault('timeout', late) : thrown
     if (!(fault instanceof NetFault)) throw fault
     throw new PregenError(codes[fault.reason], fault.message, {
       help: help[fault.reason],
@@ -78,7 +83,7 @@ async function fetchFollowing(url: string, options: FetchOptions, signal: AbortS
     const response = await sendGuarded(target, { ...options, method: 'GET', headers, signal })
     const { statusCode = 0 } = response
     const { location } = response.headers
-    if (statusCode >= 300 && statusCode < 400 && location !== undefined) {
+    if (redirectStatuses.has(statusCode) && location !== undefined) {
       response.destroy()
       if (!URL.canParse(location, target.href)) {
         throw new NetFault('invalid', `${redactUrl(target)} redirects to something that is not a URL.`)

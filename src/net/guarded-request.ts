@@ -1,47 +1,12 @@
-/**
- * One HTTP exchange that can reach public addresses only. The check sits in the `lookup` that the socket
- * itself uses, so a name cannot resolve to one address for the check and to another for the connection.
- */
+/** One HTTP exchange that can reach public addresses only, and that settles whatever the server does. */
 
-import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import { isIP, type LookupFunction } from 'node:net'
-import { isPublicAddress } from './addresses.ts'
+import type { Duplex } from 'node:stream'
+import { isCertificateFault } from './certificates.ts'
+import { proxyAgentFor } from './proxies.ts'
+import { checkHost, checkUrl, NetFault, publicLookup, type ReachOptions } from './reach.ts'
 import { redactUrl } from './redact-url.ts'
-
-export type NetFaultReason =
-  | 'invalid'
-  | 'scheme'
-  | 'private'
-  | 'redirect'
-  | 'status'
-  | 'too-large'
-  | 'timeout'
-  | 'unreachable'
-
-/** Why an exchange failed. Messages hold no query string, user name or password. */
-export class NetFault extends Error {
-  override readonly name = 'NetFault'
-  readonly reason: NetFaultReason
-
-  constructor(reason: NetFaultReason, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.reason = reason
-  }
-}
-
-/** All addresses of a name, as `dns.lookup` with `all: true` gives them. */
-export type ResolveHost = (hostname: string) => Promise<readonly LookupAddress[]>
-
-export interface ReachOptions {
-  /** Lets `http:` and private addresses through. */
-  readonly allowPrivate?: boolean | undefined
-  /** Certificate authorities in PEM, in place of the system's. */
-  readonly ca?: string | undefined
-  /** How names become addresses; the system's resolver unless told otherwise. */
-  readonly resolve?: ResolveHost | undefined
-}
 
 export interface GuardedRequest extends ReachOptions {
   readonly method: 'GET' | 'POST'
@@ -50,101 +15,81 @@ export interface GuardedRequest extends ReachOptions {
   readonly signal: AbortSignal
 }
 
-/**
- * The URL, if its form allows it to be fetched: `https:` (or `http:` where private is allowed), no user name or
- * password, and not a private address written out. Names are checked when they are resolved.
- *
- * @throws NetFault `invalid`, `scheme`, `private`
- */
-export function checkUrl(url: string | URL, { allowPrivate = false }: ReachOptions): URL {
-  if (!(url instanceof URL) && !URL.canParse(url)) {
-    throw new NetFault('invalid', `"${redactUrl(url)}" is not a URL.`)
-  }
-  const parsed = new URL(url)
-  if (parsed.protocol !== 'https:' && !(allowPrivate && parsed.protocol === 'http:')) {
-    throw new NetFault('scheme', `${redactUrl(parsed)} is not an https URL.`)
-  }
-  if (parsed.username !== '' || parsed.password !== '') {
-    throw new NetFault('invalid', `The URL of ${parsed.host} has a user name or a password in it.`)
-  }
-  const literal = literalOf(parsed)
-  if (!allowPrivate && isIP(literal) !== 0 && !isPublicAddress(literal)) {
-    throw new NetFault('private', `${redactUrl(parsed)} is not a public address.`)
-  }
-  return parsed
-}
-
-/**
- * Asks for a host's addresses, where private ones are not allowed.
- *
- * @throws NetFault `private` for a name with no public address; what the resolver throws for a name that it does
- *   not know
- */
-export async function checkHost(url: URL, { allowPrivate = false, resolve }: ReachOptions): Promise<void> {
-  if (allowPrivate || isIP(literalOf(url)) !== 0) return
-  const addresses = await (resolve ?? resolveHost)(url.hostname)
-  if (!addresses.some(({ address }) => isPublicAddress(address))) throw noPublicAddress(url.hostname)
-}
-
-/** The host as `isIP` reads it: IPv6 without its brackets. */
-function literalOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, '')
-}
-
-function noPublicAddress(hostname: string): NetFault {
-  return new NetFault('private', `${hostname} has no public address.`)
-}
+/** A server may say that it is at work (102, 103) before it answers; one that says so for ever does not answer. */
+const MOST_INTERIM_ANSWERS = 16
 
 /**
  * Sends one request and answers when the response's head is there; redirects are not followed.
  *
- * @throws NetFault as `checkUrl`, and `private` for a name with no public address, `unreachable`
+ * @throws NetFault as `checkUrl`, and `private` for a name with no public address, `status` for an answer that is
+ *   none to what was asked (101, a tunnel), `unreachable`
  */
 export async function sendGuarded(url: URL, request: GuardedRequest): Promise<IncomingMessage> {
   checkUrl(url, request)
   const { method, headers, body, signal, ca } = request
+  const authorities = ca === undefined ? undefined : [...[ca].flat()]
+  const proxied = proxyAgentFor(url, { ca: authorities })
+  // A proxy resolves names by itself: what can be known of them here is looked at before.
+  if (proxied) await checkHostIfKnown(url, request)
   return new Promise((resolve, reject) => {
     const client = url.protocol === 'https:' ? https : http
-    const outgoing = client.request(
-      url,
+    let outgoing: http.ClientRequest | undefined
+    let isSettled = false
+    const answer = (response: IncomingMessage) => {
+      isSettled = true
+      resolve(response)
+    }
+    // Faults also come after the answer, of bytes behind it; the answer's reader has its own.
+    const fail = (cause: unknown) => {
+      if (isSettled) return
+      isSettled = true
+      reject(cause instanceof NetFault ? cause : unreachable(url, cause))
+      outgoing?.destroy()
+    }
+    try {
       // A fresh socket each time: a pooled one was opened under another check.
-      { method, headers, signal, agent: false, lookup: guardedLookup(request), ...(ca ? { ca } : {}) },
-      resolve,
-    )
-    outgoing.on('error', (cause) => {
-      reject(
-        cause instanceof NetFault
-          ? cause
-          : new NetFault('unreachable', `${url.host} cannot be reached: ${reasonOf(cause)}`, cause),
-      )
+      const socket = { agent: proxied ?? (false as const), lookup: publicLookup(request) }
+      const reach = authorities ? { ...socket, ca: authorities } : socket
+      outgoing = client.request(url, { method, headers, signal, ...reach }, answer)
+    } catch (cause) {
+      return fail(cause)
+    }
+    const switchProtocol = (response: IncomingMessage, socket: Duplex) => {
+      socket.destroy()
+      fail(new NetFault('status', `${redactUrl(url)} answers with status ${response.statusCode}.`))
+    }
+    let interimAnswers = 0
+    outgoing.on('error', fail)
+    // Without these two listeners Node closes the socket and tells nobody.
+    outgoing.on('upgrade', switchProtocol)
+    outgoing.on('connect', switchProtocol)
+    outgoing.on('information', () => {
+      interimAnswers += 1
+      if (interimAnswers > MOST_INTERIM_ANSWERS) fail(new Error('it never comes to its answer'))
     })
+    // Comes last, whatever came before: what has settled by then stays as it is.
+    outgoing.on('close', () => fail(new Error('the connection was closed without an answer')))
     outgoing.end(body)
   })
 }
 
-function guardedLookup({ allowPrivate = false, resolve = resolveHost }: ReachOptions): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname).then(
-      (addresses) => {
-        const family = options.family === 'IPv4' ? 4 : options.family === 'IPv6' ? 6 : options.family
-        const usable = addresses.filter(
-          (entry) => (allowPrivate || isPublicAddress(entry.address)) && (!family || entry.family === family),
-        )
-        const [first] = usable
-        if (first === undefined) {
-          callback(noPublicAddress(hostname), [])
-        } else if (options.all) callback(null, [...usable])
-        else callback(null, first.address, first.family)
-      },
-      (cause: NodeJS.ErrnoException) => callback(cause, []),
-    )
+/** @throws NetFault `private` for a name that is known here to lead to private addresses alone */
+async function checkHostIfKnown(url: URL, request: ReachOptions): Promise<void> {
+  try {
+    await checkHost(url, request)
+  } catch (error) {
+    // Behind a proxy, names of the outside are often known to the proxy alone.
+    if (error instanceof NetFault) throw error
   }
 }
 
-function resolveHost(hostname: string): Promise<LookupAddress[]> {
-  return new Promise((resolve, reject) => {
-    dnsLookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)))
-  })
+function unreachable(url: URL, cause: unknown): NetFault {
+  const reason = cause instanceof Error ? reasonOf(cause) : String(cause)
+  if (isCertificateFault(cause)) {
+    const why = `${url.host} has a certificate that does not verify (${reason}); NODE_EXTRA_CA_CERTS names further authorities`
+    return new NetFault('certificate', why, cause)
+  }
+  return new NetFault('unreachable', `${url.host} cannot be reached: ${reason}`, cause)
 }
 
 /** Node's message, or its code where happy eyeballs left the message empty. */

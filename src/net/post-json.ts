@@ -1,11 +1,11 @@
 /** Tells another program that something is done, and never lets that endanger what was done. */
 
 import { createHmac } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf, PregenError, type SourceLocation } from '../errors.ts'
-import type { ReachOptions } from './guarded-request.ts'
-import { checkHost, checkUrl, NetFault, sendGuarded } from './guarded-request.ts'
+import { sendGuarded } from './guarded-request.ts'
+import { checkHost, checkUrl, NetFault, type ReachOptions } from './reach.ts'
 import { redactUrl } from './redact-url.ts'
+import { AttemptTimeout, RetriesExhausted, retry } from './retry.ts'
 
 export interface PostOptions extends ReachOptions {
   /** Key of the HMAC-SHA256 over the body, sent as `X-Pregen-Signature: sha256=<hex>`; unsigned without. */
@@ -79,12 +79,19 @@ function callbackFault(cause: NetFault, location: SourceLocation | undefined): P
 const passingStatuses: ReadonlySet<number> = new Set([408, 425, 429])
 
 /** Faults that another try cannot mend. */
-const lastingFaults: ReadonlySet<string> = new Set(['invalid', 'scheme', 'private'])
+const lastingFaults: ReadonlySet<string> = new Set(['invalid', 'scheme', 'private', 'status', 'certificate'])
 
-interface Try {
+/** A try that did not deliver. */
+class Undelivered extends Error {
   readonly status: number | null
-  readonly reason: string
+  /** Whether another try cannot mend it. */
   readonly lasting: boolean
+
+  constructor(reason: string, status: number | null, lasting: boolean, cause?: unknown) {
+    super(reason, cause === undefined ? undefined : { cause })
+    this.status = status
+    this.lasting = lasting
+  }
 }
 
 /**
@@ -93,52 +100,56 @@ interface Try {
  * @param body anything that JSON can hold
  */
 export async function postJson(url: string, body: unknown, options: PostOptions): Promise<PostResult> {
-  const { attempts, baseDelayMs, maxDelayMs, signal, random = Math.random } = options
-  let last: Try = { status: null, reason: 'no attempt was made', lasting: true }
-  for (let attempt = 1; attempt <= attempts; attempt++) {
-    if (signal?.aborted) return { ok: false, ...outcome(last), attempts: attempt - 1, reason: 'cancelled' }
-    last = await tryOnce(url, body, options)
-    const { status } = last
-    if (status !== null && status >= 200 && status < 300) return { ok: true, status, attempts: attempt }
-    if (last.lasting || attempt === attempts) return { ok: false, ...outcome(last), attempts: attempt }
-    const waitMs = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (attempt - 1))
-    // An abort ends the wait early; the next turn of the loop sees it.
-    await delay(waitMs, undefined, { signal }).catch(() => undefined)
+  const { signal, baseDelayMs, maxDelayMs, timeoutMs, random } = options
+  let attempts = 0
+  let last = new Undelivered('no attempt was made', null, true)
+  const attempt = async (attemptSignal: AbortSignal) => {
+    attempts += 1
+    try {
+      return await postOnce(url, body, options, attemptSignal)
+    } catch (thrown) {
+      last = undelivered(thrown)
+      throw last
+    }
   }
-  return { ok: false, ...outcome(last), attempts: 0 }
-}
-
-function outcome({ status, reason }: Try): { status: number | null; reason: string } {
-  return { status, reason }
-}
-
-async function tryOnce(url: string, body: unknown, options: PostOptions): Promise<Try> {
-  const timeout = AbortSignal.timeout(options.timeoutMs)
-  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout
   try {
-    const payload = Buffer.from(JSON.stringify(body) ?? 'null')
-    const response = await sendGuarded(checkUrl(url, options), {
-      ...options,
-      method: 'POST',
-      headers: requestHeaders(payload, options.secret),
-      body: payload,
-      signal,
+    const { value } = await retry(attempt, {
+      ...{ maxAttempts: options.attempts, deadlineMs: Infinity, attemptMs: timeoutMs },
+      ...{ baseMs: baseDelayMs, capMs: maxDelayMs, random, signal },
+      isRetryable: (error) =>
+        error instanceof AttemptTimeout || (error instanceof Undelivered && !error.lasting),
     })
-    const status = response.statusCode ?? 0
-    response.destroy()
-    return {
-      status,
-      reason: `${redactUrl(url)} answers with status ${status}`,
-      lasting: status < 500 && !passingStatuses.has(status),
-    }
+    return { ok: true, status: value, attempts }
   } catch (thrown) {
-    if (options.signal?.aborted) return { status: null, reason: 'cancelled', lasting: true }
-    if (timeout.aborted) {
-      return { status: null, reason: `no answer within ${options.timeoutMs / 1000} s`, lasting: false }
-    }
-    const lasting = thrown instanceof NetFault ? lastingFaults.has(thrown.reason) : true
-    return { status: null, reason: messageOf(thrown), lasting }
+    if (signal?.aborted) return { ok: false, status: last.status, attempts, reason: 'cancelled' }
+    const isLate = thrown instanceof RetriesExhausted && thrown.cause instanceof AttemptTimeout
+    if (isLate) return { ok: false, status: null, attempts, reason: `no answer within ${timeoutMs / 1000} s` }
+    return { ok: false, status: last.status, attempts, reason: last.message }
   }
+}
+
+/** @returns the status of the answer, 2xx */
+async function postOnce(
+  url: string,
+  body: unknown,
+  options: PostOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const payload = Buffer.from(JSON.stringify(body) ?? 'null')
+  const headers = requestHeaders(payload, options.secret)
+  const request = { ...options, method: 'POST', headers, body: payload, signal } as const
+  const response = await sendGuarded(checkUrl(url, options), request)
+  response.destroy()
+  const status = response.statusCode ?? 0
+  if (status >= 200 && status < 300) return status
+  const lasting = status < 500 && !passingStatuses.has(status)
+  throw new Undelivered(`${redactUrl(url)} answers with status ${status}`, status, lasting)
+}
+
+function undelivered(thrown: unknown): Undelivered {
+  if (thrown instanceof Undelivered) return thrown
+  const lasting = thrown instanceof NetFault ? lastingFaults.has(thrown.reason) : true
+  return new Undelivered(messageOf(thrown), null, lasting, thrown)
 }
 
 function requestHeaders(payload: Buffer, secret: string | undefined): Record<string, string | number> {

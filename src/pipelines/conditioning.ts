@@ -40,7 +40,7 @@ export function stackConditioning(
 
 /** @throws PregenError E_PROMPT_SYNTAX for families whose text encoders are not CLIP alone */
 export function requirePlainSyntax(request: PromptRequest, family: string): void {
-  if (request.syntax !== 'a1111') return
+  if (request.promptSyntax !== 'a1111') return
   throw new PregenError('E_PROMPT_SYNTAX', `prompt_syntax: a1111 does not exist for ${family}.`, {
     help: 'Weights and chunks are for Stable Diffusion 1 and 2, SDXL and LCM. Leave prompt_syntax out.',
   })

@@ -1,78 +1,20 @@
 /** A model folder as a `Pipeline`: loads and frees sessions by stage and calls the family's functions. */
-import type { ComponentName, ModelFolder, TokenizerName } from '../model/folder.ts'
+import { type ComponentName, familyOf, type TokenizerName } from '../families/index.ts'
+import type { ModelFolder } from '../model/folder.ts'
 import { hiddenLayers } from '../model/hidden-layers.ts'
 import type { JsonObject } from '../model/json-file.ts'
 import { createModelSession, createRunMeter, type ModelSession } from '../model/session.ts'
-import type { Family } from '../plan/model-facts.ts'
+import { sizeOf } from '../tensor/tensor.ts'
 import { createTokenizer } from '../text/create-tokenizer.ts'
-import { encodePromptFlux, generateFlux } from './flux.ts'
-import { encodePromptLcm, generateLcm } from './lcm.ts'
-import type { ImageModels, TextEncoder, TextModels } from './models.ts'
-import type {
-  GeneratedImage,
-  GenerateHooks,
-  GenerateRequest,
-  Pipeline,
-  PipelineOptions,
-  PromptConditioning,
-  PromptRequest,
-} from './pipeline.ts'
-import { encodePromptSd3, generateSd3 } from './sd3.ts'
-import { encodePromptSdxl, generateSdxl } from './sdxl.ts'
-import { encodePromptStableDiffusion, generateStableDiffusion } from './stable-diffusion.ts'
+import type { FamilyStages, ImageModels, TextEncoder, TextModels } from './models.ts'
+import { type Pipeline, type PipelineOptions, requireOneBatch } from './pipeline.ts'
 import { createVaeDecoder } from './vae.ts'
-
-/** A family's two stages, and whether guidance evaluates a negative prompt at all. */
-interface FamilyStages {
-  readonly encodePrompt: (text: TextModels, request: PromptRequest) => Promise<PromptConditioning>
-  readonly generate: (
-    models: ImageModels,
-    requests: readonly GenerateRequest[],
-    hooks: GenerateHooks,
-  ) => Promise<GeneratedImage[]>
-  readonly denoiser: 'unet' | 'transformer'
-  readonly guidance: 'second-evaluation' | 'distilled'
-}
-
-const FAMILY_STAGES = {
-  sd: {
-    encodePrompt: encodePromptStableDiffusion,
-    generate: generateStableDiffusion,
-    denoiser: 'unet',
-    guidance: 'second-evaluation',
-  },
-  sdxl: {
-    encodePrompt: encodePromptSdxl,
-    generate: generateSdxl,
-    denoiser: 'unet',
-    guidance: 'second-evaluation',
-  },
-  sd3: {
-    encodePrompt: encodePromptSd3,
-    generate: generateSd3,
-    denoiser: 'transformer',
-    guidance: 'second-evaluation',
-  },
-  lcm: { encodePrompt: encodePromptLcm, generate: generateLcm, denoiser: 'unet', guidance: 'distilled' },
-  flux: {
-    encodePrompt: encodePromptFlux,
-    generate: generateFlux,
-    denoiser: 'transformer',
-    guidance: 'distilled',
-  },
-} satisfies Record<Family, FamilyStages>
-
-const ENCODERS: readonly (readonly [ComponentName, TokenizerName])[] = [
-  ['text_encoder', 'tokenizer'],
-  ['text_encoder_2', 'tokenizer_2'],
-  ['text_encoder_3', 'tokenizer_3'],
-]
 
 /**
  * @param folder as `readModelFolder` gives it, checked by `checkModelFolder`
  */
 export function createPipeline(folder: ModelFolder, options: PipelineOptions): Pipeline {
-  const stages: FamilyStages = FAMILY_STAGES[folder.family]
+  const family = familyOf(folder.family)
   const meter = options.meter ?? createRunMeter()
   const { provider, threads } = options
   let text: TextModels | null = null
@@ -104,9 +46,9 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
   }
 
   const freeTextEncoders = async (): Promise<void> => {
-    const loaded = text
+    const loaded = Object.values(text?.encoders ?? {})
     text = null
-    for (const encoder of [loaded?.first, loaded?.second, loaded?.third]) await encoder?.session.dispose()
+    for (const encoder of loaded) await encoder.session.dispose()
   }
 
   const loadedImages = (): ImageModels => {
@@ -117,37 +59,41 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
   return {
     family: folder.family,
     meter,
-    usesNegativePrompt: (guidanceScale) => stages.guidance === 'second-evaluation' && guidanceScale > 1,
+    usesNegativePrompt: (guidanceScale) => family.guidance === 'second-evaluation' && guidanceScale > 1,
 
     async loadTextEncoders() {
       if (text !== null) return
-      const [first, second, third] = [
-        await loadEncoder(...ENCODERS[0]!),
-        await loadEncoder(...ENCODERS[1]!),
-        await loadEncoder(...ENCODERS[2]!),
-      ]
-      text = { folder, first, second, third }
+      const encoders: Partial<Record<ComponentName, TextEncoder>> = {}
+      for (const contract of family.contract) {
+        if (!('tokenizer' in contract)) continue
+        const encoder = await loadEncoder(contract.component, contract.tokenizer)
+        if (encoder !== null) encoders[contract.component] = encoder
+      }
+      text = { folder, encoders }
     },
     async encodePrompt(request) {
       if (text === null) throw new Error('loadTextEncoders() has not been called')
+      const stages: FamilyStages = await family.pipeline()
       return stages.encodePrompt(text, request)
     },
     freeTextEncoders,
 
     async loadDenoiser({ withVaeEncoder = false } = {}) {
-      const denoiser = images?.denoiser ?? (await load(stages.denoiser))
+      const denoiser = images?.denoiser ?? (await load(family.denoiser))
       const vaeDecoder = images?.vaeDecoder ?? (await load('vae_decoder'))
       const vaeEncoder = images?.vaeEncoder ?? (withVaeEncoder ? await load('vae_encoder') : null)
       images = { folder, vae: folder.vae, denoiser, vaeDecoder, vaeEncoder }
     },
     async generate(requests, hooks = {}) {
       requireOneBatch(requests)
-      return stages.generate(loadedImages(), requests, hooks)
+      const models = loadedImages()
+      const stages: FamilyStages = await family.pipeline()
+      return stages.generate(models, requests, hooks)
     },
     async decodeLatents(latents, dims) {
       const { vaeDecoder, vae } = loadedImages()
-      const [batch, channels, height, width] = dims
-      const size = channels * height * width
+      const [batch, ...shape] = dims
+      const size = sizeOf(shape)
       const decoder = createVaeDecoder(vaeDecoder, vae, dims)
       const pictures = []
       for (let i = 0; i < batch; i++)
@@ -168,23 +114,4 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
 /** Whether a UNet's or VAE's widest pictures have fewer channels than ONNX Runtime's blocks. */
 function hasNarrowLayers({ block_out_channels: channels }: JsonObject): boolean {
   return Array.isArray(channels) && Number(channels[0]) < 16
-}
-
-/** What pictures of one batch share. @throws RangeError, for it is a mistake of the caller's */
-function requireOneBatch(requests: readonly GenerateRequest[]): void {
-  const shared = (request: GenerateRequest): string =>
-    JSON.stringify([
-      request.width,
-      request.height,
-      request.steps,
-      request.guidanceScale,
-      request.scheduler,
-      request.denoiseStrength,
-      request.initImage === undefined,
-    ])
-  const [first] = requests
-  if (first === undefined) throw new RangeError('a batch needs at least one request')
-  if (requests.some((request) => shared(request) !== shared(first))) {
-    throw new RangeError('requests of one batch must share size, steps, guidance, scheduler and strength')
-  }
 }

@@ -2,8 +2,7 @@
 import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
 import { PregenError } from '../errors.ts'
 import type { Predict } from './denoiser.ts'
-import type { LatentDims } from './latents.ts'
-import type { GenerateHooks } from './pipeline.ts'
+import type { GenerateHooks, LatentDims } from './pipeline.ts'
 import { requireSound, stageError } from './stage.ts'
 import type { StepClock } from './step-clock.ts'
 
@@ -16,7 +15,7 @@ export interface DenoiseOptions {
   readonly dims: LatentDims
   readonly predict: Predict
   readonly noise: NoiseSource
-  /** Writes the model's layout as NCHW into `out`; absent where they are the same. */
+  /** Writes the model's layout in the order of `dims` into `out`; absent where they are the same. */
   readonly unpack?: (packed: Float32Array, out: Float32Array) => void
   readonly hooks: GenerateHooks
   readonly clock: StepClock

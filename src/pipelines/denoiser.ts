@@ -42,7 +42,7 @@ export function createDenoiser(options: DenoiserOptions): Predict {
   const feeds = Array.from({ length: calls }, (_, call) => [
     sampleInput,
     timestepInput,
-    ...Object.entries(options.constants).map(([name, tensor]) => part(session, name, tensor, call, calls)),
+    ...Object.entries(options.constants).map(([name, tensor]) => part(session, name, tensor, [call, calls])),
   ])
   const shapes = { [output]: [rows, ...shape] }
   const evaluate = async (inputs: readonly ModelInput[]): Promise<Float32Array> =>
@@ -83,7 +83,12 @@ function takesHalves({ session, sample, constants, halvesFrom = LARGE_PLANE }: D
 }
 
 /** The rows of a constant input that one of the calls takes, in a buffer of their own. */
-function part(session: ModelSession, name: string, tensor: Tensor, call: number, calls: number): ModelInput {
+function part(
+  session: ModelSession,
+  name: string,
+  tensor: Tensor,
+  [call, calls]: readonly [number, number],
+): ModelInput {
   const [rows = 0, ...shape] = tensor.dims
   const size = tensor.data.length / calls
   const input = session.createInput(name, [rows / calls, ...shape])

@@ -1,7 +1,7 @@
-/** The last stage of every family: latents to pixels, one picture after another. */
-import type { LatentDims } from './latents.ts'
+/** The last stage of every family: latents to pixels, one medium after another. */
+import { sizeOf } from '../tensor/tensor.ts'
 import type { ImageModels } from './models.ts'
-import type { GeneratedImage } from './pipeline.ts'
+import type { GeneratedMedium, LatentDims } from './pipeline.ts'
 import type { StepClock } from './step-clock.ts'
 import { createVaeDecoder } from './vae.ts'
 
@@ -10,18 +10,17 @@ export async function finishPictures(
   latents: Float32Array,
   dims: LatentDims,
   timing: { readonly prepareMs: number; readonly durations: readonly number[]; readonly clock: StepClock },
-): Promise<GeneratedImage[]> {
+): Promise<GeneratedMedium[]> {
   const { prepareMs, durations, clock } = timing
-  const [batch, channels, height, width] = dims
-  const size = channels * height * width
+  const [batch, ...shape] = dims
+  const size = sizeOf(shape)
   const decoder = createVaeDecoder(models.vaeDecoder, models.vae, dims)
-  const pictures = []
+  const media = []
   for (let index = 0; index < batch; index++) {
     const own = latents.slice(index * size, (index + 1) * size)
-    const image = await decoder.decode(own)
-    pictures.push({ ...image, latents: { data: own, dims: [1, channels, height, width] } })
+    media.push({ frames: await decoder.decode(own), latents: { data: own, dims: [1, ...shape] } })
   }
   const decodeMs = clock.lap()
   const timings = { prepareMs, stepDurationsMs: durations, decodeMs, executedSteps: durations.length }
-  return pictures.map((picture) => ({ ...picture, timings }))
+  return media.map((medium) => ({ ...medium, timings }))
 }

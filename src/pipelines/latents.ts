@@ -1,27 +1,29 @@
 /** Where a batch starts: noise, or a picture's latents with noise on top; drawn in the order in which diffusers draws. */
-import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
+import type { NoiseSource } from '../diffusion/scheduler.ts'
 import { PregenError } from '../errors.ts'
+import type { Schedule } from '../families/schedule.ts'
 import { sizeMultiple } from '../model/facts.ts'
 import { createRandomGenerator } from '../random/create.ts'
 import type { RandomGenerator } from '../random/generator.ts'
 import { TorchCpuGenerator } from '../random/torch-cpu.ts'
 import { roundToHalves } from '../tensor/float16.ts'
+import { sizeOf } from '../tensor/tensor.ts'
 import type { ImageModels } from './models.ts'
-import type { GenerateRequest } from './pipeline.ts'
+import type { GenerateRequest, LatentDims } from './pipeline.ts'
 import { encodeImage } from './vae.ts'
 
-/** [batch, channels, height, width] */
-export type LatentDims = readonly [number, number, number, number]
-
 export interface StartLatents {
-  /** NCHW, to be denoised in place. */
+  /** In the order of their dims, to be denoised in place. */
   readonly latents: Float32Array
   /** The later draws of the same generators, one per picture, for schedulers that add noise as they go. */
   readonly noise: NoiseSource
 }
 
-/** @throws PregenError E_IMAGE_SIZE when the picture's size does not fit the latents' grid */
-export function latentDims(models: ImageModels, requests: readonly GenerateRequest[]): LatentDims {
+/** Of pictures: [batch, channels, height, width]. @throws PregenError E_IMAGE_SIZE when the picture's size does not fit the latents' grid */
+export function latentDims(
+  models: ImageModels,
+  requests: readonly GenerateRequest[],
+): readonly [number, number, number, number] {
   const { width, height } = requests[0]!
   const multiple = sizeMultiple(models.folder)
   if (width % multiple !== 0 || height % multiple !== 0) {
@@ -42,10 +44,9 @@ export async function startLatents(
   models: ImageModels,
   requests: readonly GenerateRequest[],
   dims: LatentDims,
-  scheduler: Scheduler,
-  firstCall: number,
+  { scheduler, firstCall }: Pick<Schedule, 'scheduler' | 'firstCall'>,
 ): Promise<StartLatents> {
-  const size = dims[1] * dims[2] * dims[3]
+  const size = sizeOf(dims.slice(1))
   const latents = new Float32Array(requests.length * size)
   const half = requests.every(({ conditioning }) => conditioning.half)
   const draw = half ? drawHalf : drawSingle

@@ -1,7 +1,15 @@
 /** What a family's stages work with: the folder and the sessions that are loaded for the stage. */
+import type { ComponentName } from '../families/index.ts'
 import type { ModelFolder, VaeFacts } from '../model/folder.ts'
 import type { ModelSession } from '../model/session.ts'
 import type { PromptTokenizer } from '../text/tokenizer.ts'
+import type {
+  GeneratedMedium,
+  GenerateHooks,
+  GenerateRequest,
+  PromptConditioning,
+  PromptRequest,
+} from './pipeline.ts'
 
 export interface TextEncoder {
   readonly session: ModelSession
@@ -12,12 +20,11 @@ export interface TextEncoder {
   readonly half: boolean
 }
 
-/** Stage 1. A family whose folder lacks an encoder that it can do without gets null. */
+/** Stage 1. */
 export interface TextModels {
   readonly folder: ModelFolder
-  readonly first: TextEncoder | null
-  readonly second: TextEncoder | null
-  readonly third: TextEncoder | null
+  /** Those that the folder has, in the order of the family's contract. */
+  readonly encoders: Readonly<Partial<Record<ComponentName, TextEncoder>>>
 }
 
 /** Stage 2. */
@@ -28,4 +35,21 @@ export interface ImageModels {
   readonly vaeDecoder: ModelSession
   /** null until an image-to-image unit needs it. */
   readonly vaeEncoder: ModelSession | null
+}
+
+/** What a family's `pipeline.ts` exports. */
+export interface FamilyStages {
+  readonly encodePrompt: (text: TextModels, request: PromptRequest) => Promise<PromptConditioning>
+  readonly generate: (
+    models: ImageModels,
+    requests: readonly GenerateRequest[],
+    hooks: GenerateHooks,
+  ) => Promise<GeneratedMedium[]>
+}
+
+/** An encoder that the family's contract needs, so that every checked folder has it. */
+export function encoderOf({ folder, encoders }: TextModels, name: ComponentName): TextEncoder {
+  const encoder = encoders[name]
+  if (encoder === undefined) throw new Error(`${folder.path} has no ${name}`)
+  return encoder
 }

@@ -2,11 +2,11 @@
  * What a run asks of a model: prompts in, pictures out, one call per stage so that the text encoders can be freed
  * before the denoiser is loaded. Everything that crosses this interface is plain data: it runs in a worker thread.
  */
+import type { OwnPictureSetting, PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
+import type { FamilyName } from '../families/index.ts'
 import type { ResolvedProvider } from '../model/providers.ts'
 import type { RunMeter } from '../model/session.ts'
-import type { Family } from '../plan/model-facts.ts'
-import type { RngName } from '../random/generator.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -18,18 +18,12 @@ export interface PipelineOptions {
   readonly meter?: RunMeter | undefined
 }
 
-/** One prompt set. Two requests that are equal as JSON give the same conditioning: cache on that. */
-export interface PromptRequest {
+/**
+ * One prompt set, as the sheet's settings have it. Two requests that are equal as JSON give the same conditioning: cache on
+ * that. No negative prompt is not an empty one: SDXL then takes zeros where the folder says so; the others read it as `""`.
+ */
+export interface PromptRequest extends Partial<PromptSettings> {
   readonly prompt: string
-  /** undefined = none was given: SDXL then takes zeros where the folder says so; the others read it as `""`. */
-  readonly negativePrompt?: string | undefined
-  /** Second text of SDXL and SD3 (their second CLIP encoder) and FLUX (T5); undefined = `prompt`. */
-  readonly prompt2?: string | undefined
-  readonly negativePrompt2?: string | undefined
-  /** `a1111` reads weights, `BREAK` and prompts beyond 77 tokens; Stable Diffusion, SDXL and LCM only. */
-  readonly syntax?: 'plain' | 'a1111' | undefined
-  /** Length of the T5 input in tokens; undefined = the family's default (SD3 256, FLUX 512). */
-  readonly maxSequenceLength?: number | undefined
   /** Whether the negative side is wanted: `pipeline.usesNegativePrompt(guidanceScale)`. */
   readonly withNegative: boolean
 }
@@ -54,23 +48,17 @@ export interface PromptWarning {
   readonly message: string
 }
 
-export interface GenerateRequest {
+/** One picture: what the sheet's settings say to the denoiser, `steps` as asked for. */
+export interface GenerateRequest extends Omit<PictureSettings, 'scheduler'> {
   readonly conditioning: PromptConditioning
-  /** 0 … 2^64 − 1 */
-  readonly seed: bigint
-  readonly rng: RngName
-  readonly width: number
-  readonly height: number
-  /** As asked for; image-to-image executes fewer. */
-  readonly steps: number
-  readonly guidanceScale: number
   /** undefined name: the folder's own scheduler. `config` is laid over the folder's scheduler_config.json. */
   readonly scheduler: { readonly name?: SchedulerName | undefined; readonly config: SchedulerConfig }
-  /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture. */
+  /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture; with `denoiseStrength`. */
   readonly initImage?: Float32Array | undefined
-  /** Image-to-image only: 0 … 1, 1 forgets the picture. Needed with `initImage`. */
-  readonly denoiseStrength?: number | undefined
 }
+
+/** [batch, channels, ...space]: height and width, with the time before them where the family has it. */
+export type LatentDims = readonly [batch: number, channels: number, ...space: number[]]
 
 /** The state after one step of a batch. The arrays are reused by the next step: copy what you keep. */
 export interface StepInfo {
@@ -82,8 +70,8 @@ export interface StepInfo {
   readonly callIndex: number
   /** Wall time of this step alone; the time inside `onStep` itself is in no step. */
   readonly durationMs: number
-  /** [batch, channels, height, width] of both arrays, unpacked, in the scale that the denoiser works in. */
-  readonly dims: readonly [number, number, number, number]
+  /** Of both arrays, unpacked, in the scale that the denoiser works in. */
+  readonly dims: LatentDims
   /** The noisy state. */
   readonly latents: Float32Array
   /** The predicted x0. */
@@ -96,13 +84,16 @@ export interface GenerateHooks {
   shouldStop?(): boolean
 }
 
-export interface GeneratedImage extends RgbImage {
-  /** Final latents of this picture, [1, channels, height, width], in the scale that the denoiser works in. */
+/** What one request came to: a picture, or the frames of a film. */
+export interface GeneratedMedium {
+  /** One or many, in the order of time, all of one size. */
+  readonly frames: readonly [RgbImage, ...RgbImage[]]
+  /** Its final latents, [1, channels, ...space], in the scale that the denoiser works in. */
   readonly latents: Tensor
   readonly timings: GenerationTimings
 }
 
-/** Milliseconds on a monotonic clock, the time inside hooks left out; shared by all pictures of a batch. */
+/** Milliseconds on a monotonic clock, the time inside hooks left out; shared by all of a batch. */
 export interface GenerationTimings {
   /** Init-image encoding and the first noise; it is part of the first step's duration too. */
   readonly prepareMs: number
@@ -114,7 +105,7 @@ export interface GenerationTimings {
 }
 
 export interface Pipeline {
-  readonly family: Family
+  readonly family: FamilyName
   readonly meter: RunMeter
 
   /** Whether guidance at this scale evaluates the negative prompt (guidance distilled into the model never does). */
@@ -129,14 +120,43 @@ export interface Pipeline {
   /** Stage 2. Loads denoiser and VAE decoder, and the VAE encoder when pictures will be read. */
   loadDenoiser(options?: { readonly withVaeEncoder?: boolean }): Promise<void>
   /**
-   * Pictures for one batch: requests that share size, steps, guidance, scheduler and strength and differ in
-   * conditioning, seed and init image. Each has its own generator, so a picture does not depend on its neighbours.
+   * One medium a request, for one batch: requests that share all but what `requireOneBatch` names. Each has its own generator, so a picture does not depend on its neighbours.
    * @throws StageError naming the stage (`image encode`, `denoise step 3`, `vae decode`)
    */
-  generate(requests: readonly GenerateRequest[], hooks?: GenerateHooks): Promise<GeneratedImage[]>
-  /** Pixels of latents as `StepInfo` hands them out, for full-size previews. */
-  decodeLatents(latents: Float32Array, dims: readonly [number, number, number, number]): Promise<RgbImage[]>
+  generate(requests: readonly GenerateRequest[], hooks?: GenerateHooks): Promise<GeneratedMedium[]>
+  /** Frames of latents as `StepInfo` hands them out, of each of the batch, for full-size previews. */
+  decodeLatents(latents: Float32Array, dims: LatentDims): Promise<GeneratedMedium['frames'][]>
 
   /** Frees every session. The pipeline can be loaded again. */
   dispose(): Promise<void>
+}
+
+/**
+ * What requests of one batch may differ in; the settings among them are those that the sheet's table lets differ.
+ */
+const OWN = {
+  conditioning: true,
+  initImage: true,
+  rng: true,
+  seed: true,
+} as const satisfies Record<'conditioning' | 'initImage' | OwnPictureSetting, true>
+
+/**
+ * @throws RangeError, for it is a mistake of the caller's: everything else must be the same, and texts equally long
+ *   (prompts of different chunk counts)
+ */
+export function requireOneBatch(requests: readonly GenerateRequest[]): void {
+  const shared = ({ initImage, conditioning, ...request }: GenerateRequest): string => {
+    const settings = Object.entries(request)
+      .filter(([name, value]) => !(name in OWN) && value !== undefined)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+    return JSON.stringify([settings, initImage === undefined, conditioning.promptEmbeds.dims])
+  }
+  const [first] = requests
+  if (first === undefined) throw new RangeError('a batch needs at least one request')
+  if (requests.some((request) => shared(request) !== shared(first))) {
+    throw new RangeError(
+      'requests of one batch may differ in prompts of one length, seed and init image alone',
+    )
+  }
 }

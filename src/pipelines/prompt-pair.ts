@@ -32,7 +32,7 @@ export async function encodePair(
   options: ClipOptions,
 ): Promise<EncodedPair> {
   const withNegative = request.withNegative && texts.every(({ negativePrompt }) => negativePrompt !== null)
-  if (request.syntax === 'a1111') return encodeWeighted(texts, withNegative, options)
+  if (request.promptSyntax === 'a1111') return encodeWeighted(texts, withNegative, options)
 
   const warnings = createWarnings()
   const positive: ClipStates[] = []

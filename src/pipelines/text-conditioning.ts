@@ -24,15 +24,15 @@ export type Warn = (warning: PromptWarning) => void
 
 /**
  * diffusers' plain prompts: padded or cut to the tokenizer's length.
- * @param maxLength defaults to the tokenizer's own
+ * @param options `maxLength` defaults to the tokenizer's own
  */
 export async function encodeClip(
   encoder: TextEncoder,
   text: string,
-  options: ClipOptions,
+  options: ClipOptions & { readonly maxLength?: number },
   warn: Warn,
-  maxLength = encoder.tokenizer.modelMaxLength,
 ): Promise<ClipStates> {
+  const { maxLength = encoder.tokenizer.modelMaxLength } = options
   const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(text, maxLength)
   if (truncatedText !== null) warn(truncationWarning(untruncatedLength, maxLength, truncatedText))
   return runClip(encoder, ids, options)

@@ -3,9 +3,9 @@ import { PregenError } from '../errors.ts'
 import type { VaeFacts } from '../model/folder.ts'
 import type { ModelSession } from '../model/session.ts'
 import type { ModelInput } from '../model/session-values.ts'
-import { type RgbImage, toRgb } from '../tensor/rgb-image.ts'
+import { toRgb } from '../tensor/rgb-image.ts'
 import type { ImageModels } from './models.ts'
-import type { GenerateRequest } from './pipeline.ts'
+import type { GeneratedMedium, GenerateRequest, LatentDims } from './pipeline.ts'
 import { inStage, requireSound } from './stage.ts'
 
 const VAE_HELP =
@@ -86,34 +86,57 @@ function toVaeScale(latents: Float32Array, vae: VaeFacts): Float32Array {
   return out
 }
 
-/** Decodes one picture after another, so that memory does not depend on the batch. */
+/** Decodes one medium after another, so that memory does not depend on the batch. */
 export interface VaeDecoder {
-  /** @param latents [1, channels, h, w] in the denoiser's scale */
-  decode(latents: Float32Array): Promise<RgbImage>
+  /** @param latents [1, channels, ...space] in the denoiser's scale */
+  decode(latents: Float32Array): Promise<GeneratedMedium['frames']>
 }
 
-/** @param dims [batch, channels, h, w]; the input buffer is kept for all pictures of this size */
-export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: readonly number[]): VaeDecoder {
-  const [, channels, height, width] = dims as [number, number, number, number]
+/** @param dims of a batch; the input buffer is kept for all media of this size */
+export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: LatentDims): VaeDecoder {
+  const [, ...shape] = dims
+  const [height = 0, width = 0] = shape.slice(-2).map((side) => side * vae.scale)
   const output = session.hasOutput('sample') ? 'sample' : (session.outputs[0]?.name ?? 'sample')
-  const input: ModelInput = session.createInput('latent_sample', [1, channels, height, width])
+  const input: ModelInput = session.createInput('latent_sample', [1, ...shape])
+  // A causal video decoder makes several frames of one latent frame: how many is its own matter.
+  const isVideo = dims.length > 4
+  const planned = isVideo ? undefined : { [output]: [1, 3, height, width] }
   return {
     decode: (latents) =>
       inStage('vae decode', async () => {
         input.write(toVaeScale(latents, vae))
-        const shape = [1, 3, height * vae.scale, width * vae.scale]
-        const { [output]: sample } = await session.run([input], [output], { [output]: shape })
+        const { [output]: sample } = await session.run([input], [output], planned)
         if (sample === undefined) throw new Error(`the VAE gave no ${output}`)
+        const count = isVideo ? (sample.dims[2] ?? 0) : 1
+        const expected = [1, 3, ...(isVideo ? [count] : []), height, width]
+        if (sample.dims.join() !== expected.join()) {
+          throw new RangeError(`the decoder gave [${sample.dims.join(', ')}], not [${expected.join(', ')}]`)
+        }
         requireSound(sample.data, 'The decoded pixels', VAE_HELP)
-        const image = toRgb(sample.data, width * vae.scale, height * vae.scale)
+        const [first, ...others] = framesOf(sample.data, count).map((data) => toRgb(data, width, height))
         session.freeOutputs()
-        if (image.rgb.every((value) => value === 0)) {
+        if (first === undefined) throw new RangeError('the decoder gave no frame')
+        if ([first, ...others].every(({ rgb }) => rgb.every((value) => value === 0))) {
           throw new PregenError('E_BLACK_IMAGE', 'The picture is black all over.', {
             help: VAE_HELP,
             exitCode: 3,
           })
         }
-        return image
+        return [first, ...others]
       }),
   }
+}
+
+/** [3, frames, height, width] as one [3, height, width] a frame. */
+export function framesOf(data: Float32Array, count: number): Float32Array[] {
+  if (count === 1) return [data]
+  const plane = data.length / (3 * count)
+  return Array.from({ length: count }, (_, frame) => {
+    const out = new Float32Array(3 * plane)
+    for (let channel = 0; channel < 3; channel++) {
+      const from = (channel * count + frame) * plane
+      out.set(data.subarray(from, from + plane), channel * plane)
+    }
+    return out
+  })
 }

@@ -1,8 +1,12 @@
 /** A unit's digest: the sha-256 of all that decides its pixels and its files. */
 import { hash } from 'node:crypto'
+import { SETTING_ROWS } from '../cue-sheet/setting-types.ts'
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import { type Canonical, canonicalJson, toCanonical } from './canonical-json.ts'
 import type { Unit } from './unit.ts'
+
+/** Follows from other parts, but has been one from the first release on. */
+const EXECUTED_STEPS = 'executedSteps'
 
 /** What decides pixels beside the unit itself. */
 export interface DigestContext {
@@ -16,52 +20,49 @@ export interface DigestContext {
 /** Everything that the digest covers, by the word that a reason uses for it. Plain JSON. */
 export type DigestParts = Readonly<Record<string, Canonical>>
 
+/** Parts that are made of something else than one setting as it stands in the unit. */
+const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical>(
+  Object.entries({
+    model: (_, { modelFingerprint }) => modelFingerprint,
+    seed: ({ seed }) => String(seed),
+    size: ({ width, height }) => `${width}x${height}`,
+    scheduler: ({ scheduler }) => ({
+      name: scheduler.name ?? null,
+      config: canonicalConfig(scheduler.config),
+    }),
+    previews: ({ previews }) => previews && { ...previews },
+    imageSha256: (_, { imageSha256 }) => imageSha256 ?? null,
+    fit: ({ image }) => image?.fit ?? null,
+    // The text chunk names the model by its id, so the id counts where there is one.
+    embedMetadata: ({ embedMetadata, model }) => (embedMetadata ? { model } : false),
+  } satisfies Record<string, (unit: Unit, context: DigestContext) => Canonical>),
+)
+
+const PARTS = SETTING_ROWS.flatMap(({ name, digest }) =>
+  digest === undefined ? [] : [{ name, ...digest, make: MADE.get(digest.part) }],
+)
+
 /** Words for people; parts that are not listed go by their own name. */
-const WORDS: Readonly<Record<string, string>> = {
-  renderVersion: 'render version',
-  negativePrompt: 'negative prompt',
-  prompt2: 'second prompt',
-  negativePrompt2: 'second negative prompt',
-  promptSyntax: 'prompt syntax',
-  maxSequenceLength: 'longest sequence',
-  steps: 'steps',
-  executedSteps: 'executed steps',
-  guidanceScale: 'guidance',
-  denoiseStrength: 'denoise strength',
-  exactCopyMode: 'exact copy mode',
-  embedMetadata: 'embedded metadata',
-  imageSha256: 'image',
-}
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['renderVersion', 'render version'],
+  [EXECUTED_STEPS, 'executed steps'],
+  ...PARTS.map(({ part, word = part }) => [part, word] as const),
+])
 
 export function digestParts(unit: Unit, context: DigestContext): DigestParts {
-  const { scheduler, previews, image } = unit
-  return {
+  const parts: Record<string, Canonical> = {
     renderVersion: context.renderVersion,
-    model: context.modelFingerprint,
-    prompt: unit.prompt,
-    negativePrompt: unit.negativePrompt ?? null,
-    prompt2: unit.prompt2 ?? null,
-    negativePrompt2: unit.negativePrompt2 ?? null,
-    promptSyntax: unit.promptSyntax,
-    maxSequenceLength: unit.maxSequenceLength ?? null,
-    seed: String(unit.seed),
-    rng: unit.rng,
-    steps: unit.steps,
-    executedSteps: unit.executedSteps,
-    guidanceScale: unit.guidanceScale,
-    size: `${unit.width}x${unit.height}`,
-    scheduler: { name: scheduler.name ?? null, config: canonicalConfig(scheduler.config) },
-    previews: previews && { ...previews },
-    imageSha256: context.imageSha256 ?? null,
-    fit: image?.fit ?? null,
-    denoiseStrength: unit.denoiseStrength ?? null,
-    exactCopyMode: unit.exactCopyMode,
-    thumbnail: unit.thumbnail,
-    // The text chunk names the model by its id, so the id counts where there is one.
-    embedMetadata: unit.embedMetadata ? { model: unit.model } : false,
-    // The same unit in a larger batch may differ in the last bit.
-    batch: unit.batch,
+    [EXECUTED_STEPS]: unit.executedSteps,
   }
+  for (const { name, part, make, nullIfAbsent } of PARTS) {
+    const made = make ? make(unit, context) : plain(Reflect.get(unit, name))
+    if (made !== undefined || nullIfAbsent) parts[part] = made ?? null
+  }
+  return parts
+}
+
+function plain(value: unknown): Canonical {
+  return typeof value === 'object' ? toCanonical(value) : (value as string | number | boolean | undefined)
 }
 
 /** A program's map of overrides is one object in all its units. */
@@ -86,8 +87,8 @@ export function explainChange(previous: DigestParts, current: DigestParts): stri
   const names = new Set([...Object.keys(current), ...Object.keys(previous)])
   const changed = [...names].filter((name) => canonicalJson(previous[name]) !== canonicalJson(current[name]))
   // How many steps run follows from what else changed; alone it is worth saying.
-  const told = changed.length > 1 ? changed.filter((name) => name !== 'executedSteps') : changed
-  const words = told.map((name) => (Object.hasOwn(WORDS, name) ? WORDS[name]! : name))
+  const told = changed.length > 1 ? changed.filter((name) => name !== EXECUTED_STEPS) : changed
+  const words = told.map((name) => WORDS.get(name) ?? name)
   if (words.length === 0) return undefined
   const last = words.at(-1)!
   return `${words.length === 1 ? last : `${words.slice(0, -1).join(', ')} and ${last}`} changed`

@@ -1,7 +1,7 @@
 /** `exact_copy_mode`: image-to-image that hardly changes the picture. */
-import { MAX_STEPS } from '../cue-sheet/settings.ts'
+import { MAX_STEPS } from '../diffusion/scheduler.ts'
+import { familyOf } from '../families/index.ts'
 import type { ModelFacts } from './model-facts.ts'
-import { STRENGTH_RULES } from './trajectory.ts'
 
 /** It never denoises more than this. */
 export const EXACT_COPY_STRENGTH = 0.05
@@ -17,7 +17,7 @@ const LCM_ORIGINAL_STEPS = 50
  */
 export function exactCopySteps({ family, schedulerConfig }: ModelFacts, strength: number): number {
   const steps = Math.min(Math.max(6, Math.trunc(strength * 100)), 10)
-  const rule = STRENGTH_RULES[family]
+  const rule = familyOf(family).schedule.strength
   if (rule === 'floor-kept') return Math.max(steps, stepsThatExecuteOne(strength))
   if (rule === 'floor-start') return steps
   const { original_inference_steps: original } = schedulerConfig

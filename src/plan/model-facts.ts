@@ -1,8 +1,6 @@
 /** What planning must know of a model folder. `model/` reads it from disk; planning stays pure. */
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
-
-export const FAMILIES = ['sd', 'sdxl', 'sd3', 'lcm', 'flux'] as const
-export type Family = (typeof FAMILIES)[number]
+import type { FamilyName } from '../families/index.ts'
 
 /** An error's code and words, as plain data. */
 export interface PreviewDecoderFault {
@@ -13,7 +11,7 @@ export interface PreviewDecoderFault {
 }
 
 export interface ModelFacts {
-  readonly family: Family
+  readonly family: FamilyName
   /** sha-256 over the folder's files that decide pixels. */
   readonly fingerprint: string
   /** diffusers' defaults of the family (steps, guidance) and the folder's native size. */

@@ -1,13 +1,11 @@
 /** What a unit's `previews` come to on its model. */
-import type { SheetPreviews } from '../cue-sheet/sheet.ts'
-import type { Family, ModelFacts } from './model-facts.ts'
+import type { SheetPreviews } from '../cue-sheet/setting-values.ts'
+import { familyOf } from '../families/index.ts'
+import type { ModelFacts } from './model-facts.ts'
 import type { PreviewSettings } from './unit.ts'
 
 /** The program that makes no step pictures unless asked to. */
 export const PLAIN_PROGRAM = 'P0'
-
-/** Channels of the latent space that each family's published factors belong to. */
-const PUBLISHED_CHANNELS: Readonly<Record<Family, number>> = { sd: 4, sdxl: 4, sd3: 16, lcm: 4, flux: 16 }
 
 export type ResolvedPreviews =
   /** `warning`: what was taken instead of what would have been, and why. */
@@ -48,7 +46,7 @@ export function resolvePreviews(
     }
   }
   if (method === 'latent2rgb' && !facts.hasLatentRgb) {
-    const published = PUBLISHED_CHANNELS[facts.family]
+    const published = familyOf(facts.family).latentChannels
     const { latentChannels } = facts
     const help = '"pregen models calibrate" fits factors to the model itself; or choose method full or none.'
     return published === latentChannels

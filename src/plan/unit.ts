@@ -1,5 +1,5 @@
 /** One picture to make: a variant with every setting resolved. Plain data; the same sheet gives the same units. */
-import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
+import type { FileSettings, PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 
 export const PREVIEW_METHODS = ['none', 'latent2rgb', 'taesd', 'full', 'auto'] as const
 export type PreviewMethod = (typeof PREVIEW_METHODS)[number]
@@ -22,7 +22,11 @@ export interface InitImage {
   readonly fit: 'cover' | 'contain' | 'fill' | undefined
 }
 
-export interface Unit {
+/**
+ * Its settings as SETTINGS has them, resolved: those of the prompt, of the picture and of the files, and what planning
+ * has made of the others.
+ */
+export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   readonly cue: string
   readonly variant: string
   readonly program: string
@@ -30,35 +34,12 @@ export interface Unit {
   readonly axes?: Readonly<Record<string, string>> | undefined
   /** Id in the sheet's `models`. */
   readonly model: string
-  readonly prompt: string
-  /** undefined = none was given, which some families treat unlike `""`. */
-  readonly negativePrompt: string | undefined
-  readonly prompt2: string | undefined
-  readonly negativePrompt2: string | undefined
-  readonly promptSyntax: 'plain' | 'a1111'
-  readonly maxSequenceLength: number | undefined
-  /** 0 … 2^64 − 1. */
-  readonly seed: bigint
-  readonly rng: 'torch-cpu' | 'philox'
-  /** As asked for. */
-  readonly steps: number
   /** As the schedule will execute them: equal to `steps` but for image-to-image. */
   readonly executedSteps: number
-  readonly guidanceScale: number
-  readonly width: number
-  readonly height: number
-  /** undefined name: the model folder's own scheduler. `config` holds the sheet's overrides. */
-  readonly scheduler: { readonly name: SchedulerName | undefined; readonly config: SchedulerConfig }
   /** null: no step pictures and no timing.json (the program P0, or `previews: false`). */
   readonly previews: PreviewSettings | null
   readonly image: InitImage | undefined
-  /** Image-to-image only; 0 … 1. */
-  readonly denoiseStrength: number | undefined
   readonly exactCopyMode: boolean
-  readonly thumbnail: boolean
-  readonly embedMetadata: boolean
-  /** Up to this many variants that differ in prompt and seed only share a model call. 1 = none. */
-  readonly batch: number
 }
 
 /** `dawn/wide`, the name of a unit in every message. */

@@ -3,8 +3,9 @@
  * linear map (with bias) of least squared error.
  */
 import { PregenError } from '../errors.ts'
+import type { LatentRgbFactors } from '../families/family.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
-import { checkChannels, type LatentRgbFactors, latentSize, latentsToRgb } from './latent-rgb.ts'
+import { checkChannels, latentSize, latentsToRgb } from './latent-rgb.ts'
 import { addPicture, combine, createNormalEquations, type NormalEquations, solve } from './least-squares.ts'
 import { type Score, scorePictures } from './score.ts'
 

@@ -3,14 +3,9 @@
  * good enough to see a picture form; how good depends on the factors, which belong to one latent space.
  */
 import { PregenError } from '../errors.ts'
+import type { LatentRgbFactors } from '../families/family.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import { notFinite } from './image-of-tensor.ts'
-
-/** One row a latent channel, columns red, green, blue; applied to model-space latents, giving −1 … 1. */
-export interface LatentRgbFactors {
-  readonly factors: readonly (readonly [number, number, number])[]
-  readonly bias: readonly [number, number, number]
-}
 
 /**
  * Maps latents to a picture of one pixel a latent:

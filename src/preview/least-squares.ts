@@ -1,6 +1,7 @@
 /** Linear least squares with a bias, by the normal equations in float64: one pass, and memory for the sums alone. */
+
+import type { LatentRgbFactors } from '../families/family.ts'
 import { notFinite } from './image-of-tensor.ts'
-import type { LatentRgbFactors } from './latent-rgb.ts'
 
 /** Sums over pixels of x·xᵀ and x·yᵀ, where x = (latent channels…, 1) and y = (red, green, blue). */
 export interface NormalEquations {

@@ -1,10 +1,10 @@
 /** `preview.json`: a model folder's own latent2rgb factors, as `pregen models calibrate` writes them. */
 import { join } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
+import type { LatentRgbFactors } from '../families/family.ts'
 import { JsonTextError, parseJsonText } from '../model-files/json-text.ts'
 import { readInside } from '../model-files/open.ts'
-import { checkChannels, type LatentRgbFactors } from './latent-rgb.ts'
-import { publishedFactors } from './published-factors.ts'
+import { checkChannels } from './latent-rgb.ts'
 
 export const PREVIEW_JSON = 'preview.json'
 
@@ -95,10 +95,11 @@ export function chooseFactors(model: {
   readonly family: string
   readonly latentChannels: number
   readonly folderFactors: LatentRgbFactors | null
-  readonly vaeScalingFactor?: number | undefined
+  /** Those that others have published for the family's latent space. */
+  readonly published: LatentRgbFactors | null
 }): LatentRgbFactors {
-  const { family, latentChannels, folderFactors } = model
-  const factors = folderFactors ?? publishedFactors(family, model.vaeScalingFactor)
+  const { family, latentChannels, folderFactors, published } = model
+  const factors = folderFactors ?? published
   if (factors === null) {
     throw new PregenError(
       'E_PREVIEW_FACTORS',

@@ -1,11 +1,13 @@
 /** One preview: latents in, a picture out, by whichever method the unit asks for. */
+
 import { messageOf, PregenError } from '../errors.ts'
+import type { LatentRgbFactors } from '../families/family.ts'
 import type { PreviewSettings } from '../plan/unit.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { DecodeLatents } from './decoder.ts'
 import { enlarge } from './enlarge.ts'
 import { imageOfTensor, notFinite } from './image-of-tensor.ts'
-import { checkChannels, type LatentRgbFactors, latentSize, latentsToRgb } from './latent-rgb.ts'
+import { checkChannels, latentSize, latentsToRgb } from './latent-rgb.ts'
 
 export interface PreviewRendererOptions {
   readonly settings: Pick<PreviewSettings, 'method' | 'size'>

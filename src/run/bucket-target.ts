@@ -13,7 +13,9 @@ import type { Origin } from '../artifacts/origin.ts'
 import { makeStateFolder } from '../artifacts/state-folder.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
-import { errorCode, PregenError, printable } from '../errors.ts'
+import { errorCode, PregenError } from '../errors.ts'
+import { printable } from '../printable.ts'
+import type { ReadSheetOptions } from './options.ts'
 
 const pathOf = (out: string) => join(createStateLayout(out).folder, 'storage.json')
 
@@ -86,13 +88,10 @@ export function namedBucket({ bucket, endpoint, region, prefix = '' }: BucketFla
 export async function findBucket(
   out: string,
   sheetPath: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-  embeddedModels: Readonly<Record<string, string>>,
+  how: ReadSheetOptions,
 ): Promise<SheetStorage> {
   const storage =
-    sheetPath === undefined
-      ? await recallBucket(out)
-      : (await readCueSheet(sheetPath, { env, embeddedModels })).storage
+    sheetPath === undefined ? await recallBucket(out) : (await readCueSheet(sheetPath, how)).storage
   if (storage) return storage
   throw new PregenError('E_NO_BUCKET', `No bucket is known for ${out}.`, {
     help: 'Name the sheet with --sheet; its `storage` says which bucket (docs/storage.md).',

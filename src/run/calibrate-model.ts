@@ -1,4 +1,6 @@
 /** `pregen models calibrate`: pictures that a model makes, and the linear preview map fitted to them. */
+import type { LatentRgbFactors } from '../families/family.ts'
+import { familyOf } from '../families/index.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { type ModelFolder, readModelFolder } from '../model/folder.ts'
@@ -8,8 +10,6 @@ import type { Pipeline, PromptConditioning } from '../pipelines/pipeline.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import { type Calibration, type CalibrationSample, calibrateLatentRgb } from '../preview/calibrate.ts'
 import { imageOfTensor } from '../preview/image-of-tensor.ts'
-import type { LatentRgbFactors } from '../preview/latent-rgb.ts'
-import { publishedFactors } from '../preview/published-factors.ts'
 import { createScorer, type Score } from '../preview/score.ts'
 import { openPreviewSession } from './preview-session.ts'
 
@@ -99,16 +99,10 @@ async function* drawSamples(
     const conditioning = prompts[picture % prompts.length]
     if (!conditioning) throw new Error(`no prompt for picture ${picture + 1}`)
     const request = { conditioning, seed: BigInt(picture), rng: 'torch-cpu', width, height, steps } as const
-    const [image] = await pipeline.generate([{ ...request, guidanceScale, scheduler: { config: {} } }])
-    if (!image) throw new Error(`the pipeline gave no picture ${picture + 1}`)
-    const { rgb, latents } = image
-    const sample = {
-      rgb,
-      width: image.width,
-      height: image.height,
-      latents: latents.data,
-      dims: latents.dims,
-    }
+    const [medium] = await pipeline.generate([{ ...request, guidanceScale, scheduler: { config: {} } }])
+    if (!medium) throw new Error(`the pipeline gave no picture ${picture + 1}`)
+    const { frames, latents } = medium
+    const sample = { ...frames[0], latents: latents.data, dims: latents.dims }
     await whenDrawn(sample)
     yield sample
   }
@@ -116,6 +110,6 @@ async function* drawSamples(
 
 /** The family's published factors, where they are for as many channels as the model has. */
 function matchingFactors(folder: ModelFolder, facts: ModelFacts): LatentRgbFactors | null {
-  const published = publishedFactors(facts.family, folder.vae.scalingFactor)
+  const published = familyOf(facts.family).previewFactors(folder.vae.scalingFactor)
   return published?.factors.length === facts.latentChannels ? published : null
 }

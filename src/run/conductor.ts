@@ -17,6 +17,7 @@ import { drawAll, startDrawing } from './draw-all.ts'
 import type { EmitRunEvent } from './events.ts'
 import { createFaults, type Faults, writeFaultsOf } from './faults.ts'
 import { lockOutput } from './lock-output.ts'
+import { checkBucketEndpoint, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit } from './prepared.ts'
 import { createSender } from './sender.ts'
@@ -33,6 +34,7 @@ export async function conductRun(
   emit: EmitRunEvent,
 ): Promise<RunSummary> {
   const { layout, startedAt } = prepared
+  if (!options.dryRun) checkBucketEndpoint(prepared.sheet, policyOf(options))
   await openOutputFolder(layout.out)
   refuseLinkedFolder(layout.out, join(dirname(layout.manifestPath), 'cues'))
   // A machine that slept for long may wake to find its folder taken over: nothing more is written then.

@@ -106,7 +106,7 @@ export async function drawAll(all: DrawAllOptions): Promise<void> {
     worker,
     emit,
     faults,
-    initImages: createInitImages(options.allowPrivateUrls),
+    initImages: createInitImages(options.allowPrivateUrls, options.remoteImages),
     publicUrl: prepared.sheet.storage?.publicUrl,
     callbackOwed: callbacks.isOwedByUnits,
     active,

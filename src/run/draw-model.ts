@@ -5,7 +5,7 @@
 import pLimit, { type LimitFunction } from 'p-limit'
 import { PregenError } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
-import { groupIntoBatches } from './batches.ts'
+import { groupIntoBatches } from '../plan/batches.ts'
 import type { DrawContext } from './draw-context.ts'
 import { type ActiveUnit, failUnit, finishUnit, jobOf, startUnit } from './draw-unit.ts'
 import type { EncodedPrompt, Generated, OpenModel, PromptJob } from './messages.ts'
@@ -138,7 +138,8 @@ async function drawBatches(
 
   // Started one after the other, so that units are drawn in the order of the sheet.
   const inWork: Promise<void>[] = []
-  for (const batch of groupIntoBatches(units)) {
+  const tokensOf = ({ unit }: PreparedUnit) => prompts.get(promptJobOf(unit).key)?.tokens ?? 0
+  for (const batch of groupIntoBatches(units, tokensOf)) {
     await belowLimit(open)
     // Without a worker nothing can be drawn: what earlier runs left of the rest is not touched.
     if (context.isStopped() || context.worker.death() !== null) break

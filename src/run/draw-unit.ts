@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { makeFolderInside } from '../artifacts/output-folder.ts'
 import { generationParameters } from '../artifacts/png.ts'
 import { createVariantWriter } from '../artifacts/variant-writer.ts'
+import { pickSettings } from '../cue-sheet/setting-types.ts'
 import { messageOf, PregenError } from '../errors.ts'
 import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.ts'
 import { createAsset } from './asset.ts'
@@ -118,9 +119,8 @@ function parametersOf({ unit }: PreparedUnit, { facts, id }: PreparedModel): str
 
 export function jobOf({ entry, previews, initImage }: ActiveUnit): Job {
   const { unit, index } = entry
-  const { seed, rng, width, height, steps, guidanceScale, scheduler, denoiseStrength } = unit
-  const shape = { seed, rng, width, height, steps, guidanceScale, scheduler, denoiseStrength }
-  return { ...shape, unit: index, promptKey: promptJobOf(unit).key, initImage, previews }
+  const settings = pickSettings('picture', unit)
+  return { ...settings, unit: index, promptKey: promptJobOf(unit).key, initImage, previews }
 }
 
 /** Writes what was drawn, records it and sends it. Whatever goes wrong fails this unit alone. */

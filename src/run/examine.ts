@@ -2,8 +2,10 @@
 import { readCueSheet } from '../cue-sheet/read.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
 import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
+import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import { inspectModel } from './inspect-model.ts'
-import { openBucket } from './open-bucket.ts'
+import { openBucket, policyOf } from './open-bucket.ts'
+import type { ReadSheetOptions } from './options.ts'
 
 export interface Finding {
   readonly area: 'runtime' | 'provider' | 'model' | 'bucket'
@@ -15,17 +17,16 @@ export interface Finding {
   readonly help: string | null
 }
 
-export interface ExamineOptions {
+export interface ExamineOptions extends ReadSheetOptions, EndpointPolicy {
   /** Its models and bucket are looked at too; undefined: the embedded models. */
   readonly sheetPath: string | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly embeddedModels: Readonly<Record<string, string>>
 }
 
 /** @throws PregenErrors when the sheet itself has faults */
 export async function examine(options: ExamineOptions): Promise<Finding[]> {
-  const { sheetPath, env, embeddedModels } = options
-  const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, { env, embeddedModels })
+  const { sheetPath, ...how } = options
+  const { embeddedModels } = how
+  const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, how)
   const findings: Finding[] = [runtimeFinding()]
   // One after the other: two GPU providers at once may crash.
   for (const name of PROVIDER_NAMES) {
@@ -38,7 +39,11 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   for (const [id, path] of folders) findings.push(...(await modelFindings(id, path)))
   if (sheet?.storage) {
     const { bucket, concurrency } = sheet.storage
-    findings.push(...(await bucketFindings(bucket, () => openBucket(sheet.storage!, concurrency))))
+    findings.push(
+      ...(await bucketFindings(bucket, () =>
+        openBucket(sheet.storage!, { concurrency, ...policyOf(options) }),
+      )),
+    )
   }
   return findings
 }

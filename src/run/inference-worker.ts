@@ -8,6 +8,7 @@ import { resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
 import type { GenerateRequest, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
 import { bufferOf } from '../tensor/buffers.ts'
+import { sizeOf } from '../tensor/tensor.ts'
 import { collectYoung } from './collect-young.ts'
 import { createFaults } from './faults.ts'
 import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
@@ -90,11 +91,13 @@ async function encodePrompts(request: EncodePrompts): Promise<WorkerAnswer> {
       encoded.push({
         key,
         durationMs: performance.now() - before,
+        tokens: conditioning.promptEmbeds.dims[1] ?? 0,
         warnings: conditioning.warnings,
         error: null,
       })
     } catch (error) {
-      encoded.push({ key, durationMs: performance.now() - before, warnings: [], error: toWireError(error) })
+      const durationMs = performance.now() - before
+      encoded.push({ key, durationMs, tokens: 0, warnings: [], error: toWireError(error) })
     }
   }
   await model.freeTextEncoders()
@@ -109,7 +112,8 @@ async function loadDenoiser(request: LoadDenoiser): Promise<WorkerAnswer> {
 }
 
 function requestOf(job: Job): GenerateRequest {
-  return { ...job, conditioning: prompts.get(job.promptKey) }
+  const { unit: _, promptKey, previews: __, ...request } = job
+  return { ...request, conditioning: prompts.get(promptKey) }
 }
 
 /** Waits while the main thread has as many previews in hand as it may hold. */
@@ -125,11 +129,11 @@ function claimPreviewSlot(): void {
 async function handOutPreview(job: Job, info: StepInfo, index: number): Promise<void> {
   const previews = job.previews
   if (!previews || (info.step % previews.every !== 0 && info.step !== info.steps)) return
-  const [, channels, height, width] = info.dims
-  const size = channels * height * width
+  const [, channels, ...space] = info.dims
+  const size = sizeOf([channels, ...space])
   const state = previews.source === 'denoised' ? info.denoised : info.latents
   const data = state.slice(index * size, (index + 1) * size)
-  const dims = [1, channels, height, width] as const
+  const dims = [1, channels, ...space] as const
   claimPreviewSlot()
   if (previews.method === 'handed') {
     tell({ type: 'latents', unit: job.unit, step: info.step, data, dims }, [data.buffer])
@@ -147,7 +151,7 @@ async function handOutPreview(job: Job, info: StepInfo, index: number): Promise<
 
 async function generate({ jobs }: Generate): Promise<readonly Generated[]> {
   for (const job of jobs) tell({ type: 'started', unit: job.unit })
-  const images = await opened().generate(jobs.map(requestOf), {
+  const media = await opened().generate(jobs.map(requestOf), {
     shouldStop: isStopped,
     async onStep(info) {
       faults.reach('step', info.step)
@@ -163,11 +167,11 @@ async function generate({ jobs }: Generate): Promise<readonly Generated[]> {
       }
     },
   })
-  return images.map((image, index): Generated => {
+  return media.map(({ frames, timings }, index): Generated => {
     faults.reach('generated', jobs[index]!.unit)
-    const { stepDurationsMs, decodeMs } = image.timings
-    const { width, height, rgb } = image
-    return { unit: jobs[index]!.unit, image: { width, height, rgb }, stepDurationsMs, decodeMs }
+    const { stepDurationsMs, decodeMs } = timings
+    const [image] = frames
+    return { unit: jobs[index]!.unit, image, stepDurationsMs, decodeMs }
   })
 }
 

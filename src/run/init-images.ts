@@ -1,6 +1,7 @@
 /** Init images as the model reads them. Checked before the run; loaded again when their unit's turn comes. */
 import { PregenError } from '../errors.ts'
 import { loadInitImage, toModelInput } from '../images/init-image.ts'
+import { notFetched } from './check-init-images.ts'
 import type { PreparedUnit } from './prepared.ts'
 
 export interface InitImages {
@@ -17,13 +18,17 @@ interface Loaded {
   readonly pixels: Float32Array
 }
 
-export function createInitImages(allowPrivate: boolean): InitImages {
+export function createInitImages(
+  allowPrivate: boolean,
+  remoteImages: 'fetch' | 'refuse' | 'skip' = 'fetch',
+): InitImages {
   // Neighbours in a sheet mostly share their picture: the last one is kept.
   let last: Loaded | null = null
   return {
     async load({ unit, parts }) {
       const { image, width, height } = unit
       if (image === undefined) throw new Error('the unit has no init image')
+      if (remoteImages !== 'fetch' && /^https?:/i.test(image.source)) throw notFetched(unit)
       const key = JSON.stringify([image, width, height])
       if (last?.key !== key) {
         const loaded = await loadInitImage({ ...image, width, height, allowPrivate })

@@ -1,18 +1,14 @@
 /** Previews decoded in the inference worker itself, between two steps: by the model's own VAE, or on its GPU. */
 import type { ModelFolder } from '../model/folder.ts'
 import type { ResolvedProvider } from '../model/providers.ts'
-import type { Pipeline } from '../pipelines/pipeline.ts'
+import type { LatentDims, Pipeline } from '../pipelines/pipeline.ts'
 import { imageOfTensor } from '../preview/image-of-tensor.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import { openPreviewSession, type PreviewSession } from './preview-session.ts'
 
 export interface InlineDecoder {
-  /** @param dims [1, channels, height, width] */
-  readonly decode: (
-    method: 'full' | 'taesd',
-    latents: Float32Array,
-    dims: readonly [1, number, number, number],
-  ) => Promise<RgbImage>
+  /** @param dims of one medium's latents */
+  readonly decode: (method: 'full' | 'taesd', latents: Float32Array, dims: LatentDims) => Promise<RgbImage>
   readonly dispose: () => Promise<void>
 }
 
@@ -25,9 +21,9 @@ export function createInlineDecoder(
   return {
     async decode(method, latents, dims) {
       if (method === 'full') {
-        const [image] = await pipeline.decodeLatents(latents, dims)
-        if (!image) throw new Error('the VAE gave no picture')
-        return image
+        const [frames] = await pipeline.decodeLatents(latents, dims)
+        if (!frames) throw new Error('the VAE gave no picture')
+        return frames[0]
       }
       if (folder.previewDecoder === null) throw new Error('the model has no preview decoder')
       // Loaded at the first preview: a run whose units ask for none does not pay for it.

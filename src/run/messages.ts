@@ -2,9 +2,8 @@
  * What the conductor and the inference worker say to each other. Everything is plain data; big arrays are
  * transferred, never copied twice.
  */
-import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
+import type { PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { RequestedProvider } from '../model/providers.ts'
-import type { PromptRequest } from '../pipelines/pipeline.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { FaultTable } from './faults.ts'
 
@@ -38,7 +37,7 @@ export interface OpenModel {
 export interface PromptJob {
   /** Two prompt sets with the same key are encoded once. */
   readonly key: string
-  readonly request: Omit<PromptRequest, 'withNegative'>
+  readonly request: PromptSettings
   /** Decides whether the negative side is needed. */
   readonly guidanceScale: number
 }
@@ -62,20 +61,12 @@ export interface JobPreviews {
 }
 
 /** One picture of a batch. */
-export interface Job {
+export interface Job extends PictureSettings {
   /** Index in the plan's list of units; comes back in every message. */
   readonly unit: number
   readonly promptKey: string
-  readonly seed: bigint
-  readonly rng: 'torch-cpu' | 'philox'
-  readonly width: number
-  readonly height: number
-  readonly steps: number
-  readonly guidanceScale: number
-  readonly scheduler: { readonly name: SchedulerName | undefined; readonly config: SchedulerConfig }
   /** [3, height, width] in −1 … 1. */
   readonly initImage: Float32Array | undefined
-  readonly denoiseStrength: number | undefined
   readonly previews: JobPreviews | null
 }
 
@@ -105,6 +96,8 @@ export interface WireError {
 export interface EncodedPrompt {
   readonly key: string
   readonly durationMs: number
+  /** Of the encoded text; 0 after an error. Pictures of one batch need equally long texts. */
+  readonly tokens: number
   readonly warnings: readonly { readonly code: string; readonly message: string }[]
   readonly error: WireError | null
 }

@@ -1,26 +1,46 @@
 /** The way to a bucket: the client of the one that a sheet names, and the proof that it can be written. */
-import type { SheetStorage } from '../cue-sheet/sheet.ts'
+import type { CueSheet, SheetStorage } from '../cue-sheet/sheet.ts'
 import type { S3Timeouts } from '../storage/s3.ts'
+import { type EndpointPolicy, resolveEndpoint } from '../storage/s3-endpoint.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { EmitRunEvent } from './events.ts'
 
+export interface OpenOptions extends EndpointPolicy {
+  /** Requests at once. */
+  readonly concurrency: number
+  /** Shorter ones where a person waits and nothing is lost. */
+  readonly timeouts?: S3Timeouts | undefined
+}
+
 /**
  * The bucket that a sheet names; the SDK loads here and not before.
- * @param timeouts shorter ones where a person waits and nothing is lost
+ * @throws PregenError `E_ENDPOINT_PRIVATE` and its kin
  */
-export async function openBucket(
-  settings: SheetStorage,
-  concurrency: number,
-  timeouts?: S3Timeouts,
-): Promise<Storage> {
+export async function openBucket(settings: SheetStorage, open: OpenOptions): Promise<Storage> {
   const [{ createS3Storage }, { prefixStorage }] = await Promise.all([
     import('../storage/s3.ts'),
     import('../storage/prefixed.ts'),
   ])
   const { bucket, endpoint, region, forcePathStyle, prefix } = settings
+  const { concurrency, timeouts, ...policy } = open
   const probePrefix = prefix === '' ? undefined : prefix
-  const options = { bucket, endpoint, region, forcePathStyle, concurrency, probePrefix, timeouts }
+  const options = { bucket, endpoint, region, forcePathStyle, concurrency, probePrefix, timeouts, policy }
   return prefixStorage(createS3Storage(options), prefix)
+}
+
+/** How far an endpoint may lead, out of what a command was told. */
+export function policyOf({ env, allowLocalEndpoint, allowPrivateEndpoint }: EndpointPolicy): EndpointPolicy {
+  return { env, allowLocalEndpoint, allowPrivateEndpoint }
+}
+
+/**
+ * What can be said about the endpoint that a sheet names without the network.
+ * @throws PregenError `E_ENDPOINT_PRIVATE` and its kin, at the sheet's line
+ */
+export function checkBucketEndpoint({ storage, locate }: CueSheet, policy: EndpointPolicy): void {
+  if (storage === null) return
+  const location = storage.endpoint === undefined ? undefined : locate(['storage', 'endpoint'])
+  resolveEndpoint(storage.endpoint, policy, location)
 }
 
 /**

@@ -1,12 +1,25 @@
 /** Everything that a run is told from outside, gathered once at the edge. The core reads nothing else. */
+import type { AllowedVariables } from '../cue-sheet/variables.ts'
 import type { RequestedProvider } from '../model/providers.ts'
+import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import type { FaultTable } from './faults.ts'
 
-export interface SelectOptions {
+/** What reading a sheet needs beside its path. */
+export interface ReadSheetOptions {
+  /** `${NAME}` in the sheet, as far as it may read it. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Names beside `PREGEN_*` that the sheet may read; `all`: every one. Default: none. */
+  readonly allowedVariables?: AllowedVariables | undefined
+  /** Told of each variable that the sheet holds now, for a last look at what is shown. */
+  readonly onVariable?: ((name: string, value: string) => void) | undefined
+  /** Model folders that a sheet may name without declaring them, by id. */
+  readonly embeddedModels: Readonly<Record<string, string>>
+}
+
+/** `env`: PREGEN_VERSION_ID and the batch system's shard numbers are read from there, too. */
+export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
   /** Path of the cue sheet. */
   readonly sheetPath: string
-  /** `${NAME}` in the sheet, PREGEN_VERSION_ID and the batch system's shard numbers are read from here. */
-  readonly env: Readonly<Record<string, string | undefined>>
   /** `--out`. */
   readonly outDir: string
   readonly versionId?: string | undefined
@@ -18,12 +31,15 @@ export interface SelectOptions {
   readonly shardTotal?: number | undefined
   readonly force: boolean
   readonly allowPrivateUrls: boolean
+  /**
+   * What becomes of an init image behind a URL: it is fetched (the default); a unit that would have to be drawn from
+   * it is refused; or it goes unchecked. Nothing is asked of the network in the last two cases.
+   */
+  readonly remoteImages?: 'fetch' | 'refuse' | 'skip' | undefined
   /** Where hashes of big model files are kept between runs; undefined: they are hashed each time. */
   readonly cacheDir: string | undefined
   /** The user's own, where the key lies that marks what this user wrote; undefined: marks hold for one run alone. */
   readonly stateDir?: string | undefined
-  /** Model folders that a sheet may name without declaring them, by id. */
-  readonly embeddedModels: Readonly<Record<string, string>>
 }
 
 export interface RunOptions extends SelectOptions {

@@ -4,6 +4,7 @@ import { estimatePlan, type RecordedTiming } from '../plan/estimate.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import { decideUnits } from './decide.ts'
 import { refuseFileAsOutput } from './existing-folder.ts'
+import { checkBucketEndpoint, policyOf } from './open-bucket.ts'
 import type { SelectOptions } from './options.ts'
 import { prepareRun } from './prepare.ts'
 import type { PrepareWarning } from './prepared.ts'
@@ -58,7 +59,8 @@ function recordedTimings({ units }: LedgerContent): RecordedTiming[] {
 /** @throws PregenErrors with every fault of sheet, models and images */
 export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   const prepared = await prepareRun(options)
-  const { layout, models } = prepared
+  checkBucketEndpoint(prepared.sheet, policyOf(options))
+  const { layout, models, uncheckedImages } = prepared
   await refuseFileAsOutput(layout.out)
   const ledger = await readLedger(layout.state.ledgerPath)
   const decisions = await decideUnits(prepared, ledger, options.force)
@@ -71,7 +73,9 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
     const { unit, digest } = entry
     const { cue, variant, program, model, prompt, width, height, steps, guidanceScale } = unit
     return {
-      ...{ cue, variant, program, model, action, reason, prompt },
+      ...{ cue, variant, program, model, action, prompt },
+      // Only the picture itself could say whether it is the one that was drawn from.
+      reason: uncheckedImages.has(unit) ? `${reason}; image not checked` : reason,
       negativePrompt: unit.negativePrompt ?? null,
       seed: String(unit.seed),
       ...{ width, height, steps, guidanceScale },

@@ -5,7 +5,7 @@
 import { createLayout } from '../artifacts/layout.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
-import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
+import { PregenError, PregenErrors } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
@@ -15,7 +15,8 @@ import { expandUnits } from '../plan/expand.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import { selectUnits } from '../plan/select.ts'
 import { parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
-import { type Unit, unitName } from '../plan/unit.ts'
+import type { Unit } from '../plan/unit.ts'
+import { checkInitImages } from './check-init-images.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
@@ -26,9 +27,11 @@ export const RENDER_VERSION = 1
 /** @throws PregenErrors with every fault that was found, PregenError for a bad flag */
 export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   const startedAt = performance.now()
-  const { env, versionId, embeddedModels } = options
+  const { env, allowedVariables, onVariable, versionId, embeddedModels } = options
   const shard = shardOf(options)
-  const sheet = await readCueSheet(options.sheetPath, { env, versionId, embeddedModels })
+  const sheet = await readCueSheet(options.sheetPath, {
+    ...{ env, allowedVariables, onVariable, versionId, embeddedModels },
+  })
   if (sheet.callback !== null) {
     const { url, location } = sheet.callback
     checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
@@ -42,9 +45,8 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
   const factorFaults = await findFactorFaults(units, models)
   if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
-  const images = await checkInitImages(units, sheet, options.allowPrivateUrls)
-
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
+  const images = await checkInitImages(units, sheet, layout, options)
   const sheetUnits = new Map<string, SheetUnit>()
   const indexOf = new Map<Unit, number>()
   for (const [index, unit] of all.entries()) {
@@ -54,7 +56,7 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   const prepared = units.map((unit): PreparedUnit => {
     const parts = digestParts(unit, {
       modelFingerprint: facts[unit.model]?.fingerprint ?? '',
-      imageSha256: images.get(imageKey(unit)),
+      imageSha256: images.hashOf(unit),
       renderVersion: RENDER_VERSION,
     })
     const key = layout.variantKey(unit.cue, unit.variant)
@@ -69,6 +71,7 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
     sheetUnits,
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
+    uncheckedImages: images.unchecked,
     warnings: [...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
   }
 }
@@ -140,45 +143,4 @@ async function prepareModel(
     )
   }
   return { id, folder, facts, provider, pipeline, previewDecoder }
-}
-
-/** Decodes every init image once, and gives the sha-256 of each. @throws PregenErrors with all their faults */
-async function checkInitImages(
-  units: readonly Unit[],
-  sheet: CueSheet,
-  allowPrivate: boolean,
-): Promise<ReadonlyMap<string, string>> {
-  const hashes = new Map<string, string>()
-  const faults = new Map<string, PregenError>()
-  if (units.every(({ image }) => image === undefined)) return hashes
-  // The codecs are heavy, and most sheets start from no picture.
-  const { checkInitImage } = await import('../images/init-image.ts')
-  for (const unit of units) {
-    const key = imageKey(unit)
-    if (unit.image === undefined || hashes.has(key) || faults.has(key)) continue
-    const { width, height } = unit
-    try {
-      const { sha256 } = await checkInitImage({ ...unit.image, width, height, allowPrivate })
-      hashes.set(key, sha256)
-    } catch (error) {
-      if (!(error instanceof PregenError)) throw error
-      const { help, exitCode, code, message } = error
-      const told = { help, exitCode, cause: error, location: imageLocation(sheet, unit) }
-      faults.set(key, new PregenError(code, `${unitName(unit)}: ${message}`, told))
-    }
-  }
-  if (faults.size > 0) throw new PregenErrors([...faults.values()])
-  return hashes
-}
-
-/** Where the sheet names a unit's image. */
-function imageLocation(sheet: CueSheet, unit: Unit): SourceLocation | undefined {
-  const cue = sheet.cues.find(({ id }) => id === unit.cue)
-  const origin = cue?.variants.find(({ id }) => id === unit.variant)?.origins.image
-  return origin && sheet.locate(origin)
-}
-
-/** Units that share a source, a size and a fit share the check. */
-function imageKey({ image, width, height }: Unit): string {
-  return image === undefined ? '' : JSON.stringify([image.source, image.fit ?? null, width, height])
 }

@@ -52,5 +52,7 @@ export interface PreparedRun {
   readonly models: ReadonlyMap<string, PreparedModel>
   /** `2/5`, or null. */
   readonly shard: string | null
+  /** Units whose init image was not looked at, because nothing is fetched. */
+  readonly uncheckedImages: ReadonlySet<Unit>
   readonly warnings: readonly PrepareWarning[]
 }

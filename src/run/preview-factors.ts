@@ -1,7 +1,8 @@
 /** The linear preview map of a model, and the proof before it loads that there is one that fits. */
 import { PregenError } from '../errors.ts'
+import type { LatentRgbFactors } from '../families/family.ts'
+import { familyOf } from '../families/index.ts'
 import type { Unit } from '../plan/unit.ts'
-import type { LatentRgbFactors } from '../preview/latent-rgb.ts'
 import { chooseFactors, readPreviewJson } from '../preview/preview-json.ts'
 import type { PreparedModel } from './prepared.ts'
 
@@ -13,7 +14,7 @@ export async function factorsOf({ folder, facts }: Model): Promise<LatentRgbFact
     family: facts.family,
     latentChannels: facts.latentChannels,
     folderFactors: await readPreviewJson(folder.path),
-    vaeScalingFactor: folder.vae.scalingFactor,
+    published: familyOf(facts.family).previewFactors(folder.vae.scalingFactor),
   })
 }
 

@@ -3,6 +3,7 @@ import { createStateLayout } from '../artifacts/layout.ts'
 import { openLedger } from '../artifacts/ledger.ts'
 import { openOrigin } from '../artifacts/origin.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
+import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import type { UploadTreeResult } from '../storage/upload-tree.ts'
 import { isShardFolder } from './bucket-target.ts'
 import type { EmitRunEvent } from './events.ts'
@@ -14,6 +15,8 @@ export interface SendTreeOptions {
   readonly out: string
   readonly settings: SheetStorage
   readonly concurrency: number
+  /** How far the endpoint may lead. */
+  readonly policy: EndpointPolicy
   /** Skip by what the bucket lists, not by what the ledger remembers. */
   readonly verifyRemote: boolean
   readonly emit: EmitRunEvent
@@ -26,14 +29,14 @@ export interface SendTreeOptions {
 
 /** @throws PregenError `E_LOCKED`, or what the bucket's preflight finds */
 export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResult> {
-  const { out, settings, concurrency, verifyRemote, emit, signal, onExpected, stateDir } = options
+  const { out, settings, concurrency, policy, verifyRemote, emit, signal, onExpected, stateDir } = options
   const { uploadTree } = await import('../storage/upload-tree.ts')
   const state = createStateLayout(out)
   const lock = await lockOutput(state.lockPath)
   try {
     const ledger = await openLedger(state.ledgerPath, { origin: openOrigin(stateDir) })
     try {
-      const storage = await openBucket(settings, concurrency)
+      const storage = await openBucket(settings, { concurrency, ...policy })
       await proveBucket(storage, emit)
       try {
         const isShard = await isShardFolder(out)

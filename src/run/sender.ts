@@ -5,7 +5,7 @@ import { unitName } from '../plan/unit.ts'
 import type { UploadFile, UploadSummary } from '../storage/uploader.ts'
 import type { Decision } from './decide.ts'
 import type { EmitRunEvent } from './events.ts'
-import { openBucket, proveBucket } from './open-bucket.ts'
+import { openBucket, policyOf, proveBucket } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun } from './prepared.ts'
 import type { WrittenManifest } from './write-manifest.ts'
@@ -67,7 +67,7 @@ export async function createSender(
   ])
   const settings = sheet.storage
   const concurrency = options.concurrency ?? settings.concurrency
-  const storage = await openBucket(settings, concurrency)
+  const storage = await openBucket(settings, { concurrency, ...policyOf(options) })
   // A bucket that has everything is not written to, not even for a probe.
   if (options.verifyRemote || !decisions.every((decision) => isSent(decision, ledger, storage.description))) {
     await proveBucket(storage, emit)

@@ -8,9 +8,12 @@ export interface ByteBudget {
   take(sizeBytes: number): Promise<() => void>
   /** Bytes held now. */
   readonly held: number
+  /** May be changed; what is held already stays held. */
+  limitBytes: number
 }
 
-export function createByteBudget(limitBytes: number): ByteBudget {
+export function createByteBudget(firstLimitBytes: number): ByteBudget {
+  let limitBytes = firstLimitBytes
   let held = 0
   const waiting: { sizeBytes: number; start: () => void }[] = []
   const startNext = () => {
@@ -27,6 +30,13 @@ export function createByteBudget(limitBytes: number): ByteBudget {
   return {
     get held() {
       return held
+    },
+    get limitBytes() {
+      return limitBytes
+    },
+    set limitBytes(changed) {
+      limitBytes = changed
+      startNext()
     },
     async take(sizeBytes) {
       await new Promise<void>((resolve) => {

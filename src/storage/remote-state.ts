@@ -2,7 +2,8 @@
 import { compareVariantFiles, isVariantFileName, TIMING_NAME } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
-import type { Storage, StoredObject } from './storage.ts'
+import { printable } from '../printable.ts'
+import type { ListOptions, Storage, StoredObject } from './storage.ts'
 import type { UploadEvent, UploadFile } from './upload-folder.ts'
 
 export interface RemoteStateOptions {
@@ -44,9 +45,15 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
     warned.add(code)
   }
 
+  const onIgnored = (key: string) =>
+    warn(
+      'W_LIST_IGNORED',
+      `${target} lists keys that are none of pregen's, such as ${printable(key.slice(0, 200))}: they are passed over`,
+    )
+
   /** One listing for the whole version: a thousand objects a request. */
   const list = (): Promise<Listing> => {
-    listing ??= readListing(storage, prefix, signal).catch((error: unknown) => {
+    listing ??= readListing(storage, prefix, { signal, onIgnored }).catch((error: unknown) => {
       if (verifyRemote || !isDenied(error)) {
         // The next folder asks again.
         listing = undefined
@@ -110,9 +117,9 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
   }
 }
 
-async function readListing(storage: Storage, prefix: string, signal: AbortSignal): Promise<Listing> {
+async function readListing(storage: Storage, prefix: string, options: ListOptions): Promise<Listing> {
   const listing: Listing = new Map()
-  for await (const object of storage.list(`${prefix}/`, { signal })) {
+  for await (const object of storage.list(`${prefix}/`, options)) {
     const slash = object.key.lastIndexOf('/')
     const key = object.key.slice(0, slash)
     const names = listing.get(key) ?? new Map<string, StoredObject>()

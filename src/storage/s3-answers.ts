@@ -10,12 +10,22 @@ export function confirm(
   },
   md5: string,
 ): string {
-  const etag = answer.ETag?.replaceAll('"', '')
-  if (!etag) throw new UnconfirmedError('the answer carries no ETag')
+  const etag = checkedEtag(answer.ETag).replaceAll('"', '')
   // Under SSE-KMS and SSE-C an ETag is no MD5; there Content-MD5 has been checked by the store alone.
   const isMd5 = !answer.ServerSideEncryption?.startsWith('aws:kms') && !answer.SSECustomerAlgorithm
   if (isMd5 && etag.toLowerCase() !== md5) {
     throw new UnconfirmedError(`its ETag is ${etag}, the MD5 of what was sent is ${md5}`)
+  }
+  return etag
+}
+
+const MOST_ETAG_CHARACTERS = 256
+
+/** An ETag as it can be remembered and sent back, or `UnconfirmedError`. */
+export function checkedEtag(etag: string | undefined): string {
+  if (!etag || etag === '""') throw new UnconfirmedError('the answer carries no ETag')
+  if (etag.length > MOST_ETAG_CHARACTERS || !/^[\x20-\x7e]+$/.test(etag)) {
+    throw new UnconfirmedError('the answer carries an ETag that is none')
   }
   return etag
 }

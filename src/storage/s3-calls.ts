@@ -1,17 +1,22 @@
 /** Calls to the store: tried again while that may help, ended by their signal, explained when they fail. */
-import { retry } from './retry.ts'
+import { type Attempt, retry } from '../net/retry.ts'
+import { createPace } from './pace.ts'
 import type { S3Timeouts } from './s3-client.ts'
 import { isRetryable, isVerdict } from './s3-error-kinds.ts'
 import { storageError } from './s3-errors.ts'
 import type { S3Place } from './s3-refusals.ts'
 
-const SLOWEST_BYTES_PER_MS = 64
 const RETRY_BASE_MS = 250
 const RETRY_CAP_MS = 20_000
 
 export interface CallLimits {
   readonly deadlineMs?: number | undefined
+  /** Of a body that goes up: it waits for its turn on a thin line. */
   readonly bodyBytes?: number | undefined
+  /** How long one attempt may take, however much is heard of it. */
+  readonly longestMs?: number | undefined
+  /** Told whenever something of a body has moved. */
+  readonly onProgress?: (() => void) | undefined
   readonly signal?: AbortSignal | undefined
   /** Default: whatever may pass. */
   readonly isRetryable?: ((error: unknown) => boolean) | undefined
@@ -36,7 +41,7 @@ export interface Calls {
    */
   call<T>(
     operation: string,
-    attempt: (signal: AbortSignal) => Promise<T>,
+    attempt: Attempt<T>,
     limits?: CallLimits,
   ): Promise<{ value: T; attempts: number }>
   /** The plain message of a refusal that the caller has no other answer to. */
@@ -49,18 +54,37 @@ export function createCalls(
   timeouts: Required<{ [K in keyof S3Timeouts]: number }>,
   closing: AbortSignal,
 ): Calls {
+  const pace = createPace()
   return {
     place,
-    async call(operation, attempt, limits = {}) {
+    async call<T>(operation: string, attempt: Attempt<T>, limits: CallLimits = {}) {
       const signal = limits.signal ?? closing
+      const { bodyBytes, onProgress } = limits
+      // What was on its way with it at first counts to its end, though the others are through by then.
+      let allowanceMs = 0
+      const watched: Attempt<T> = (attemptSignal, heard) =>
+        attempt(attemptSignal, () => {
+          heard()
+          onProgress?.()
+        })
       try {
-        return await retry(attempt, {
+        return await retry(watched, {
           deadlineMs: limits.deadlineMs ?? timeouts.deadlineMs,
-          attemptMs: timeouts.attemptMs + (limits.bodyBytes ?? 0) / SLOWEST_BYTES_PER_MS,
+          longestMs: limits.longestMs,
           baseMs: RETRY_BASE_MS,
           capMs: RETRY_CAP_MS,
           signal,
           isRetryable: limits.isRetryable ?? isRetryable,
+          ...(bodyBytes === undefined
+            ? { attemptMs: timeouts.attemptMs }
+            : {
+                attemptMs: () => {
+                  allowanceMs = Math.max(allowanceMs, pace.allowanceMs())
+                  return timeouts.attemptMs + allowanceMs
+                },
+                gate: (work) => pace.run(bodyBytes, work),
+                onTimeout: pace.timedOut,
+              }),
         })
       } catch (error) {
         signal.throwIfAborted()

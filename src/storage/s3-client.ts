@@ -1,6 +1,14 @@
 /** The SDK's client, set up for stores that are not AWS too: sockets, timeouts, checksums, and no plain http. */
+import http from 'node:http'
+import https from 'node:https'
 import { S3Client } from '@aws-sdk/client-s3'
-import { PregenError } from '../errors.ts'
+import { isLoopbackHost } from '../net/addresses.ts'
+import { authoritiesOf } from '../net/certificates.ts'
+import { proxyAgentFor } from '../net/proxies.ts'
+import type { ResolveHost } from '../net/reach.ts'
+import { createCredentials } from './s3-credentials.ts'
+import { type Endpoint, type EndpointPolicy, endpointLookup, insecureEndpoint } from './s3-endpoint.ts'
+import { createHandler } from './s3-handler.ts'
 
 export interface S3Options {
   readonly bucket: string
@@ -23,6 +31,10 @@ export interface S3Options {
   /** Folder of the preflight's probe, for policies that allow one prefix only. Default `foigoi`. */
   readonly probePrefix?: string | undefined
   readonly timeouts?: S3Timeouts | undefined
+  /** How far the endpoint may lead. Default: anywhere, which is for callers that name it themselves. */
+  readonly policy?: EndpointPolicy | undefined
+  /** How names become addresses; the system's resolver unless told otherwise. */
+  readonly resolve?: ResolveHost | undefined
 }
 
 export interface S3Timeouts {
@@ -33,6 +45,10 @@ export interface S3Timeouts {
   readonly connectMs?: number | undefined
   /** All attempts of each call of the preflight. */
   readonly preflightMs?: number | undefined
+  /** All pages of a listing together. */
+  readonly listMs?: number | undefined
+  /** For the chain of credentials to give some. */
+  readonly credentialsMs?: number | undefined
 }
 
 export const DEFAULT_TIMEOUTS = {
@@ -40,6 +56,8 @@ export const DEFAULT_TIMEOUTS = {
   attemptMs: 30_000,
   connectMs: 10_000,
   preflightMs: 20_000,
+  listMs: 900_000,
+  credentialsMs: 20_000,
 } as const satisfies Required<S3Timeouts>
 
 export function resolveTimeouts(timeouts: S3Timeouts = {}): Required<{ [K in keyof S3Timeouts]: number }> {
@@ -48,22 +66,26 @@ export function resolveTimeouts(timeouts: S3Timeouts = {}): Required<{ [K in key
     attemptMs: timeouts.attemptMs ?? DEFAULT_TIMEOUTS.attemptMs,
     connectMs: timeouts.connectMs ?? DEFAULT_TIMEOUTS.connectMs,
     preflightMs: timeouts.preflightMs ?? DEFAULT_TIMEOUTS.preflightMs,
+    listMs: timeouts.listMs ?? DEFAULT_TIMEOUTS.listMs,
+    credentialsMs: timeouts.credentialsMs ?? DEFAULT_TIMEOUTS.credentialsMs,
   }
 }
 
 export function createClient(
   options: S3Options,
-  endpoint: URL | undefined,
+  endpoint: Endpoint | undefined,
   region: string | undefined,
-  connectMs: number,
+  { connectMs, credentialsMs }: Pick<Required<S3Timeouts>, 'connectMs' | 'credentialsMs'>,
 ): S3Client {
-  const maxSockets = (options.concurrency ?? 16) + 8
-  const agent = { maxSockets, keepAlive: true }
+  const env = options.policy?.env
   const client = new S3Client({
-    ...(endpoint ? { endpoint: endpoint.href } : {}),
+    ...(endpoint ? { endpoint: endpoint.url.href } : {}),
     forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
     ...(region === undefined ? {} : { region }),
     ...(options.credentials ? { credentials: options.credentials } : {}),
+    ...(env && !options.credentials
+      ? { credentialDefaultProvider: (init) => createCredentials(init, env, credentialsMs ?? 0) }
+      : {}),
     // Retries are ours (retry.ts): the SDK's stop when its bucket of tokens is empty.
     maxAttempts: 1,
     // R2, MinIO and others do not know the SDK's newer CRC trailers; Content-MD5 is understood everywhere.
@@ -72,19 +94,16 @@ export function createClient(
     // "Expect: 100-continue" would open a socket outside the pool for each larger object.
     expectContinueHeader: false,
     followRegionRedirects: false,
-    requestHandler: {
+    // Attempts end by their own signal (retry.ts), and so does what waits for a socket.
+    requestHandler: createHandler({
       connectionTimeout: connectMs,
-      // Attempts end by their own signal; this is the belt to those braces, and must throw rather than warn.
-      requestTimeout: 600_000,
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
-    },
+      ...agentsOf(options, endpoint, region),
+    }),
   })
   client.middlewareStack.add(
     (next) => (args) => {
       const { request } = args
-      if (isRequest(request) && request.protocol === 'http:' && !isLoopback(request.hostname)) {
+      if (isRequest(request) && request.protocol === 'http:' && !isLoopbackHost(request.hostname)) {
         throw insecureEndpoint(request.hostname)
       }
       return next(args)
@@ -94,52 +113,28 @@ export function createClient(
   return client
 }
 
-export function defaultRegion(endpoint: URL | undefined): string | undefined {
-  if (!endpoint) return undefined
+/** Sockets that lead where the endpoint may lead, or to the proxy that the environment names. */
+function agentsOf(
+  { concurrency = 16, policy, resolve }: S3Options,
+  endpoint: Endpoint | undefined,
+  region: string | undefined,
+): { httpAgent: http.Agent; httpsAgent: https.Agent | http.Agent } {
+  const pool = { maxSockets: concurrency + 8, keepAlive: true }
+  const lookup = endpoint && endpointLookup(endpoint, resolve)
+  const ca = policy && authoritiesOf(policy.env)
+  const direct = { ...pool, ...(lookup ? { lookup } : {}), ...(ca ? { ca } : {}) }
+  const url = endpoint?.url ?? new URL(`https://s3.${region ?? 'us-east-1'}.amazonaws.com`)
+  const proxied = policy && proxyAgentFor(url, { ...pool, ca })
+  const isHttps = url.protocol === 'https:'
+  return {
+    httpAgent: (!isHttps && proxied) || new http.Agent(direct),
+    httpsAgent: (isHttps && proxied) || new https.Agent(direct),
+  }
+}
+
+export function defaultRegion(endpoint: URL | undefined, policy?: EndpointPolicy): string | undefined {
+  if (!endpoint) return policy?.env.AWS_REGION || policy?.env.AWS_DEFAULT_REGION || undefined
   return endpoint.hostname.endsWith('.r2.cloudflarestorage.com') ? 'auto' : 'us-east-1'
-}
-
-export function checkEndpoint(endpoint: string): URL {
-  let url: URL
-  try {
-    url = new URL(endpoint)
-  } catch (error) {
-    throw new PregenError('E_ENDPOINT_INVALID', 'storage.endpoint is not a URL', {
-      help: 'Write it with its scheme: https://<ACCOUNT_ID>.r2.cloudflarestorage.com',
-      cause: error,
-    })
-  }
-  if (url.username || url.password || url.search || url.hash) {
-    throw new PregenError(
-      'E_ENDPOINT_INVALID',
-      `storage.endpoint (${url.host}) holds a name, a password or a query`,
-      { help: 'Give keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment.' },
-    )
-  }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) throw insecureEndpoint(url.hostname)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new PregenError('E_ENDPOINT_INVALID', `storage.endpoint begins with ${url.protocol}, not https:`)
-  }
-  return url
-}
-
-function insecureEndpoint(host: string): PregenError {
-  return new PregenError(
-    'E_INSECURE_ENDPOINT',
-    `storage.endpoint is plain http to ${host}, not this machine`,
-    {
-      help: 'Use https. Plain http is for 127.0.0.1, ::1 and localhost only.',
-    },
-  )
-}
-
-function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname === '[::1]' ||
-    hostname === '::1' ||
-    /^127(\.\d{1,3}){3}$/.test(hostname)
-  )
 }
 
 function isRequest(request: unknown): request is { protocol: string; hostname: string } {

@@ -1,6 +1,7 @@
 /** What a failed call failed with, as far as code must know: may it pass, is it a refusal, is it the network? */
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-import { AttemptTimeout, RetriesExhausted } from './retry.ts'
+import { isCertificateFault } from '../net/certificates.ts'
+import { AttemptTimeout, RetriesExhausted } from '../net/retry.ts'
 import { type FailureShape, refusalByName, refusalOf } from './s3-refusals.ts'
 
 /** The store's confirmation does not fit what was sent; another attempt sends it again. */
@@ -20,7 +21,6 @@ const NETWORK_CODES = new Set([
   'ENETUNREACH',
   'ENETDOWN',
   'EPROTO',
-  'HPE_INVALID_CONSTANT',
 ])
 
 const TRANSIENT_NAMES = new Set([
@@ -49,12 +49,18 @@ const UNSUPPORTED_NAMES = new Set(['NotImplemented', 'InvalidArgument', 'Invalid
 export function isRetryable(error: unknown): boolean {
   if (error instanceof AttemptTimeout || error instanceof UnconfirmedError) return true
   if (error instanceof PregenError) return false
+  if (isCertificateFault(error) || isRegionFault(error)) return false
   const { name, status } = shapeOf(error)
   if (TRANSIENT_NAMES.has(name) || name === 'RequestTimeTooSkewed') return true
   if (refusalByName(name) || isUnsupported(error)) return false
   if (status !== undefined) return status >= 500 || status === 429 || status === 408 || status < 300
   const code = networkCodeOf(error)
   return code !== undefined || isCutOff(error)
+}
+
+/** The SDK knows no region, and none was given. */
+export function isRegionFault(error: unknown): boolean {
+  return /^Region (is missing|not accepted)/.test(messageOf(error))
 }
 
 /** Whether the policy forbids the call, which for HEAD, LIST and DELETE is no reason to stop. */
@@ -90,6 +96,8 @@ export function causeOf(error: unknown): unknown {
   return error instanceof RetriesExhausted ? error.cause : error
 }
 
+const MOST_NAME_CHARACTERS = 80
+
 /** Name and HTTP status as the SDK's errors carry them. */
 export function shapeOf(error: unknown): FailureShape {
   if (!(error instanceof Error)) return { name: 'Error', status: undefined }
@@ -100,14 +108,17 @@ export function shapeOf(error: unknown): FailureShape {
       status = metadata.httpStatusCode
     }
   }
-  return { name: error.name, status }
+  // A store may call its faults what it likes, at any length.
+  return { name: String(error.name).slice(0, MOST_NAME_CHARACTERS), status }
 }
 
 /** `ECONNREFUSED` and its kin, certificates included; undefined for what is not of the network. */
 export function networkCodeOf(error: unknown): string | undefined {
   const code = errorCode(error)
   if (code === undefined) return undefined
-  return NETWORK_CODES.has(code) || code.startsWith('ERR_TLS') || code.includes('CERT') ? code : undefined
+  // HPE_…: what answers speaks no HTTP, or without end.
+  const isOfNode = code.startsWith('ERR_TLS') || code.startsWith('HPE_') || code.includes('CERT')
+  return NETWORK_CODES.has(code) || isOfNode ? code : undefined
 }
 
 function isCutOff(error: unknown): boolean {

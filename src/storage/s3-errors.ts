@@ -1,8 +1,16 @@
 /** What can go wrong with a bucket, as one clear message each. */
 import { messageOf, PregenError } from '../errors.ts'
+import { CERTIFICATE_HELP, isCertificateFault } from '../net/certificates.ts'
+import { AttemptTimeout, RetriesExhausted } from '../net/retry.ts'
 import { redact } from './redact.ts'
-import { AttemptTimeout, RetriesExhausted } from './retry.ts'
-import { causeOf, isParseError, networkCodeOf, shapeOf, UnconfirmedError } from './s3-error-kinds.ts'
+import {
+  causeOf,
+  isParseError,
+  isRegionFault,
+  networkCodeOf,
+  shapeOf,
+  UnconfirmedError,
+} from './s3-error-kinds.ts'
 import { refusalOf, type S3Place } from './s3-refusals.ts'
 
 /**
@@ -42,6 +50,20 @@ export class UploadError extends PregenError {
 function explain(cause: unknown, place: S3Place): { code: string; what: string; help: string } {
   const row = refusalOf(shapeOf(cause))
   if (row) return { code: row.code, what: row.what(place), help: row.help }
+  if (isRegionFault(cause)) {
+    return {
+      code: 'E_NO_REGION',
+      what: 'no region is known for the bucket',
+      help: 'Set storage.region in the sheet, AWS_REGION or AWS_DEFAULT_REGION, or the region of the profile.',
+    }
+  }
+  if (isCertificateFault(cause)) {
+    return {
+      code: 'E_CERTIFICATE',
+      what: "the endpoint's certificate does not verify",
+      help: CERTIFICATE_HELP,
+    }
+  }
   if (cause instanceof UnconfirmedError) {
     return {
       code: 'E_UPLOAD_UNCONFIRMED',

@@ -1,4 +1,4 @@
-/** Proves a bucket before any model loads: a probe is put, looked at and deleted. */
+/** Proves a bucket before any model loads: a probe is put, looked at, listed and deleted, as all is in the run. */
 import { createHash, randomBytes } from 'node:crypto'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { confirm } from './s3-answers.ts'
@@ -14,6 +14,8 @@ export interface PreflightParts {
   /** All attempts of each call together. */
   readonly deadlineMs: number
   readonly headOf: (key: string, limits: CallLimits) => Promise<unknown>
+  /** A page of a listing. */
+  readonly lookInto: (prefix: string, limits: CallLimits) => Promise<unknown>
   readonly remove: (key: string, limits: CallLimits) => Promise<unknown>
 }
 
@@ -22,7 +24,7 @@ export interface PreflightParts {
  * @throws PregenError `E_NO_BUCKET`, `E_ACCESS_DENIED` and their kin
  */
 export async function preflight(parts: PreflightParts): Promise<readonly string[]> {
-  const { client, calls, folder, deadlineMs, headOf, remove } = parts
+  const { client, calls, folder, deadlineMs, headOf, lookInto, remove } = parts
   const { call, explained, place } = calls
   const { bucket } = place
   const limits = { deadlineMs }
@@ -60,6 +62,11 @@ export async function preflight(parts: PreflightParts): Promise<readonly string[
   if (found === null) {
     throw storageError(new UnconfirmedError('the probe was stored but is not there'), `HEAD ${key}`, place)
   }
+  await allowed(
+    'LIST (s3:ListBucket)',
+    'markers of an earlier run there are not taken back, and the bucket cannot be verified',
+    lookInto(key, limits),
+  )
   await allowed(
     'DELETE (s3:DeleteObject)',
     `the probe ${key} stays, and so may step pictures of an earlier run`,

@@ -1,8 +1,10 @@
 /**
- * The hot path of a PUT: the client's own signer and request handler without its middleware, which costs more than
+ * The hot path of a PUT: the client's credentials and request handler without its middleware, which costs more than
  * signing, hashing and sending together. Where requests go is learnt from one that the whole client has made.
  */
+import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
+import { SignatureV4 } from '@smithy/signature-v4'
 
 type Handler = S3Client['config']['requestHandler']
 type HttpRequest = Parameters<Handler['handle']>[0]
@@ -11,7 +13,13 @@ export interface DirectPut {
   /** Shows it a PUT that the client is about to send. */
   learn(request: unknown, key: string): void
   /** null until it has learnt where requests go. */
-  send(put: PutRequest, signal: AbortSignal): Promise<PutAnswer> | null
+  send(put: PutRequest, attempt: PutAttempt): Promise<PutAnswer> | null
+}
+
+export interface PutAttempt {
+  readonly signal: AbortSignal
+  /** Called whenever some of the body has been taken. */
+  readonly heard: () => void
 }
 
 export interface PutRequest {
@@ -31,16 +39,19 @@ export interface PutAnswer {
 export function createDirectPut(client: S3Client): DirectPut {
   let template: HttpRequest | undefined
   let base = ''
-  let signer: ReturnType<S3Client['config']['signer']> | undefined
+  const { region, credentials, sha256: hash } = client.config
+  const signer = new SignatureV4({ service: 's3', region, credentials, sha256: hash, uriEscapePath: false })
 
-  const send = async (request: HttpRequest, signal: AbortSignal): Promise<PutAnswer> => {
-    signer ??= client.config.signer()
+  const send = async (request: HttpRequest, { signal, heard }: PutAttempt): Promise<PutAnswer> => {
     // The offset is the client's own, which it corrects when a store calls the clock wrong.
     const signingDate = new Date(Date.now() + (client.config.systemClockOffset ?? 0))
-    const signed = await (await signer).sign(request, { signingDate })
+    const toSign: Parameters<SignatureV4['sign']>[0] = request
+    const signed = await signer.sign(toSign, { signingDate })
     request.headers = signed.headers
+    request.body = inSlices(request.body, heard)
     const { response } = await client.config.requestHandler.handle(request, { abortSignal: signal })
-    const text = await readText(response.body)
+    // createHandler has read it, to its limit.
+    const text = response.body instanceof Uint8Array ? Buffer.from(response.body).toString('utf8') : ''
     if (response.statusCode !== 200) throw serviceError(response.statusCode, text)
     return {
       ETag: response.headers.etag,
@@ -59,7 +70,7 @@ export function createDirectPut(client: S3Client): DirectPut {
       base = request.path.slice(0, -encoded.length)
       template = request.clone()
     },
-    send({ key, body, sha256, headers }, signal) {
+    send({ key, body, sha256, headers }, attempt) {
       if (!template) return null
       const request = template.clone()
       request.path = base + encodeKey(key)
@@ -72,9 +83,26 @@ export function createDirectPut(client: S3Client): DirectPut {
         'content-length': String(body.byteLength),
         'x-amz-content-sha256': sha256,
       }
-      return send(request, signal)
+      return send(request, attempt)
     },
   }
+}
+
+const SLICE_BYTES = 32 * 1024
+
+/** A body that tells of each slice that the socket asks for; a small one goes as it is. */
+function inSlices(body: Uint8Array, heard: () => void): Uint8Array | Readable {
+  if (body.byteLength <= SLICE_BYTES) return body
+  let at = 0
+  return new Readable({
+    highWaterMark: SLICE_BYTES,
+    read() {
+      if (at > 0) heard()
+      const slice = body.subarray(at, at + SLICE_BYTES)
+      at += SLICE_BYTES
+      this.push(slice.byteLength > 0 ? slice : null)
+    },
+  })
 }
 
 /** As the SDK encodes keys: RFC 3986, slashes kept. */
@@ -88,16 +116,15 @@ function encodeKey(key: string): string {
 
 /** An error in the shape of the SDK's: name = the store's code, and the status. */
 function serviceError(status: number, text: string): Error {
-  const tag = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]
+  const tag = (name: string) => {
+    const start = text.indexOf(`<${name}>`) + name.length + 2
+    const end = text.indexOf('<', start)
+    const isWhole = start > name.length + 1 && end >= 0 && text.startsWith(`</${name}>`, end)
+    return isWhole ? text.slice(start, end) : undefined
+  }
   const error = new Error(tag('Message') ?? `HTTP ${status}`)
   error.name = tag('Code') ?? 'UnknownError'
   return Object.assign(error, { $metadata: { httpStatusCode: status } })
-}
-
-async function readText(body: AsyncIterable<Uint8Array> | undefined): Promise<string> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body ?? []) chunks.push(chunk)
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function isHttpRequest(request: unknown): request is HttpRequest {

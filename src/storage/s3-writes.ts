@@ -26,7 +26,7 @@ export function createWrites(
 ): Writes {
   const direct = createDirectPut(client)
 
-  const put: Writes['put'] = async (object, { signal } = {}) => {
+  const put: Writes['put'] = async (object, { signal, onProgress } = {}) => {
     const { key, body, contentType, cacheControl } = object
     const sums = sumsOf(object)
     const headers = {
@@ -35,9 +35,11 @@ export function createWrites(
       'cache-control': cacheControl,
     }
     let isFirst = true
-    const send = async (attemptSignal: AbortSignal) => {
+    const send = async (attemptSignal: AbortSignal, heard: () => void) => {
       // What goes wrong once is left to the whole client, which mends a clock and explains a refusal.
-      const fast = isFirst ? direct.send({ key, body, sha256: sums.sha256, headers }, attemptSignal) : null
+      const fast = isFirst
+        ? direct.send({ key, body, sha256: sums.sha256, headers }, { signal: attemptSignal, heard })
+        : null
       isFirst = false
       if (fast) return confirm(await fast, sums.md5)
       const command = new PutObjectCommand(inputOf(bucket, object, sums.contentMd5))
@@ -53,7 +55,7 @@ export function createWrites(
       )
       return confirm(await client.send(command, { abortSignal: attemptSignal }), sums.md5)
     }
-    const limits = { bodyBytes: body.byteLength, signal }
+    const limits = { bodyBytes: body.byteLength, signal, onProgress }
     const { value: etag, attempts } = await explained(call(`PUT ${key}`, send, limits))
     return { etag, attempts }
   }

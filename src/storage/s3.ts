@@ -1,28 +1,28 @@
 /** S3 and what speaks like it: R2, MinIO and others. Buffers only, every PUT confirmed by its checksum. */
 import { setMaxListeners } from 'node:events'
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-} from '@aws-sdk/client-s3'
-import { md5Of } from './s3-answers.ts'
+import { Readable } from 'node:stream'
+import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
+import { answerTooLarge, MAX_OBJECT_BYTES, readAnswer } from './read-answer.ts'
+import { checkedEtag, md5Of } from './s3-answers.ts'
 import { type CallLimits, createCalls, StoreRefusal } from './s3-calls.ts'
-import { checkEndpoint, createClient, defaultRegion, resolveTimeouts, type S3Options } from './s3-client.ts'
+import { createClient, defaultRegion, resolveTimeouts, type S3Options } from './s3-client.ts'
+import { resolveEndpoint } from './s3-endpoint.ts'
 import { isNotFound, UnconfirmedError } from './s3-error-kinds.ts'
+import { fetchPage, listObjects } from './s3-list.ts'
 import { preflight } from './s3-preflight.ts'
 import { createWrites } from './s3-writes.ts'
 import type { Storage, StoredObject } from './storage.ts'
 
 export type { S3Options, S3Timeouts } from './s3-client.ts'
 
-/** @throws PregenError `E_INSECURE_ENDPOINT`, `E_ENDPOINT_INVALID` */
+/** @throws PregenError `E_INSECURE_ENDPOINT`, `E_ENDPOINT_INVALID`, `E_ENDPOINT_PRIVATE` */
 export function createS3Storage(options: S3Options): Storage {
-  const endpoint = options.endpoint === undefined ? undefined : checkEndpoint(options.endpoint)
-  const region = options.region ?? defaultRegion(endpoint)
+  const reached = resolveEndpoint(options.endpoint, options.policy)
+  const endpoint = reached?.url
+  const region = options.region ?? defaultRegion(endpoint, options.policy)
   const timeouts = resolveTimeouts(options.timeouts)
   const { bucket, credentials } = options
-  const client = createClient(options, endpoint, region, timeouts.connectMs)
+  const client = createClient(options, reached, region, timeouts)
   const closing = new AbortController()
   setMaxListeners(0, closing.signal)
   const secrets = [credentials?.secretAccessKey, credentials?.sessionToken]
@@ -43,7 +43,7 @@ export function createS3Storage(options: S3Options): Storage {
   const head = async (key: string, limits: CallLimits): Promise<StoredObject> => {
     const work = async (abortSignal: AbortSignal) => {
       const answer = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), { abortSignal })
-      if (answer.ETag === undefined) throw new UnconfirmedError('the answer carries no ETag')
+      checkedEtag(answer.ETag)
       return answer
     }
     const { value } = await call(`HEAD ${key}`, work, limits)
@@ -52,14 +52,28 @@ export function createS3Storage(options: S3Options): Storage {
   }
   const headOf = (key: string, limits: CallLimits) => orNull(head(key, limits))
 
-  const read: Storage['read'] = async (key, { signal } = {}) => {
-    const work = async (abortSignal: AbortSignal) => {
+  const read: Storage['read'] = async (key, { signal, maxBytes = MAX_OBJECT_BYTES } = {}) => {
+    const work = async (abortSignal: AbortSignal, heard: () => void) => {
       const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal })
-      const body = await answer.Body?.transformToByteArray()
-      if (!body || answer.ETag === undefined) throw new UnconfirmedError('the answer carries no object')
-      return { body, etag: answer.ETag }
+      const { Body, ETag, ContentLength = 0 } = answer
+      if (!(Body instanceof Readable)) throw new UnconfirmedError('the answer carries no object')
+      try {
+        if (ContentLength > maxBytes) throw answerTooLarge(`s3://${bucket}/${key}`, maxBytes)
+        const etag = checkedEtag(ETag)
+        return {
+          body: await readAnswer(Body, {
+            maxBytes,
+            what: `s3://${bucket}/${key}`,
+            signal: abortSignal,
+            heard,
+          }),
+          etag,
+        }
+      } finally {
+        Body.destroy()
+      }
     }
-    const answered = await explained(orNull(call(`GET ${key}`, work, { signal })))
+    const answered = await explained(orNull(call(`GET ${key}`, work, { signal, longestMs: timeouts.listMs })))
     return answered?.value ?? null
   }
 
@@ -70,6 +84,7 @@ export function createS3Storage(options: S3Options): Storage {
       limits,
     )
   const folder = options.probePrefix ?? 'foigoi'
+  const lookInto = (prefix: string, limits: CallLimits) => fetchPage(client, calls, { prefix, limits })
 
   return {
     kind: 's3',
@@ -78,29 +93,13 @@ export function createS3Storage(options: S3Options): Storage {
     head: (key, { signal } = {}) => explained(headOf(key, { signal })),
     read,
     get: async (key, limits) => (await read(key, limits))?.body ?? null,
-    async *list(prefix, { signal } = {}) {
-      let token: string | undefined
-      do {
-        const input = { Bucket: bucket, Prefix: prefix, ContinuationToken: token }
-        const work = async (abortSignal: AbortSignal) => {
-          const answer = await client.send(new ListObjectsV2Command(input), { abortSignal })
-          // A page that is no listing reads as an empty one.
-          if (answer.Name === undefined && answer.IsTruncated === undefined) {
-            throw new UnconfirmedError('the answer is no listing')
-          }
-          return answer
-        }
-        const { value: page } = await explained(call(`LIST ${prefix}`, work, { signal }))
-        for (const { Key, Size, ETag } of page.Contents ?? []) {
-          if (Key !== undefined) yield { key: Key, sizeBytes: Size ?? 0, md5: md5Of(ETag) }
-        }
-        token = page.IsTruncated ? page.NextContinuationToken : undefined
-      } while (token !== undefined)
-    },
+    list: (prefix, options = {}) =>
+      listObjects({ client, calls, deadlineMs: timeouts.listMs }, prefix, options),
     async delete(key, { signal } = {}) {
       await explained(remove(key, { signal }))
     },
-    preflight: () => preflight({ client, calls, folder, deadlineMs: timeouts.preflightMs, headOf, remove }),
+    preflight: () =>
+      preflight({ client, calls, folder, deadlineMs: timeouts.preflightMs, headOf, remove, lookInto }),
     async close() {
       closing.abort(new DOMException('the storage was closed', 'AbortError'))
       client.destroy()

@@ -156,13 +156,18 @@ async function putObject(
   const { storage, emit } = work.options
   const { etag, attempts } = await storage.put(
     { key, body, sha256, md5, contentType: contentTypeOf(key), cacheControl: cacheControlOf(key) },
-    { signal: work.abort.signal },
+    { signal: work.abort.signal, onProgress: () => noteProgress(work) },
   )
   work.uploaded += 1
   work.uploadedBytes += body.byteLength
   work.lastConfirmedAt = performance.now()
   emit({ type: 'object-uploaded', key, sizeBytes: body.byteLength, attempts })
   return { sha256, sizeBytes: body.byteLength, etag }
+}
+
+/** A store that takes bytes has not stalled, however long an object takes. */
+function noteProgress(work: Work): void {
+  work.lastConfirmedAt = performance.now()
 }
 
 /** The manifest, unless these very bytes stand in the store. */

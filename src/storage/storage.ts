@@ -36,6 +36,21 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface PutOptions extends CallOptions {
+  /** Told whenever some of the body has been taken. */
+  readonly onProgress?: (() => void) | undefined
+}
+
+export interface ReadOptions extends CallOptions {
+  /** Most bytes of the object; what is larger is a fault, and is not read to its end. Default 128 MiB. */
+  readonly maxBytes?: number | undefined
+}
+
+export interface ListOptions extends CallOptions {
+  /** Told of keys that are left out: not under the prefix, with `..` or with characters that no key of pregen's has. */
+  readonly onIgnored?: ((key: string) => void) | undefined
+}
+
 export interface Storage {
   readonly kind: 'disk' | 'memory' | 's3'
   /** For messages: `s3://show` or a folder. Never a secret. */
@@ -44,12 +59,12 @@ export interface Storage {
    * Stores one object whole, replacing what was there; resolves only when the store has confirmed the content.
    * @throws PregenError `E_UPLOAD_…` after its own retries
    */
-  put(object: StorageObject, options?: CallOptions): Promise<PutResult>
+  put(object: StorageObject, options?: PutOptions): Promise<PutResult>
   /** null when there is no such object. */
   head(key: string, options?: CallOptions): Promise<StoredObject | null>
-  get(key: string, options?: CallOptions): Promise<Uint8Array | null>
+  get(key: string, options?: ReadOptions): Promise<Uint8Array | null>
   /** The object with its ETag; null when there is none. */
-  read(key: string, options?: CallOptions): Promise<ReadObject | null>
+  read(key: string, options?: ReadOptions): Promise<ReadObject | null>
   /**
    * Stores an object only where what `read` saw still stands, so that no other writer's change is undone.
    * @param expected the ETag that `read` gave; null: nothing stood there
@@ -59,7 +74,7 @@ export interface Storage {
   /** Whether `replace` holds against other writers; found out on the store itself, once. */
   heedsConditions(options?: CallOptions): Promise<boolean>
   /** All objects under a prefix, in key order. */
-  list(prefix: string, options?: CallOptions): AsyncIterable<StoredObject>
+  list(prefix: string, options?: ListOptions): AsyncIterable<StoredObject>
   delete(key: string, options?: CallOptions): Promise<void>
   /** Proves access before any model loads; returns warnings for what the policy forbids but a run does not need. */
   preflight(): Promise<readonly string[]>

@@ -2,8 +2,8 @@
  * Read, change, write back: for the one object that several machines write. Each PUT holds only while what was read
  * still stands, so no writer undoes another's change; who loses the race reads anew and tries again.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { PregenError } from '../errors.ts'
+import { pause, pauseBefore } from '../net/retry.ts'
 import type { PutResult, Storage, StorageObject } from './storage.ts'
 
 export interface UpdateOptions {
@@ -64,9 +64,9 @@ export async function updateObject(
     if (performance.now() >= end) throw contested(storage, object.key)
     // Without conditions a writer that read before our PUT may still undo it: look again a little later.
     const pauseMs = isGuarded
-      ? Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** (round - 1))
+      ? pauseBefore(round, { baseMs: BASE_MS, capMs: CAP_MS })
       : settleMs * (0.5 + Math.random())
-    await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted())
+    await pause(pauseMs, signal)
   }
 }
 

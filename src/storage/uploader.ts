@@ -5,6 +5,7 @@
 import { setMaxListeners } from 'node:events'
 import pLimit from 'p-limit'
 import { PregenError } from '../errors.ts'
+import { watchSilence } from '../net/silence.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createBodyReader } from './read-body.ts'
 import { createRemoteState } from './remote-state.ts'
@@ -134,20 +135,23 @@ export function createUploader(options: UploaderOptions): Uploader {
     },
     async drain({ deadlineMs } = {}) {
       const stallMs = options.stallMs ?? STALL_MS
-      work.lastConfirmedAt = performance.now()
       const deadline = deadlineMs === undefined ? undefined : setTimeout(onAbort, deadlineMs)
-      const watch = setInterval(
+      let seenAt = work.lastConfirmedAt
+      const onSilent = () => abort.abort(stalledError(options.storage, stallMs))
+      const watch = watchSilence({ limitMs: () => stallMs, onSilent })
+      const listen = setInterval(
         () => {
-          if (performance.now() - work.lastConfirmedAt >= stallMs)
-            abort.abort(stalledError(options.storage, stallMs))
+          if (work.lastConfirmedAt !== seenAt) watch.heard()
+          seenAt = work.lastConfirmedAt
         },
-        Math.min(1000, stallMs / 4),
+        Math.min(1000, stallMs / 8),
       )
       try {
         await finish()
       } finally {
         clearTimeout(deadline)
-        clearInterval(watch)
+        watch.stop()
+        clearInterval(listen)
         options.signal?.removeEventListener('abort', onAbort)
       }
       const reason: unknown = abort.signal.reason

@@ -6,6 +6,7 @@ import { FINAL_NAME, MANIFEST_NAME, parseVariantKey, pathOfKey } from '../artifa
 import type { LedgerContent } from '../artifacts/ledger.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
 import { messageOf } from '../errors.ts'
+import { printable } from '../printable.ts'
 import type { Storage, StoredObject } from './storage.ts'
 import { readTree, type TreeProblem, type TreeVersion } from './tree.ts'
 
@@ -95,7 +96,14 @@ async function compareBucket(
   problems: VerifyProblem[],
 ): Promise<number> {
   const stored = new Map<string, StoredObject>()
-  for await (const object of storage.list(`${version.prefix}/`)) stored.set(object.key, object)
+  const onIgnored = (key: string) =>
+    problems.push({
+      where: 'bucket',
+      key: printable(key.slice(0, 1024)),
+      code: 'unexpected',
+      message: `${storage.description} holds it, and pregen would not name an object so`,
+    })
+  for await (const object of storage.list(`${version.prefix}/`, { onIgnored })) stored.set(object.key, object)
   const expected = version.variants.flatMap(({ key, files }) => files.map((file) => `${key}/${file.name}`))
   const manifestKey = `${version.prefix}/${MANIFEST_NAME}`
   if (version.manifestPath !== null) expected.push(manifestKey)
@@ -136,7 +144,7 @@ async function isSame(storage: Storage, object: StoredObject, inside: Confinemen
   if (bytes.byteLength !== object.sizeBytes) return false
   if (object.md5 !== null) return object.md5 === createHash('md5').update(bytes).digest('hex')
   // A store that tells no MD5 must give the object itself.
-  const copy = await storage.get(object.key)
+  const copy = await storage.get(object.key, { maxBytes: bytes.byteLength })
   return copy !== null && Buffer.compare(copy, bytes) === 0
 }
 

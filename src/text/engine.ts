@@ -33,6 +33,8 @@ export interface TokenizerEngine {
 interface EngineModel {
   /** The pieces of texts. */
   encode(texts: readonly string[]): string[]
+  /** Whether neighbours that are not in the vocabulary become one token. */
+  fuse_unk: boolean
 }
 
 interface EngineNormalizer {
@@ -68,8 +70,21 @@ function mendModel({ model: config, pre_tokenizer: split }: JsonObject, model: E
   const encode = createUnigramEncoder(config.vocab)
   const wordStart =
     isJsonObject(split) && split.type === 'Metaspace' && split.split !== false ? /(?=▁)/u : null
-  model.encode = (texts) =>
-    texts.flatMap((text) => (wordStart === null ? [text] : text.split(wordStart))).flatMap(encode)
+  const pieces: unknown[] = config.vocab
+  const unknown = typeof config.unk_id === 'number' ? nameOfPiece(pieces[config.unk_id]) : null
+  const known = new Set(pieces.map(nameOfPiece).filter((piece) => piece !== unknown))
+  // Over there a run of unknown pieces is joined and looked up again with each of them, in quadratic time.
+  model.fuse_unk = false
+  model.encode = (texts) => {
+    const found = texts
+      .flatMap((text) => (wordStart === null ? [text] : text.split(wordStart)))
+      .flatMap((word) => encode(word))
+    return found.filter((piece, at) => at === 0 || known.has(piece) || known.has(found[at - 1]!))
+  }
+}
+
+function nameOfPiece(entry: unknown): string | null {
+  return Array.isArray(entry) && typeof entry[0] === 'string' ? entry[0] : null
 }
 
 function mendNormalizer(config: unknown, original: EngineNormalizer | null): EngineNormalizer | null {
@@ -104,10 +119,16 @@ function lowerEachCodePoint(text: string): string {
   return lowered
 }
 
+/** All of it lies in the basic plane. */
+const WHITE_SPACE = /\p{White_Space}/u
+
 function stripWhiteSpace(left: boolean, right: boolean): (text: string) => string {
   return (text) => {
-    const started = left ? text.replace(/^\p{White_Space}+/u, '') : text
-    return right ? started.replace(/(?<!\p{White_Space})\p{White_Space}+$/u, '') : started
+    let start = 0
+    let end = text.length
+    while (left && start < end && WHITE_SPACE.test(text[start]!)) start++
+    while (right && end > start && WHITE_SPACE.test(text[end - 1]!)) end--
+    return text.slice(start, end)
   }
 }
 

@@ -15,7 +15,9 @@ export const breakWeight = -1
 
 /** An escape, a bracket, `:weight)`, a run of text, or a lone colon. */
 const lexeme = /\\[()[\]\\]|\\|\(|\[|:\s*([+-]?[.\d]+)\s*\)|\)|\]|[^\\()[\]:]+|:/gu
-const breakWord = /\s*(?<![\p{L}\p{N}_])BREAK(?![\p{L}\p{N}_])\s*/u
+const WORD = /[\p{L}\p{N}_]/u
+/** Deeper brackets weigh a word hundreds of thousands of times, and each of them is counted for every piece inside it. */
+const MAX_OPEN_BRACKETS = 200
 
 /**
  * `'a (b:1.2)'` → `[['a ', 1], ['b', 1.2]]`; neighbours of one weight are joined. A BREAK inside brackets is
@@ -33,6 +35,7 @@ export function parsePromptWeights(text: string): readonly WeightedText[] {
 
   for (const [token, weight] of text.matchAll(lexeme)) {
     const open = token.endsWith(')') ? roundBrackets.at(-1) : squareBrackets.at(-1)
+    if (roundBrackets.length + squareBrackets.length > MAX_OPEN_BRACKETS) throw tooManyBrackets()
     if (token.startsWith('\\')) pieces.push([token.slice(1), 1])
     else if (token === '(') roundBrackets.push(pieces.length)
     else if (token === '[') squareBrackets.push(pieces.length)
@@ -46,7 +49,7 @@ export function parsePromptWeights(text: string): readonly WeightedText[] {
       squareBrackets.pop()
       multiplyFrom(open, squareBracketWeight)
     } else {
-      for (const [i, part] of token.split(breakWord).entries()) {
+      for (const [i, part] of splitAtBreaks(token).entries()) {
         if (i > 0) pieces.push(['BREAK', breakWeight])
         pieces.push([part, 1])
       }
@@ -56,6 +59,39 @@ export function parsePromptWeights(text: string): readonly WeightedText[] {
   for (const start of squareBrackets) multiplyFrom(start, squareBracketWeight)
 
   return pieces.length === 0 ? [['', 1]] : joinEqualWeights(pieces)
+}
+
+/** The parts between the words BREAK, without the white space around those. */
+function splitAtBreaks(text: string): string[] {
+  const parts: string[] = []
+  let done = 0
+  for (let at = text.indexOf('BREAK'); at >= 0; at = text.indexOf('BREAK', at + 5)) {
+    if (isWordBeside(text, at - 1) || isWordBeside(text, at + 5)) continue
+    parts.push(text.slice(done, at))
+    done = at + 5
+  }
+  parts.push(text.slice(done))
+  return parts.map((part, i) => {
+    const started = i === 0 ? part : part.trimStart()
+    return i === parts.length - 1 ? started : started.trimEnd()
+  })
+}
+
+/** Whether the character that has a unit at `index` is a letter, a digit or `_`. */
+function isWordBeside(text: string, index: number): boolean {
+  if (index < 0) return false
+  const isSecondHalf = index > 0 && /[\udc00-\udfff]/.test(text[index] ?? '')
+  return WORD.test(String.fromCodePoint(text.codePointAt(isSecondHalf ? index - 1 : index) ?? 0))
+}
+
+function tooManyBrackets(): PregenError {
+  return new PregenError(
+    'E_PROMPT_WEIGHT',
+    `The prompt has more than ${MAX_OPEN_BRACKETS} brackets open at once.`,
+    {
+      help: 'Write a bracket that is part of the text as "\\(" or "\\[".',
+    },
+  )
 }
 
 function joinEqualWeights(pieces: readonly WeightedText[]): WeightedText[] {

@@ -21,7 +21,7 @@ export async function loadT5Tokenizer(dir: string): Promise<PromptTokenizer> {
   if (tokenizerJson === null) {
     throw new PregenError('E_TOKENIZER_MISSING', 'There is no tokenizer.json here.', {
       help:
-        'A T5 tokenizer folder must hold tokenizer.json; spiece.model alone is not read.\n' +
+        'A T5 tokenizer folder must hold tokenizer.json; spiece.model alone is not read. ' +
         'Make one with transformers: T5TokenizerFast.from_pretrained(DIR).save_pretrained(DIR).',
       location: { file: dir },
     })

@@ -6,6 +6,8 @@
 
 /** What an unknown character costs beside the least likely piece. */
 const UNKNOWN_PENALTY = 10
+/** Characters. SentencePiece makes none beyond 16; each would be looked for at every place of a word. */
+const LONGEST_PIECE = 256
 
 /**
  * @param vocabulary pieces and the logarithms of their probabilities
@@ -16,7 +18,10 @@ export function createUnigramEncoder(
 ): (word: string) => string[] {
   const scores = new Map(vocabulary.map(([piece, score]) => [piece, asSerdeReads(score)]))
   const unknown = [...scores.values()].reduce((least, score) => Math.min(least, score), 0) - UNKNOWN_PENALTY
-  const longest = vocabulary.reduce((length, [piece]) => Math.max(length, [...piece].length), 1)
+  const longest = Math.min(
+    vocabulary.reduce((length, [piece]) => Math.max(length, [...piece].length), 1),
+    LONGEST_PIECE,
+  )
 
   return (word) => {
     const characters = [...word]
@@ -38,9 +43,9 @@ export function createUnigramEncoder(
     }
     const pieces: string[] = []
     for (let end = size; end > 0; end = startOf[end]!) {
-      pieces.unshift(characters.slice(startOf[end], end).join(''))
+      pieces.push(characters.slice(startOf[end], end).join(''))
     }
-    return pieces
+    return pieces.reverse()
   }
 }
 

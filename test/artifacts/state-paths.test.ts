@@ -66,7 +66,7 @@ function users(out: string): Record<string, () => Promise<unknown>> {
     },
     'a look at the ledger': () => readLedger(ledgerPath),
     'the bucket remembered': () => rememberBucket(out, STORAGE),
-    'the bucket found': () => findBucket(out, undefined, {}, {}),
+    'the bucket found': () => findBucket(out, undefined, { env: {}, embeddedModels: {} }),
     'whether it is a shard': () => isShardFolder(out),
     'whose bucket it is': () => refuseForeignBucket(out, openOrigin(undefined)),
     'the scratch file of prompts': async () => {

@@ -51,7 +51,7 @@ describe("the embedded model, against optimum's ORTStableDiffusion3Pipeline", ()
       scheduler: { config: {} },
     }
     const [image] = await pipeline.generate([request])
-    return image!.rgb
+    return image!.frames[0].rgb
   }
 
   it('has ten goldens', () => expect(goldens).toHaveLength(10))

@@ -42,7 +42,7 @@ describe('formatTable', () => {
       ['dawn/wide', 'run'],
       ['storm', 'skip'],
     ]
-    expect(formatTable(['unit', 'action'], rows).split('\n')).toEqual([
+    expect(formatTable(['unit', 'action'], rows)).toEqual([
       'unit       action',
       '─────────  ──────',
       'dawn/wide  run',

@@ -413,11 +413,11 @@ describe('settings', () => {
 
   it('42: unset variable', () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the sheet's own syntax
-    const text = withSetting('negative_prompt: no ${WHAT} and ${WHAT_ELSE}')
+    const text = withSetting('negative_prompt: no ${PREGEN_WHAT} and ${PREGEN_WHAT_ELSE}')
     expect(outline(faultsOf(text))).toEqual(['10:22 E_ENV_UNSET', '10:22 E_ENV_UNSET'])
     expect(faultsOf(text)[0]!.message).toMatch('WHAT')
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the sheet's own syntax
-    expectFault(withSetting('model: ${toString}'), '10:12 E_ENV_UNSET', 'toString')
+    expectFault(withSetting('model: ${PREGEN_toString}'), '10:12 E_ENV_UNSET', 'toString')
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the sheet's own syntax
     expectFault(withSetting('prompt_2: "${not a name}"'), '10:15 E_BAD_INTERPOLATION')
   })

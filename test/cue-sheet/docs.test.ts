@@ -3,7 +3,8 @@ import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isMap, parseDocument } from 'yaml'
 import { callbackMapSchema, modelSchema, sheetSchema, storageSchema } from '../../src/cue-sheet/schema.ts'
-import { previewsMapSchema, SETTING_KEYS } from '../../src/cue-sheet/settings.ts'
+import { rowOf, SETTING_KEYS } from '../../src/cue-sheet/setting-types.ts'
+import { previewsMapSchema } from '../../src/cue-sheet/setting-values.ts'
 import { SCHEDULER_NAMES } from '../../src/diffusion/scheduler.ts'
 import { parse } from './helpers.ts'
 
@@ -43,8 +44,13 @@ describe('docs/cue-sheet.md', () => {
     expect(keys.filter((key) => !DOCS.includes(`\`${key}\``) && !DOCS.includes(`\`${key}:`))).toEqual([])
   })
 
+  it('has the line of each setting, in the order of the table', () => {
+    const lines = SETTING_KEYS.map((key) => `| \`${key}\` | ${rowOf(key).docs.join(' | ')} |`)
+    expect(DOCS).toContain(`| Key | Type and range | Default | |\n|---|---|---|---|\n${lines.join('\n')}\n`)
+  })
+
   it.each(BLOCKS.map((block, index) => [index + 1, block]))('example %i is sound', (_, block) => {
-    const sheet = parse(complete(String(block)), { env: { BUILD_ID: 'b1', HOUR: 'dawn' } })
+    const sheet = parse(complete(String(block)), { env: { PREGEN_BUILD_ID: 'b1', PREGEN_HOUR: 'dawn' } })
     expect(sheet.cues.length).toBeGreaterThan(0)
   })
 

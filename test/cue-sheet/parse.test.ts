@@ -276,27 +276,34 @@ describe('version', () => {
 describe('variables', () => {
   const env = { NAME: 'dusk', N: '12', SEED: '18446744073709551615', EMPTY: '', YES: 'true', BUILD: '0042' }
   const settings = (setting: string) =>
-    parse(sheetWith(`${SEED}    ${setting}\n`), { env }).cues[0]!.variants[0]!.settings
+    parse(sheetWith(`${SEED}    ${setting}\n`), { env, allowedVariables: 'all' }).cues[0]!.variants[0]!
+      .settings
 
   it('fill values wherever they stand', () => {
     expect(settings('negative_prompt: at ${NAME} and ${N}').negativePrompt).toBe('at dusk and 12')
     expect(settings('negative_prompt: "${NAME}"').negativePrompt).toBe('dusk')
     expect(settings('negative_prompt: ${EMPTY}').negativePrompt).toBe('')
-    expect(parse(sheetWith(SEED).replace('v1', '${BUILD}'), { env }).version).toBe('0042')
+    expect(parse(sheetWith(SEED).replace('v1', '${BUILD}'), { env, allowedVariables: 'all' }).version).toBe(
+      '0042',
+    )
   })
 
   it('unquoted, stand for numbers, true and false where these are asked for', () => {
     expect(settings('steps: ${N}').steps).toBe(12)
     expect(settings('thumbnail: ${YES}').thumbnail).toBe(true)
     expect(settings('negative_prompt: ${N}').negativePrompt).toBe('12')
-    const quoted = faultsOf(sheetWith(`${SEED}    steps: "\${N}"\n`), { env })
+    const quoted = faultsOf(sheetWith(`${SEED}    steps: "\${N}"\n`), { env, allowedVariables: 'all' })
     expect(outline(quoted)).toEqual(['10:12 E_BAD_STEPS'])
   })
 
   it('keep every digit of a seed', () => {
     const text = sheetWith('    variants: { a: { seed: "${SEED}" } }\n')
-    expect(parse(text, { env }).cues[0]!.variants[0]!.settings.seed).toBe(2n ** 64n - 1n)
-    expect(parse(sheetWith(SEED, 'defaults:\n  seed: ${SEED}\n'), { env }).cues).toHaveLength(1)
+    expect(parse(text, { env, allowedVariables: 'all' }).cues[0]!.variants[0]!.settings.seed).toBe(
+      2n ** 64n - 1n,
+    )
+    expect(
+      parse(sheetWith(SEED, 'defaults:\n  seed: ${SEED}\n'), { env, allowedVariables: 'all' }).cues,
+    ).toHaveLength(1)
   })
 
   it('$${ is a literal ${, and a lone $ is itself', () => {
@@ -306,7 +313,9 @@ describe('variables', () => {
   })
 
   it('do not fill keys', () => {
-    expect(faultsOf(sheetWith('    "${NAME}": 1\n    seeds: [1]\n'), { env })[0]!.code).toBe('E_UNKNOWN_KEY')
+    expect(
+      faultsOf(sheetWith('    "${NAME}": 1\n    seeds: [1]\n'), { env, allowedVariables: 'all' })[0]!.code,
+    ).toBe('E_UNKNOWN_KEY')
   })
 
   it('never appear in a message', () => {
@@ -315,7 +324,7 @@ describe('variables', () => {
       `${SEED}    steps: \${SECRET}\n    seed: \${SECRET}\n    fit: "\${SECRET}"\n    image: "ftp://\${SECRET}"\n`,
       'storage: { bucket: "no ${SECRET}", endpoint: "http://${SECRET}", prefix: "../${SECRET}" }\ncallback: "x${SECRET}"\n',
     )
-    const faults = faultsOf(bad, { env: { SECRET: secret } })
+    const faults = faultsOf(bad, { env: { SECRET: secret }, allowedVariables: 'all' })
     expect(faults.length).toBeGreaterThanOrEqual(8)
     for (const { message, help } of faults) expect(`${message} ${help}`).not.toMatch(secret)
   })
@@ -416,10 +425,30 @@ describe('storage and callback', () => {
     ['http://localhost:9000', 'sound'],
     ['http://127.0.0.1:9000', 'sound'],
     ['http://[::1]:9000', 'sound'],
+    ['http://x.localhost:9000', 'sound'],
+    ['https://s3.example/', 'sound'],
+    ['https://s3.example/b', 'E_ENDPOINT_INVALID'],
+    ['https://s3.example/b/shows/', 'E_ENDPOINT_INVALID'],
+    ['https://s3.example/storage/v1/s3', 'E_ENDPOINT_INVALID'],
+    ['https://b.s3.eu-west-1.amazonaws.com', 'E_ENDPOINT_INVALID'],
+    ['http://b.localhost:9000', 'E_ENDPOINT_INVALID'],
+    ['https://bb.s3.example', 'sound'],
   ])('endpoint %s: %s', (endpoint, verdict) => {
     const text = sheetWith(SEED, `storage: { bucket: b, endpoint: "${endpoint}" }\n`)
     if (verdict === 'sound') expect(parse(text).storage!.endpoint).toBe(endpoint)
     else expect(outline(faultsOf(text))).toEqual([`2:33 ${verdict}`])
+  })
+
+  it("an endpoint with the bucket's name is told the right form", () => {
+    const help = (endpoint: string, rest = '') =>
+      faultsOf(sheetWith(SEED, `storage: { bucket: show, endpoint: "${endpoint}"${rest} }\n`))[0]?.help
+    expect(help('http://127.0.0.1:5577/show')).toContain('"endpoint: http://127.0.0.1:5577"')
+    expect(help('https://s3.example/show/a/b')).toContain('"endpoint: https://s3.example" and "prefix: a/b"')
+    expect(help('https://show.acc.r2.cloudflarestorage.com')).toContain(
+      'https://acc.r2.cloudflarestorage.com',
+    )
+    const meant = 'storage: { bucket: show, endpoint: "https://show.example", force_path_style: true }\n'
+    expect(parse(sheetWith(SEED, meant)).storage?.endpoint).toBe('https://show.example')
   })
 
   it('other addresses are checked alike', () => {
@@ -429,8 +458,10 @@ describe('storage and callback', () => {
     expect(faultOf('callback: { url: x }\n')).toEqual(['2:18 E_CALLBACK_URL'])
     expect(faultOf('storage: { bucket: b, concurrency: 0 }\n')).toEqual(['2:36 E_BAD_VALUE'])
     expect(faultOf('callback: { url: https://a.b, on: units }\n')).toEqual(['2:35 E_BAD_VALUE'])
-    const map = parse(sheetWith(SEED, 'callback: { url: https://a.b, on: unit, secret_env: S, job_id: j }\n'))
-    expect(map.callback).toMatchObject({ url: 'https://a.b', on: 'unit', secretEnv: 'S', jobId: 'j' })
+    const map = parse(
+      sheetWith(SEED, 'callback: { url: https://a.b, on: unit, secret_env: PREGEN_S, job_id: j }\n'),
+    )
+    expect(map.callback).toMatchObject({ url: 'https://a.b', on: 'unit', secretEnv: 'PREGEN_S', jobId: 'j' })
   })
 })
 

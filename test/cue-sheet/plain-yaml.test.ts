@@ -6,13 +6,13 @@ import { convertSheet } from '../../src/cue-sheet/convert.ts'
 import { Faults } from '../../src/cue-sheet/faults.ts'
 import { readPlainYaml } from '../../src/cue-sheet/plain-yaml.ts'
 import { scanSheet } from '../../src/cue-sheet/scan.ts'
-import { isIdMap } from '../../src/cue-sheet/schema.ts'
+import { isIdMap, isTextSetting } from '../../src/cue-sheet/schema.ts'
 
 /** What the library that knows every place makes of a text; undefined where it finds any fault. */
 function readFully(text: string): unknown {
   const faults = new Faults()
   const scanned = scanSheet(text, 'sheet.yaml', faults)
-  const doc = scanned && convertSheet(scanned, { env: {}, faults, isIdMap })
+  const doc = scanned && convertSheet(scanned, { env: {}, faults, isIdMap, isTextSetting })
   try {
     faults.throwIfAny()
   } catch {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { executedSteps, skippedSteps } from '../../src/diffusion/img2img.ts'
+import { skippedSteps } from '../../src/diffusion/img2img.ts'
 
 describe('skippedSteps', () => {
   it.each([
@@ -20,24 +20,5 @@ describe('skippedSteps', () => {
 
   it.each([-0.1, 1.1, Number.NaN])('refuses strength %f', (strength) => {
     expect(() => skippedSteps('floor-kept', 20, strength)).toThrow(/from 0 to 1/)
-  })
-})
-
-describe('executedSteps', () => {
-  it('is what is not skipped', () => {
-    expect(executedSteps('floor-kept', 28, 0.6)).toBe(16)
-    expect(executedSteps('floor-start', 28, 0.6)).toBe(17)
-    expect(executedSteps('in-scheduler', 4, 0.5)).toBe(4)
-  })
-
-  it('refuses a strength that leaves nothing', () => {
-    expect(() => executedSteps('floor-kept', 20, 0.04)).toThrow(/leave no step/)
-    expect(executedSteps('floor-start', 20, 0.04)).toBe(1)
-    expect(() => executedSteps('floor-start', 20, 0)).toThrow(/leave no step/)
-  })
-
-  it('refuses more LCM steps than the strength leaves to choose from', () => {
-    expect(() => executedSteps('in-scheduler', 8, 0.1)).toThrow(/5 timesteps/)
-    expect(executedSteps('in-scheduler', 8, 0.1, 100)).toBe(8)
   })
 })

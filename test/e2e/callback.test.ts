@@ -49,6 +49,7 @@ let moto: MotoServer
 let bucket: Storage
 let http: LocalServer
 let https: LocalServer
+let upgrading: LocalServer
 let calls: Call[]
 let version = 0
 let answer: (response: ServerResponse, count: number) => void
@@ -73,10 +74,12 @@ beforeAll(async () => {
   const listen = (request: IncomingMessage, response: ServerResponse) => void receive(request, response)
   http = await startServer('http', listen)
   https = await startServer('https', listen)
+  upgrading = await startServer('https', (_, response) => answer(response, 1))
 }, 600_000)
 afterAll(async () => {
   await http.close()
   await https.close()
+  await upgrading.close()
   await bucket.close()
   await moto.stop()
 })
@@ -221,6 +224,17 @@ describe('a callback', () => {
     expect(Date.parse(endedAt) - Date.parse(drawnAt)).toBeLessThan(33_000)
   }, 600_000)
 
+  it('that is answered by a change of protocols is one warning, and the run tells its end', async () => {
+    answer = (response) => {
+      response.socket?.end('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n')
+    }
+    const result = await runWith({ url: hook(), on: 'unit' })
+    expect(result.status).toBe(0)
+    expect(warningsOf(result)[0]).toContain('answers with status 101')
+    expect(unitsOf(result.events, 'unit-finished').sort()).toEqual(UNITS)
+    expect(result.events.at(-1)?.type).toBe('run-finished')
+  }, 600_000)
+
   it('tells of a unit without its step pictures as partial, and of a run with faults too', async () => {
     const env = { ...ENV, PREGEN_FAULTS: 'preview-encode@2=throw' }
     const unit = await runWith({ url: hook(), on: 'unit' }, {}, [ALLOW], env)
@@ -234,6 +248,19 @@ describe('a callback', () => {
     version++
     const run = await runWith(hook(), {}, [ALLOW], env)
     expect([run.status, calls.map(({ body }) => body.status)]).toEqual([3, ['partial']])
+  }, 600_000)
+})
+
+describe('an image', () => {
+  it('whose server changes the protocol is a fault with its line, in plan as in run', async () => {
+    answer = (response) => {
+      response.socket?.end('HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n')
+    }
+    const image = `https://127.0.0.1:${upgrading.port}/stage.png`
+    const cues = { dawn: { program: 'P0', prompt: 'x', seeds: [1], image } }
+    const result = await runWith(null, { cues }, ['--dry-run', ALLOW])
+    expect([result.status, result.stdout]).toEqual([2, ''])
+    expect(result.stderr).toMatch(/sheet\.yaml:\d+:\d+ {2}E_IMAGE_URL_STATUS\n.*answers with status 101/)
   }, 600_000)
 })
 

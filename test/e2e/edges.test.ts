@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { pregenBin, runCli } from '../support/cli.ts'
 import { startMoto } from '../support/moto.ts'
-import { BUCKET_ENV, tinySheet, writeSheet } from '../support/runs.ts'
+import { BUCKET_ENV, runSheet, tinySheet, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
 
 const scratch = createScratch()
@@ -31,6 +31,23 @@ describe('an option without a value, as an unset variable gives', () => {
   it.each(['--out', '--cue', '--variant', '--program'])('%s ""', async (option) => {
     expect(await refused('plan', sheet, option, '')).toContain('It must not be empty.')
   })
+})
+
+it('starts each unit of an a1111 batch once, however long the prompts', async () => {
+  const long = 'a (fox:1.2) in the snow, '.repeat(30)
+  const variants = {
+    a: { prompt: 'a fox' },
+    b: { prompt: long },
+    c: { prompt: long },
+    d: { prompt: 'a hill' },
+  }
+  const cue = { program: 'P0', prompt_syntax: 'a1111', batch: 4, variants }
+  const weighted = tinySheet({ programs: { P0: {} }, cues: { a: cue } })
+  const path = await writeSheet(scratch.folder, weighted, 'weighted.yaml')
+  const { status, events } = await runSheet(path, join(scratch.folder, 'weighted'), ['--dry-run'])
+  expect(status).toBe(0)
+  const started = events.flatMap((event) => (event.type === 'unit-started' ? [event.variant] : []))
+  expect(started).toEqual(['a', 'b', 'c', 'd'])
 })
 
 describe('a folder that is not what it should be', () => {

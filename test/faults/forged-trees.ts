@@ -236,7 +236,7 @@ function deeds(
     },
     async () => verifyTree({ out, ledger: await readLedger(state.ledgerPath) }),
     () => withLedger((ledger) => uploadTree({ out, storage: store, ledger, emit: () => undefined })),
-    () => findBucket(out, undefined, {}, {}),
+    () => findBucket(out, undefined, { env: {}, embeddedModels: {} }),
     () => refuseForeignBucket(out, origin),
     async () => (await acquireLock(state.lockPath)).release(),
     () => sweepTemporaryFiles(out),

@@ -128,7 +128,7 @@ export const TARGETS: readonly FuzzTarget[] = [
       `{"type":"sent","target":"s3://b","key":"foigoi/v/cues/a/b","objects":{"final.png":{"sha256":"${SHA}","sizeBytes":3,"etag":null}}}\n{"type":"unit","key":"foigoi/v/cues/a/b","unit":null}\n`,
     ],
     read: (bytes) => {
-      const state: LedgerState = { units: new Map(), sent: new Map() }
+      const state: LedgerState = { units: new Map(), marks: new Map(), sent: new Map() }
       const lines = bytes.toString('utf8').split('\n').map(parseLine)
       for (const line of lines) if (line !== null) applyLine(state, line)
       const count = Math.min(lines.filter((line) => line !== null).length, 3)

@@ -87,6 +87,15 @@ describe('bad files', () => {
     await expectFault(request(pipe), { code: 'E_IMAGE_NOT_A_FILE' })
   })
 
+  it('9 gigabytes that stat calls empty, read no further than the limit', async () => {
+    const limits = { maxBytes: 1_000_000 }
+    await expectFault(request('/proc/self/pagemap', { limits }), { code: 'E_IMAGE_TOO_LARGE' })
+  })
+
+  it('a device, unread', async () => {
+    await expectFault(request('/dev/zero'), { code: 'E_IMAGE_NOT_A_FILE' })
+  })
+
   it.each([
     ['<!doctype html><title>Not found</title>', 'an HTML page'],
     ['\n<HTML><body>', 'an HTML page'],

@@ -3,9 +3,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkModelFolder } from '../../src/model/check.ts'
-import { readModelFolder } from '../../src/model/folder.ts'
+import { folderSchedulerConfig, readModelFolder } from '../../src/model/folder.ts'
 import { hiddenLayers } from '../../src/model/hidden-layers.ts'
-import { folderSchedulerConfig } from '../../src/pipelines/schedule.ts'
 import { copyModel } from './fixtures.ts'
 import { editConfig, planModel, refusals } from './hostile.ts'
 
@@ -15,7 +14,7 @@ test('model_index.json says which scheduler class runs, with the keys of schedul
   const facts = await planModel(path)
   expect(facts.schedulerClass).toBe('PNDMScheduler')
   expect(facts.schedulerConfig).toMatchObject({ _class_name: 'PNDMScheduler', beta_start: 0.00085 })
-  expect(folderSchedulerConfig(readModelFolder(path), undefined, {})._class_name).toBe('PNDMScheduler')
+  expect(folderSchedulerConfig(readModelFolder(path))._class_name).toBe('PNDMScheduler')
 })
 
 test('scheduler_config.json counts where the index names none', async () => {

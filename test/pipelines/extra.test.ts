@@ -45,7 +45,7 @@ describe.each(extraModels())('%s', (model) => {
     const final = images.flatMap(({ latents }) => [...latents.data])
     const rms = relativeRms(final, expected.subarray(-size))
     for (const [index, image] of images.entries()) {
-      const pixels = await comparePixels(join(golden.folder, golden.pngs[index]!), image.rgb)
+      const pixels = await comparePixels(join(golden.folder, golden.pngs[index]!), image.frames[0].rgb)
       record({ family: pipeline.family, golden, latents: Math.max(...worst), rms, pixels })
       expect.soft(pixels.worst, 'worst pixel').toBeLessThanOrEqual(8)
       expect.soft(pixels.beyondOne, 'pixels off by more than 1').toBeLessThan(0.001)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fluxTimestep } from '../../src/pipelines/flux.ts'
+import { fluxTimestep } from '../../src/families/flux/pipeline.ts'
 
 // Recorded with torch 2.13: (torch.tensor([t]).to(torch.float16) / 1000).item()
 test.each([

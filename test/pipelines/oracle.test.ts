@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createModelSession, createRunMeter } from '../../src/model/session.ts'
-import type { GeneratedImage, Pipeline, PromptConditioning } from '../../src/pipelines/pipeline.ts'
+import type { GeneratedMedium, Pipeline, PromptConditioning } from '../../src/pipelines/pipeline.ts'
 import { prepareSchedule } from '../../src/pipelines/schedule.ts'
 import { createRandomGenerator } from '../../src/random/create.ts'
 import { createTokenizer } from '../../src/text/create-tokenizer.ts'
@@ -65,13 +65,10 @@ describe.each(MODELS)('%s', (model) => {
   })
 
   test.each(goldensOf(model))('$case has the reference’s schedule', async (golden) => {
-    const slicing =
-      model === 'lcm-tiny' ? 'in-scheduler' : model === 'sd3-tiny' ? 'floor-start' : 'floor-kept'
     const conditioning = emptyConditioning()
     const { scheduler, firstCall } = prepareSchedule(
       modelFolder(model),
       await requestOf(golden, golden.params, conditioning),
-      { slicing },
     )
     expect(maxAbs(scheduler.timesteps, golden.scheduler_timesteps)).toBeLessThan(1e-3)
     expect(maxAbs(scheduler.timesteps.slice(firstCall), golden.timesteps)).toBeLessThan(1e-3)
@@ -131,9 +128,9 @@ describe.each(MODELS)('%s', (model) => {
         const call = callIndex - firstCall
         worst.push(maxAbs(latents, expected.subarray(call * size, (call + 1) * size)))
       },
-    })) as [GeneratedImage]
+    })) as [GeneratedMedium]
     const rms = relativeRms(image.latents.data, expected.subarray(-size))
-    const pixels = await comparePixels(join(golden.folder, golden.png), image.rgb)
+    const pixels = await comparePixels(join(golden.folder, golden.png), image.frames[0].rgb)
     record({ family: pipeline.family, golden, latents: Math.max(...worst), rms, pixels })
     expect(Math.max(...worst)).toBeLessThan(1e-3)
     expect(rms).toBeLessThan(1e-3)

@@ -6,15 +6,16 @@ import { SCHEDULER_NAMES } from '../../src/diffusion/scheduler.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
 import type { ModelSession } from '../../src/model/session.ts'
 import { createInput } from '../../src/model/session-values.ts'
-import type {
-  GenerateRequest,
-  Pipeline,
-  PromptConditioning,
-  PromptRequest,
+import {
+  type GenerateRequest,
+  type Pipeline,
+  type PromptConditioning,
+  type PromptRequest,
+  requireOneBatch,
 } from '../../src/pipelines/pipeline.ts'
 import { StageError } from '../../src/pipelines/stage.ts'
 import { createStepClock } from '../../src/pipelines/step-clock.ts'
-import { createVaeDecoder } from '../../src/pipelines/vae.ts'
+import { createVaeDecoder, framesOf } from '../../src/pipelines/vae.ts'
 import { copyModel } from '../model/fixtures.ts'
 import { ELEMENT, onnxModel } from '../model/onnx-builder.ts'
 import { maxAbs, modelPath, openPipeline } from './oracle.ts'
@@ -81,7 +82,7 @@ describe('any steps, size, seed and scheduler', () => {
           },
         )
         expect(told).toEqual(Array.from({ length: steps }, (_, index) => index + 1))
-        expect(image!.rgb.length).toBe(3 * settings.width * settings.height)
+        expect(image!.frames[0].rgb.length).toBe(3 * settings.width * settings.height)
         expect(image!.timings.executedSteps).toBe(steps)
       }),
       { numRuns: 25 },
@@ -91,9 +92,9 @@ describe('any steps, size, seed and scheduler', () => {
   test('and the same twice', async () => {
     const scheduler = { name: 'euler-ancestral', config: {} } as const
     const [first, second] = [await one({ scheduler }), await one({ scheduler })]
-    expect(second.rgb).toEqual(first.rgb)
-    expect((await one({ scheduler, seed: 2n })).rgb).not.toEqual(first.rgb)
-    expect((await one({ scheduler, rng: 'philox' })).rgb).not.toEqual(first.rgb)
+    expect(second.frames[0].rgb).toEqual(first.frames[0].rgb)
+    expect((await one({ scheduler, seed: 2n })).frames[0].rgb).not.toEqual(first.frames[0].rgb)
+    expect((await one({ scheduler, rng: 'philox' })).frames[0].rgb).not.toEqual(first.frames[0].rgb)
   })
 })
 
@@ -188,7 +189,7 @@ test('a clock counts laps without what was paused', async () => {
 test('full previews are the pixels that the final latents give', async () => {
   const image = await one()
   const [decoded] = await sd.decodeLatents(image.latents.data, [1, 4, 8, 8])
-  expect(decoded!.rgb).toEqual(image.rgb)
+  expect(decoded![0].rgb).toEqual(image.frames[0].rgb)
 })
 
 test('a size that the model cannot make is refused', async () => {
@@ -214,21 +215,21 @@ describe('prompts', () => {
 
   test('a1111: a prompt without weights is the plain one, weights change it, length adds chunks', async () => {
     const plain = await sd.encodePrompt(PROMPT)
-    const unweighted = await sd.encodePrompt({ ...PROMPT, syntax: 'a1111' })
-    const weighted = await sd.encodePrompt({ ...PROMPT, prompt: 'a (fox:1.5)', syntax: 'a1111' })
-    const long = await sd.encodePrompt({ ...PROMPT, prompt: 'a fox, '.repeat(60), syntax: 'a1111' })
+    const unweighted = await sd.encodePrompt({ ...PROMPT, promptSyntax: 'a1111' })
+    const weighted = await sd.encodePrompt({ ...PROMPT, prompt: 'a (fox:1.5)', promptSyntax: 'a1111' })
+    const long = await sd.encodePrompt({ ...PROMPT, prompt: 'a fox, '.repeat(60), promptSyntax: 'a1111' })
     expect(maxAbs(unweighted.promptEmbeds.data, plain.promptEmbeds.data)).toBeLessThan(1e-6)
     expect(maxAbs(weighted.promptEmbeds.data, plain.promptEmbeds.data)).toBeGreaterThan(1e-3)
     expect(long.promptEmbeds.dims[1]! % 77).toBe(0)
     expect(long.promptEmbeds.dims[1]).toBeGreaterThan(77)
     expect(long.negativePromptEmbeds!.dims).toEqual(long.promptEmbeds.dims)
-    expect((await one({ conditioning: long })).rgb).toHaveLength(3 * 64 * 64)
+    expect((await one({ conditioning: long })).frames[0].rgb).toHaveLength(3 * 64 * 64)
   })
 
   test('a1111 is refused where T5 reads the prompt', async () => {
     const sd3 = openPipeline(modelPath('sd3-tiny'))
     await sd3.loadTextEncoders()
-    await expect(sd3.encodePrompt({ ...PROMPT, syntax: 'a1111' })).rejects.toMatchObject({
+    await expect(sd3.encodePrompt({ ...PROMPT, promptSyntax: 'a1111' })).rejects.toMatchObject({
       code: 'E_PROMPT_SYNTAX',
     })
     await sd3.dispose()
@@ -252,7 +253,7 @@ describe('prompts', () => {
 })
 
 /** A decoder's session whose pixels are all `value`. */
-function decoderThatGives(value: number): ModelSession {
+function decoderThatGives(value: number, dims = [1, 3, 16, 16]): ModelSession {
   return {
     label: 'vae_decoder',
     provider: 'cpu',
@@ -262,7 +263,8 @@ function decoderThatGives(value: number): ModelSession {
     hasOutput: () => true,
     createInput: (name, dims) => createInput({ name, type: 'float32', dims }, dims),
     async run(_, names) {
-      const sample = { data: new Float32Array(3 * 16 * 16).fill(value), dims: [1, 3, 16, 16] }
+      const size = dims.reduce((product, dim) => product * dim, 1)
+      const sample = { data: new Float32Array(size).fill(value), dims }
       return Object.fromEntries(names.map((name) => [name, sample])) as Record<
         (typeof names)[number],
         typeof sample
@@ -272,6 +274,29 @@ function decoderThatGives(value: number): ModelSession {
     dispose: async () => {},
   }
 }
+
+test('latents with a time axis decode to frames, in the order of time', async () => {
+  const vae = readModelFolder(modelPath('sd15-tiny')).vae
+  const decoder = createVaeDecoder(decoderThatGives(0.5, [1, 3, 5, 16, 16]), vae, [1, 4, 2, 2, 2])
+  const frames = await decoder.decode(new Float32Array(32).fill(1))
+  expect(frames.map(({ width, height, rgb }) => [width, height, rgb.length])).toEqual(
+    new Array(5).fill([16, 16, 3 * 16 * 16]),
+  )
+  // [3, 2 frames, 1, 2]: red 0 1 | 2 3, green 4 5 | 6 7, blue 8 9 | 10 11
+  const data = Float32Array.from({ length: 12 }, (_, index) => index)
+  expect(framesOf(data, 2).map((frame) => [...frame])).toEqual([
+    [0, 1, 4, 5, 8, 9],
+    [2, 3, 6, 7, 10, 11],
+  ])
+})
+
+test('a batch shares everything but prompts of one length, seeds and init images', async () => {
+  const long = await sd.encodePrompt({ ...PROMPT, prompt: 'a fox, '.repeat(60), promptSyntax: 'a1111' })
+  expect(() => requireOneBatch([request(), request({ seed: 2n, rng: 'philox' })])).not.toThrow()
+  for (const other of [{ conditioning: long }, { steps: 4 }, { width: 32 }, { denoiseStrength: 0.5 }]) {
+    expect(() => requireOneBatch([request(), request(other)])).toThrow(/may differ in prompts of one length/)
+  }
+})
 
 describe('broken numbers fail the unit with the stage’s name', () => {
   /** The tiny model with one component replaced by one that answers `operators` of its input. */
@@ -348,7 +373,7 @@ test('the denoiser’s sessions free the text encoders’ place, and the pipelin
   await pipeline.dispose()
   await pipeline.loadDenoiser()
   const [again] = await pipeline.generate([request({ conditioning })])
-  expect(again!.rgb).toEqual(image!.rgb)
+  expect(again!.frames[0].rgb).toEqual(image!.frames[0].rgb)
   await pipeline.dispose()
 })
 

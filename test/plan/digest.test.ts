@@ -32,6 +32,21 @@ describe('canonicalJson', () => {
   })
 })
 
+it('a digest outlives changes of the table of settings: a resumed folder draws nothing anew', () => {
+  // Made by the first release.
+  expect(digestUnit(unitOf(), CONTEXT)).toBe(
+    '576f9c54ecb8ef00239d6722d74f13c1c714451b39f4656d466c4a8bd0a6a8ac',
+  )
+  const busy = unitOf({
+    ...{ negativePrompt: '', prompt2: 'b', maxSequenceLength: 77, previews: null, denoiseStrength: 0.5 },
+    ...{ embedMetadata: true, scheduler: { name: 'euler', config: { use_karras_sigmas: true } } },
+    image: { source: '/a.png', fit: 'cover' },
+  })
+  expect(digestUnit(busy, { ...CONTEXT, imageSha256: 'ab' })).toBe(
+    '8f26a402048309451a715f140de7d32ad869490e8b65e0a14c727e6b7982033a',
+  )
+})
+
 /** One change of everything that decides pixels or files, and the reason that it must give. */
 const CHANGES: readonly [reason: string, unit: Partial<Unit>, context?: Partial<DigestContext>][] = [
   ['prompt changed', { prompt: 'a hill ' }],

@@ -51,7 +51,7 @@ describe('defaults', () => {
 
   it('give way to the sheet', () => {
     const cue =
-      'steps: 4, guidance_scale: 0, width: 64, height: 96, thumbnail: true, rng: philox, batch: 3, embed_metadata: true, prompt_syntax: a1111, negative_prompt: ""'
+      'steps: 4, guidance_scale: 0, width: 64, height: 96, thumbnail: true, rng: philox, batch: 3, embed_metadata: true, negative_prompt: ""'
     expect(unitFrom(cue)).toMatchObject({
       steps: 4,
       executedSteps: 4,
@@ -62,9 +62,31 @@ describe('defaults', () => {
       rng: 'philox',
       batch: 3,
       embedMetadata: true,
-      promptSyntax: 'a1111',
       negativePrompt: '',
     })
+  })
+
+  it('a1111 is refused where the family reads prompts as they are', () => {
+    expect(unitFrom('prompt_syntax: a1111', SD_FACTS).promptSyntax).toBe('a1111')
+    expect(faultsOfCue('prompt_syntax: a1111')[0]).toMatchObject({
+      code: 'E_PROMPT_SYNTAX',
+      location: { line: 4, column: 59 },
+      message: expect.stringContaining('Stable Diffusion 3'),
+    })
+  })
+
+  it('a setting that means nothing to the family is told, but for what defaults and programs set', () => {
+    const warningsOf = (cue: string, rest = '') => {
+      const text = `version: v\n${rest}programs: { P0: {} }\ncues: { c: { program: P0, prompt: x, seeds: [1, 2], ${cue} } }\n`
+      return expandUnits(parse(text), { backdrop: LCM_FACTS }).warnings
+    }
+    expect(warningsOf('negative_prompt: fog, steps: 2')).toMatchObject([
+      { code: 'W_SETTING_UNUSED', message: 'cues.c.negative_prompt has no effect: LCM does not read it.' },
+    ])
+    expect(warningsOf('steps: 2', 'defaults: { negative_prompt: fog, prompt_2: y }\n')).toEqual([])
+    const shared =
+      'version: v\nprograms: { P0: { max_sequence_length: 77 } }\ncues: { c: { program: P0, prompt: x, seeds: [1] } }\n'
+    expect(expandUnits(parse(shared), { backdrop: LCM_FACTS }).warnings).toEqual([])
   })
 
   it('a unit without facts is a mistake of the caller', () => {

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { LatentRgbFactors } from '../../src/families/family.ts'
+import { familyOf } from '../../src/families/index.ts'
 import { boxAverage, type CalibrationSample, calibrateLatentRgb } from '../../src/preview/calibrate.ts'
-import { type LatentRgbFactors, latentsToRgb } from '../../src/preview/latent-rgb.ts'
+import { latentsToRgb } from '../../src/preview/latent-rgb.ts'
 import { addPicture, combine, createNormalEquations, solve } from '../../src/preview/least-squares.ts'
-import { publishedFactors } from '../../src/preview/published-factors.ts'
 import { meanSquaredError, psnr, rSquared, scorePictures } from '../../src/preview/score.ts'
 import { composeCalibrationStrip, composeStrip } from '../../src/preview/strip.ts'
 import type { RgbImage } from '../../src/tensor/rgb-image.ts'
@@ -133,7 +134,10 @@ describe('least squares', () => {
 
 describe('calibrateLatentRgb', () => {
   it('recovers a known map through 8-bit pictures, and scores it near perfect', async () => {
-    const result = await calibrateLatentRgb({ samples: drawnBy(KNOWN, 6), published: publishedFactors('sd') })
+    const result = await calibrateLatentRgb({
+      samples: drawnBy(KNOWN, 6),
+      published: familyOf('sd').previewFactors(),
+    })
     for (const [i, entry] of [...result.factors.factors, result.factors.bias].flat().entries()) {
       expect(Math.abs(entry - [...KNOWN.factors, KNOWN.bias].flat()[i]!)).toBeLessThan(2e-3)
     }
@@ -188,7 +192,7 @@ describe('calibrateLatentRgb', () => {
     [
       'published factors of another space',
       [...drawnBy(KNOWN, 2)],
-      publishedFactors('flux'),
+      familyOf('flux').previewFactors(),
       'E_PREVIEW_CHANNELS',
     ],
     [
@@ -310,7 +314,7 @@ describe('composeStrip', () => {
 
   it('shows before, after and true of a calibration, in the aspect of the pictures', async () => {
     const samples = [...drawnBy(KNOWN, 3)]
-    const fitted = await calibrateLatentRgb({ samples, published: publishedFactors('sd') })
+    const fitted = await calibrateLatentRgb({ samples, published: familyOf('sd').previewFactors() })
     const { width, height } = await composeCalibrationStrip(fitted, 64)
     expect([width, height]).toEqual([3 * 68 + 4, 3 * 52 + 4])
     const alone = await composeCalibrationStrip(await calibrateLatentRgb({ samples, published: null }), 64)

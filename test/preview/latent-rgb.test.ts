@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PregenError } from '../../src/errors.ts'
-import { type LatentRgbFactors, latentsToRgb } from '../../src/preview/latent-rgb.ts'
-import { publishedFactors } from '../../src/preview/published-factors.ts'
+import type { LatentRgbFactors } from '../../src/families/family.ts'
+import { familyOf } from '../../src/families/index.ts'
+import { latentsToRgb } from '../../src/preview/latent-rgb.ts'
 
 const PLAIN: LatentRgbFactors = {
   factors: [
@@ -80,7 +81,7 @@ describe('latentsToRgb', () => {
   })
 
   it('refuses factors of another number of channels, and says both numbers', () => {
-    const sdxl = publishedFactors('sdxl')!
+    const sdxl = familyOf('sdxl').previewFactors()!
     expect(() => latentsToRgb(new Float32Array(16), [1, 16, 1, 1], sdxl)).toThrow(
       /for 4 latent channels.*have 16.*colours would be wrong/,
     )
@@ -114,7 +115,7 @@ describe('latentsToRgb', () => {
 
   it('maps the latents of a 1024 × 1024 picture in a few milliseconds', () => {
     const latents = Float32Array.from({ length: 16 * 128 * 128 }, (_, i) => Math.sin(i))
-    const flux = publishedFactors('flux')!
+    const flux = familyOf('flux').previewFactors()!
     const durations = Array.from({ length: 30 }, () => {
       const start = performance.now()
       latentsToRgb(latents, [1, 16, 128, 128], flux)
@@ -122,33 +123,5 @@ describe('latentsToRgb', () => {
     })
     // The best of many, as other work may share the machine.
     expect(Math.min(...durations)).toBeLessThan(5)
-  })
-})
-
-describe('publishedFactors', () => {
-  it.each([
-    ['sd', 4],
-    ['sdxl', 4],
-    ['sd3', 16],
-    ['flux', 16],
-    ['lcm', 4],
-  ])('has factors of %s for %i channels', (family, channels) => {
-    const { factors, bias } = publishedFactors(family)!
-    expect(factors).toHaveLength(channels)
-    expect([...factors.flat(), ...bias].every((value) => Number.isFinite(value) && Math.abs(value) < 1)).toBe(
-      true,
-    )
-  })
-
-  it('keeps the latent spaces apart, and gives an LCM those of the model it was made from', () => {
-    expect(publishedFactors('sd')).not.toEqual(publishedFactors('sdxl'))
-    expect(publishedFactors('sd3')).not.toEqual(publishedFactors('flux'))
-    expect(publishedFactors('lcm')).toBe(publishedFactors('sd'))
-    expect(publishedFactors('lcm', 0.18215)).toBe(publishedFactors('sd'))
-    expect(publishedFactors('lcm', 0.13025)).toBe(publishedFactors('sdxl'))
-  })
-
-  it('has none for a family that it does not know', () => {
-    expect(publishedFactors('wan')).toBeNull()
   })
 })

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { familyOf } from '../../src/families/index.ts'
 import {
   chooseFactors,
   formatPreviewJson,
   parsePreviewJson,
   readPreviewJson,
 } from '../../src/preview/preview-json.ts'
-import { publishedFactors } from '../../src/preview/published-factors.ts'
 
 const OWN = { factors: [[0.1, 0.2, 0.3]], bias: [0, 0, 0.5] } as const
 
@@ -85,34 +85,36 @@ describe('readPreviewJson', () => {
   })
 })
 
+const SD = familyOf('sd').previewFactors()
+
 describe('chooseFactors', () => {
   it("prefers the folder's own", () => {
-    expect(chooseFactors({ family: 'sd', latentChannels: 1, folderFactors: OWN })).toBe(OWN)
+    expect(chooseFactors({ family: 'sd', latentChannels: 1, folderFactors: OWN, published: SD })).toBe(OWN)
   })
 
   it("falls back to the family's", () => {
-    expect(chooseFactors({ family: 'sd3', latentChannels: 16, folderFactors: null })).toBe(
-      publishedFactors('sd3'),
-    )
-    const lcm = { family: 'lcm', latentChannels: 4, folderFactors: null, vaeScalingFactor: 0.13025 }
-    expect(chooseFactors(lcm)).toBe(publishedFactors('sdxl'))
+    expect(chooseFactors({ family: 'sd', latentChannels: 4, folderFactors: null, published: SD })).toBe(SD)
   })
 
   it('never lets a wrong number of channels through, whoever gave the factors', () => {
-    expect(() => chooseFactors({ family: 'sd3', latentChannels: 16, folderFactors: OWN })).toThrow(
+    expect(() =>
+      chooseFactors({ family: 'sd3', latentChannels: 16, folderFactors: OWN, published: null }),
+    ).toThrow(
       expect.objectContaining({
         code: 'E_PREVIEW_CHANNELS',
         message: expect.stringContaining('preview.json'),
       }),
     )
-    expect(() => chooseFactors({ family: 'sdxl', latentChannels: 16, folderFactors: null })).toThrow(
+    expect(() =>
+      chooseFactors({ family: 'sdxl', latentChannels: 16, folderFactors: null, published: SD }),
+    ).toThrow(
       expect.objectContaining({ code: 'E_PREVIEW_CHANNELS', message: expect.stringContaining('"sdxl"') }),
     )
   })
 
   it('says so when there are none', () => {
-    expect(() => chooseFactors({ family: 'wan', latentChannels: 16, folderFactors: null })).toThrow(
-      expect.objectContaining({ code: 'E_PREVIEW_FACTORS' }),
-    )
+    expect(() =>
+      chooseFactors({ family: 'toy', latentChannels: 16, folderFactors: null, published: null }),
+    ).toThrow(expect.objectContaining({ code: 'E_PREVIEW_FACTORS' }))
   })
 })

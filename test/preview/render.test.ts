@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { PregenError } from '../../src/errors.ts'
+import type { LatentRgbFactors } from '../../src/families/family.ts'
 import type { PreviewSettings } from '../../src/plan/unit.ts'
 import type { DecodeLatents } from '../../src/preview/decoder.ts'
 import { enlarge } from '../../src/preview/enlarge.ts'
-import type { LatentRgbFactors } from '../../src/preview/latent-rgb.ts'
 import { createPreviewRenderer } from '../../src/preview/render.ts'
 
 const GREY: LatentRgbFactors = { factors: [[1, 1, 1]], bias: [0, 0, 0] }

@@ -20,7 +20,7 @@ const STORAGE = {
   publicUrl: undefined,
   forcePathStyle: undefined,
 }
-const find = (out: string) => findBucket(out, undefined, {}, {})
+const find = (out: string) => findBucket(out, undefined, { env: {}, embeddedModels: {} })
 
 describe('a bucket that came with the folder', () => {
   it('is this user’s own only if a run of this user’s wrote it, as it stands', async () => {

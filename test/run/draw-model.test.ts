@@ -47,6 +47,19 @@ describe('drawModel', () => {
     expect(drawing.counts).toEqual({ done: 2, failed: 1 })
   })
 
+  it('puts prompts of unequal chunks into different batches', async () => {
+    const weighted = { batch: 4, promptSyntax: 'a1111' } as const
+    const prompts = ['a', 'b', 'long', 'longer', 'c']
+    const drawing = await createDrawing({
+      units: prompts.map((prompt) => ({ ...weighted, prompt })),
+      tokensOf: (prompt) => (prompt.startsWith('long') ? 154 : 77),
+    })
+    await draw(drawing)
+    const drawn = drawing.requests.flatMap((asked) => (asked.type === 'generate' ? [asked.jobs.length] : []))
+    expect(drawn).toEqual([2, 2, 1])
+    expect(drawing.counts).toEqual({ done: 5, failed: 0 })
+  })
+
   it('forgets previews that failed in a batch when the unit is drawn alone', async () => {
     const previews = { method: 'full', every: 2, source: 'denoised', size: 'image' } as const
     const drawing = await createDrawing({

@@ -37,6 +37,8 @@ export interface DrawingOptions {
   readonly faults?: FaultTable
   /** Plays `generate`; the default gives every picture. */
   readonly generate?: (jobs: readonly Job[], drawing: Drawing) => Promise<readonly Generated[]>
+  /** Tokens of an encoded prompt; 77 each without it. */
+  readonly tokensOf?: (prompt: string) => number
   /** Plays `load-denoiser`. */
   readonly loadDenoiser?: () => void
 }
@@ -97,7 +99,13 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
         return { type: 'open', provider: 'cpu' }
       case 'encode': {
         const told = { durationMs: 5, warnings: [], error: null }
-        return { type: 'encode', prompts: request.prompts.map(({ key }) => ({ key, ...told })) }
+        const tokensOf = setup.tokensOf ?? (() => 77)
+        const prompts = request.prompts.map(({ key, request: { prompt } }) => ({
+          ...told,
+          key,
+          tokens: tokensOf(prompt),
+        }))
+        return { type: 'encode', prompts }
       }
       case 'load-denoiser':
         setup.loadDenoiser?.()

@@ -1,4 +1,5 @@
 /** Each thing that can be wrong with a bucket is one clear message, and none of them tells a secret. */
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
@@ -140,6 +141,31 @@ describe('a bucket that does not work', () => {
   })
 })
 
+describe('the listing of the preflight', () => {
+  /** A store that works but for LIST. */
+  const lister = (answer: ReturnType<typeof xml>) =>
+    stubStore((request, response) => {
+      if (request.url?.includes('list-type')) return answer(request, response)
+      const etag = `"${createHash('md5').update('pregen').digest('hex')}"`
+      response.writeHead(request.method === 'DELETE' ? 204 : 200, { etag }).end()
+    })
+
+  it('that the policy forbids is a warning', async () => {
+    const warnings = await storageAt(await lister(xml(403, 'AccessDenied'))).preflight()
+    expect(warnings).toEqual([
+      expect.stringMatching(/^LIST \(s3:ListBucket\) is not allowed on s3:\/\/show: /),
+    ])
+  })
+
+  it.each([
+    [404, 'NoSuchKey', 'E_UPLOAD_FAILED'],
+    [404, 'NoSuchBucket', 'E_NO_BUCKET'],
+  ])('that fails with %i %s is told before anything is drawn', async (status, name, code) => {
+    const error = await faultOf(storageAt(await lister(xml(status, name))).preflight())
+    expect([error.code, error.message]).toEqual([code, expect.stringContaining('LIST foigoi/')])
+  })
+})
+
 describe('the hot path', () => {
   it('sends what the whole client would, signed alike, and explains a refusal alike', async () => {
     const seen: { path: string | undefined; headers: Record<string, string | undefined> }[] = []
@@ -187,7 +213,8 @@ describe('a policy that forbids what a run can do without', () => {
   const answer = (forbidden: readonly string[]) => (request: IncomingMessage, response: ServerResponse) => {
     if (forbidden.includes(request.method ?? '')) return xml(403, 'AccessDenied')(request, response)
     response.writeHead(200, { etag: String(request.headers['x-test-etag'] ?? '') })
-    response.end()
+    const isList = request.url?.includes('list-type')
+    response.end(isList ? '<ListBucketResult><Name>show</Name></ListBucketResult>' : '')
   }
   const echoing = (forbidden: readonly string[]) => (request: IncomingMessage, response: ServerResponse) => {
     const md5 = request.headers['content-md5']
@@ -200,6 +227,7 @@ describe('a policy that forbids what a run can do without', () => {
   it.each([
     [['HEAD'], ['HEAD']],
     [['DELETE'], ['DELETE']],
+    [['GET'], ['LIST']],
     [
       ['HEAD', 'DELETE'],
       ['HEAD', 'DELETE'],

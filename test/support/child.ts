@@ -44,7 +44,7 @@ export async function compileSource(rooms: readonly string[]): Promise<CompiledS
     'node_modules/.cache/pregen-test',
     `${process.pid}-${Math.random().toString(36).slice(2)}`,
   )
-  for (const path of await sourceFiles(rooms)) {
+  for (const path of await sourceFiles(['net', 'files', ...rooms])) {
     const text = await readFile(join(root, path), 'utf8')
     const { outputText } = ts.transpileModule(text, {
       compilerOptions: {

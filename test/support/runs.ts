@@ -42,6 +42,8 @@ export const BUCKET_ENV = {
   AWS_ACCESS_KEY_ID: 'test-key-id',
   AWS_SECRET_ACCESS_KEY: 'test-secret-access-key',
   AWS_REGION: 'us-east-1',
+  // The store of the tests runs on this machine, and their sheets name it.
+  PREGEN_ALLOW_LOCAL_ENDPOINT: '1',
 }
 
 export interface RunResult extends CliResult {

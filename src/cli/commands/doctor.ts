@@ -1,21 +1,29 @@
 /** `pregen doctor`: what works here, and what to do about the rest. */
 import { examine, type Finding } from '../../run/examine.ts'
+import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { embeddedModels } from '../version.ts'
+import { printJson, printLines } from '../print.ts'
+import { type EndpointFlags, type SheetFlags, toEndpointPolicy, toReadOptions } from '../select-options.ts'
 
 /** @returns 0 when the sheet's models and bucket work (absent GPU providers are no fault), else 3 */
 export async function doctorCommand(
   sheetPath: string | undefined,
-  flags: { readonly json?: boolean },
+  flags: SheetFlags & EndpointFlags & { readonly json?: boolean },
 ): Promise<ExitCode> {
-  const findings = await examine({ sheetPath, env: process.env, embeddedModels })
-  if (flags.json === true) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
-  else process.stdout.write(`${findings.map(lineOf).join('\n')}\n`)
+  const found = await examine({ ...toReadOptions(flags), ...toEndpointPolicy(flags), sheetPath })
+  const findings = found.map(concealed)
+  if (flags.json === true) printJson(process.stdout, findings, 2)
+  else printLines(process.stdout, findings.flatMap(linesOf))
   const hinders = ({ area, name, works }: Finding) => !works && (area !== 'provider' || name === 'cpu')
   return findings.some(hinders) ? EXIT.someFailed : EXIT.ok
 }
 
-function lineOf({ area, name, works, detail, help }: Finding): string {
+function concealed(finding: Finding): Finding {
+  const { detail, help } = finding
+  return { ...finding, detail: conceal(detail), help: help === null ? null : conceal(help) }
+}
+
+function linesOf({ area, name, works, detail, help }: Finding): string[] {
   const line = `${works ? '✓' : '✗'} ${area.padEnd(8)} ${name.padEnd(10)} ${detail}`
-  return help === null ? line : `${line}\n    ${help}`
+  return help === null ? [line] : [line, `    ${help}`]
 }

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises'
 import { starterSheet } from '../../cue-sheet/starter.ts'
 import { errorCode, PregenError } from '../../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printLine } from '../print.ts'
 
 /** @throws PregenError `E_FILE_EXISTS` for a file that is there, unless `--force` */
 export async function initCommand(file: string, flags: { readonly force?: boolean }): Promise<ExitCode> {
@@ -28,6 +29,6 @@ export async function initCommand(file: string, flags: { readonly force?: boolea
     }
     throw error
   }
-  process.stderr.write(`${file} written. Next: pregen run ${file} --dry-run\n`)
+  printLine(process.stderr, `${file} written. Next: pregen run ${file} --dry-run`)
   return EXIT.ok
 }

@@ -10,6 +10,7 @@ import { composeCalibrationStrip } from '../../preview/strip.ts'
 import { calibrateModel, type ModelCalibration } from '../../run/calibrate-model.ts'
 import { CALIBRATION_PROMPTS } from '../calibration-prompts.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printLine, printLines } from '../print.ts'
 
 export interface CalibrateFlags {
   readonly out?: string
@@ -32,13 +33,13 @@ export async function calibrateCommand(dir: string, flags: CalibrateFlags): Prom
     steps: flags.steps,
     guidanceScale: flags.guidanceScale,
     provider: flags.provider ?? 'auto',
-    onPicture: (picture) => void process.stderr.write(`picture ${picture} of ${flags.pictures}\n`),
+    onPicture: (picture) => printLine(process.stderr, `picture ${picture} of ${flags.pictures}`),
   })
   const { factors, fitted, pictures, pixels } = calibration
   await writeFileDurably(out, Buffer.from(formatPreviewJson(factors, { pictures, pixels, ...fitted })))
   const { rgb, width, height } = await composeCalibrationStrip(calibration)
   await writeFileDurably(strip, await encodePng(rgb, width, height))
-  process.stdout.write(`${reportOf(calibration)}\n${out}\n${strip}\n`)
+  printLines(process.stdout, [...reportOf(calibration), out, strip])
   return EXIT.ok
 }
 
@@ -54,14 +55,14 @@ async function requireWritableFolder(folder: string): Promise<void> {
   }
 }
 
-function reportOf({ fitted, published, previewDecoder, scored }: ModelCalibration): string {
+function reportOf({ fitted, published, previewDecoder, scored }: ModelCalibration): string[] {
   const line = (name: string, { r2, psnr }: { r2: number; psnr: number }) =>
     `${name.padEnd(15)} R² ${r2.toFixed(3)}  PSNR ${psnr.toFixed(1)} dB`
   return [
     ...(published ? [line('published', published)] : ['published       none for this latent space']),
     `${line('fitted', fitted)}  (each of ${scored} pictures under a fit to the others)`,
     ...(previewDecoder ? [`${line('preview_decoder', previewDecoder)}  (at full size)`] : []),
-  ].join('\n')
+  ]
 }
 
 async function readPrompts(file: string): Promise<string[]> {

@@ -1,16 +1,18 @@
 /** `pregen models inspect`: what a folder holds, and every fault of it. */
 import { inspectModel, type ModelReport } from '../../run/inspect-model.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printJson, printLines } from '../print.ts'
 import { formatBytes, formatTable } from '../reporters/format.ts'
 
 /** @throws PregenErrors with every fault of the folder */
 export async function inspectCommand(dir: string, flags: { readonly json?: boolean }): Promise<ExitCode> {
   const report = await inspectModel(dir)
-  process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : `${faceOf(report)}\n`)
+  if (flags.json === true) printJson(process.stdout, report, 2)
+  else printLines(process.stdout, linesOf(report))
   return EXIT.ok
 }
 
-function faceOf(report: ModelReport): string {
+function linesOf(report: ModelReport): string[] {
   const { facts } = report
   const lines = [
     `${report.path}`,
@@ -30,5 +32,5 @@ function faceOf(report: ModelReport): string {
     dtypes.join(', '),
     inputs.join(' '),
   ])
-  return `${lines.join('\n')}\n\n${formatTable(['component', 'size', 'opset', 'types', 'inputs'], rows)}`
+  return [...lines, '', ...formatTable(['component', 'size', 'opset', 'types', 'inputs'], rows)]
 }

@@ -1,6 +1,8 @@
 /** `pregen plan`: what `run` would do, and why, without doing it. */
 import { type PlanReport, planSheet, type UnitPlan } from '../../run/plan-sheet.ts'
+import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printJson, printLine, printLines } from '../print.ts'
 import { formatBytes, formatDuration, formatTable, plural } from '../reporters/format.ts'
 import { type SelectFlags, toSelectOptions } from '../select-options.ts'
 
@@ -8,14 +10,18 @@ export async function planCommand(
   sheetPath: string,
   flags: SelectFlags & { readonly json?: boolean },
 ): Promise<ExitCode> {
-  const report = await planSheet(toSelectOptions(sheetPath, flags))
-  if (flags.json === true) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-  else process.stdout.write(`${tableOf(report)}\n\n${totalsOf(report)}\n`)
-  for (const { code, message } of report.warnings) process.stderr.write(`warning  ${code}  ${message}\n`)
+  const report = await planSheet({
+    ...toSelectOptions(sheetPath, flags),
+    remoteImages: flags.fetch === true ? 'fetch' : 'skip',
+  })
+  if (flags.json === true) printJson(process.stdout, report, 2)
+  else printLines(process.stdout, [...tableOf(report), '', ...totalsOf(report)])
+  for (const { code, message } of report.warnings)
+    printLine(process.stderr, `warning  ${code}  ${conceal(message)}`)
   return EXIT.ok
 }
 
-function tableOf(report: PlanReport): string {
+function tableOf(report: PlanReport): string[] {
   const rows = report.units.map((unit: UnitPlan) => [
     `${unit.cue}/${unit.variant}`,
     unit.program,
@@ -28,7 +34,7 @@ function tableOf(report: PlanReport): string {
   return formatTable(['unit', 'program', 'action', 'reason', 'size', 'steps', 'seed'], rows)
 }
 
-function totalsOf({ version, shard, folder, totals }: PlanReport): string {
+function totalsOf({ version, shard, folder, totals }: PlanReport): string[] {
   const time =
     totals.expectedMs === null
       ? 'time unknown until a first run'
@@ -37,5 +43,5 @@ function totalsOf({ version, shard, folder, totals }: PlanReport): string {
     `${version}${shard === null ? '' : ` (shard ${shard})`}: ${plural(totals.units, 'unit')}, ${totals.run} to run, ${totals.skip} whole already`,
     `${plural(totals.steps, 'step')}, ${plural(totals.files, 'file')}, about ${formatBytes(totals.bytes)}, ${time}`,
     folder,
-  ].join('\n')
+  ]
 }

@@ -4,8 +4,10 @@ import type { RequestedProvider } from '../../model/providers.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { conductRun, exitCodeOfRun } from '../../run/conductor.ts'
 import { refuseLockedOutput } from '../../run/lock-output.ts'
+import type { RunOptions } from '../../run/options.ts'
 import { prepareRun } from '../../run/prepare.ts'
 import type { ExitCode } from '../exit-codes.ts'
+import { printLine } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
 import { faultsFromEnv, isCi, isDumbTerminal, type SelectFlags, toSelectOptions } from '../select-options.ts'
@@ -29,13 +31,14 @@ export interface RunFlags extends SelectFlags {
 export async function runCommand(sheetPath: string, flags: RunFlags): Promise<ExitCode> {
   const streams = { stdout: process.stdout, stderr: process.stderr }
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
-  const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
+  const signals = watchSignals((line) => printLine(process.stderr, line))
   const bus = createEventBus()
   bus.subscribe(reporter.onEvent)
   try {
-    const options = {
+    const options: RunOptions = {
       ...toSelectOptions(sheetPath, flags),
       dryRun: flags.dryRun === true,
+      remoteImages: flags.dryRun === true && flags.fetch !== true ? 'refuse' : 'fetch',
       failFast: flags.failFast === true,
       provider: flags.provider,
       deviceId: flags.deviceId,

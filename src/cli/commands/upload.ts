@@ -8,14 +8,21 @@ import { createEventBus } from '../../run/bus.ts'
 import { requireOutputFolder } from '../../run/existing-folder.ts'
 import { sendTree } from '../../run/send-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printLine, printLines } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
 import { formatBytes, plural } from '../reporters/format.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
-import { isCi, stateFolder } from '../select-options.ts'
+import {
+  type EndpointFlags,
+  isCi,
+  type SheetFlags,
+  stateFolder,
+  toEndpointPolicy,
+  toReadOptions,
+} from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
-import { embeddedModels } from '../version.ts'
 
-export interface UploadFlags {
+export interface UploadFlags extends EndpointFlags, SheetFlags {
   readonly sheet?: string
   readonly bucket?: string
   readonly endpoint?: string
@@ -43,13 +50,22 @@ async function destinationOf(out: string, flags: UploadFlags): Promise<SheetStor
     )
   }
   if (sheet === undefined) await refuseForeignBucket(out, openOrigin(stateFolder()))
-  return findBucket(out, sheet, process.env, embeddedModels)
+  return findBucket(out, sheet, toReadOptions(flags))
+}
+
+// A tree from elsewhere may be at fault in all of its files.
+const SHOWN_PROBLEMS = 50
+
+function describeProblems(problems: readonly { readonly key: string; readonly message: string }[]): string[] {
+  const shown = problems.slice(0, SHOWN_PROBLEMS).map(({ key, message }) => `on disk  ${key}: ${message}`)
+  const left = problems.length - shown.length
+  return left === 0 ? shown : [...shown, `on disk  and ${left} more; "pregen verify" lists them`]
 }
 
 export async function uploadCommand(dir: string, flags: UploadFlags): Promise<ExitCode> {
   const out = await openOutputFolder(await requireOutputFolder(dir))
   const settings = await destinationOf(out, flags)
-  const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
+  const signals = watchSignals((line) => printLine(process.stderr, line))
   const bus = createEventBus()
   const streams = { stdout: process.stdout, stderr: process.stderr }
   const reporter = await createReporter(flags.format, streams, isCi())
@@ -58,6 +74,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
     const result = await sendTree({
       out,
       settings,
+      policy: toEndpointPolicy(flags),
       concurrency: flags.concurrency ?? settings.concurrency,
       verifyRemote: flags.verifyRemote === true,
       emit: bus.emit,
@@ -71,9 +88,10 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
         help: 'Name the folder that a run wrote to with --out.',
       })
     }
-    for (const { key, message } of result.problems) process.stderr.write(`on disk  ${key}: ${message}\n`)
-    process.stderr.write(
-      `${plural(result.uploaded, 'object')} (${formatBytes(result.uploadedBytes)}) sent, ${result.skipped} there already, ${result.failures.length} failed\n`,
+    printLines(process.stderr, describeProblems(result.problems))
+    printLine(
+      process.stderr,
+      `${plural(result.uploaded, 'object')} (${formatBytes(result.uploadedBytes)}) sent, ${result.skipped} there already, ${result.failures.length} failed`,
     )
     const cancelled = signals.exitCode()
     if (cancelled !== null) return cancelled

@@ -13,16 +13,24 @@ import { openBucket } from '../../run/open-bucket.ts'
 import { type RerenderResult, rerenderUnits } from '../../run/rerender.ts'
 import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printJson, printLine, printLines } from '../print.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
-import { faultsFromEnv, stateFolder, toSelectOptions } from '../select-options.ts'
+import {
+  type EndpointFlags,
+  faultsFromEnv,
+  type SheetFlags,
+  stateFolder,
+  toEndpointPolicy,
+  toReadOptions,
+  toSelectOptions,
+} from '../select-options.ts'
 import { isCancellation, watchSignals } from '../signals.ts'
-import { embeddedModels } from '../version.ts'
 
 // A run outlasts an outage of minutes; someone who only looks should hear of one.
 const LOOK_TIMEOUTS = { deadlineMs: 10_000 } as const
 
-export interface VerifyFlags {
+export interface VerifyFlags extends EndpointFlags, SheetFlags {
   readonly rerender?: number
   /** Tests only: whether PREGEN_FAULTS breaks the run. */
   readonly testFaults?: boolean
@@ -45,10 +53,15 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
   if (flags.bucket === true && flags.sheet === undefined) {
     await refuseForeignBucket(out, openOrigin(stateFolder()))
   }
-  const settings =
-    flags.bucket === true ? await findBucket(out, flags.sheet, process.env, embeddedModels) : null
+  const settings = flags.bucket === true ? await findBucket(out, flags.sheet, toReadOptions(flags)) : null
   const storage =
-    settings === null ? undefined : await openBucket(settings, settings.concurrency, LOOK_TIMEOUTS)
+    settings === null
+      ? undefined
+      : await openBucket(settings, {
+          concurrency: settings.concurrency,
+          timeouts: LOOK_TIMEOUTS,
+          ...toEndpointPolicy(flags),
+        })
   try {
     const isShard = storage !== undefined && (await isShardFolder(out))
     const result = await verifyTree({ out, ledger, storage, isShard })
@@ -57,18 +70,20 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
         help: 'Name the folder that a run wrote to with --out.',
       })
     }
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
+    if (flags.json === true) printJson(process.stdout, result, 2)
     else {
-      for (const line of describeProblems(result.problems)) process.stdout.write(`${line}\n`)
+      printLines(process.stdout, describeProblems(result.problems))
       const inBucket = result.objects === null ? '' : `, ${plural(result.objects, 'object')} in the bucket`
       const verdict = result.problems.length === 0 ? 'whole' : plural(result.problems.length, 'fault')
-      process.stdout.write(
-        `${plural(result.variants, 'variant')}, ${plural(result.files, 'file')}${inBucket}: ${verdict}\n`,
+      printLine(
+        process.stdout,
+        `${plural(result.variants, 'variant')}, ${plural(result.files, 'file')}${inBucket}: ${verdict}`,
       )
     }
     if (result.problems.length > 0 && (await findRunAtWork(state.lockPath)) !== null) {
-      process.stderr.write(
-        'A run is at work in this folder: what it has in hand counts as a fault until it is done.\n',
+      printLine(
+        process.stderr,
+        'A run is at work in this folder: what it has in hand counts as a fault until it is done.',
       )
     }
     const redrawn = await rerender()
@@ -90,7 +105,7 @@ function rerenderOf(dir: string, flags: VerifyFlags): () => Promise<ExitCode> {
 
 /** Draws some units again, and stops for signals as a run does; 0 when all came out the same. */
 async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: number): Promise<ExitCode> {
-  const options = toSelectOptions(sheet, { out: dir, versionId: flags.versionId })
+  const options = toSelectOptions(sheet, { ...flags, out: dir })
   const defaults = {
     ...{ dryRun: true, failFast: false, liveFile: false, verifyRemote: false },
     faults: flags.testFaults === true ? faultsFromEnv() : {},
@@ -98,15 +113,15 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
   const bus = createEventBus()
   bus.subscribe((event) => {
     const trouble = describeTrouble(event)
-    if (trouble !== null) process.stderr.write(`${trouble}\n`)
+    if (trouble !== null) printLine(process.stderr, trouble)
   })
-  const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
+  const signals = watchSignals((line) => printLine(process.stderr, line))
   try {
     const told = { ...options, ...defaults, provider: flags.provider, signal: signals.signal }
     const results = await rerenderUnits(told, count, bus.emit)
     const cancelled = signals.exitCode()
     if (cancelled !== null) return cancelled
-    for (const result of results) process.stdout.write(`${lineOf(result)}\n`)
+    printLines(process.stdout, results.map(lineOf))
     return results.every(({ same }) => same) ? EXIT.ok : EXIT.someFailed
   } catch (error) {
     const cancelled = signals.exitCode()
@@ -127,13 +142,16 @@ function lineOf({ unit, difference, same }: RerenderResult): string {
 
 // A bucket that lacks a version lacks thousands of objects: each folder shows its first few.
 const SHOWN_PER_FOLDER = 3
+const SHOWN_LINES = 500
 
 function describeProblems(problems: readonly VerifyProblem[]): string[] {
   const folders = groupBy(problems, ({ where, key }) => `${where}  ${key.slice(0, key.lastIndexOf('/'))}`)
-  return [...folders].flatMap(([folder, faults]) => [
+  const lines = [...folders].flatMap(([folder, faults]) => [
     ...faults.slice(0, SHOWN_PER_FOLDER).map(({ where, key, message }) => `${where}  ${key}  ${message}`),
     ...(faults.length > SHOWN_PER_FOLDER
       ? [`${folder}/…  and ${faults.length - SHOWN_PER_FOLDER} more`]
       : []),
   ])
+  if (lines.length <= SHOWN_LINES) return lines
+  return [...lines.slice(0, SHOWN_LINES), `and ${lines.length - SHOWN_LINES} more lines; --json has all`]
 }

@@ -1,29 +1,31 @@
 /** Sentences for events, shared by the plain lines and the bars. */
-import { printable } from '../../errors.ts'
 import type { RunEvent } from '../../run/events.ts'
+import { conceal, hasConcealed } from '../concealed.ts'
 import { formatBytes, formatDuration, plural } from './format.ts'
 
 type Finished = Extract<RunEvent, { type: 'run-finished' }>
 
 /** A line for the events that deserve one in every face, or null. */
 export function describeTrouble(event: RunEvent): string | null {
-  const text = troubleOf(event)
-  return text === null ? null : printable(text)
-}
-
-function troubleOf(event: RunEvent): string | null {
   switch (event.type) {
     case 'warning':
-      return `warning  ${event.code}  ${event.message}`
+      return `warning  ${event.code}  ${messageOfEvent(event)}`
     case 'preview-failed':
-      return `preview failed  ${event.cue}/${event.variant} step ${event.step} (${event.method}): ${event.message}`
+      return `preview failed  ${event.cue}/${event.variant} step ${event.step} (${event.method}): ${messageOfEvent(event)}`
     case 'unit-failed':
-      return `failed  ${event.cue}/${event.variant}: ${event.stage}: ${event.message} [${event.code}]`
+      return `failed  ${event.cue}/${event.variant}: ${event.stage}: ${messageOfEvent(event)} [${event.code}]`
     case 'upload-failed':
-      return `upload failed  ${event.key} after ${plural(event.attempts, 'attempt')}: ${event.message}`
+      return `upload failed  ${event.key} after ${plural(event.attempts, 'attempt')}: ${messageOfEvent(event)}`
     default:
       return null
   }
+}
+
+/** The sentence that an event carries, in which variables stand as the sheet has them. */
+export function messageOfEvent(event: Extract<RunEvent, { message: string }>): string {
+  // What a prompt lost is quoted as the tokenizer reads it: a variable's value could not be found in there.
+  const isCut = event.type === 'warning' && event.code === 'W_PROMPT_TRUNCATED' && hasConcealed()
+  return conceal(isCut ? (event.message.split('; cut off: ', 1)[0] ?? '') : event.message)
 }
 
 /** The summary that ends a run: what was made, where it lies, how fast it went. */

@@ -1,4 +1,5 @@
-/** Numbers as people read them. */
+/** Numbers as people read them, and tables. */
+import { printable, shorten } from '../../printable.ts'
 
 /** `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`. */
 export function formatDuration(ms: number): string {
@@ -28,15 +29,19 @@ export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
-/** A table in plain text: columns as wide as their widest cell, two spaces between. */
-export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** The widest cell of a table; ids have 255 bytes at most, words of a stranger's file any length. */
+const MAX_CELL_CHARS = 300
+
+/** Lines of a table: columns as wide as their widest cell, two spaces between. */
+export function formatTable(header: readonly string[], cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map((cell) => printable(shorten(cell, MAX_CELL_CHARS))))
   const widths = header.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => (row[column] ?? '').length)),
+    rows.reduce((width, row) => Math.max(width, (row[column] ?? '').length), head.length),
   )
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
-  return [line(header), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n')
+  return [line(header), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)]
 }

@@ -1,4 +1,5 @@
 /** One line an event that matters, on stderr: for CI logs and terminals that cannot draw. */
+import { printLine } from '../print.ts'
 import { describeEnd, describeTrouble } from './describe.ts'
 import { formatDuration, plural } from './format.ts'
 import type { Reporter, ReporterStreams } from './reporter.ts'
@@ -7,7 +8,7 @@ export function createPlainReporter({ stderr }: ReporterStreams): Reporter {
   let toDo = 0
   let finished = 0
   let steps = 0
-  const line = (text: string) => void stderr.write(`${text}\n`)
+  const line = (text: string) => printLine(stderr, text)
   return {
     onEvent(event) {
       const trouble = describeTrouble(event)

@@ -1,5 +1,7 @@
 /** Progress bars on a terminal: units, steps of the unit in work, uploads; troubles stay readable above them. */
 import cliProgress from 'cli-progress'
+import { printable } from '../../printable.ts'
+import { printLine, printLines } from '../print.ts'
 import { describeEnd, describeTrouble } from './describe.ts'
 import type { Reporter, ReporterStreams } from './reporter.ts'
 
@@ -40,8 +42,8 @@ export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
   }
   const say = (text: string) => {
     // Text goes above the bars with their next drawing; without bars there is none.
-    if (bars.isActive && !stopped) bars.log(`${text}\n`)
-    else stderr.write(`${text}\n`)
+    if (bars.isActive && !stopped) bars.log(`${printable(text)}\n`)
+    else printLine(stderr, text)
   }
 
   return {
@@ -64,12 +66,12 @@ export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
           }
           break
         case 'model-loaded':
-          units?.update({ note: `${event.model} on ${event.provider}` })
+          units?.update({ note: printable(`${event.model} on ${event.provider}`) })
           break
         case 'step': {
           steps++
           allSteps?.increment(1, {
-            note: `${event.cue}/${event.variant} ${event.step}/${event.steps}  ${eta(allSteps)}`,
+            note: printable(`${event.cue}/${event.variant} ${event.step}/${event.steps}  ${eta(allSteps)}`),
           })
           break
         }
@@ -91,7 +93,7 @@ export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
           break
         case 'run-finished':
           stop()
-          stderr.write(`${describeEnd(event, steps).join('\n')}\n`)
+          printLines(stderr, describeEnd(event, steps))
           break
       }
     },

@@ -51,12 +51,13 @@ export class DdimScheduler extends AlphaScheduler {
     const alpha = sqrt32(alphaBar)
     const sigma = sqrt32(fround(1 - alphaBar))
     const denoised = this.denoised
-    predictFromAlpha(this.#predictionType, modelOutput, sample, alpha, sigma, denoised)
+    const level = { alpha, sigma }
+    predictFromAlpha(this.#predictionType, { modelOutput, sample, out: denoised }, level)
     const epsilon = this.#epsilon
-    predictEpsilon(this.#predictionType, modelOutput, sample, alpha, sigma, epsilon)
+    predictEpsilon(this.#predictionType, { modelOutput, sample, out: epsilon }, level)
     if (this.#thresholding) this.#thresholding.apply(denoised)
     else if (this.#clipLimit !== null) clipSample(denoised, this.#clipLimit)
-    if (this.#useClipped) epsilonOfDenoised(denoised, sample, alpha, sigma, epsilon)
+    if (this.#useClipped) epsilonOfDenoised(denoised, { sample, out: epsilon }, level)
 
     const deviation = this.stochastic ? fround(this.#eta * sqrt32(varianceOf(alphaBar, previousAlphaBar))) : 0
     // With eta 1 rounding may leave less than nothing, which diffusers turns into NaN.

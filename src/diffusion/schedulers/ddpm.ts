@@ -48,7 +48,8 @@ export class DdpmScheduler extends AlphaScheduler {
     const alpha = fround(alphaBar / previousAlphaBar)
     const beta = fround(1 - alpha)
     const denoised = this.denoised
-    predictFromAlpha(this.#predictionType, modelOutput, sample, sqrt32(alphaBar), sqrt32(betaBar), denoised)
+    const level = { alpha: sqrt32(alphaBar), sigma: sqrt32(betaBar) }
+    predictFromAlpha(this.#predictionType, { modelOutput, sample, out: denoised }, level)
     if (this.#thresholding) this.#thresholding.apply(denoised)
     else if (this.#clipLimit !== null) clipSample(denoised, this.#clipLimit)
 

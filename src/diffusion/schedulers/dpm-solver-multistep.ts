@@ -76,7 +76,8 @@ export class DpmSolverMultistepScheduler extends BaseScheduler {
     const denoised = this.#convert(modelOutput, callIndex, sample)
     if (this.stochastic) drawNoise(this.#noise)
     const order = this.#orderOf(callIndex)
-    computeDpmWeights(this.#weights, this.#levels, callIndex, order, this.#algorithm, this.#solverType)
+    const step = { index: callIndex, order, solverType: this.#solverType }
+    computeDpmWeights(this.#weights, this.#levels, step, this.#algorithm)
     if (order === 1) this.#updateFirst(sample)
     else if (order === 2) this.#updateSecond(sample)
     else this.#updateThird(sample)
@@ -91,23 +92,23 @@ export class DpmSolverMultistepScheduler extends BaseScheduler {
   /** Puts the model output, as the solver integrates it, in front of the history. Returns the predicted x0. */
   #convert(modelOutput: Float32Array, callIndex: number, sample: Float32Array): Float32Array {
     const { alphas, sigmas, raw } = this.#levels
-    const alpha = alphas[callIndex]!
-    const sigma = sigmas[callIndex]!
+    const level = { alpha: alphas[callIndex]!, sigma: sigmas[callIndex]! }
     const latest = this.#history.pop()!
+    const evaluation = { modelOutput, sample, out: latest }
     this.#history.unshift(latest)
     this.#known = Math.min(this.#known + 1, this.#solverOrder)
     if (this.#overData) {
-      predictForSolver(this.#predictionType, modelOutput, sample, alpha, sigma, raw[callIndex]!, latest)
+      predictForSolver(this.#predictionType, evaluation, level, raw[callIndex]!)
       this.#thresholding?.apply(latest)
       return latest
     }
     const denoised = this.denoised
     const type = choiceOf(this.config, 'prediction_type', ALPHA_PREDICTIONS)
-    predictEpsilon(type, modelOutput, sample, alpha, sigma, latest)
-    predictFromAlpha('epsilon', latest, sample, alpha, sigma, denoised)
+    predictEpsilon(type, evaluation, level)
+    predictFromAlpha('epsilon', { modelOutput: latest, sample, out: denoised }, level)
     if (this.#thresholding) {
       this.#thresholding.apply(denoised)
-      epsilonOfDenoised(denoised, sample, alpha, sigma, latest)
+      epsilonOfDenoised(denoised, { sample, out: latest }, level)
     }
     return denoised
   }

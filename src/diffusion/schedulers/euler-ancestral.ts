@@ -59,7 +59,7 @@ export class EulerAncestralScheduler extends BaseScheduler {
     const dt = fround(down - from)
     const denoised = this.denoised
     const noise = this.#noise
-    predictFromSigma(this.#predictionType, modelOutput, sample, from, denoised)
+    predictFromSigma(this.#predictionType, { modelOutput, sample, out: denoised }, from)
     drawNoise(noise)
     for (let i = 0; i < sample.length; i++) {
       const derivative = fround(fround(sample[i]! - denoised[i]!) / from)

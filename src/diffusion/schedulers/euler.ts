@@ -85,7 +85,7 @@ export class EulerScheduler extends BaseScheduler {
     const denoised = this.denoised
     // diffusers churns the level for epsilon alone.
     const predictedAt = this.#predictionType === 'epsilon' ? churned : sigma
-    predictFromSigma(this.#predictionType, modelOutput, sample, predictedAt, denoised)
+    predictFromSigma(this.#predictionType, { modelOutput, sample, out: denoised }, predictedAt)
     const dt = fround(this.#levels[callIndex + 1]! - churned)
     for (let i = 0; i < sample.length; i++) {
       const derivative = fround(fround(sample[i]! - denoised[i]!) / churned)

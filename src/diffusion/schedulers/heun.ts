@@ -82,7 +82,7 @@ export class HeunScheduler extends BaseScheduler {
     const denoised = this.denoised
     const slope = this.#slope
     const start = this.#start
-    predictFromSigma(this.#predictionType, modelOutput, sample, sigma, denoised)
+    predictFromSigma(this.#predictionType, { modelOutput, sample, out: denoised }, sigma)
     if (this.#clipLimit !== null) clipSample(denoised, this.#clipLimit)
     if ((callIndex - this.beginIndex) % 2 === 0) {
       const dt = fround(this.#levels[callIndex + 1]! - sigma)

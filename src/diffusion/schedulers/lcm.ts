@@ -66,14 +66,8 @@ export class LcmScheduler extends AlphaScheduler {
     const alphaBar = this.alphaAt(timestep)
     const predicted = this.#predicted
     const denoised = this.denoised
-    predictFromAlpha(
-      this.#predictionType,
-      modelOutput,
-      sample,
-      sqrt32(alphaBar),
-      sqrt32(fround(1 - alphaBar)),
-      predicted,
-    )
+    const level = { alpha: sqrt32(alphaBar), sigma: sqrt32(fround(1 - alphaBar)) }
+    predictFromAlpha(this.#predictionType, { modelOutput, sample, out: predicted }, level)
     if (this.#thresholding) this.#thresholding.apply(predicted)
     else if (this.#clipLimit !== null) clipSample(predicted, this.#clipLimit)
 

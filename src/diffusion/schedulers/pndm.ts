@@ -91,7 +91,8 @@ export class PndmScheduler extends AlphaScheduler {
     const timestep = this.timesteps[callIndex]!
     const alphaBar = this.alphaAt(timestep)
     const sigma = sqrt32(fround(1 - alphaBar))
-    predictFromAlpha(this.#predictionType, modelOutput, sample, sqrt32(alphaBar), sigma, this.denoised)
+    const evaluation = { modelOutput, sample, out: this.denoised }
+    predictFromAlpha(this.#predictionType, evaluation, { alpha: sqrt32(alphaBar), sigma })
     const call = callIndex - this.beginIndex
     if (!this.#skipPrk && call < PRK_CALLS) this.#stepRungeKutta(modelOutput, call, timestep, sample)
     else this.#stepMultistep(modelOutput, call, timestep, sample)
@@ -111,7 +112,7 @@ export class PndmScheduler extends AlphaScheduler {
     const weight = stage === 0 || stage === 3 ? SIXTH : THIRD
     for (let i = 0; i < slope.length; i++) slope[i] = slope[i]! + fround(weight * modelOutput[i]!)
     const output = stage === 3 ? slope : modelOutput
-    this.#transfer(this.#start, this.timesteps[call - stage]!, previous, output, sample)
+    this.#transfer(this.#start, [this.timesteps[call - stage]!, previous], output, sample)
   }
 
   #stepMultistep(modelOutput: Float32Array, call: number, timestep: number, sample: Float32Array): void {
@@ -120,13 +121,13 @@ export class PndmScheduler extends AlphaScheduler {
     if (call === 1) {
       const [latest] = this.#history
       for (let i = 0; i < slope.length; i++) slope[i] = fround(modelOutput[i]! + latest![i]!) / 2
-      this.#transfer(this.#start, timestep + interval, timestep, slope, sample)
+      this.#transfer(this.#start, [timestep + interval, timestep], slope, sample)
       return
     }
     this.#remember(modelOutput)
     if (this.#known === 1) this.#start.set(sample)
     this.#extrapolate()
-    this.#transfer(sample, timestep, timestep - interval, slope, sample)
+    this.#transfer(sample, [timestep, timestep - interval], slope, sample)
   }
 
   /** Adams–Bashforth of the order that the history allows, 1 … 4, into `#slope`. */
@@ -165,8 +166,7 @@ export class PndmScheduler extends AlphaScheduler {
   /** Liu et al. 2022, eq. 11: from `timestep` to `previous` along `output`. `from` and `to` may be one array. */
   #transfer(
     from: Float32Array,
-    timestep: number,
-    previous: number,
+    [timestep, previous]: readonly [number, number],
     output: Float32Array,
     to: Float32Array,
   ): void {

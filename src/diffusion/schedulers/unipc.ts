@@ -78,12 +78,13 @@ export class UniPcScheduler extends BaseScheduler {
     const latest = this.#history.pop()!
     this.#history.unshift(latest)
     const denoised = this.#overData ? latest : this.denoised
-    predictForSolver(this.#predictionType, modelOutput, sample, alpha, sigma, raw[callIndex]!, denoised)
+    const level = { alpha, sigma }
+    predictForSolver(this.#predictionType, { modelOutput, sample, out: denoised }, level, raw[callIndex]!)
     if (this.#overData) {
       this.#thresholding?.apply(denoised)
     } else {
       const type = choiceOf(this.config, 'prediction_type', ALPHA_PREDICTIONS)
-      predictEpsilon(type, modelOutput, sample, alpha, sigma, latest)
+      predictEpsilon(type, { modelOutput, sample, out: latest }, level)
     }
     return denoised
   }
@@ -92,7 +93,8 @@ export class UniPcScheduler extends BaseScheduler {
   #correct(callIndex: number, sample: Float32Array): void {
     const order = this.#lastOrder
     const weights = this.#weights
-    computeUniPcWeights(weights, this.#levels, callIndex - 1, order, this.#solverType, this.#overData, true)
+    const integral = { solverType: this.#solverType, overData: this.#overData, corrector: true }
+    computeUniPcWeights(weights, this.#levels, { index: callIndex - 1, order }, integral)
     const { sample: keep, latest, residual, ratios, rhos } = weights
     const [model, m0, m1, m2] = this.#history
     const from = this.#lastSample
@@ -111,7 +113,8 @@ export class UniPcScheduler extends BaseScheduler {
 
   #predict(callIndex: number, order: number, sample: Float32Array): void {
     const weights = this.#weights
-    computeUniPcWeights(weights, this.#levels, callIndex, order, this.#solverType, this.#overData, false)
+    const integral = { solverType: this.#solverType, overData: this.#overData, corrector: false }
+    computeUniPcWeights(weights, this.#levels, { index: callIndex, order }, integral)
     const { sample: keep, latest, residual, ratios, rhos } = weights
     const [m0, m1, m2] = this.#history
     for (let i = 0; i < sample.length; i++) {

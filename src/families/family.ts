@@ -1,0 +1,96 @@
+/**
+ * What a model family is. Its facts are pure: planning and the sheet's schema read them without loading a model, a
+ * session or ONNX Runtime. Its pipeline is loaded when a model of it is drawn with.
+ */
+import type { StrengthRule } from '../diffusion/img2img.ts'
+import type { SchedulerConfig, SchedulerName, SetTimestepsOptions } from '../diffusion/scheduler.ts'
+import type { Agreement } from './agreements.ts'
+import type { ComponentContract } from './contract.ts'
+import type { ModelView } from './model-view.ts'
+
+/** One row a latent channel, columns red, green, blue; applied to model-space latents, giving −1 … 1. */
+export interface LatentRgbFactors {
+  readonly factors: readonly (readonly [number, number, number])[]
+  readonly bias: readonly [number, number, number]
+}
+
+export interface FamilyFacts {
+  /** As sheets, messages and fingerprints name it. */
+  readonly name: string
+  /** As people name it. */
+  readonly title: string
+  /** diffusers' text-to-image class: `_class_name` of model_index.json. */
+  readonly pipelineClass: string
+  /** The scheduler class that its published models come with. */
+  readonly schedulerClass: string
+  /** What its components must take and give. */
+  readonly contract: readonly ComponentContract[]
+  /** The component that denoises. */
+  readonly denoiser: string
+  readonly latentChannels: number
+  /** Its latents are Stable Diffusion 1's, which AutoencoderKL's own defaults (scaling 0.18215) belong to. */
+  readonly hasDefaultVae: boolean
+  readonly defaults: {
+    /** diffusers' defaults of the pipeline call. */
+    readonly steps: number
+    readonly guidanceScale: number
+    /** Width and height over the VAE's scale where the denoiser's config does not tell. */
+    readonly sampleSize: number
+  }
+  /** Whether guidance evaluates a negative prompt, or is an input of a model that it was distilled into. */
+  readonly guidance: 'second-evaluation' | 'distilled'
+  /** Settings that mean something to it and not to every family, by their names in a unit. */
+  readonly takes: readonly string[]
+  /** What its components say of each other's widths. */
+  readonly agreements: (model: ModelView) => readonly Agreement[]
+  /** Width and height in pixels must be multiples of this. */
+  readonly sizeMultiple: (model: ModelView) => number
+  /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
+  readonly maxSequenceLength: (model: ModelView) => number | null
+  readonly schedule: ScheduleRules
+  /**
+   * Linear latent-to-RGB factors that others have published for its latent space, or null.
+   * @param vaeScalingFactor tells latent spaces apart where the family has several
+   */
+  readonly previewFactors: (vaeScalingFactor?: number) => LatentRgbFactors | null
+  /** Its stages, as a module that exports `encodePrompt` and `generate`. */
+  readonly pipeline: () => Promise<object>
+}
+
+/** How its pipeline drives a scheduler. */
+export interface ScheduleRules {
+  /** How strength picks the first step of image-to-image. */
+  readonly strength: StrengthRule
+  /** The folder's scheduler_config.json as the pipeline hands it on. @param madeAnew the sheet sets a name or a key */
+  readonly mendConfig?: (config: SchedulerConfig, madeAnew: boolean) => SchedulerConfig
+  /** What the pipeline passes to `setTimesteps` beside the number of steps. */
+  readonly options?: (config: SchedulerConfig, shape: ScheduleShape) => SetTimestepsOptions
+  /** Why a scheduler cannot drive this family, or null where it can. */
+  readonly misfit: (scheduler: ResolvedScheduler) => Misfit | null
+}
+
+export interface ScheduleShape {
+  readonly steps: number
+  /** Tokens of the picture: width × height over the square of the size multiple. */
+  readonly imageTokens: number
+}
+
+export interface ResolvedScheduler {
+  readonly name: SchedulerName
+  /** Every key of the class. */
+  readonly config: SchedulerConfig
+  /** The model folder's own, which tells what the model was trained for. */
+  readonly folderConfig: SchedulerConfig
+}
+
+export interface Misfit {
+  /** Goes on after `flow-match-euler …`. */
+  readonly why: string
+  /** What works instead. */
+  readonly help: string
+}
+
+/** Keeps the literal names of a family's components, of which the unions of names are made. */
+export function defineFamily<const Facts extends FamilyFacts>(facts: Facts): Facts {
+  return facts
+}

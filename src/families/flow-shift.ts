@@ -1,0 +1,27 @@
+/** What pipelines of flow-matching models hand to their scheduler. */
+import type { SchedulerConfig } from '../diffusion/scheduler.ts'
+
+/**
+ * mu of the resolution-dependent shift, linear in the number of image tokens (diffusers' calculate_shift).
+ * @param defaultMaxShift where the config has none: 1.15 for FLUX, 1.16 for SD3
+ */
+export function flowShift(config: SchedulerConfig, imageTokens: number, defaultMaxShift: number): number {
+  const number = (key: string, otherwise: number): number => {
+    const value = config[key]
+    return typeof value === 'number' ? value : otherwise
+  }
+  const baseTokens = number('base_image_seq_len', 256)
+  const maxTokens = number('max_image_seq_len', 4096)
+  const baseShift = number('base_shift', 0.5)
+  const slope = (number('max_shift', defaultMaxShift) - baseShift) / (maxTokens - baseTokens)
+  return imageTokens * slope + (baseShift - slope * baseTokens)
+}
+
+/** n values from 1 down to 1/n, as numpy.linspace spaces them. */
+export function descendingSigmas(steps: number): number[] {
+  const last = 1 / steps
+  const spacing = steps > 1 ? (last - 1) / (steps - 1) : 0
+  return Array.from({ length: steps }, (_, index) =>
+    index > 0 && index === steps - 1 ? last : index * spacing + 1,
+  )
+}
