@@ -4,9 +4,13 @@
  * content or the new one.
  */
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { constants, unlinkSync } from 'node:fs'
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { type OpenFolder, openFolder, withFolder } from './confined-folder.ts'
+import { type Confinement, confine, OPEN_FOLDER } from './confinement.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 
 /** The part of a file system that writing needs; tests put one with a quota in its place. */
@@ -23,6 +27,10 @@ export interface DurableWriteOptions {
    * leave it to a single `syncFolder` at the end, before the file that says "all is here" is renamed.
    */
   readonly syncFolder?: boolean | undefined
+  /** The folder that the file must lie in, at any depth; without one, the file's own folder as it was named. */
+  readonly inside?: Confinement | undefined
+  /** Of the file; the umask's without one. */
+  readonly mode?: number | undefined
   readonly faults?: FaultHook | undefined
   readonly fileSystem?: WritableFileSystem | undefined
 }
@@ -36,15 +44,32 @@ export function isTemporaryName(name: string): boolean {
 
 /**
  * Replaces or makes a file, whole or not at all.
- * @throws PregenError `E_DISK_FULL` (no space, quota, file too large), `E_WRITE_FAILED` for the rest; both name the
- *   path, and the temporary file is gone
+ * @throws PregenError `E_OUTPUT_SYMLINK`; `E_DISK_FULL` (no space, quota, file too large), `E_WRITE_FAILED` for the
+ *   rest; both name the path, and the temporary file is gone
  */
 export async function writeFileDurably(
   path: string,
   bytes: Uint8Array,
   options: DurableWriteOptions = {},
 ): Promise<void> {
-  const { faults = noFaults, fileSystem = nodeFileSystem } = options
+  try {
+    if (options.fileSystem) return await writeThrough(options.fileSystem, path, bytes, options)
+    const folder = dirname(path)
+    await withFolder(options.inside ?? confine(folder), folder, (opened) =>
+      writeThrough(fileSystemIn(opened, options.mode), path, bytes, options),
+    )
+  } catch (error) {
+    throw writeError(path, error)
+  }
+}
+
+async function writeThrough(
+  fileSystem: WritableFileSystem,
+  path: string,
+  bytes: Uint8Array,
+  options: DurableWriteOptions,
+): Promise<void> {
+  const { faults = noFaults } = options
   const folder = dirname(path)
   const temporary = join(folder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
   let created = false
@@ -69,7 +94,7 @@ export async function writeFileDurably(
     }
   } catch (error) {
     if (created) await removeLeftover(fileSystem, temporary)
-    throw writeError(path, error)
+    throw error
   }
 }
 
@@ -94,7 +119,7 @@ async function removeLeftover(fileSystem: WritableFileSystem, temporary: string)
 /** Makes renames and removals in a folder last through a power cut. Windows has no such call and needs none. */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
-  const handle = await open(path, 'r')
+  const handle = await open(path, constants.O_RDONLY | OPEN_FOLDER)
   try {
     await handle.sync()
   } finally {
@@ -102,41 +127,69 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-const nodeFileSystem: WritableFileSystem = {
-  open: (path, flags) => open(path, flags),
-  rename,
-  unlink,
-  syncFolder,
+/** The file system within an open folder: a path stands for its last name alone. */
+function fileSystemIn(folder: OpenFolder, mode: number | undefined): WritableFileSystem {
+  const at = (path: string) => folder.at(basename(path))
+  return {
+    open: (path, flags) => open(at(path), flags, mode),
+    rename: (from, to) => rename(at(from), at(to)),
+    unlink: (path) => unlink(at(path)),
+    syncFolder: () => folder.sync(),
+  }
 }
 
+/** Deeper than any tree of ours: whoever nests folders without end does not keep us going down. */
+const MAX_DEPTH = 64
+/** How long others wait at most while folders are looked through. */
+const TURN_MS = 20
+
 /**
- * Removes what a killed run left half-written in a folder and all below it. Call it only while the lock is held:
- * a temporary file of a living run must not be swept.
+ * Removes what a killed run left half-written in a folder and all below it, following no link. Call it only while the
+ * lock is held: a temporary file of a living run must not be swept.
  * @returns the paths removed
  */
 export async function sweepTemporaryFiles(folder: string): Promise<readonly string[]> {
   const removed: string[] = []
-  const sweep = async (path: string): Promise<void> => {
-    const entries = await readFolder(path)
+  let turnedAt = performance.now()
+  const sweep = async (opened: OpenFolder, depth: number): Promise<void> => {
     const folders: string[] = []
-    for (const entry of entries) {
-      if (entry.isDirectory()) folders.push(join(path, entry.name))
+    for (const entry of opened.list()) {
+      if (entry.isDirectory()) folders.push(entry.name)
       else if (isTemporaryName(entry.name)) {
-        await unlink(join(path, entry.name))
-        removed.push(join(path, entry.name))
+        unlinkSync(opened.at(entry.name))
+        removed.push(join(opened.path, entry.name))
       }
     }
-    for (const child of folders) await sweep(child)
+    if (performance.now() - turnedAt > TURN_MS) {
+      await turn()
+      turnedAt = performance.now()
+    }
+    if (depth === MAX_DEPTH) return
+    for (const name of folders)
+      await closing(
+        openIfThere(() => opened.open(name)),
+        depth + 1,
+      )
   }
-  await sweep(folder)
+  const closing = async (opened: OpenFolder | null, depth: number): Promise<void> => {
+    try {
+      if (opened) await sweep(opened, depth)
+    } finally {
+      opened?.close()
+    }
+  }
+  await closing(
+    openIfThere(() => openFolder(confine(folder), folder)),
+    0,
+  )
   return removed.sort()
 }
 
-async function readFolder(path: string) {
+function openIfThere(openIt: () => OpenFolder): OpenFolder | null {
   try {
-    return await readdir(path, { withFileTypes: true })
+    return openIt()
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return []
+    if (errorCode(error) === 'ENOENT') return null
     throw error
   }
 }

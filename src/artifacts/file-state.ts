@@ -1,10 +1,12 @@
 /** Whether files still are what the ledger says: trusted while size and mtime stand still, re-hashed when not. */
 
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from '../errors.ts'
+import { errorCode, PregenError } from '../errors.ts'
+import { hashFileInside, stateInside } from './confined-files.ts'
+import { openFolder } from './confined-folder.ts'
+import { type Confinement, confine, placeOf, refuseLinks } from './confinement.ts'
 import { isVariantFileName } from './layout.ts'
 import type { LedgerFile } from './ledger.ts'
 
@@ -21,40 +23,71 @@ export interface FileState {
 export interface InspectOptions {
   /** Re-hash every file, however untouched it looks (`verify`). */
   readonly rehash?: boolean | undefined
+  /** What the folder must lie in, at any depth, with no link on the way; default: the folder itself. */
+  readonly inside?: Confinement | undefined
 }
 
-/** The state of each recorded file, in the order of the record. */
+/** The state of each recorded file, in the order of the record. What lies behind a link is missing. */
 export async function inspectFiles(
   folder: string,
   files: readonly LedgerFile[],
   options: InspectOptions = {},
 ): Promise<readonly FileState[]> {
-  return Promise.all(files.map((file) => inspectFile(folder, file, options.rehash === true)))
+  const inside = options.inside ?? confineIfThere(folder)
+  if (inside === null || !(await isInPlace(inside, folder))) {
+    return files.map(({ name }) => ({ name, fault: 'missing', refreshed: null }))
+  }
+  return Promise.all(files.map((file) => inspectFile(inside, folder, file, options.rehash === true)))
 }
 
-async function inspectFile(folder: string, file: LedgerFile, rehash: boolean): Promise<FileState> {
+async function inspectFile(
+  inside: Confinement,
+  folder: string,
+  file: LedgerFile,
+  rehash: boolean,
+): Promise<FileState> {
   const path = join(folder, file.name)
   const intact: FileState = { name: file.name, fault: null, refreshed: null }
   try {
-    const state = await stat(path)
-    if (!state.isFile()) return { ...intact, fault: 'altered' }
-    if (state.size !== file.sizeBytes) return { ...intact, fault: 'altered' }
+    const state = await stateInside(inside, path)
+    if (state === null) return { ...intact, fault: 'missing' }
+    if (!state.isFile() || state.size !== file.sizeBytes) return { ...intact, fault: 'altered' }
     const touched = state.mtimeMs !== file.mtimeMs
     if (!touched && !rehash) return intact
-    if ((await hashFile(path)) !== file.sha256) return { ...intact, fault: 'altered' }
+    if ((await hashFileInside(inside, path)).sha256 !== file.sha256) return { ...intact, fault: 'altered' }
     return touched ? { ...intact, refreshed: { ...file, mtimeMs: state.mtimeMs } } : intact
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR')
-      return { ...intact, fault: 'missing' }
+    if (isAbsent(error)) return { ...intact, fault: 'missing' }
+    if (error instanceof PregenError) return { ...intact, fault: 'altered' }
     throw error
   }
 }
 
-/** sha-256 of a file in lower-case hex, read as a stream. */
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path)) hash.update(chunk)
-  return hash.digest('hex')
+/** Whether a folder stands where its path says, with no link on the way: one trip through the thread pool. */
+async function isInPlace(inside: Confinement, folder: string): Promise<boolean> {
+  const place = placeOf(inside, folder)
+  try {
+    if ((await realpath(place)) === place) return true
+    // A file system may spell a name in a way of its own.
+    refuseLinks(inside, place)
+    return true
+  } catch (error) {
+    if (isAbsent(error) || (error instanceof PregenError && error.code === 'E_OUTPUT_SYMLINK')) return false
+    throw error
+  }
+}
+
+function confineIfThere(folder: string): Confinement | null {
+  try {
+    return confine(folder)
+  } catch (error) {
+    if (isAbsent(error)) return null
+    throw error
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error) ?? '')
 }
 
 /** A checksum of bytes in lower-case hex. */
@@ -62,10 +95,15 @@ export function hashBytes(bytes: Uint8Array, algorithm: 'sha256' | 'md5' = 'sha2
   return createHash(algorithm).update(bytes).digest('hex')
 }
 
-/** Names in a variant's folder that are ours, or none where there is no folder. */
-export async function listVariantFiles(folder: string): Promise<readonly string[]> {
+/** Names in a variant's folder that are ours, or none where there is no folder. @throws PregenError `E_OUTPUT_SYMLINK` */
+export async function listVariantFiles(folder: string, inside?: Confinement): Promise<readonly string[]> {
   try {
-    return (await readdir(folder)).filter(isVariantFileName)
+    const opened = openFolder(inside ?? confine(folder), folder)
+    try {
+      return opened.list().flatMap(({ name }) => (isVariantFileName(name) ? [name] : []))
+    } finally {
+      opened.close()
+    }
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return []
     throw error

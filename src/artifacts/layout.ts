@@ -145,6 +145,29 @@ export function parseVariantKey(key: string): { prefix: string; cue: string; var
   }
 }
 
+/** Whether a key that was read back from somewhere is one that `variantKey` makes. */
+export function isVariantKey(key: string): boolean {
+  return parseVariantKey(key) !== null && isKey(key)
+}
+
+/** Whether every part of a key is a name that pregen gives, and the whole not too long. */
+export function isKey(key: string): boolean {
+  return Buffer.byteLength(key) <= MAX_KEY_BYTES && key.split('/').every(isSegment)
+}
+
+const PLAIN = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,200}$/
+
+function isSegment(part: string): boolean {
+  if (PLAIN.test(part)) return !RESERVED.test(part)
+  try {
+    checkSegment(part, 'key')
+    return true
+  } catch (error) {
+    if (error instanceof PregenError) return false
+    throw error
+  }
+}
+
 /**
  * The path of a key under a folder.
  * @throws PregenError `E_PATH_ESCAPE` for a key that would leave it

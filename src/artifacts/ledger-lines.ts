@@ -1,7 +1,8 @@
 /** The lines of a ledger: what each says, how it is read from text, and what it changes. */
 import type { DigestParts } from '../plan/digest.ts'
 import { isRecord } from './is-record.ts'
-import type { ManifestAsset } from './manifest.ts'
+import { isKey, isVariantFileName, isVariantKey, MANIFEST_NAME } from './layout.ts'
+import { isAsset, type ManifestAsset } from './manifest.ts'
 
 /** One file of a unit as it was when the unit was finished. */
 export interface LedgerFile {
@@ -41,7 +42,13 @@ export interface SentObject {
 }
 
 export type Line =
-  | { readonly type: 'unit'; readonly key: string; readonly unit: LedgerUnit | null }
+  | {
+      readonly type: 'unit'
+      readonly key: string
+      readonly unit: LedgerUnit | null
+      /** Of the user and machine that wrote it, see `origin.ts`; lines of other makings have none. */
+      readonly mark?: string | undefined
+    }
   | {
       readonly type: 'sent'
       readonly target: string
@@ -55,6 +62,8 @@ export type SentByTarget = Map<string, Map<string, Map<string, SentObject>>>
 /** What the lines so far come to. */
 export interface LedgerState {
   readonly units: Map<string, LedgerUnit>
+  /** Marks of units, by key. */
+  readonly marks: Map<string, string>
   readonly sent: SentByTarget
 }
 
@@ -63,6 +72,8 @@ export function applyLine(state: LedgerState, line: Line): void {
   if (line.type === 'unit') {
     if (line.unit) state.units.set(line.key, line.unit)
     else state.units.delete(line.key)
+    if (line.unit && line.mark !== undefined) state.marks.set(line.key, line.mark)
+    else state.marks.delete(line.key)
     return
   }
   const keys = state.sent.get(line.target) ?? new Map<string, Map<string, SentObject>>()
@@ -78,7 +89,7 @@ export function applyLine(state: LedgerState, line: Line): void {
 /** The fewest lines that come to the same. */
 export function liveLines(state: LedgerState): readonly Line[] {
   const lines: Line[] = []
-  for (const [key, unit] of state.units) lines.push({ type: 'unit', key, unit })
+  for (const [key, unit] of state.units) lines.push({ type: 'unit', key, unit, mark: state.marks.get(key) })
   for (const [target, keys] of state.sent) {
     for (const [key, objects] of keys) {
       lines.push({ type: 'sent', target, key, objects: Object.fromEntries(objects) })
@@ -87,7 +98,7 @@ export function liveLines(state: LedgerState): readonly Line[] {
   return lines
 }
 
-/** null: it is none of ours, or damaged. */
+/** null: it is none of ours, or damaged; a key or name that could lead elsewhere is none of ours. */
 export function parseLine(text: string): Line | null {
   let value: unknown
   try {
@@ -100,37 +111,60 @@ export function parseLine(text: string): Line | null {
 
 function isLine(value: unknown): value is Line {
   if (!isRecord(value) || typeof value.key !== 'string') return false
-  if (value.type === 'unit') return value.unit === null || isUnit(value.unit)
+  const { key } = value
+  if (value.type === 'unit') {
+    if (!isVariantKey(key) || !(value.mark === undefined || typeof value.mark === 'string')) return false
+    return value.unit === null || isUnit(value.unit, key)
+  }
   if (value.type !== 'sent' || typeof value.target !== 'string' || !isRecord(value.objects)) return false
-  return Object.values(value.objects).every((object) => object === null || isSentObject(object))
+  return isKey(key) && Object.entries(value.objects).every(isSentEntry)
 }
 
-function isUnit(value: unknown): value is LedgerUnit {
+function isUnit(value: unknown, key: string): value is LedgerUnit {
   return (
     isRecord(value) &&
     typeof value.digest === 'string' &&
     isRecord(value.parts) &&
     Array.isArray(value.files) &&
-    value.files.every(isLedgerFile)
+    value.files.every(isLedgerFile) &&
+    (value.complete === undefined || typeof value.complete === 'boolean') &&
+    (value.durationMs === undefined || typeof value.durationMs === 'number') &&
+    (value.steps === undefined || typeof value.steps === 'number') &&
+    (value.callbackOwed === undefined || value.callbackOwed === true) &&
+    (value.asset === undefined || isAssetOf(value.asset, key))
   )
+}
+
+function isAssetOf(value: unknown, key: string): value is ManifestAsset {
+  return isAsset(value) && key.endsWith(`/cues/${value.cue}/${value.variant}`)
 }
 
 function isLedgerFile(value: unknown): value is LedgerFile {
   return (
     isRecord(value) &&
     typeof value.name === 'string' &&
+    isVariantFileName(value.name) &&
     typeof value.sha256 === 'string' &&
-    typeof value.sizeBytes === 'number' &&
+    isSize(value.sizeBytes) &&
     typeof value.mtimeMs === 'number' &&
     (value.md5 === undefined || typeof value.md5 === 'string')
   )
+}
+
+function isSentEntry([name, object]: [string, unknown]): boolean {
+  if (!isVariantFileName(name) && name !== MANIFEST_NAME) return false
+  return object === null || isSentObject(object)
 }
 
 function isSentObject(value: unknown): value is SentObject {
   return (
     isRecord(value) &&
     typeof value.sha256 === 'string' &&
-    typeof value.sizeBytes === 'number' &&
+    isSize(value.sizeBytes) &&
     (value.etag === null || typeof value.etag === 'string')
   )
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

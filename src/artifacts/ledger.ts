@@ -2,20 +2,19 @@
  * `<out>/.pregen/ledger.ndjson`: what was made, of what, and where it was sent. Append-only; a later line about
  * the same thing wins; a torn last line (power cut in mid-append) is dropped; compacted when it is opened.
  */
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { errorCode, messageOf, PregenError } from '../errors.ts'
-import { syncFolder, writeError, writeFileDurably } from './durable-write.ts'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { errorCode } from '../errors.ts'
+import { openFile } from './confined-files.ts'
+import { PRIVATE_FILE, withFolder } from './confined-folder.ts'
+import { type Confinement, OPEN_PLAIN } from './confinement.ts'
+import { writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
-import {
-  applyLine,
-  type LedgerState,
-  type LedgerUnit,
-  type Line,
-  liveLines,
-  parseLine,
-  type SentObject,
-} from './ledger-lines.ts'
+import { applyLine, type LedgerUnit, type Line, liveLines, type SentObject } from './ledger-lines.ts'
+import { type ReadState, readState } from './ledger-read.ts'
+import { type Origin, openOrigin } from './origin.ts'
+import { makeStateFolder } from './state-folder.ts'
 
 export type { LedgerFile, LedgerUnit, SentObject } from './ledger-lines.ts'
 
@@ -30,9 +29,14 @@ export interface LedgerContent {
 
 export interface Ledger extends LedgerContent {
   readonly path: string
+  /** Whether a unit was recorded by this user on this machine, and not by whoever else made the folder. */
+  isOwn(key: string): boolean
   /** Records a finished unit; on disk for good when it resolves. */
   recordUnit(key: string, unit: LedgerUnit): Promise<void>
-  /** Renews what is known of a unit's files. Not synced: what a power cut takes away is found out again. */
+  /**
+   * Renews what is known of a unit's files. Not synced: what a power cut takes away is found out again. A unit that was
+   * another's stays another's.
+   */
   renewUnit(key: string, unit: LedgerUnit): Promise<void>
   /** Forgets a unit before its files are touched, so that half-replaced files are never taken for whole. */
   forgetUnit(key: string): Promise<void>
@@ -48,17 +52,15 @@ export interface Ledger extends LedgerContent {
   close(): Promise<void>
 }
 
-interface ReadState extends LedgerState {
-  damagedLines: number
-  lines: number
-  /** Bytes up to the end of the last whole line. */
-  wholeBytes: number
-  totalBytes: number
+export interface OpenLedgerOptions {
+  readonly faults?: FaultHook | undefined
+  /** Who writes; without one, what this process records is its own and nothing else is. */
+  readonly origin?: Origin | undefined
 }
 
 /**
  * Reads a ledger without touching it, for `plan` and `verify`; no file reads as an empty one.
- * @throws PregenError `E_LEDGER_UNREADABLE`
+ * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`, `E_LEDGER_UNREADABLE`
  */
 export async function readLedger(path: string): Promise<LedgerContent> {
   const { units, sent, damagedLines } = await readState(path)
@@ -66,32 +68,37 @@ export async function readLedger(path: string): Promise<LedgerContent> {
 }
 
 /**
- * Opens a ledger for a run, which must hold the lock: drops a torn last line, and rewrites the file when less
- * than half of its lines still say something.
- * @throws PregenError `E_LEDGER_UNREADABLE`, `E_DISK_FULL`, `E_WRITE_FAILED`
+ * Opens a ledger for a run, which must hold the lock: drops a torn last line, and writes the file anew when less than
+ * half of its lines still say something, or when it has a second name outside.
+ * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`, `E_LEDGER_UNREADABLE`, `E_DISK_FULL`, `E_WRITE_FAILED`
  */
-export async function openLedger(path: string, options: { faults?: FaultHook } = {}): Promise<Ledger> {
-  const { faults = noFaults } = options
-  await mkdir(dirname(path), { recursive: true })
+export async function openLedger(path: string, options: OpenLedgerOptions = {}): Promise<Ledger> {
+  const { faults = noFaults, origin = openOrigin(undefined) } = options
+  const inside = makeStateFolder(path)
   const state = await readState(path)
   const live = liveLines(state)
-  if (state.damagedLines > 0 || state.lines > 2 * live.length) {
+  if (state.damagedLines > 0 || state.lines > 2 * live.length || state.isShared) {
     await faults('ledger-compacting', path)
     await writeFileDurably(path, Buffer.from(live.map((line) => `${JSON.stringify(line)}\n`).join('')), {
+      inside,
+      mode: PRIVATE_FILE,
       faults,
     })
     state.wholeBytes = state.totalBytes = 0
   }
-  const handle = await openForAppend(path, state)
-  return createLedger(path, handle, state, faults)
+  const handle = await openForAppend(inside, path, state)
+  return createLedger(path, handle, state, { faults, origin })
 }
 
-async function openForAppend(path: string, state: ReadState): Promise<FileHandle> {
+async function openForAppend(inside: Confinement, path: string, state: ReadState): Promise<FileHandle> {
   let handle: FileHandle | undefined
   try {
-    handle = await open(path, 'a')
+    handle = await openOrMake(inside, path)
+    const { mode, nlink } = await handle.stat()
+    if (nlink > 1) throw new Error('it has a second name')
+    if ((mode & 0o077) !== 0) await handle.chmod(PRIVATE_FILE)
     if (state.wholeBytes < state.totalBytes) await handle.truncate(state.wholeBytes)
-    await syncFolder(dirname(path))
+    await withFolder(inside, dirname(path), (folder) => folder.sync())
     return handle
   } catch (error) {
     await handle?.close()
@@ -99,7 +106,32 @@ async function openForAppend(path: string, state: ReadState): Promise<FileHandle
   }
 }
 
-function createLedger(path: string, handle: FileHandle, state: ReadState, faults: FaultHook): Ledger {
+/** Opening what is there makes nothing, and making takes nothing that is there: neither goes through a link. */
+async function openOrMake(inside: Confinement, path: string): Promise<FileHandle> {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_EXCL } = constants
+  try {
+    return await openFile(inside, path, O_WRONLY | O_APPEND)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+    const flags = O_WRONLY | O_APPEND | O_CREAT | O_EXCL | OPEN_PLAIN
+    return withFolder(inside, dirname(path), (folder) => open(folder.at(basename(path)), flags, PRIVATE_FILE))
+  }
+}
+
+function createLedger(
+  path: string,
+  handle: FileHandle,
+  state: ReadState,
+  { faults, origin }: { faults: FaultHook; origin: Origin },
+): Ledger {
+  const textOf = (key: string, unit: LedgerUnit) => JSON.stringify([key, unit])
+  const isOwn = (key: string): boolean => {
+    const unit = state.units.get(key)
+    return unit !== undefined && origin.isOwn(textOf(key, unit), state.marks.get(key))
+  }
+  const marked = (key: string, unit: LedgerUnit): Line => {
+    return { type: 'unit', key, unit, mark: origin.mark(textOf(key, unit)) }
+  }
   let size: number | null = null
   let tail: Promise<void> = Promise.resolve()
   let closed = false
@@ -137,8 +169,9 @@ function createLedger(path: string, handle: FileHandle, state: ReadState, faults
     units: state.units,
     sent: state.sent,
     damagedLines: state.damagedLines,
-    recordUnit: (key, unit) => append({ type: 'unit', key, unit }, true),
-    renewUnit: (key, unit) => append({ type: 'unit', key, unit }, false),
+    isOwn,
+    recordUnit: (key, unit) => append(marked(key, unit), true),
+    renewUnit: (key, unit) => append(isOwn(key) ? marked(key, unit) : { type: 'unit', key, unit }, false),
     async forgetUnit(key) {
       if (state.units.has(key)) await append({ type: 'unit', key, unit: null }, true)
     },
@@ -167,37 +200,4 @@ function createLedger(path: string, handle: FileHandle, state: ReadState, faults
       }
     },
   }
-}
-
-async function readState(path: string): Promise<ReadState> {
-  const state: ReadState = {
-    units: new Map(),
-    sent: new Map(),
-    damagedLines: 0,
-    lines: 0,
-    wholeBytes: 0,
-    totalBytes: 0,
-  }
-  let bytes: Buffer
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return state
-    throw new PregenError('E_LEDGER_UNREADABLE', `cannot read ${path}: ${messageOf(error)}`, {
-      help: 'Change its permissions, or remove it: everything is then made again.',
-      cause: error,
-    })
-  }
-  state.totalBytes = bytes.byteLength
-  state.wholeBytes = bytes.lastIndexOf(0x0a) + 1
-  // Line by line from bytes: a ledger may be longer than the longest string.
-  for (let start = 0; start < state.wholeBytes; ) {
-    const end = bytes.indexOf(0x0a, start)
-    const line = parseLine(bytes.toString('utf8', start, end))
-    start = end + 1
-    state.lines += 1
-    if (line) applyLine(state, line)
-    else state.damagedLines += 1
-  }
-  return state
 }

@@ -1,7 +1,9 @@
 /** Who holds a lock: what the file says, and whether that process still runs. */
 import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { errorCode } from '../errors.ts'
+import { errorCode, PregenError } from '../errors.ts'
+import { readFileInside, SMALL_BYTES } from './confined-files.ts'
+import { confineState } from './confinement.ts'
 
 export interface LockHolder {
   readonly host: string
@@ -61,16 +63,19 @@ export async function processIdentity(pid: number): Promise<string | null> {
   }
 }
 
-/** undefined: there is no lock; null: it cannot be understood. */
+/**
+ * undefined: there is no lock; null: it cannot be understood.
+ * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`
+ */
 export async function readHolder(path: string): Promise<LockHolder | null | undefined> {
-  let text: string
   try {
-    text = await readFile(path, 'utf8')
+    const { bytes } = await readFileInside(confineState(path), path, SMALL_BYTES)
+    return parseHolder(bytes.toString('utf8'))
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
+    if (error instanceof PregenError && error.code === 'E_OUTPUT_TOO_LARGE') return null
     throw error
   }
-  return parseHolder(text)
 }
 
 /** null: it cannot be understood. */
@@ -87,14 +92,22 @@ function isHolder(value: unknown): value is LockHolder {
   if (typeof value !== 'object' || value === null) return false
   return (
     'host' in value &&
-    typeof value.host === 'string' &&
+    isName(value.host) &&
     'pid' in value &&
     typeof value.pid === 'number' &&
+    Number.isInteger(value.pid) &&
+    value.pid > 0 &&
+    value.pid < 2 ** 31 &&
     'startedAt' in value &&
-    typeof value.startedAt === 'string' &&
+    isName(value.startedAt) &&
     'process' in value &&
-    (value.process === null || typeof value.process === 'string') &&
+    (value.process === null || isName(value.process)) &&
     'nonce' in value &&
-    typeof value.nonce === 'string'
+    isName(value.nonce)
   )
+}
+
+/** Nothing in a lock is long. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 300
 }

@@ -3,23 +3,18 @@
  * that is dead: on the same machine at once (its process is gone), from another one when its heartbeat stops.
  */
 import { randomBytes } from 'node:crypto'
-import {
-  type FileHandle,
-  link,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  stat,
-  unlink,
-  writeFile,
-} from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, link, lstat, readFile, rename, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { openFile, removeFileInside, SMALL_BYTES } from './confined-files.ts'
+import { type OpenFolder, PRIVATE_FILE, withFolder } from './confined-folder.ts'
+import { confineState } from './confinement.ts'
 import { writeError } from './durable-write.ts'
 import { isHolderAlive, type LockHolder, parseHolder, processIdentity, readHolder } from './lock-holder.ts'
+import { checkStateFolder, makeStateFolder } from './state-folder.ts'
 
 export type { LockHolder } from './lock-holder.ts'
 
@@ -43,11 +38,13 @@ const MISSED_HEARTBEATS = 6
 const SETTLE_MS = 150
 
 /**
- * @throws PregenError `E_LOCKED`, within a second, naming the holder's PID and host
+ * Takes the lock, having looked through the folder that it lies in.
+ * @throws PregenError `E_LOCKED`, within a second, naming the holder's PID and host; `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`
  */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<OutputLock> {
   const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS
-  await mkdir(dirname(path), { recursive: true })
+  const inside = makeStateFolder(path)
+  checkStateFolder(inside, dirname(path))
   const holder: LockHolder = {
     host: hostname(),
     pid: process.pid,
@@ -55,14 +52,16 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
     process: await processIdentity(process.pid),
     nonce: randomBytes(8).toString('hex'),
   }
-  const own = join(dirname(path), `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  const own = temporaryName()
   try {
-    await writeFile(own, `${JSON.stringify(holder)}\n`, { flag: 'wx' })
-    await takeLock(path, own, holder, heartbeatMs * MISSED_HEARTBEATS)
+    await withFolder(inside, dirname(path), async (folder) => {
+      await writeFile(folder.at(own), `${JSON.stringify(holder)}\n`, { flag: 'wx', mode: PRIVATE_FILE })
+      await takeLock({ path, folder, own, holder, patienceMs: heartbeatMs * MISSED_HEARTBEATS })
+    })
   } catch (error) {
     throw writeError(path, error)
   } finally {
-    await removeFile(own)
+    await removeFileInside(inside, join(dirname(path), own))
   }
   return holdLock(path, holder, heartbeatMs, options.onLost)
 }
@@ -83,10 +82,22 @@ export async function refuseIfLocked(path: string): Promise<void> {
   if (holder) throw lockedError(path, holder)
 }
 
-async function takeLock(path: string, own: string, holder: LockHolder, patienceMs: number): Promise<void> {
+const temporaryName = () => `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`
+
+/** An attempt at the lock: the folder, open, and the file in it that says who we are. */
+interface Claim {
+  readonly path: string
+  readonly folder: OpenFolder
+  readonly own: string
+  readonly holder: LockHolder
+  readonly patienceMs: number
+}
+
+async function takeLock(claim: Claim): Promise<void> {
+  const { path, folder, own, holder } = claim
   for (let attempt = 0; attempt < 5; attempt++) {
     // A hard link is made whole or not at all, and fails where a lock stands.
-    if (await linked(own, path)) {
+    if (await linked(folder.at(own), folder.at(basename(path)))) {
       if (attempt === 0) return
       // Another process may have judged the dead lock at the same time and moved ours away in its place.
       await sleep(SETTLE_MS)
@@ -95,24 +106,24 @@ async function takeLock(path: string, own: string, holder: LockHolder, patienceM
     }
     const standing = await readHolder(path)
     if (standing === undefined) continue
-    if (!(await isDead(path, own, standing, patienceMs))) throw lockedError(path, standing)
-    await moveAway(path, standing)
+    if (!(await isDead(claim, standing))) throw lockedError(path, standing)
+    await moveAway(claim, standing)
   }
   throw lockedError(path, (await readHolder(path)) ?? null)
 }
 
 /** Moves a dead lock out of the way; what turns out to be another's live lock is put back. */
-async function moveAway(path: string, dead: LockHolder | null): Promise<void> {
-  const aside = join(dirname(path), `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+async function moveAway({ path, folder }: Claim, dead: LockHolder | null): Promise<void> {
+  const aside = temporaryName()
   try {
-    await rename(path, aside)
+    await rename(folder.at(basename(path)), folder.at(aside))
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return
     throw error
   }
-  const moved = await readHolder(aside)
-  if (moved && moved.nonce !== dead?.nonce) await linked(aside, path)
-  await removeFile(aside)
+  const moved = await readHolder(join(dirname(path), aside))
+  if (moved && moved.nonce !== dead?.nonce) await linked(folder.at(aside), folder.at(basename(path)))
+  await removeFileInside(confineState(path), join(dirname(path), aside))
 }
 
 function holdLock(
@@ -143,7 +154,7 @@ function holdLock(
     async release() {
       clearInterval(timer)
       await beating
-      if (await isOurs()) await removeFile(path)
+      if (await isOurs()) await removeFileInside(confineState(path), path)
     },
   }
 }
@@ -156,35 +167,34 @@ function holdLock(
 async function touch(path: string, nonce: string): Promise<boolean> {
   let handle: FileHandle
   try {
-    handle = await open(path, 'r+')
+    handle = await openFile(confineState(path), path, constants.O_RDWR)
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return false
     throw error
   }
   try {
-    const text = await handle.readFile('utf8')
-    if (parseHolder(text)?.nonce !== nonce) return false
-    await handle.write(text.slice(0, 1), 0)
+    const bytes = Buffer.alloc(SMALL_BYTES)
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0)
+    if (parseHolder(bytes.toString('utf8', 0, bytesRead))?.nonce !== nonce) return false
+    await handle.write(bytes, 0, 1, 0)
     return true
   } finally {
     await handle.close()
   }
 }
 
-/** Whether a lock's holder is gone for certain. A lock that cannot be read is judged by its heartbeat. */
-async function isDead(
-  path: string,
-  own: string,
-  holder: LockHolder | null,
-  patienceMs: number,
-): Promise<boolean> {
+/**
+ * Whether a lock's holder is gone for certain. A lock that cannot be read is judged by its heartbeat: one that stopped,
+ * or that lies further ahead than any beat could be.
+ */
+async function isDead({ path, folder, own, patienceMs }: Claim, holder: LockHolder | null): Promise<boolean> {
   const isAlive = holder && (await isHolderAlive(holder))
   if (isAlive !== null) return !isAlive
   try {
     // Both times come from the file system's own clock, so that machines need not agree on theirs.
-    await writeFile(own, await readFile(own))
-    const [ours, theirs] = await Promise.all([stat(own), stat(path)])
-    return ours.mtimeMs - theirs.mtimeMs > patienceMs
+    await writeFile(folder.at(own), await readFile(folder.at(own)), { flag: 'r+' })
+    const [ours, theirs] = await Promise.all([lstat(folder.at(own)), lstat(folder.at(basename(path)))])
+    return Math.abs(ours.mtimeMs - theirs.mtimeMs) > patienceMs
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return true
     throw error
@@ -207,19 +217,11 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 async function copied(from: string, to: string): Promise<boolean> {
   try {
-    await writeFile(to, await readFile(from), { flag: 'wx' })
+    await writeFile(to, await readFile(from), { flag: 'wx', mode: PRIVATE_FILE })
     return true
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false
     throw error
-  }
-}
-
-async function removeFile(path: string): Promise<void> {
-  try {
-    await unlink(path)
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error
   }
 }
 

@@ -179,6 +179,7 @@ function missingField(asset: unknown): string | null {
   return null
 }
 
-function isAsset(asset: unknown): asset is ManifestAsset {
+/** Whether something read back is a manifest's line. */
+export function isAsset(asset: unknown): asset is ManifestAsset {
   return missingField(asset) === null
 }

@@ -1,7 +1,9 @@
 /** Folders that are written into: made where they are missing, refused where a symbolic link leads elsewhere. */
 import { lstat, mkdir, realpath } from 'node:fs/promises'
-import { dirname, resolve, sep } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { makeFolder } from './confined-folder.ts'
+import { confine } from './confinement.ts'
 
 /**
  * Makes the output folder, and makes sure that it is one.
@@ -52,38 +54,16 @@ async function isMade(path: string): Promise<boolean> {
 }
 
 /**
- * Makes a folder below the output folder, refusing symbolic links on the way that lead out of it.
- * @throws PregenError `E_OUTPUT_SYMLINK` | `E_OUTPUT_FOLDER`
+ * Makes a folder below the output folder, following no symbolic link on the way.
+ * @throws PregenError `E_OUTPUT_SYMLINK` | `E_OUTPUT_KIND` | `E_OUTPUT_FOLDER`
  */
 export async function makeFolderInside(out: string, folder: string): Promise<void> {
   try {
-    const [root, real] = await Promise.all([realpath(out), realpathOfExisting(folder)])
-    if (real !== root && !real.startsWith(root + sep)) {
-      throw new PregenError('E_OUTPUT_SYMLINK', `${folder} leads out of the output folder, to ${real}`, {
-        help: 'Remove the symbolic link: pregen writes inside the output folder only.',
-      })
-    }
-    await mkdir(folder, { recursive: true })
+    makeFolder(confine(out), folder)
   } catch (error) {
     if (error instanceof PregenError) throw error
     throw new PregenError('E_OUTPUT_FOLDER', `cannot make the folder ${folder}: ${messageOf(error)}`, {
       cause: error,
     })
-  }
-}
-
-/** The real path of a folder, or of the nearest one above it that exists: checked before anything is made. */
-async function realpathOfExisting(folder: string): Promise<string> {
-  for (let path = folder; ; path = dirname(path)) {
-    try {
-      return await realpath(path)
-    } catch (error) {
-      // A link to nowhere must not pass for a folder that is yet to be made.
-      const dangling = await lstat(path).then(
-        (state) => state.isSymbolicLink(),
-        () => false,
-      )
-      if (dangling || path === dirname(path)) throw error
-    }
   }
 }

@@ -1,9 +1,10 @@
 /** Writes one variant's folder so that `timing.json` never stands beside anything but its own, whole set. */
 
-import { stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from '../errors.ts'
-import { syncFolder, type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
+import { removeFileInside, stateInside } from './confined-files.ts'
+import { withFolder } from './confined-folder.ts'
+import { type Confinement, confine } from './confinement.ts'
+import { type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 import { hashBytes, listVariantFiles } from './file-state.ts'
 import {
@@ -49,17 +50,18 @@ export interface VariantWriterOptions {
 export async function createVariantWriter(options: VariantWriterOptions): Promise<VariantWriter> {
   const { out, folder, faults = noFaults, fileSystem } = options
   await makeFolderInside(out, folder)
+  const inside = confine(out)
   await faults('variant-begun', folder)
-  await removeStale(folder, faults)
+  await removeStale(inside, folder, faults)
 
   const files = new Map<string, Promise<LedgerFile>>()
   const write = async (name: string, bytes: Uint8Array, sync: boolean): Promise<string> => {
     const path = join(folder, name)
     const written = (async () => {
-      await writeFileDurably(path, bytes, { syncFolder: sync, faults, fileSystem })
-      const state = await stat(path)
+      await writeFileDurably(path, bytes, { inside, syncFolder: sync, faults, fileSystem })
+      const state = await stateInside(inside, path)
       const sums = { sha256: hashBytes(bytes), md5: hashBytes(bytes, 'md5') }
-      return { name, ...sums, sizeBytes: bytes.byteLength, mtimeMs: state.mtimeMs }
+      return { name, ...sums, sizeBytes: bytes.byteLength, mtimeMs: state?.mtimeMs ?? 0 }
     })()
     files.set(name, written)
     await written
@@ -76,7 +78,7 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       const settled = await Promise.allSettled(files.values())
       if (!files.has(FINAL_NAME)) throw new Error(`${folder} has no ${FINAL_NAME} to finish`)
       await files.get(FINAL_NAME)
-      await syncNamed(folder)
+      await syncNamed(inside, folder)
       if (timing) {
         const failed = settled.find((result) => result.status === 'rejected')
         if (failed) throw failed.reason
@@ -97,29 +99,28 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
  * Removes an earlier run's marker, step pictures and thumbnail. The marker's removal is made to last first: from
  * then on readers show the final picture only.
  */
-async function removeStale(folder: string, faults: FaultHook): Promise<void> {
-  const names = await listVariantFiles(folder)
+async function removeStale(inside: Confinement, folder: string, faults: FaultHook): Promise<void> {
+  const names = await listVariantFiles(folder, inside)
+  const remove = async (name: string) => {
+    try {
+      await removeFileInside(inside, join(folder, name))
+    } catch (error) {
+      throw writeError(join(folder, name), error)
+    }
+  }
   if (names.includes(TIMING_NAME)) {
-    await remove(join(folder, TIMING_NAME))
-    await syncNamed(folder)
+    await remove(TIMING_NAME)
+    await syncNamed(inside, folder)
     await faults('stale-marker-removed', folder)
   }
   const rest = names.filter((name) => stepOfName(name) !== null || name === THUMBNAIL_NAME)
-  await Promise.all(rest.map((name) => remove(join(folder, name))))
+  await Promise.all(rest.map(remove))
   if (rest.length > 0) await faults('steps-cleared', folder)
 }
 
-async function remove(path: string): Promise<void> {
+async function syncNamed(inside: Confinement, folder: string): Promise<void> {
   try {
-    await unlink(path)
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw writeError(path, error)
-  }
-}
-
-async function syncNamed(folder: string): Promise<void> {
-  try {
-    await syncFolder(folder)
+    await withFolder(inside, folder, (opened) => opened.sync())
   } catch (error) {
     throw writeError(folder, error)
   }

@@ -83,7 +83,11 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .command('upload')
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('send, or mend in the bucket, a finished tree')
-    .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of the last run)')
+    .option('--sheet <sheet>', 'the cue sheet whose `storage` says where to (default: that of your last run)')
+    .addOption(new Option('--bucket <name>', 'where to, without a sheet').conflicts('sheet'))
+    .option('--endpoint <url>', 'of --bucket (default: AWS)', parseText)
+    .option('--region <name>', 'of --bucket', parseText)
+    .option('--prefix <folder>', 'of --bucket: a folder in it for everything', parseText)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
     .option('--verify-remote', "compare the bucket's listing, whatever the ledger remembers")
     .addOption(

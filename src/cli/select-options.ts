@@ -33,6 +33,7 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
     force: flags.force === true,
     allowPrivateUrls: flags.allowPrivateUrls === true,
     cacheDir: cacheFolder(),
+    stateDir: stateFolder(),
     embeddedModels,
   }
 }
@@ -41,6 +42,14 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
 export function cacheFolder(env = process.env): string {
   const base = env.XDG_CACHE_HOME
   return base !== undefined && isAbsolute(base) ? join(base, 'pregen') : join(homedir(), '.cache', 'pregen')
+}
+
+/** `~/.local/state/pregen`, or where the XDG base directories put it. */
+export function stateFolder(env = process.env): string {
+  const base = env.XDG_STATE_HOME
+  return base !== undefined && isAbsolute(base)
+    ? join(base, 'pregen')
+    : join(homedir(), '.local/state/pregen')
 }
 
 /**

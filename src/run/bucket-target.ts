@@ -2,10 +2,15 @@
  * Which bucket a finished tree belongs to, so that `pregen upload DIR` needs no sheet: each run leaves its sheet's
  * `storage` in `<out>/.pregen/storage.json`. It holds no secret; credentials come from the environment.
  */
-import { mkdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { readFileInside, SMALL_BYTES } from '../artifacts/confined-files.ts'
+import { PRIVATE_FILE } from '../artifacts/confined-folder.ts'
+import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
-import { createStateLayout } from '../artifacts/layout.ts'
+import { isRecord } from '../artifacts/is-record.ts'
+import { createStateLayout, isKey, pathOfKey } from '../artifacts/layout.ts'
+import type { Origin } from '../artifacts/origin.ts'
+import { makeStateFolder } from '../artifacts/state-folder.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
 import { errorCode, PregenError } from '../errors.ts'
@@ -20,14 +25,55 @@ export async function rememberBucket(
   out: string,
   storage: SheetStorage | null,
   shard: string | null = null,
+  origin?: Origin,
 ): Promise<void> {
   if (storage === null) return
   const path = pathOf(out)
-  await mkdir(dirname(path), { recursive: true })
-  await writeFileDurably(
-    path,
-    Buffer.from(`${JSON.stringify(shard === null ? storage : { ...storage, shard }, null, 2)}\n`),
+  const record = shard === null ? storage : { ...storage, shard }
+  const marked = { ...record, mark: origin?.mark(JSON.stringify(record)) }
+  await writeFileDurably(path, Buffer.from(`${JSON.stringify(marked, null, 2)}\n`), {
+    inside: makeStateFolder(path),
+    mode: PRIVATE_FILE,
+  })
+}
+
+/**
+ * Refuses a record that this user's own run did not write: it came with the folder, and where it leads is somebody
+ * else's choice.
+ * @throws PregenError `E_BUCKET_FOREIGN`, `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`
+ */
+export async function refuseForeignBucket(out: string, origin: Origin): Promise<void> {
+  const recalled = await recall(out)
+  if (recalled === null) return
+  const { mark, ...record } = recalled
+  if (origin.isOwn(JSON.stringify(record), mark)) return
+  throw new PregenError(
+    'E_BUCKET_FOREIGN',
+    `no run of yours on this machine wrote ${pathOf(out)}, so the bucket that it names (${record.bucket}${record.endpoint === undefined ? '' : ` at ${record.endpoint}`}) is not taken from it.`,
+    { help: 'Name the sheet with --sheet, or for "pregen upload" the bucket with --bucket and --endpoint.' },
   )
+}
+
+export interface BucketFlags {
+  readonly bucket: string
+  readonly endpoint?: string | undefined
+  readonly region?: string | undefined
+  readonly prefix?: string | undefined
+}
+
+/** A bucket that was named on the command line. @throws PregenError `E_BAD_BUCKET`, `E_PATH_ESCAPE` */
+export function namedBucket({ bucket, endpoint, region, prefix = '' }: BucketFlags): SheetStorage {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(bucket)) {
+    throw new PregenError('E_BAD_BUCKET', `--bucket is ${JSON.stringify(bucket)}.`, {
+      help: 'A bucket has letters, digits, ".", "-" and "_". Folders inside it go into --prefix.',
+    })
+  }
+  const trimmed = prefix.split('/').filter((part) => part !== '')
+  if (trimmed.length > 0) pathOfKey('/', trimmed.join('/'))
+  return {
+    ...{ bucket, endpoint, region, prefix: trimmed.join('/') },
+    ...{ concurrency: 16, publicUrl: undefined, forcePathStyle: undefined },
+  }
 }
 
 /**
@@ -57,9 +103,19 @@ export async function isShardFolder(out: string): Promise<boolean> {
 }
 
 async function recallBucket(out: string): Promise<SheetStorage | null> {
+  const recalled = await recall(out)
+  if (recalled === null) return null
+  const { mark, ...storage } = recalled
+  return storage
+}
+
+type Recalled = SheetStorage & { readonly shard?: string; readonly mark?: string }
+
+async function recall(out: string): Promise<Recalled | null> {
   try {
-    const value: unknown = JSON.parse(await readFile(pathOf(out), 'utf8'))
-    if (isStorage(value)) return value
+    const { bytes } = await readFileInside(confine(out), pathOf(out), SMALL_BYTES)
+    const value: unknown = JSON.parse(bytes.toString('utf8'))
+    if (isRecalled(value)) return value
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null
     if (!(error instanceof SyntaxError)) throw error
@@ -69,15 +125,25 @@ async function recallBucket(out: string): Promise<SheetStorage | null> {
   })
 }
 
-function isStorage(value: unknown): value is SheetStorage {
+const OPTIONAL: readonly (readonly [string, 'string' | 'boolean'])[] = [
+  ['endpoint', 'string'],
+  ['region', 'string'],
+  ['publicUrl', 'string'],
+  ['forcePathStyle', 'boolean'],
+  ['shard', 'string'],
+  ['mark', 'string'],
+]
+
+function isRecalled(value: unknown): value is Recalled {
   return (
-    typeof value === 'object' &&
-    value !== null &&
-    'bucket' in value &&
+    isRecord(value) &&
     typeof value.bucket === 'string' &&
-    'prefix' in value &&
     typeof value.prefix === 'string' &&
-    'concurrency' in value &&
-    typeof value.concurrency === 'number'
+    (value.prefix === '' || isKey(value.prefix)) &&
+    typeof value.concurrency === 'number' &&
+    Number.isInteger(value.concurrency) &&
+    value.concurrency >= 1 &&
+    value.concurrency <= 256 &&
+    OPTIONAL.every(([name, kind]) => value[name] === undefined || typeof value[name] === kind)
   )
 }

@@ -2,9 +2,11 @@
  * A run from its plan to its end: lock, ledger, bucket, worker, models one after the other, manifest, uploads.
  * Everything it does is told as events; everything it was told came as options.
  */
-import { rm } from 'node:fs/promises'
+import { removeFolder } from '../artifacts/confined-folder.ts'
+import { confine } from '../artifacts/confinement.ts'
 import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
+import { openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder } from '../artifacts/output-folder.ts'
 import { PregenError } from '../errors.ts'
 import { rememberBucket } from './bucket-target.ts'
@@ -38,10 +40,11 @@ export async function conductRun(
   try {
     // Only now, with the lock held, is a temporary file certainly nobody's.
     await sweepTemporaryFiles(layout.out)
-    await rm(layout.state.liveFolder, { recursive: true, force: true })
-    await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard)
+    removeFolder(confine(layout.out), layout.state.liveFolder)
+    const origin = openOrigin(options.stateDir)
+    await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
     const faults = createFaults(options.faults)
-    const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(faults) })
+    const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(faults), origin })
     try {
       const told = { ...options, signal }
       return await runPlanned(prepared, told, emit, ledger, faults, startedAt, lost.signal)

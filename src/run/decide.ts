@@ -1,4 +1,5 @@
 /** Which units are done again: the plan's pure rule, fed with the ledger and the state of the files on disk. */
+import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { type FileState, inspectFiles } from '../artifacts/file-state.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
 import { decideUnit, type FileState as PlannedState } from '../plan/decide.ts'
@@ -27,11 +28,13 @@ export async function decideUnits(
   const states = new Map<PreparedUnit, readonly FileState[]>()
   // Another digest decides alone: its files need no look.
   const toLookAt = units.filter(({ key, digest }) => !force && ledger.units.get(key)?.digest === digest)
+  const inside: Confinement | undefined = toLookAt.length > 0 ? confine(layout.out) : undefined
   for (let from = 0; from < toLookAt.length; from += AT_ONCE) {
     const look = async (entry: PreparedUnit) => {
       const { unit, key } = entry
       const files = ledger.units.get(key)?.files ?? []
-      states.set(entry, await inspectFiles(layout.variantFolder(unit.cue, unit.variant), files))
+      const folder = layout.variantFolder(unit.cue, unit.variant)
+      states.set(entry, await inspectFiles(folder, files, { inside }))
     }
     await Promise.all(toLookAt.slice(from, from + AT_ONCE).map(look))
   }

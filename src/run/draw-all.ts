@@ -1,5 +1,6 @@
 /** Everything that is drawn in a run: one worker, its news heard, one model after the other. */
-import { mkdir } from 'node:fs/promises'
+import { makeFolder, PRIVATE_FOLDER } from '../artifacts/confined-folder.ts'
+import { confine } from '../artifacts/confinement.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
 import type { Callbacks } from './callbacks.ts'
@@ -38,7 +39,7 @@ export interface DrawAllOptions {
 /** The thread that will draw: it loads ONNX Runtime, and no model before it is told to. */
 export async function startDrawing(prepared: PreparedRun, options: RunOptions): Promise<InferenceWorker> {
   const { folder } = prepared.layout.state
-  await mkdir(folder, { recursive: true })
+  makeFolder(confine(prepared.layout.out), folder, PRIVATE_FOLDER)
   return startInferenceWorker({
     maxPendingPreviews: MAX_PENDING_PREVIEWS,
     spillFolder: folder,

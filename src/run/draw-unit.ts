@@ -53,6 +53,7 @@ export async function startUnit(
       renderer: await rendererOf(context, model, entry, previews),
       liveFile: options.liveFile
         ? createLiveFile({
+            out: layout.out,
             path: layout.state.livePreviewPath(unit.cue, unit.variant),
             warn: context.warn,
             faults: writeFaultsOf(context.faults),

@@ -2,8 +2,10 @@
  * `--live-file`: the newest preview of a unit as a file that another program watches. A convenience: whatever goes
  * wrong with it is a warning, and neither the preview nor the picture is touched.
  */
-import { mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { removeFileInside } from '../artifacts/confined-files.ts'
+import { makeFolder, PRIVATE_FILE, PRIVATE_FOLDER } from '../artifacts/confined-folder.ts'
+import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
 import type { FaultHook } from '../artifacts/faults.ts'
 import { messageOf } from '../errors.ts'
@@ -17,13 +19,15 @@ export interface LiveFile {
 }
 
 export interface LiveFileOptions {
+  /** The output folder. */
+  readonly out: string
   /** `<out>/.pregen/live/<cue>/<variant>_preview.png` */
   readonly path: string
   readonly warn: (warning: PrepareWarning) => void
   readonly faults: FaultHook
 }
 
-export function createLiveFile({ path, warn, faults }: LiveFileOptions): LiveFile {
+export function createLiveFile({ out, path, warn, faults }: LiveFileOptions): LiveFile {
   let shown = 0
   let tail: Promise<void> = Promise.resolve()
   // One after the other: a slow write of an early step must not replace a later one.
@@ -42,13 +46,14 @@ export function createLiveFile({ path, warn, faults }: LiveFileOptions): LiveFil
       inTurn(async () => {
         if (step < shown) return
         shown = step
-        await mkdir(dirname(path), { recursive: true })
-        await writeFileDurably(path, png, { syncFolder: false, faults })
+        const inside = confine(out)
+        makeFolder(inside, dirname(path), PRIVATE_FOLDER)
+        await writeFileDurably(path, png, { inside, mode: PRIVATE_FILE, syncFolder: false, faults })
       }),
     hide: () =>
       inTurn(async () => {
         shown = 0
-        await rm(path, { force: true })
+        await removeFileInside(confine(out), path)
       }),
   }
 }

@@ -20,6 +20,8 @@ export interface SelectOptions {
   readonly allowPrivateUrls: boolean
   /** Where hashes of big model files are kept between runs; undefined: they are hashed each time. */
   readonly cacheDir: string | undefined
+  /** The user's own, where the key lies that marks what this user wrote; undefined: marks hold for one run alone. */
+  readonly stateDir?: string | undefined
   /** Model folders that a sheet may name without declaring them, by id. */
   readonly embeddedModels: Readonly<Record<string, string>>
 }

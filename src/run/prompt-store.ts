@@ -4,8 +4,11 @@
  * (2.7 MB each and more) do not grow the process.
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { openFolder, PRIVATE_FILE } from '../artifacts/confined-folder.ts'
+import { confine } from '../artifacts/confinement.ts'
+import { errorCode } from '../errors.ts'
 import type { PromptConditioning } from '../pipelines/pipeline.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
@@ -45,11 +48,21 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
   let fileEnd = 0
   let file: number | null = null
   // Named as temporary files are: what a killed run leaves, the next one sweeps.
-  const path = join(spillFolder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  const name = `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`
+  const path = join(spillFolder, name)
+  /** Something done in the very folder, be its path a link by now. */
+  const inFolder = <T>(work: (path: string) => T): T => {
+    const folder = openFolder(confine(dirname(spillFolder)), spillFolder)
+    try {
+      return work(folder.at(name))
+    } finally {
+      folder.close()
+    }
+  }
 
   const spill = (tensor: Tensor | null): Spilled | null => {
     if (tensor === null) return null
-    file ??= openSync(path, 'wx+')
+    file ??= inFolder((at) => openSync(at, 'wx+', PRIVATE_FILE))
     const bytes = bytesOf(tensor.data)
     const offset = fileEnd
     for (let written = 0; written < bytes.length; ) {
@@ -107,9 +120,14 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
       entries.clear()
       heldBytes = 0
       fileEnd = 0
-      if (file !== null) closeSync(file)
+      if (file === null) return
+      closeSync(file)
       file = null
-      rmSync(path, { force: true })
+      try {
+        inFolder(unlinkSync)
+      } catch (error) {
+        if (errorCode(error) !== 'ENOENT') throw error
+      }
     },
   }
 }

@@ -1,9 +1,11 @@
 /** `pregen verify --rerender K`: draws some finished units again, elsewhere, and compares the pictures. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { comparePngs, type PictureDifference } from '../artifacts/compare-png.ts'
-import { FINAL_NAME } from '../artifacts/layout.ts'
+import { PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
+import { confine } from '../artifacts/confinement.ts'
+import { FINAL_NAME, type Layout } from '../artifacts/layout.ts'
 import { readLedger } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
 import { unitName } from '../plan/unit.ts'
@@ -55,11 +57,7 @@ export async function rerenderUnits(
     await conductRun({ ...again, units }, { ...options, outDir: scratch, dryRun: true, force: true }, emit)
     return await Promise.all(
       chosen.map((entry) =>
-        compareUnit(
-          entry,
-          original.layout.filePath(entry.unit.cue, entry.unit.variant, FINAL_NAME),
-          again.layout.filePath(entry.unit.cue, entry.unit.variant, FINAL_NAME),
-        ),
+        compareUnit(entry, readFinal(original.layout, entry), readFinal(again.layout, entry)),
       ),
     )
   } finally {
@@ -67,8 +65,17 @@ export async function rerenderUnits(
   }
 }
 
-async function compareUnit({ unit }: PreparedUnit, kept: string, drawn: string): Promise<RerenderResult> {
-  const [before, after] = await Promise.allSettled([readFile(kept), readFile(drawn)])
+async function readFinal({ out, filePath }: Layout, { unit }: PreparedUnit): Promise<Uint8Array> {
+  const path = filePath(unit.cue, unit.variant, FINAL_NAME)
+  return (await readFileInside(confine(out), path, PICTURE_BYTES)).bytes
+}
+
+async function compareUnit(
+  { unit }: PreparedUnit,
+  kept: Promise<Uint8Array>,
+  drawn: Promise<Uint8Array>,
+): Promise<RerenderResult> {
+  const [before, after] = await Promise.allSettled([kept, drawn])
   if (before.status === 'rejected' || after.status === 'rejected') {
     return { unit: unitName(unit), difference: null, same: false }
   }

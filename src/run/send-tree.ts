@@ -1,6 +1,7 @@
 /** `pregen upload`: the lock, the ledger and the bucket around the tree's uploader. */
 import { createStateLayout } from '../artifacts/layout.ts'
 import { openLedger } from '../artifacts/ledger.ts'
+import { openOrigin } from '../artifacts/origin.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
 import type { UploadTreeResult } from '../storage/upload-tree.ts'
 import { isShardFolder } from './bucket-target.ts'
@@ -17,18 +18,20 @@ export interface SendTreeOptions {
   readonly verifyRemote: boolean
   readonly emit: EmitRunEvent
   readonly signal: AbortSignal
+  /** As a run's: whose records are this user's own. */
+  readonly stateDir?: string | undefined
   /** Told how many objects are to come, and how many of those turn out to be there. */
   readonly onExpected?: ((change: number) => void) | undefined
 }
 
 /** @throws PregenError `E_LOCKED`, or what the bucket's preflight finds */
 export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResult> {
-  const { out, settings, concurrency, verifyRemote, emit, signal, onExpected } = options
+  const { out, settings, concurrency, verifyRemote, emit, signal, onExpected, stateDir } = options
   const { uploadTree } = await import('../storage/upload-tree.ts')
   const state = createStateLayout(out)
   const lock = await lockOutput(state.lockPath)
   try {
-    const ledger = await openLedger(state.ledgerPath)
+    const ledger = await openLedger(state.ledgerPath, { origin: openOrigin(stateDir) })
     try {
       const storage = await openBucket(settings, concurrency)
       await proveBucket(storage, emit)

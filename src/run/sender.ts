@@ -2,7 +2,7 @@
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import { unitName } from '../plan/unit.ts'
-import type { UploadSummary } from '../storage/uploader.ts'
+import type { UploadFile, UploadSummary } from '../storage/uploader.ts'
 import type { Decision } from './decide.ts'
 import type { EmitRunEvent } from './events.ts'
 import { openBucket, proveBucket } from './open-bucket.ts'
@@ -60,9 +60,10 @@ export async function createSender(
 ): Promise<Sender> {
   const { layout, sheet } = prepared
   if (sheet.storage === null || options.dryRun) return withoutBucket(ledger)
-  const [{ createUploader }, { sendSharedManifest }] = await Promise.all([
+  const [{ createUploader }, { sendSharedManifest }, { unvouched }] = await Promise.all([
     import('../storage/uploader.ts'),
     import('../storage/shared-manifest.ts'),
+    import('../storage/upload-folder.ts'),
   ])
   const settings = sheet.storage
   const concurrency = options.concurrency ?? settings.concurrency
@@ -87,7 +88,7 @@ export async function createSender(
   )
   const planned = new Set([...prepared.sheetUnits.values()].map(unitName))
   const isPlanned = (cue: string, variant: string) => planned.has(unitName({ cue, variant }))
-  const send = (key: string, files: readonly LedgerFile[]) => {
+  const send = (key: string, files: readonly UploadFile[]) => {
     const folder = folderOf.get(key)
     if (folder === undefined) throw new Error(`${key} was sent but never planned`)
     return uploader.add({ key, folder, files })
@@ -103,8 +104,10 @@ export async function createSender(
         const recorded = ledger.units.get(key)
         if (!recorded) continue
         const wasSent = isSent(decision, ledger, storage.description)
+        // What another's ledger says of a file is not believed before it goes out.
+        const files = wasSent || ledger.isOwn(key) ? recorded.files : recorded.files.map(unvouched)
         // Failures are counted and told by the uploader itself.
-        const sent = send(key, recorded.files)
+        const sent = send(key, files)
         if (recorded.asset && (!wasSent || recorded.callbackOwed)) onSend(key, sent, recorded.asset)
       }
     },

@@ -1,11 +1,13 @@
 /** `manifest.json` of what the ledger knows of this sheet's units, written when it says something new. */
-import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
+import { makeFolder } from '../artifacts/confined-folder.ts'
+import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
 import type { FaultHook } from '../artifacts/faults.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts/manifest.ts'
-import { errorCode } from '../errors.ts'
+import { errorCode, PregenError } from '../errors.ts'
 import { assetUrls } from './asset.ts'
 import type { PreparedRun } from './prepared.ts'
 
@@ -32,24 +34,27 @@ export async function writeManifest(
     // Place and address follow today's sheet; the rest is as it was when the picture was made.
     assets.push({
       ...recorded.asset,
+      ...{ cue, variant },
       ...assetUrls(layout, cue, variant, recorded.files, sheet.storage?.publicUrl),
       metadata: { ...recorded.asset.metadata, asset_index: index },
     })
   }
   const manifest = createManifest(version, assets)
   const bytes = encodeManifest(manifest)
-  if (assets.length > 0 && !(await holds(layout.manifestPath, bytes))) {
-    await mkdir(dirname(layout.manifestPath), { recursive: true })
-    await writeFileDurably(layout.manifestPath, bytes, { faults })
+  const inside = confine(layout.out)
+  if (assets.length > 0 && !(await holds(inside, layout.manifestPath, bytes))) {
+    makeFolder(inside, dirname(layout.manifestPath))
+    await writeFileDurably(layout.manifestPath, bytes, { inside, faults })
   }
   return { bytes, assets: manifest.assets }
 }
 
-async function holds(path: string, bytes: Uint8Array): Promise<boolean> {
+/** What is no file of ours there, a link say, is replaced. */
+async function holds(inside: Confinement, path: string, bytes: Uint8Array): Promise<boolean> {
   try {
-    return Buffer.compare(await readFile(path), bytes) === 0
+    return Buffer.compare((await readFileInside(inside, path, MANIFEST_BYTES)).bytes, bytes) === 0
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false
+    if (errorCode(error) === 'ENOENT' || error instanceof PregenError) return false
     throw error
   }
 }

@@ -1,23 +1,27 @@
 /** A folder as a store: a mounted share, or a second disk. Objects are written as durably as pregen's own files. */
 
-import { readdir, readFile, stat, unlink } from 'node:fs/promises'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { PICTURE_BYTES, readFileInside, removeFileInside, stateInside } from '../artifacts/confined-files.ts'
+import { type OpenFolder, openFolder } from '../artifacts/confined-folder.ts'
+import { confine } from '../artifacts/confinement.ts'
 import { isTemporaryName, writeFileDurably } from '../artifacts/durable-write.ts'
 import { hashBytes } from '../artifacts/file-state.ts'
 import { pathOfKey } from '../artifacts/layout.ts'
 import { makeFolderInside, openOutputFolder } from '../artifacts/output-folder.ts'
-import { errorCode } from '../errors.ts'
+import { errorCode, PregenError } from '../errors.ts'
 import { compareKeys } from './memory.ts'
 import type { Storage, StoredObject } from './storage.ts'
 
 /** @param folder made at the first write */
 export function createDiskStorage(folder: string): Storage {
   const root = resolve(folder)
-  const readOrNull = async <T>(read: () => Promise<T>): Promise<T | null> => {
+  const readOrNull = async <T>(read: () => T | Promise<T>): Promise<T | null> => {
     try {
       return await read()
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(errorCode(error) ?? '')) return null
+      if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return null
+      // A folder of that name is no object.
+      if (error instanceof PregenError && error.code === 'E_OUTPUT_KIND') return null
       throw error
     }
   }
@@ -26,12 +30,13 @@ export function createDiskStorage(folder: string): Storage {
     const path = pathOfKey(root, key)
     await openOutputFolder(root)
     await makeFolderInside(root, dirname(path))
-    await writeFileDurably(path, body)
+    await writeFileDurably(path, body, { inside: confine(root) })
     return { etag: null, attempts: 1 }
   }
   const read: Storage['read'] = (key) =>
     readOrNull(async () => {
-      const body = Uint8Array.from(await readFile(pathOfKey(root, key)))
+      const { bytes } = await readFileInside(confine(root), pathOfKey(root, key), PICTURE_BYTES)
+      const body = Uint8Array.from(bytes)
       return { body, etag: hashBytes(body) }
     })
   return {
@@ -47,33 +52,37 @@ export function createDiskStorage(folder: string): Storage {
     heedsConditions: async () => false,
     head: (key) =>
       readOrNull(async () => {
-        const state = await stat(pathOfKey(root, key))
-        if (!state.isFile()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' })
-        return { key, sizeBytes: state.size, md5: null }
+        const state = await stateInside(confine(root), pathOfKey(root, key))
+        return state?.isFile() ? { key, sizeBytes: state.size, md5: null } : null
       }),
     get: async (key) => (await read(key))?.body ?? null,
     async *list(prefix) {
       const objects: StoredObject[] = []
-      const walk = async (path: string): Promise<void> => {
-        for (const entry of (await readOrNull(() => readdir(path, { withFileTypes: true }))) ?? []) {
-          const child = join(path, entry.name)
-          if (entry.isDirectory()) await walk(child)
-          else if (entry.isFile() && !isTemporaryName(entry.name)) {
-            const key = relative(root, child).split(sep).join('/')
-            if (key.startsWith(prefix)) objects.push({ key, sizeBytes: (await stat(child)).size, md5: null })
+      const walk = async (opened: OpenFolder | null, parents: string): Promise<void> => {
+        try {
+          for (const entry of opened?.list() ?? []) {
+            const key = `${parents}${entry.name}`
+            if (entry.isDirectory())
+              await walk(await readOrNull(() => opened?.open(entry.name) ?? null), `${key}/`)
+            else if (entry.isFile() && !isTemporaryName(entry.name) && key.startsWith(prefix)) {
+              const state = await stateInside(confine(root), join(root, key))
+              objects.push({ key, sizeBytes: state?.size ?? 0, md5: null })
+            }
           }
+        } finally {
+          opened?.close()
         }
       }
-      await walk(root)
+      await walk(await readOrNull(() => openFolder(confine(root), root)), '')
       yield* objects.sort((a, b) => compareKeys(a.key, b.key))
     },
     async delete(key) {
-      await readOrNull(() => unlink(pathOfKey(root, key)))
+      await readOrNull(() => removeFileInside(confine(root), pathOfKey(root, key)))
     },
     async preflight() {
       const probe = join(await openOutputFolder(root), '.pregen-probe')
       await writeFileDurably(probe, new TextEncoder().encode('pregen'))
-      await unlink(probe)
+      await removeFileInside(confine(root), probe)
       return []
     },
     close: async () => undefined,

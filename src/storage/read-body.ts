@@ -1,12 +1,24 @@
-/** Files for uploads, read in the way that is quickest where they lie. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+/** Files for uploads, read in the way that is quickest where they lie, from their own place and no other. */
+import { dirname } from 'node:path'
+import { type FileBytes, PICTURE_BYTES, readFileInside, readFileNow } from '../artifacts/confined-files.ts'
+import { type Confinement, confine } from '../artifacts/confinement.ts'
 
 /** A file's bytes, and when they were last changed. */
 export interface FileBody {
   readonly bytes: Buffer
   readonly mtimeMs: number
+  /** More than one: the same file has another name elsewhere. */
+  readonly names?: number | undefined
 }
+
+/** Where a file may lie, and how long it may be. */
+export interface BodyBounds {
+  /** The folder that it must lie in, at any depth; default: its own. */
+  readonly out?: string | undefined
+  readonly maxBytes?: number | undefined
+}
+
+export type ReadBody = (path: string, bounds?: BodyBounds) => Promise<FileBody>
 
 /** A disk that lets so many files in a row wait for longer is read beside other work. */
 const SLOW_MS = 8
@@ -17,42 +29,24 @@ const SLOW_READS = 3
  * Node's thread pool, which cost a quarter of a whole upload. Slow reads (a network drive) send all later ones to the
  * thread pool, where they wait beside each other.
  */
-export function createBodyReader(
-  readAtOnce: (path: string) => FileBody = readNow,
-): (path: string) => Promise<FileBody> {
+export function createBodyReader(readAtOnce = readNow): ReadBody {
   let slowReads = 0
-  return async (path) => {
-    if (slowReads === SLOW_READS) return readAside(path)
+  let known: Confinement | undefined
+  return async (path, { out = dirname(path), maxBytes = PICTURE_BYTES } = {}) => {
+    const inside = known?.out === out ? known : confine(out)
+    known = inside
+    if (slowReads === SLOW_READS) return bodyOf(await readFileInside(inside, path, maxBytes))
     const from = performance.now()
-    const body = readAtOnce(path)
+    const body = readAtOnce(path, inside, maxBytes)
     slowReads = performance.now() - from > SLOW_MS ? slowReads + 1 : 0
     return body
   }
 }
 
-function readNow(path: string): FileBody {
-  const file = openSync(path, 'r')
-  try {
-    const { size, mtimeMs } = fstatSync(file)
-    const bytes = Buffer.allocUnsafeSlow(size)
-    let at = 0
-    while (at < size) {
-      const read = readSync(file, bytes, at, size - at, at)
-      if (read === 0) break
-      at += read
-    }
-    return { bytes: bytes.subarray(0, at), mtimeMs }
-  } finally {
-    closeSync(file)
-  }
+function readNow(path: string, inside: Confinement, maxBytes: number): FileBody {
+  return bodyOf(readFileNow(inside, path, maxBytes))
 }
 
-async function readAside(path: string): Promise<FileBody> {
-  const file = await open(path, 'r')
-  try {
-    const { mtimeMs } = await file.stat()
-    return { bytes: await file.readFile(), mtimeMs }
-  } finally {
-    await file.close()
-  }
+function bodyOf({ bytes, state }: FileBytes): FileBody {
+  return { bytes, mtimeMs: state.mtimeMs, names: state.nlink }
 }

@@ -1,16 +1,17 @@
 /** One folder on its way into the store: what is missing there goes, in an order that keeps the marker true. */
 import { join } from 'node:path'
 import type { LimitFunction } from 'p-limit'
+import { kindFault } from '../artifacts/file-kind.ts'
 import { hashBytes } from '../artifacts/file-state.ts'
 import { cacheControlOf, contentTypeOf, MANIFEST_NAME, TIMING_NAME } from '../artifacts/layout.ts'
 import type { Ledger, SentObject } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
 import type { ByteBudget } from './byte-budget.ts'
-import type { FileBody } from './read-body.ts'
+import type { FileBody, ReadBody } from './read-body.ts'
 import type { RemoteState } from './remote-state.ts'
 import type { Storage } from './storage.ts'
 import { failureOf, type UploadFailure } from './upload-failure.ts'
-import type { UploadEvent, UploadFile, UploadFolder } from './upload-folder.ts'
+import { outOf, type UploadEvent, type UploadFile, type UploadFolder } from './upload-folder.ts'
 
 export interface SendOptions {
   readonly storage: Storage
@@ -27,7 +28,7 @@ export interface Work {
   readonly budget: ByteBudget
   readonly remote: RemoteState
   readonly limit: LimitFunction
-  readonly readBody: (path: string) => Promise<FileBody>
+  readonly readBody: ReadBody
   readonly abort: AbortController
   uploaded: number
   uploadedBytes: number
@@ -81,7 +82,7 @@ export async function sendFolder(work: Work, job: Job): Promise<readonly UploadF
 async function checkFolder(work: Work, job: Job): Promise<void> {
   const { folder, left } = job
   const md5Of = async (file: UploadFile) =>
-    file.md5 ?? hashBytes((await work.readBody(join(folder.folder, file.name))).bytes, 'md5')
+    file.md5 ?? hashBytes((await readIn(work, folder, file)).bytes, 'md5')
   for (const file of folder.files) {
     if (await work.remote.has(folder.key, file, () => md5Of(file))) left.delete(file.name)
   }
@@ -99,18 +100,25 @@ function skip(work: Work, objects: number): void {
   if (objects > 0) work.options.onSkipped?.(objects)
 }
 
+/** A file of the folder, from its own place; of one that grew, enough to show that. */
+function readIn(work: Work, folder: UploadFolder, { name, sizeBytes }: UploadFile): Promise<FileBody> {
+  return work.readBody(join(folder.folder, name), { out: outOf(folder), maxBytes: sizeBytes + 1 })
+}
+
 async function sendFile(work: Work, folder: UploadFolder, file: UploadFile): Promise<SentObject> {
   const release = await work.budget.take(file.sizeBytes)
   try {
     work.abort.signal.throwIfAborted()
     const path = join(folder.folder, file.name)
-    const body = await work.readBody(path)
+    const body = await readIn(work, folder, file)
     if (!isAsMade(body, file)) {
       throw new PregenError('E_FILE_CHANGED', `${path} is no longer what was written`, {
         help: 'Run the sheet again: the variant is made anew.',
         exitCode: 3,
       })
     }
+    const fault = file.mtimeMs === undefined ? foreignFault(body, file) : null
+    if (fault) throw foreignFile(path, fault)
     return await putObject(work, `${folder.key}/${file.name}`, body.bytes, file)
   } finally {
     release()
@@ -125,6 +133,18 @@ function isAsMade({ bytes, mtimeMs }: FileBody, file: UploadFile): boolean {
   if (bytes.byteLength !== file.sizeBytes) return false
   const isTouched = file.md5 === undefined || mtimeMs !== file.mtimeMs
   return !isTouched || hashBytes(bytes) === file.sha256
+}
+
+/** What nobody vouches for must be a picture by itself, and lie nowhere else. */
+function foreignFault({ bytes, names = 1 }: FileBody, { name }: UploadFile): string | null {
+  return names > 1 ? 'has a second name outside' : kindFault(name, bytes)
+}
+
+function foreignFile(path: string, why: string): PregenError {
+  return new PregenError('E_FILE_KIND', `${path} ${why}`, {
+    help: 'It came with the folder from elsewhere: look at it, and remove it or run the sheet again.',
+    exitCode: 3,
+  })
 }
 
 async function putObject(

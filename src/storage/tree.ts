@@ -1,11 +1,23 @@
 /** A finished output folder, read back: its variants as they stand on disk and as the ledger knows them. */
-import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hashFile, inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
-import { compareVariantFiles, FINAL_NAME, MANIFEST_NAME, stepName, TIMING_NAME } from '../artifacts/layout.ts'
+import { hashFileInside, readFileInside, stateInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
+import { type Confinement, confine } from '../artifacts/confinement.ts'
+import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
+import {
+  compareVariantFiles,
+  FINAL_NAME,
+  isVariantKey,
+  MANIFEST_NAME,
+  pathOfKey,
+  stepName,
+  TIMING_NAME,
+} from '../artifacts/layout.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
 import { parseTiming, timingSteps } from '../artifacts/timing.ts'
-import { errorCode, messageOf } from '../errors.ts'
+import { messageOf, PregenError } from '../errors.ts'
+import { findPrefixes, foldersIn } from './find-versions.ts'
+import { examineForeign } from './foreign-files.ts'
+import { type UploadFile, unvouched } from './upload-folder.ts'
 
 export interface TreeProblem {
   /** Key of the file or folder. */
@@ -19,7 +31,7 @@ export interface TreeVariant {
   readonly key: string
   readonly folder: string
   /** All of ours that stand there and are what they were, with their true checksums. */
-  readonly files: readonly LedgerFile[]
+  readonly files: readonly UploadFile[]
   readonly problems: readonly TreeProblem[]
 }
 
@@ -34,6 +46,11 @@ export interface TreeVersion {
 export interface ReadTreeOptions {
   /** Re-hash files that look untouched, too. */
   readonly rehash?: boolean | undefined
+  /**
+   * For files that are to be sent: whether a unit's record is this user's own. The files of any other are hashed, and
+   * held to be what their names say.
+   */
+  readonly isOwn?: ((key: string) => boolean) | undefined
 }
 
 /**
@@ -46,64 +63,105 @@ export async function readTree(
   options: ReadTreeOptions = {},
 ): Promise<readonly TreeVersion[]> {
   const versions: TreeVersion[] = []
-  for (const prefix of await findPrefixes(out, ledger)) {
+  const inside = confine(out)
+  const links: string[] = []
+  const onLink = (key: string) => void links.push(key)
+  for (const prefix of findPrefixes(inside, ledger)) {
     const keys = new Set([...ledger.units.keys()].filter((key) => key.startsWith(`${prefix}/cues/`)))
-    const cues = join(out, ...prefix.split('/'), 'cues')
-    for (const cue of await foldersIn(cues)) {
-      for (const variant of await foldersIn(join(cues, cue))) keys.add(`${prefix}/cues/${cue}/${variant}`)
+    for (const cue of foldersIn(inside, `${prefix}/cues`, onLink)) {
+      for (const variant of foldersIn(inside, `${prefix}/cues/${cue}`, onLink)) {
+        keys.add(`${prefix}/cues/${cue}/${variant}`)
+      }
     }
     const variants: TreeVariant[] = []
-    for (const key of [...keys].sort()) variants.push(await readVariant(out, key, ledger, options))
-    const manifestPath = join(out, ...prefix.split('/'), MANIFEST_NAME)
-    versions.push({ prefix, variants, manifestPath: (await isFile(manifestPath)) ? manifestPath : null })
+    for (const key of [...keys].sort()) variants.push(await readVariant(inside, key, ledger, options))
+    for (const key of links.splice(0)) {
+      if (!keys.has(key))
+        variants.push(refused(inside, key, 'it is a symbolic link, which is never followed'))
+    }
+    const manifestPath = join(inside.out, ...prefix.split('/'), MANIFEST_NAME)
+    const isThere = (await stateInside(inside, manifestPath))?.isFile() === true
+    versions.push({ prefix, variants, manifestPath: isThere ? manifestPath : null })
   }
   return versions
 }
 
+/** Nothing of it is read or sent. */
+function refused(inside: Confinement, key: string, message: string): TreeVariant {
+  const problems: TreeProblem[] = [{ key, code: 'invalid', message }]
+  return { key, folder: join(inside.out, ...key.split('/')), files: [], problems }
+}
+
 async function readVariant(
-  out: string,
+  inside: Confinement,
   key: string,
   ledger: LedgerContent,
   options: ReadTreeOptions,
 ): Promise<TreeVariant> {
-  const folder = join(out, ...key.split('/'))
-  const names = await listVariantFiles(folder)
+  if (!isVariantKey(key)) return refused(inside, key, 'pregen gives no such name')
+  const folder = pathOfKey(inside.out, key)
+  const names = await namesIn(inside, folder)
+  if (names instanceof PregenError) return refused(inside, key, names.message)
   const unit = ledger.units.get(key)
   const problems: TreeProblem[] = []
-  const files: LedgerFile[] = []
+  const files: UploadFile[] = []
   const problem = (code: TreeProblem['code'], name: string | null, message: string) =>
     problems.push({ key: name === null ? key : `${key}/${name}`, code, message })
+  const isForeign = options.isOwn !== undefined && !options.isOwn(key)
+  const looks = { inside, rehash: options.rehash === true || isForeign }
 
-  for (const state of unit ? await inspectFiles(folder, unit.files, options) : []) {
+  const take = async (file: LedgerFile, found: LedgerFile) => {
+    const fault = isForeign ? await examineForeign(inside, join(folder, file.name)) : null
+    if (fault) problem('invalid', file.name, fault)
+    else files.push(isForeign ? unvouched(found) : found)
+  }
+  for (const state of unit ? await inspectFiles(folder, unit.files, looks) : []) {
     if (state.fault === 'missing') problem('missing', state.name, 'the file is gone')
     else if (state.fault === 'altered') problem('altered', state.name, 'the file is not what was written')
     else {
       const record = unit?.files.find((file) => file.name === state.name)
-      if (record) files.push(state.refreshed ?? record)
+      if (record) await take(record, state.refreshed ?? record)
     }
   }
   const recorded = new Set(unit?.files.map((file) => file.name))
   for (const name of names) {
     if (recorded.has(name)) continue
     if (unit) problem('unexpected', name, 'the run did not write it')
-    else files.push(await recordOf(folder, name))
+    else {
+      const found = await recordOf(inside, folder, name)
+      if (found instanceof PregenError) problem('invalid', name, found.message)
+      else await take(found, found)
+    }
   }
   if (unit?.complete === false) problem('incomplete', null, 'a preview failed, so it has no timing.json')
   if (!unit && !names.includes(FINAL_NAME)) problem('incomplete', null, `it has no ${FINAL_NAME}`)
-  for (const [code, name, message] of await markerFaults(folder, names)) {
+  for (const [code, name, message] of await markerFaults(inside, folder, names)) {
     if (!problems.some((told) => told.key === `${key}/${name}`)) problem(code, name, message)
   }
   return { key, folder, files: files.sort((a, b) => compareVariantFiles(a.name, b.name)), problems }
 }
 
+/** A folder that is a link, or lies behind one, is told of and not looked into. */
+async function namesIn(inside: Confinement, folder: string): Promise<readonly string[] | PregenError> {
+  try {
+    return await listVariantFiles(folder, inside)
+  } catch (error) {
+    if (error instanceof PregenError) return error
+    throw error
+  }
+}
+
 /** The marker's promise: a step picture for every step that it names, or for every k-th and the last. */
 async function markerFaults(
+  inside: Confinement,
   folder: string,
   names: readonly string[],
 ): Promise<readonly (readonly [TreeProblem['code'], string, string])[]> {
   if (!names.includes(TIMING_NAME)) return []
   try {
-    const timing = parseTiming(await readFile(join(folder, TIMING_NAME), 'utf8'), join(folder, TIMING_NAME))
+    const path = join(folder, TIMING_NAME)
+    const { bytes } = await readFileInside(inside, path, TIMING_BYTES)
+    const timing = parseTiming(bytes.toString('utf8'), path)
     const last = timingSteps(timing)
     if (last > 0 && !names.includes(stepName(last))) {
       return [['missing', stepName(last), `${TIMING_NAME} stands, but the last step's picture does not`]]
@@ -114,48 +172,17 @@ async function markerFaults(
   }
 }
 
-async function recordOf(folder: string, name: string): Promise<LedgerFile> {
+async function recordOf(
+  inside: Confinement,
+  folder: string,
+  name: string,
+): Promise<LedgerFile | PregenError> {
   const path = join(folder, name)
-  const state = await stat(path)
-  return { name, sha256: await hashFile(path), sizeBytes: state.size, mtimeMs: state.mtimeMs }
-}
-
-/** Folders that hold a `cues` folder, at any depth that a root may have, and those the ledger speaks of. */
-async function findPrefixes(out: string, ledger: LedgerContent): Promise<readonly string[]> {
-  const prefixes = new Set<string>()
-  for (const key of ledger.units.keys()) {
-    const at = key.lastIndexOf('/cues/')
-    if (at > 0) prefixes.add(key.slice(0, at))
-  }
-  const walk = async (parts: readonly string[]): Promise<void> => {
-    for (const name of await foldersIn(join(out, ...parts))) {
-      if (name.startsWith('.')) continue
-      // `<root>/<version>/cues`: a version stands at least one folder below the output folder.
-      if (name === 'cues' && parts.length >= 2) prefixes.add(parts.join('/'))
-      else if (parts.length < MAX_ROOT_DEPTH) await walk([...parts, name])
-    }
-  }
-  await walk([])
-  return [...prefixes].sort()
-}
-
-const MAX_ROOT_DEPTH = 6
-
-async function foldersIn(path: string): Promise<readonly string[]> {
   try {
-    const entries = await readdir(path, { withFileTypes: true })
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+    const { size, mtimeMs, sha256 } = await hashFileInside(inside, path)
+    return { name, sha256, sizeBytes: size, mtimeMs }
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return []
-    throw error
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile()
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false
+    if (error instanceof PregenError) return error
     throw error
   }
 }

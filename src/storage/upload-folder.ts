@@ -1,4 +1,6 @@
 /** What the uploader takes, and what it tells. */
+import { resolve } from 'node:path'
+import { pathOfKey } from '../artifacts/layout.ts'
 
 /** The run's `object-uploaded` and `upload-failed`. */
 export type UploadEvent =
@@ -24,14 +26,29 @@ export interface UploadFile {
   /** Lower-case hex; computed where it is not known. */
   readonly md5?: string | undefined
   readonly sizeBytes: number
-  /** When it was last changed by pregen, as `stat` tells it; absent: its content is hashed before it goes out. */
+  /**
+   * When it was last changed by pregen, as `stat` tells it. Absent: the record is another's, or there is none; then
+   * the content is hashed, and must be what the name says, before it goes out.
+   */
   readonly mtimeMs?: number | undefined
 }
 
 export interface UploadFolder {
   /** Key of the folder: `foigoi/<version>/cues/<cue>/<variant>`. */
   readonly key: string
-  /** Where its files are on disk. */
+  /** Where its files are on disk: the output folder, and below it the key. */
   readonly folder: string
   readonly files: readonly UploadFile[]
+}
+
+/** A file by its content alone: neither the time nor the MD5 of a record that another made is believed. */
+export function unvouched({ name, sha256, sizeBytes }: UploadFile): UploadFile {
+  return { name, sha256, sizeBytes }
+}
+
+/** The output folder that a folder lies in: what is above its key. */
+export function outOf({ key, folder }: Pick<UploadFolder, 'key' | 'folder'>): string {
+  const path = resolve(folder)
+  const out = resolve(path, ...key.split('/').map(() => '..'))
+  return pathOfKey(out, key) === path ? out : path
 }

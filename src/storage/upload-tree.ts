@@ -1,7 +1,10 @@
 /** `pregen upload DIR`: sends a finished tree, or mends the bucket's copy of it. */
-import { readFile } from 'node:fs/promises'
+import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
+import { confine } from '../artifacts/confinement.ts'
 import { MANIFEST_NAME } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
+import { parseManifest } from '../artifacts/manifest.ts'
+import { PregenError } from '../errors.ts'
 import { sendSharedManifest } from './shared-manifest.ts'
 import type { Storage } from './storage.ts'
 import { readTree, type TreeProblem, type TreeVariant, type TreeVersion } from './tree.ts'
@@ -49,7 +52,7 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
   const total = { variants: 0, uploaded: 0, uploadedBytes: 0, skipped: 0, pending: 0 }
   const failures: UploadFailure[] = []
   const problems: TreeProblem[] = []
-  const versions = await readTree(out, ledger)
+  const versions = await readTree(out, ledger, { isOwn: ledger.isOwn })
   onExpected?.(versions.reduce((sum, version) => sum + countObjects(version), 0))
   const onSkipped = (objects: number) => onExpected?.(-objects)
   const shared = { storage, ledger, emit, signal }
@@ -67,8 +70,7 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
       void uploader.add(variant)
     }
     const key = `${prefix}/${MANIFEST_NAME}`
-    const manifest =
-      version.manifestPath !== null && isWhole ? await readFile(version.manifestPath) : undefined
+    const manifest = isWhole ? await readManifest(out, version, problems) : undefined
     if (manifest && !isShard) uploader.setManifest(key, manifest)
     const summary = await uploader.drain()
     total.uploaded += summary.uploaded
@@ -88,6 +90,24 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
     onSkipped(1)
   }
   return { ...total, failures, problems }
+}
+
+/** The manifest's bytes, if they are a manifest. */
+async function readManifest(
+  out: string,
+  { prefix, manifestPath }: TreeVersion,
+  problems: TreeProblem[],
+): Promise<Uint8Array | undefined> {
+  if (manifestPath === null) return undefined
+  try {
+    const { bytes } = await readFileInside(confine(out), manifestPath, MANIFEST_BYTES)
+    parseManifest(bytes.toString('utf8'), manifestPath)
+    return bytes
+  } catch (error) {
+    if (!(error instanceof PregenError)) throw error
+    problems.push({ key: `${prefix}/${MANIFEST_NAME}`, code: 'invalid', message: error.message })
+    return undefined
+  }
 }
 
 /** A file of another's in the folder is told of, but keeps nothing back. */

@@ -1,9 +1,8 @@
 /** `pregen verify DIR`: is every file what was written, and does the bucket hold the same? Changes nothing. */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { hashFile } from '../artifacts/file-state.ts'
-import { FINAL_NAME, MANIFEST_NAME, parseVariantKey } from '../artifacts/layout.ts'
+import { MANIFEST_BYTES, PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
+import { type Confinement, confine } from '../artifacts/confinement.ts'
+import { FINAL_NAME, MANIFEST_NAME, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
 import { messageOf } from '../errors.ts'
@@ -41,19 +40,23 @@ export async function verifyTree(options: VerifyTreeOptions): Promise<VerifyTree
   let variants = 0
   let files = 0
   let objects = 0
+  const inside = confine(out)
   for (const version of await readTree(out, ledger, { rehash: true })) {
     for (const variant of version.variants) {
       variants += 1
       files += variant.files.length
       for (const problem of variant.problems) problems.push({ where: 'disk', ...problem })
     }
-    problems.push(...(await manifestProblems(version)))
-    if (storage) objects += await compareBucket(storage, out, version, isShard, problems)
+    problems.push(...(await manifestProblems(inside, version)))
+    if (storage) objects += await compareBucket(storage, inside, version, isShard, problems)
   }
   return { variants, files, objects: storage ? objects : null, problems }
 }
 
-async function manifestProblems(version: TreeVersion): Promise<readonly VerifyProblem[]> {
+async function manifestProblems(
+  inside: Confinement,
+  version: TreeVersion,
+): Promise<readonly VerifyProblem[]> {
   const key = `${version.prefix}/${MANIFEST_NAME}`
   const fault = (code: VerifyProblem['code'], message: string): VerifyProblem => ({
     where: 'disk',
@@ -63,7 +66,7 @@ async function manifestProblems(version: TreeVersion): Promise<readonly VerifyPr
   })
   if (version.manifestPath === null) return [fault('missing', 'the version has no manifest')]
   try {
-    const manifest = parseManifest(await readFile(version.manifestPath, 'utf8'), version.manifestPath)
+    const manifest = parseManifest(await readManifest(inside, version.manifestPath), version.manifestPath)
     const listed = new Map(manifest.assets.map((asset) => [`${asset.cue}/${asset.variant}`, asset]))
     const problems: VerifyProblem[] = []
     for (const variant of version.variants) {
@@ -86,7 +89,7 @@ async function manifestProblems(version: TreeVersion): Promise<readonly VerifyPr
 /** @returns objects compared */
 async function compareBucket(
   storage: Storage,
-  out: string,
+  inside: Confinement,
   version: TreeVersion,
   isShard: boolean,
   problems: VerifyProblem[],
@@ -103,10 +106,10 @@ async function compareBucket(
     stored.delete(key)
     if (!object) tell(key, 'missing', `it is not in ${storage.description}`)
     else if (isShard && key === manifestKey) {
-      for (const name of await linesLacking(storage, out, key)) {
+      for (const name of await linesLacking(storage, inside, key)) {
         tell(key, 'differs', `the copy in ${storage.description} lacks this shard's line of ${name}`)
       }
-    } else if (!(await isSame(storage, object, join(out, ...key.split('/'))))) {
+    } else if (!(await isSame(storage, object, inside))) {
       tell(key, 'differs', `the copy in ${storage.description} is another`)
     }
   }
@@ -117,22 +120,26 @@ async function compareBucket(
 }
 
 /** Lines of a shard's manifest that the store's, which is of all shards, does not have. */
-async function linesLacking(storage: Storage, out: string, key: string): Promise<readonly string[]> {
+async function linesLacking(storage: Storage, inside: Confinement, key: string): Promise<readonly string[]> {
   const copy = await storage.get(key)
   const place = `${storage.description}/${key}`
   const there = copy === null ? [] : parseManifest(Buffer.from(copy).toString('utf8'), place).assets
-  const path = join(out, ...key.split('/'))
+  const path = pathOfKey(inside.out, key)
   const lines = new Map(there.map((asset) => [`${asset.cue}/${asset.variant}`, asset.metadata.sha256]))
-  return parseManifest(await readFile(path, 'utf8'), path)
+  return parseManifest(await readManifest(inside, path), path)
     .assets.filter(({ cue, variant, metadata }) => lines.get(`${cue}/${variant}`) !== metadata.sha256)
     .map(({ cue, variant }) => `${cue}/${variant}`)
 }
 
-async function isSame(storage: Storage, object: StoredObject, path: string): Promise<boolean> {
-  const body = await readFile(path)
-  if (body.byteLength !== object.sizeBytes) return false
-  if (object.md5 !== null) return object.md5 === createHash('md5').update(body).digest('hex')
+async function isSame(storage: Storage, object: StoredObject, inside: Confinement): Promise<boolean> {
+  const { bytes } = await readFileInside(inside, pathOfKey(inside.out, object.key), PICTURE_BYTES)
+  if (bytes.byteLength !== object.sizeBytes) return false
+  if (object.md5 !== null) return object.md5 === createHash('md5').update(bytes).digest('hex')
   // A store that tells no MD5 must give the object itself.
   const copy = await storage.get(object.key)
-  return copy !== null && createHash('sha256').update(copy).digest('hex') === (await hashFile(path))
+  return copy !== null && Buffer.compare(copy, bytes) === 0
+}
+
+async function readManifest(inside: Confinement, path: string): Promise<string> {
+  return (await readFileInside(inside, path, MANIFEST_BYTES)).bytes.toString('utf8')
 }

@@ -22,10 +22,18 @@ export function testLayout(out: string): Layout {
   return createLayout({ out, root: 'foigoi', version: 'v1' })
 }
 
-/** Bytes that follow from a name: the same for the same name and mark. */
+const PNG_HEAD = Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de', 'hex')
+const PNG_END = Buffer.from('0000000049454e44ae426082', 'hex')
+
+/** A PNG by its chunks, in bytes that follow from a name: the same for the same name and mark. */
 export function contentOf(name: string, mark: string, sizeBytes: number): Uint8Array {
   const text = `${mark}:${name};`
-  return Buffer.alloc(sizeBytes, text)
+  const filling = sizeBytes - PNG_HEAD.length - PNG_END.length - 12
+  if (filling < 0) return Buffer.alloc(sizeBytes, text)
+  const chunk = Buffer.alloc(12 + filling, text)
+  chunk.writeUInt32BE(filling, 0)
+  chunk.write('teSt', 4, 'latin1')
+  return Buffer.concat([PNG_HEAD, chunk, PNG_END])
 }
 
 /** Writes a variant and its line in the ledger. No steps: no marker either. */

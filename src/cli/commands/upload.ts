@@ -1,7 +1,9 @@
 /** `pregen upload`: sends a finished tree, or mends the bucket's copy of it. */
+import { openOrigin } from '../../artifacts/origin.ts'
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
+import type { SheetStorage } from '../../cue-sheet/sheet.ts'
 import { PregenError } from '../../errors.ts'
-import { findBucket } from '../../run/bucket-target.ts'
+import { findBucket, namedBucket, refuseForeignBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { requireOutputFolder } from '../../run/existing-folder.ts'
 import { sendTree } from '../../run/send-tree.ts'
@@ -9,20 +11,44 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { createReporter } from '../reporters/create.ts'
 import { formatBytes, plural } from '../reporters/format.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
-import { isCi } from '../select-options.ts'
+import { isCi, stateFolder } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
 import { embeddedModels } from '../version.ts'
 
 export interface UploadFlags {
   readonly sheet?: string
+  readonly bucket?: string
+  readonly endpoint?: string
+  readonly region?: string
+  readonly prefix?: string
   readonly concurrency?: number
   readonly verifyRemote?: boolean
   readonly format: ReportFormat
 }
 
+/**
+ * Where a tree goes: what the command line names, or what this user's own run left in it.
+ * @throws PregenError `E_BUCKET_FOREIGN`, `E_NO_BUCKET`, `E_BAD_BUCKET`
+ */
+async function destinationOf(out: string, flags: UploadFlags): Promise<SheetStorage> {
+  const { sheet, bucket, endpoint, region, prefix } = flags
+  if (bucket !== undefined) return namedBucket({ bucket, endpoint, region, prefix })
+  if ([endpoint, region, prefix].some((flag) => flag !== undefined)) {
+    throw new PregenError(
+      'E_NO_BUCKET',
+      '--endpoint, --region and --prefix are of --bucket, which is missing.',
+      {
+        help: 'Name the bucket too, or the sheet alone with --sheet.',
+      },
+    )
+  }
+  if (sheet === undefined) await refuseForeignBucket(out, openOrigin(stateFolder()))
+  return findBucket(out, sheet, process.env, embeddedModels)
+}
+
 export async function uploadCommand(dir: string, flags: UploadFlags): Promise<ExitCode> {
   const out = await openOutputFolder(await requireOutputFolder(dir))
-  const settings = await findBucket(out, flags.sheet, process.env, embeddedModels)
+  const settings = await destinationOf(out, flags)
   const signals = watchSignals((line) => void process.stderr.write(`${line}\n`))
   const bus = createEventBus()
   const streams = { stdout: process.stdout, stderr: process.stderr }
@@ -36,6 +62,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       verifyRemote: flags.verifyRemote === true,
       emit: bus.emit,
       signal: signals.signal,
+      stateDir: stateFolder(),
       onExpected: reporter.expectUploads,
     })
     reporter.close()

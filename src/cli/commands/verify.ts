@@ -1,9 +1,10 @@
 /** `pregen verify`: is the tree whole? in the bucket too? Does the model still draw it? */
 import { createStateLayout } from '../../artifacts/layout.ts'
 import { readLedger } from '../../artifacts/ledger.ts'
+import { openOrigin } from '../../artifacts/origin.ts'
 import { PregenError } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
-import { findBucket, isShardFolder } from '../../run/bucket-target.ts'
+import { findBucket, isShardFolder, refuseForeignBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/bus.ts'
 import { requireOutputFolder } from '../../run/existing-folder.ts'
 import { groupBy } from '../../run/group-by.ts'
@@ -14,7 +15,7 @@ import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
-import { faultsFromEnv, toSelectOptions } from '../select-options.ts'
+import { faultsFromEnv, stateFolder, toSelectOptions } from '../select-options.ts'
 import { isCancellation, watchSignals } from '../signals.ts'
 import { embeddedModels } from '../version.ts'
 
@@ -39,6 +40,9 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
   const out = await requireOutputFolder(dir)
   const state = createStateLayout(out)
   const ledger = await readLedger(state.ledgerPath)
+  if (flags.bucket === true && flags.sheet === undefined) {
+    await refuseForeignBucket(out, openOrigin(stateFolder()))
+  }
   const settings =
     flags.bucket === true ? await findBucket(out, flags.sheet, process.env, embeddedModels) : null
   const storage =
