@@ -1,9 +1,10 @@
 /** A run in the background: what `run --detach` and `POST /api/runs` start, with what is expected of it. */
+import { join } from 'node:path'
 import { createRunId } from '../run/event-bus.ts'
 import { RunList } from '../watch/runs/run-list.ts'
 import { submitRun } from '../watch/runs/submit-run.ts'
 import type { Submitted } from '../watch/server/app.ts'
-import { packagePath } from './version.ts'
+import { packageRoot } from './version.ts'
 
 export interface BackgroundRun {
   readonly out: string
@@ -20,7 +21,7 @@ export interface BackgroundRun {
 export async function submitInBackground(run: BackgroundRun): Promise<Submitted> {
   const { out, sheet, text, options, cwd, expectedSeconds = null } = run
   const id = createRunId(new Date())
-  const launcher = packagePath('bin/pregen.js')
+  const launcher = join(packageRoot, 'bin/pregen.js')
   await submitRun({ id, out, sheet, text, options, expectedSeconds, launcher, cwd, env: process.env })
   const status = await (run.runs ?? new RunList(out)).status(id)
   return {

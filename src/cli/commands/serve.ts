@@ -1,6 +1,6 @@
 /** `pregen serve [DIR]`: the live page, gallery, replay and jobs of an output folder over HTTP. */
 import { statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { PregenError } from '../../errors.ts'
 import type { Submitted } from '../../watch/server/app.ts'
 import { checkRequest } from '../../watch/server/run-request.ts'
@@ -8,7 +8,7 @@ import { startServer, type WatchServer } from '../../watch/server/start-server.t
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { watchSignals } from '../signals.ts'
 import { submitInBackground } from '../submit.ts'
-import { embeddedModels, packagePath, readPackageVersion } from '../version.ts'
+import { embeddedModels, packageRoot, readPackageVersion } from '../version.ts'
 
 export interface ServeFlags {
   readonly port: number
@@ -59,7 +59,7 @@ export async function openServer(out: string, flags: ServeFlags): Promise<WatchS
   }
   return await startServer({
     ...{ out, host, port, token, origins: allowOrigin, previewQuality, previewSize },
-    pageFolder: packagePath('dist/watch/page'),
+    pageFolder: join(packageRoot, 'dist/watch/page'),
     version: readPackageVersion(),
     submit: async (body, { runs }): Promise<Submitted> => {
       const request = await checkRequest(body, { sheets, embeddedModels, env: process.env })
