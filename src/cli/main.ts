@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
+  collectText,
   collectVariable,
   parseDevices,
   parseGuidanceScale,
@@ -70,6 +71,14 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--devices <ids>', 'several devices, such as 0,1: each takes the next picture', parseDevices)
     .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--detach', 'run in the background: prints its id and returns')
+    .option('--wait', 'wait until earlier runs on the output folder have ended')
+    .option(
+      '--serve [port]',
+      'the live page for as long as the run lasts (port 4747; 0: any)',
+      parseWholeNumber,
+    )
+    .addOption(new Option('--run-id <id>').hideHelp())
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
     .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
@@ -168,6 +177,46 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     })
 
   program
+    .command('serve')
+    .argument('[dir]', 'the --out folder of runs', parseText, 'out')
+    .description('live page, gallery, replay and jobs over HTTP')
+    .option('--port <n>', 'where to listen; 0: any port that is free', parseWholeNumber, 4747)
+    .option(
+      '--host <address>',
+      'which address to listen on; another than loopback needs --token',
+      parseText,
+      '127.0.0.1',
+    )
+    .option('--token <text>', 'who asks must know it (default: made anew)', parseText)
+    .addOption(
+      new Option('--allow-origin <url>', 'a page of this origin may ask, too; several times').argParser(
+        collectText,
+      ),
+    )
+    .option('--sheets <dir>', 'where sheets, models and images of requests may lie', parseText)
+    .option('--preview-quality <n>', 'JPEG quality of live pictures', parsePositiveInteger, 75)
+    .option('--preview-size <n>', 'longest edge of live pictures', parsePositiveInteger, 512)
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/serve.ts')).serveCommand(dir, options)
+    })
+  withJobs(program.command('jobs'))
+    .description('runs of an output folder: waiting, at work, ended')
+    .action(async (options) => {
+      outcome.exitCode = await (await import('./commands/jobs.ts')).jobsCommand(options)
+    })
+  withJobs(program.command('status').argument('[id]', 'a run, or the end of its id (default: the newest)'))
+    .description('how a run stands')
+    .option('--watch', 'go on until it has ended')
+    .action(async (id: string | undefined, options) => {
+      outcome.exitCode = await (await import('./commands/jobs.ts')).statusCommand(id, options)
+    })
+  withJobs(program.command('cancel').argument('<id>', 'a run, or the end of its id'))
+    .description('end a run as SIGTERM does, or take it out of the queue')
+    .action(async (id: string, options) => {
+      outcome.exitCode = await (await import('./commands/jobs.ts')).cancelCommand(id, options)
+    })
+
+  program
     .command('schema')
     .description('the JSON Schema of the cue sheet, for editors')
     .action(async () => {
@@ -212,6 +261,12 @@ function withSelection(command: Command): Command {
 /** Without it `PREGEN_FAULTS` is not looked at: the environment alone breaks no run. */
 function testFaultsOption(): Option {
   return new Option('--test-faults').hideHelp()
+}
+
+function withJobs(command: Command): Command {
+  return command
+    .option('--out <dir>', 'the --out folder of the runs', parseText, 'out')
+    .option('--json', 'as JSON on stdout')
 }
 
 /** The options that say how far `storage.endpoint` may lead. */

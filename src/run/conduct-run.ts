@@ -178,6 +178,7 @@ function announce(
     steps: toRun.reduce((sum, { unit }) => sum + unit.executedSteps, 0),
     version: prepared.version,
     out: prepared.layout.out,
+    prefix: prepared.layout.prefix,
     plan: decisions.map(({ entry: { unit }, action }) => {
       const { cue, variant, program, executedSteps: steps } = unit
       return { cue, variant, program, steps, action }

@@ -31,6 +31,7 @@ export const EVENT_FIELDS = {
     shard: z.string().nullable().describe('`2/5`, or null for the whole sheet.'),
     version: text('The version id.'),
     out: text('The output folder, absolute.'),
+    prefix: text('Key prefix of all that is published: `foigoi/<version>`.'),
     plan: z
       .array(plannedUnit)
       .readonly()

@@ -47,6 +47,8 @@ export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
 }
 
 export interface RunOptions extends SelectOptions {
+  /** The run's id, where it was given one before it began; made anew without. */
+  readonly runId?: string | undefined
   /** Disk only: no bucket, no credentials, no network. */
   readonly dryRun: boolean
   readonly failFast: boolean
