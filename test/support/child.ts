@@ -44,7 +44,7 @@ export async function compileSource(rooms: readonly string[]): Promise<CompiledS
     'node_modules/.cache/pregen-test',
     `${process.pid}-${Math.random().toString(36).slice(2)}`,
   )
-  for (const path of await sourceFiles(['net', 'files', ...rooms])) {
+  for (const path of await sourceFiles(new Set(['net', 'files', 'tensor', ...rooms]))) {
     const text = await readFile(join(root, path), 'utf8')
     const { outputText } = ts.transpileModule(text, {
       compilerOptions: {
@@ -101,8 +101,12 @@ function startChild(file: string, argv: readonly string[], options: StartOptions
   return { process: child, ended }
 }
 
-async function sourceFiles(rooms: readonly string[]): Promise<string[]> {
-  const files = ['src/errors.ts']
+async function sourceFiles(rooms: Iterable<string>): Promise<string[]> {
+  // What stands outside the rooms may be imported from anywhere.
+  const outside = (await readdir(join(root, 'src'))).filter(
+    (name) => name.endsWith('.ts') && name !== 'index.ts',
+  )
+  const files = outside.map((name) => join('src', name))
   for (const room of rooms) {
     for (const name of await readdir(join(root, 'src', room))) {
       if (name.endsWith('.ts')) files.push(join('src', room, name))
