@@ -55,7 +55,7 @@ describe('the state of a run', () => {
         .map(({ position }) => position)
         .reverse()
         .slice(-3),
-    ).toEqual([null, 2, 3])
+    ).toEqual([null, 1, 2])
     for (const summary of summaries) {
       expect(runSummarySchema.parse(summary)).toEqual(summary)
       const status = await runs.status(summary.id)

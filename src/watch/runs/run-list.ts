@@ -84,7 +84,7 @@ export class RunList {
       const input = await this.#look(id, ahead)
       if (input === null) continue
       inputs.push(input)
-      if (isGoing(input)) ahead += 1
+      if (stateName(input) === 'queued') ahead += 1
       if (id === until) break
     }
     return inputs

@@ -85,7 +85,7 @@ export interface StatusInput {
   readonly pace: Pace
   readonly out: string
   readonly isAlive: boolean
-  /** Runs before it in the queue. */
+  /** Runs that wait before it. */
   readonly ahead: number
   /** Address of the page and of files, where a server answers. */
   readonly urls?: { readonly page: string; readonly file: (key: string) => string } | undefined
