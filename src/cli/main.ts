@@ -2,7 +2,7 @@
  * The command line: names and options of every command. Each command's code is loaded when it is called, so
  * `--help` and `--version` answer at once.
  */
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { EXIT } from './exit-codes.ts'
 import {
   parseGuidanceScale,
@@ -142,6 +142,39 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .addOption(providerOption())
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-calibrate.ts')).calibrateCommand(dir, options)
+    })
+
+  const providers = program
+    .command('providers')
+    .description('libraries of GPU providers that npm does not bring')
+  providers
+    .command('install')
+    .addArgument(new Argument('<provider>', 'which provider').choices(['cuda']))
+    .description('fetch the CUDA provider of the very ONNX Runtime that is here, into the cache')
+    .option(
+      '--from <path>',
+      'a wheel of onnxruntime-gpu, or a folder of wheels, in place of PIP_INDEX_URL',
+      parseText,
+    )
+    .option('--with-libraries', "fetch NVIDIA's wheels too, as far as CUDA's libraries are not here (1.3 GB)")
+    .option('--without-card', 'go on where there is no driver or no fitting card, for a machine that has one')
+    .action(async (_provider: string, options) => {
+      const { providersInstallCommand } = await import('./commands/providers.ts')
+      outcome.exitCode = await providersInstallCommand(options)
+    })
+  providers
+    .command('list')
+    .description('what is installed, for which ONNX Runtime')
+    .option('--json', 'as JSON on stdout')
+    .action(async (options) => {
+      outcome.exitCode = await (await import('./commands/providers.ts')).providersListCommand(options)
+    })
+  providers
+    .command('remove')
+    .addArgument(new Argument('<provider>', 'which provider').choices(['cuda']))
+    .description('take it out of the cache')
+    .action(async () => {
+      outcome.exitCode = await (await import('./commands/providers.ts')).providersRemoveCommand()
     })
 
   program

@@ -11,6 +11,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   diffusion: ['tensor'],
   text: ['tensor'],
   net: [],
+  cuda: [],
   images: ['net', 'tensor'],
   model: ['tensor', 'plan'],
   'cue-sheet': ['diffusion'],
@@ -36,6 +37,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   cli: [
     'run',
+    'cuda',
     'cue-sheet',
     'plan',
     'model',

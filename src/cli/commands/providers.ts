@@ -1,0 +1,119 @@
+/** `pregen providers install|remove|list`: ONNX Runtime's CUDA provider, kept in pregen's cache. */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { installCuda } from '../../cuda/install.ts'
+import { listInstalled, removeInstalled } from '../../cuda/installed.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { cacheFolder } from '../select-options.ts'
+import { watchSignals } from '../signals.ts'
+
+export interface ProvidersInstallFlags {
+  readonly from?: string
+  readonly withLibraries?: boolean
+  readonly withoutCard?: boolean
+}
+
+export async function providersInstallCommand(flags: ProvidersInstallFlags): Promise<ExitCode> {
+  const say = (line: string) => void process.stderr.write(`${line}\n`)
+  const signals = watchSignals(say)
+  const bar = await createProgress()
+  try {
+    const { provider, machine, missing, wheels } = await installCuda({
+      cacheDir: cacheFolder(),
+      ...onnxruntimeNode(),
+      env: process.env,
+      from: flags.from,
+      withLibraries: flags.withLibraries === true,
+      withoutCard: flags.withoutCard === true,
+      fetch,
+      signal: signals.signal,
+      onProgress: bar.update,
+    })
+    bar.stop()
+    say(`CUDA ${provider.cudaMajor} provider of ONNX Runtime ${provider.version}: ${provider.folder}`)
+    for (const { name, computeCapability, memoryMib } of machine?.cards ?? []) {
+      say(`${name}, compute capability ${computeCapability}, ${memoryMib} MiB, driver ${machine?.driver}`)
+    }
+    if (missing.length > 0) {
+      say(`still missing: ${missing.join(', ')}`)
+      say(
+        `get them with: pip install ${wheels.join(' ')}   or: pregen providers install cuda --with-libraries`,
+      )
+    }
+    say('pregen doctor says whether it works.')
+    return EXIT.ok
+  } catch (error) {
+    const cancelled = signals.exitCode()
+    if (cancelled !== null) return cancelled
+    throw error
+  } finally {
+    bar.stop()
+    signals.close()
+  }
+}
+
+export async function providersListCommand(flags: { readonly json?: boolean }): Promise<ExitCode> {
+  const installed = await listInstalled(cacheFolder())
+  if (flags.json === true) process.stdout.write(`${JSON.stringify(installed, null, 2)}\n`)
+  else if (installed.length === 0)
+    process.stderr.write('No provider is installed. pregen providers install cuda\n')
+  else {
+    for (const { provider, version, cudaMajor, sizeBytes, folder } of installed) {
+      process.stdout.write(
+        `${provider} (CUDA ${cudaMajor}) for ONNX Runtime ${version}, ${Math.round(sizeBytes / 1e6)} MB, ${folder}\n`,
+      )
+    }
+  }
+  return EXIT.ok
+}
+
+export async function providersRemoveCommand(): Promise<ExitCode> {
+  const removed = await removeInstalled(cacheFolder())
+  process.stderr.write(
+    removed.length === 0
+      ? 'No provider was installed.\n'
+      : `removed ${removed.map(({ folder }) => folder).join(', ')}\n`,
+  )
+  return EXIT.ok
+}
+
+/** The ONNX Runtime that this installation runs on. */
+function onnxruntimeNode(): { readonly version: string; readonly runtimeFolder: string } {
+  const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')))
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  return { version, runtimeFolder: join(root, 'bin/napi-v6', process.platform, process.arch) }
+}
+
+interface Progress {
+  readonly update: (file: string, bytes: number, total: number | undefined) => void
+  readonly stop: () => void
+}
+
+/** A bar on a terminal, a line every tenth elsewhere. */
+async function createProgress(): Promise<Progress> {
+  if (!process.stderr.isTTY) {
+    let told = ''
+    return {
+      update(file, bytes, total) {
+        const tenth = total === undefined ? 0 : Math.floor((10 * bytes) / total)
+        const line = `${file}: ${tenth * 10} %`
+        if (line !== told) process.stderr.write(`${line}\n`)
+        told = line
+      },
+      stop: () => undefined,
+    }
+  }
+  const { SingleBar } = (await import('cli-progress')).default
+  const bar = new SingleBar({ format: '{file} {bar} {percentage} % of {mb} MB', hideCursor: true })
+  let current = ''
+  return {
+    update(file, bytes, total) {
+      const payload = { file, mb: Math.round((total ?? bytes) / 1e6) }
+      if (file !== current) bar.start(total ?? bytes, bytes, payload)
+      else bar.update(bytes, payload)
+      current = file
+    },
+    stop: () => bar.stop(),
+  }
+}
