@@ -126,6 +126,14 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/models-inspect.ts')).inspectCommand(dir, options)
     })
   models
+    .command('pull')
+    .argument('<model>', 'OWNER/NAME or OWNER/NAME@REVISION on the Hugging Face hub')
+    .description("fetch a model in ONNX into the hub's cache; prints its folder")
+    .option('--variant <name>', 'such as fp16: takes model_fp16.onnx or model.fp16.onnx', parseText)
+    .action(async (name: string, options) => {
+      outcome.exitCode = await (await import('./commands/models-pull.ts')).pullCommand(name, options)
+    })
+  models
     .command('calibrate')
     .argument('<dir>', 'a folder in the ONNX layout of diffusers')
     .description('fit the latent → RGB map of the previews to this very model')

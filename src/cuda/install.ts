@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { errorCode, PregenError } from '../errors.ts'
-import { downloadFile } from './download.ts'
+import { downloadFile, type Fetch } from '../net/download.ts'
 import { findLibraries, type LibrarySearch } from './find-libraries.ts'
 import {
   type InstalledProvider,
@@ -15,7 +15,7 @@ import {
 import { type CudaMachine, inspectMachine } from './machine.ts'
 import { compareVersions, cudaMajorOf, needsOfCuda } from './releases.ts'
 import { commitIn, extractLibraries, extractProvider } from './wheel.ts'
-import { DEFAULT_INDEX_URL, type Fetch, findWheel } from './wheel-index.ts'
+import { DEFAULT_INDEX_URL, findWheel } from './wheel-index.ts'
 
 export interface InstallOptions {
   readonly cacheDir: string

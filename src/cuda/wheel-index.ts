@@ -1,19 +1,11 @@
 /** Python's package index (PEP 503 / PEP 691, JSON): which wheel of a release there is, where, and with which sha-256. */
 import { z } from 'zod'
-import { messageOf, PregenError } from '../errors.ts'
+import { PregenError } from '../errors.ts'
+import { causeOf, type Fetch, type RemoteFile } from '../net/download.ts'
+import { redactUrl } from '../net/redact-url.ts'
 
 export const DEFAULT_INDEX_URL = 'https://pypi.org/simple'
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
-
-export interface WheelFile {
-  readonly filename: string
-  readonly url: string
-  /** Lower-case hex. */
-  readonly sha256: string
-  readonly sizeBytes: number | undefined
-}
-
-export type Fetch = (url: string, init?: RequestInit) => Promise<Response>
 
 const indexSchema = z.object({
   files: z.array(
@@ -36,7 +28,7 @@ export async function findWheel(
   { indexUrl, name, version }: { indexUrl: string; name: string; version?: string | undefined },
   fetch: Fetch,
   signal?: AbortSignal,
-): Promise<WheelFile> {
+): Promise<RemoteFile> {
   const page = `${indexUrl.replace(/\/+$/, '')}/${name}/`
   const { files } = await readIndex(page, fetch, signal)
   const stem = `${name.replaceAll('-', '_')}-`
@@ -61,12 +53,17 @@ export async function findWheel(
   if (file === undefined) {
     throw new PregenError(
       'E_WHEEL_NOT_FOUND',
-      `${redact(page)} has no wheel of ${name}${version ? ` ${version}` : ''} for Linux x64.`,
+      `${redactUrl(page)} has no wheel of ${name}${version ? ` ${version}` : ''} for Linux x64.`,
       { help: 'Name another index with PIP_INDEX_URL, or a folder of wheels with --from.' },
     )
   }
   const { filename, hashes, size } = file
-  return { filename, url: new URL(file.url, page).href, sha256: hashes.sha256!, sizeBytes: size }
+  return {
+    filename,
+    url: new URL(file.url, page).href,
+    digest: { kind: 'sha256', hex: hashes.sha256! },
+    sizeBytes: size,
+  }
 }
 
 async function readIndex(
@@ -75,7 +72,7 @@ async function readIndex(
   signal?: AbortSignal,
 ): Promise<z.infer<typeof indexSchema>> {
   const unreachable = (why: string, cause?: unknown) =>
-    new PregenError('E_INDEX_UNREACHABLE', `The package index ${redact(page)} cannot be read: ${why}.`, {
+    new PregenError('E_INDEX_UNREACHABLE', `The package index ${redactUrl(page)} cannot be read: ${why}.`, {
       help: 'Check the connection, PIP_INDEX_URL and HTTPS_PROXY; or name a folder of wheels with --from.',
       cause,
     })
@@ -105,18 +102,4 @@ async function readIndex(
 
 function compareReleases(left: string, right: string): number {
   return left.localeCompare(right, 'en', { numeric: true })
-}
-
-/** `fetch failed` says nothing; its cause does. */
-export function causeOf(error: unknown): string {
-  return error instanceof Error && error.cause instanceof Error ? error.cause.message : messageOf(error)
-}
-
-/** An address without the user name and password that mirrors put into it. */
-export function redact(url: string): string {
-  const parsed = new URL(url)
-  parsed.username = ''
-  parsed.password = ''
-  parsed.search = ''
-  return parsed.href
 }

@@ -11,7 +11,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   diffusion: ['tensor'],
   text: ['tensor'],
   net: [],
-  cuda: [],
+  cuda: ['net'],
+  hub: ['net', 'model'],
   images: ['net', 'tensor'],
   model: ['tensor', 'plan'],
   'cue-sheet': ['diffusion'],
@@ -38,6 +39,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   cli: [
     'run',
     'cuda',
+    'hub',
     'cue-sheet',
     'plan',
     'model',

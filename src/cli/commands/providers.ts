@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { installCuda } from '../../cuda/install.ts'
 import { listInstalled, removeInstalled } from '../../cuda/installed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { createDownloadProgress } from '../progress.ts'
 import { cacheFolder } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
 
@@ -17,7 +18,7 @@ export interface ProvidersInstallFlags {
 export async function providersInstallCommand(flags: ProvidersInstallFlags): Promise<ExitCode> {
   const say = (line: string) => void process.stderr.write(`${line}\n`)
   const signals = watchSignals(say)
-  const bar = await createProgress()
+  const bar = await createDownloadProgress()
   try {
     const { provider, machine, missing, wheels } = await installCuda({
       cacheDir: cacheFolder(),
@@ -83,37 +84,4 @@ function onnxruntimeNode(): { readonly version: string; readonly runtimeFolder: 
   const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')))
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return { version, runtimeFolder: join(root, 'bin/napi-v6', process.platform, process.arch) }
-}
-
-interface Progress {
-  readonly update: (file: string, bytes: number, total: number | undefined) => void
-  readonly stop: () => void
-}
-
-/** A bar on a terminal, a line every tenth elsewhere. */
-async function createProgress(): Promise<Progress> {
-  if (!process.stderr.isTTY) {
-    let told = ''
-    return {
-      update(file, bytes, total) {
-        const tenth = total === undefined ? 0 : Math.floor((10 * bytes) / total)
-        const line = `${file}: ${tenth * 10} %`
-        if (line !== told) process.stderr.write(`${line}\n`)
-        told = line
-      },
-      stop: () => undefined,
-    }
-  }
-  const { SingleBar } = (await import('cli-progress')).default
-  const bar = new SingleBar({ format: '{file} {bar} {percentage} % of {mb} MB', hideCursor: true })
-  let current = ''
-  return {
-    update(file, bytes, total) {
-      const payload = { file, mb: Math.round((total ?? bytes) / 1e6) }
-      if (file !== current) bar.start(total ?? bytes, bytes, payload)
-      else bar.update(bytes, payload)
-      current = file
-    },
-    stop: () => bar.stop(),
-  }
 }

@@ -4,10 +4,23 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-import { causeOf, type Fetch, redact, type WheelFile } from './wheel-index.ts'
+import { redactUrl } from './redact-url.ts'
+
+/** `fetch`, or what stands in for it: through a proxy, with a token. */
+export type Fetch = (url: string, init?: RequestInit) => Promise<Response>
+
+export interface RemoteFile {
+  /** For messages. */
+  readonly filename: string
+  readonly url: string
+  /** What its bytes must come to: their sha-256, or git's object id (sha-1) of small files. Lower-case hex. */
+  readonly digest: { readonly kind: 'sha256' | 'git-blob'; readonly hex: string }
+  readonly sizeBytes: number | undefined
+}
 
 export interface DownloadOptions {
   readonly fetch: Fetch
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly signal?: AbortSignal | undefined
   /** Bytes on disk, those of earlier tries included; total where the server says it. */
   readonly onProgress?: ((bytes: number, total: number | undefined) => void) | undefined
@@ -20,9 +33,13 @@ const MAX_IDLE_TRIES = 5
  * @param target where the file goes; beside it `<target>.part` waits for the next try
  * @throws PregenError `E_DOWNLOAD_FAILED`, `E_DOWNLOAD_DAMAGED`, `E_DISK_FULL`
  */
-export async function downloadFile(file: WheelFile, target: string, options: DownloadOptions): Promise<void> {
+export async function downloadFile(
+  file: RemoteFile,
+  target: string,
+  options: DownloadOptions,
+): Promise<void> {
   if ((await sizeOf(target)) !== null) {
-    if ((await sha256Of(target)) === file.sha256) return
+    if (await holds(target, file)) return
     await rm(target)
   }
   await mkdir(dirname(target), { recursive: true })
@@ -41,11 +58,11 @@ export async function downloadFile(file: WheelFile, target: string, options: Dow
       throw failed(file, causeOf(error), error)
     }
   }
-  if ((await sha256Of(part)) !== file.sha256) {
+  if (!(await holds(part, file))) {
     await rm(part)
     throw new PregenError(
       'E_DOWNLOAD_DAMAGED',
-      `${file.filename} arrived with another sha-256 than the index names.`,
+      `${file.filename} arrived with other bytes than its digest says (${file.digest.kind} ${file.digest.hex}).`,
       { help: 'Run the same command again; if it stays so, the mirror is broken or lies.' },
     )
   }
@@ -53,18 +70,18 @@ export async function downloadFile(file: WheelFile, target: string, options: Dow
 }
 
 async function fetchRest(
-  file: WheelFile,
+  file: RemoteFile,
   part: string,
   from: number,
-  { fetch, signal, onProgress }: DownloadOptions,
+  { fetch, headers: given, signal, onProgress }: DownloadOptions,
 ): Promise<void> {
-  const headers = from > 0 ? { range: `bytes=${from}-` } : undefined
-  const response = await fetch(file.url, { ...(headers ? { headers } : {}), ...(signal ? { signal } : {}) })
+  const headers = { ...given, ...(from > 0 ? { range: `bytes=${from}-` } : {}) }
+  const response = await fetch(file.url, { headers, ...(signal ? { signal } : {}) })
   // All of it was there, and only its name was missing.
   if (response.status === 416 && from > 0) return void (await response.body?.cancel())
   if (!response.ok || response.body === null) {
     await response.body?.cancel()
-    throw failed(file, `${redact(file.url)} answers ${response.status}`)
+    throw failed(file, `${redactUrl(file.url)} answers ${response.status}`)
   }
   const start = response.status === 206 ? from : 0
   const length = Number(response.headers.get('content-length') ?? Number.NaN)
@@ -108,7 +125,7 @@ function writeFailed(path: string, cause: unknown): PregenError {
   return new PregenError('E_WRITE_FAILED', `cannot write ${path}: ${messageOf(cause)}`, { help, cause })
 }
 
-function failed(file: WheelFile, why: string, cause?: unknown): PregenError {
+function failed(file: RemoteFile, why: string, cause?: unknown): PregenError {
   return new PregenError('E_DOWNLOAD_FAILED', `${file.filename} could not be fetched: ${why}.`, {
     help: 'Run the same command again: it goes on where it was cut off.',
     cause,
@@ -124,8 +141,15 @@ async function sizeOf(path: string): Promise<number | null> {
   }
 }
 
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256')
+async function holds(path: string, { digest: { kind, hex } }: RemoteFile): Promise<boolean> {
+  const hash = createHash(kind === 'sha256' ? 'sha256' : 'sha1')
+  // Git hashes a header with the length before the content.
+  if (kind === 'git-blob') hash.update(`blob ${await sizeOf(path)}\0`)
   for await (const chunk of createReadStream(path)) hash.update(chunk)
-  return hash.digest('hex')
+  return hash.digest('hex') === hex
+}
+
+/** `fetch failed` says nothing; its cause does. */
+export function causeOf(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error ? error.cause.message : messageOf(error)
 }
