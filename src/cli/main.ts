@@ -2,7 +2,7 @@
  * The command line: names and options of every command. Each command's code is loaded when it is called, so
  * `--help` and `--version` answer at once.
  */
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
@@ -158,6 +158,14 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/models-inspect.ts')).inspectCommand(dir, options)
     })
   models
+    .command('pull')
+    .argument('<model>', 'OWNER/NAME or OWNER/NAME@REVISION on the Hugging Face hub')
+    .description("fetch a model in ONNX into the hub's cache; prints its folder")
+    .option('--variant <name>', 'such as fp16: takes model_fp16.onnx or model.fp16.onnx', parseText)
+    .action(async (name: string, options) => {
+      outcome.exitCode = await (await import('./commands/models-pull.ts')).pullCommand(name, options)
+    })
+  models
     .command('calibrate')
     .argument('<dir>', 'a folder in the ONNX layout of diffusers')
     .description('fit the latent → RGB map of the previews to this very model')
@@ -174,6 +182,39 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .addOption(providerOption())
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-calibrate.ts')).calibrateCommand(dir, options)
+    })
+
+  const providers = program
+    .command('providers')
+    .description('libraries of GPU providers that npm does not bring')
+  providers
+    .command('install')
+    .addArgument(new Argument('<provider>', 'which provider').choices(['cuda']))
+    .description('fetch the CUDA provider of the very ONNX Runtime that is here, into the cache')
+    .option(
+      '--from <path>',
+      'a wheel of onnxruntime-gpu, or a folder of wheels, in place of PIP_INDEX_URL',
+      parseText,
+    )
+    .option('--with-libraries', "fetch NVIDIA's wheels too, as far as CUDA's libraries are not here (1.3 GB)")
+    .option('--without-card', 'go on where there is no driver or no fitting card, for a machine that has one')
+    .action(async (_provider: string, options) => {
+      const { providersInstallCommand } = await import('./commands/providers.ts')
+      outcome.exitCode = await providersInstallCommand(options)
+    })
+  providers
+    .command('list')
+    .description('what is installed, for which ONNX Runtime')
+    .option('--json', 'as JSON on stdout')
+    .action(async (options) => {
+      outcome.exitCode = await (await import('./commands/providers.ts')).providersListCommand(options)
+    })
+  providers
+    .command('remove')
+    .addArgument(new Argument('<provider>', 'which provider').choices(['cuda']))
+    .description('take it out of the cache')
+    .action(async () => {
+      outcome.exitCode = await (await import('./commands/providers.ts')).providersRemoveCommand()
     })
 
   program
