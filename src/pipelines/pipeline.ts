@@ -37,6 +37,9 @@ export interface PromptConditioning {
   /** Same shapes; null when the request was made without the negative side. */
   readonly negativePromptEmbeds: Tensor | null
   readonly negativePooledPromptEmbeds: Tensor | null
+  /** How many of the padded tokens are the text's own, where the denoiser is told (Chroma). */
+  readonly promptTokens?: number | undefined
+  readonly negativePromptTokens?: number | undefined
   /** Whether the encoders compute in half precision: diffusers then draws the noise in it too. */
   readonly half: boolean
   /** What the person should know, such as a prompt cut off at 77 tokens (the text that was cut is quoted). */
