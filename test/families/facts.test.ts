@@ -15,6 +15,7 @@ describe('the list of families', () => {
       ['lcm', 4, 8.5],
       ['flux', 28, 3.5],
       ['chroma', 35, 5],
+      ['flux2', 50, 4],
     ])
   })
 
@@ -39,6 +40,7 @@ describe('published factors', () => {
     ['sd3', 16],
     ['flux', 16],
     ['chroma', 16],
+    ['flux2', 32],
     ['lcm', 4],
   ] as const)('has factors of %s for %i channels', (family, channels) => {
     const { factors, bias } = familyOf(family).previewFactors()!
