@@ -2,13 +2,14 @@
 import type { Layout } from '../artifacts/layout.ts'
 import { readLedger } from '../artifacts/ledger.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
+import type { PictureJob } from '../engine/inference-calls.ts'
 import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
-import type { ReferencePicture } from '../pipelines/pipeline.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import { changedSincePlan, isRemote, notFetched } from './check-init-images.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 
+type ReferencePicture = NonNullable<PictureJob['references']>[number]
 type Hashes = readonly (string | null)[]
 
 export interface CheckedReferences {
