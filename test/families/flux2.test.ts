@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { copyFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -21,6 +22,7 @@ import type {
 } from '../../src/pipelines/pipeline.ts'
 import { createTokenizer } from '../../src/text/create-tokenizer.ts'
 import { maxAbs, openPipeline } from '../pipelines/oracle.ts'
+import { runSheet, runWhole, unitsOf, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
 import { drawsItsCases } from './command-line.ts'
 import { arrayOf, unpackReference } from './reference.ts'
@@ -228,15 +230,17 @@ describe('reference pictures', () => {
   }
 
   test.each([
-    // Recorded with diffusers: int(w · sqrt(1024² / (w · h))), then // 16 · 16
-    ['large.png', 1500, 1000, 1248, 832],
-    ['tall.png', 900, 1400, 816, 1264],
-    ['crop.png', 75, 90, 64, 80],
-    ['exact.png', 64, 512, 64, 512],
+    // Size and the beginning of the pixels' sha256, recorded with diffusers' Flux2ImageProcessor.
+    ['large.png', 1500, 1000, 1248, 832, '07e63bdfd80cce51'],
+    ['tall.png', 900, 1400, 816, 1264, '8e8b93714612ae57'],
+    ['crop.png', 75, 90, 64, 80, '44ef8f21055d0ba9'],
+    ['exact.png', 64, 512, 64, 512, 'f39e9f45bf8c7f0a'],
+    ['hardly.png', 1024, 1025, 1008, 1024, '02875d34d3914b16'],
+    ['wide.png', 3000, 400, 2800, 368, '21ee458e9d32de9b'],
   ])('%s of %i × %i becomes %i × %i', async (name, width, height, ...expected) => {
     const loaded = await loadReferenceImage({ source: await picture(name, width, height), multiple: 16 })
-    expect([loaded.width, loaded.height]).toEqual(expected)
-    expect(loaded.rgb).toHaveLength(3 * loaded.width * loaded.height)
+    const sha256 = createHash('sha256').update(loaded.rgb).digest('hex').slice(0, 16)
+    expect([loaded.width, loaded.height, sha256]).toEqual(expected)
   })
 
   test('are cropped about the middle', async () => {
@@ -254,6 +258,66 @@ describe('reference pictures', () => {
     await expect(loadReferenceImage({ source, multiple: 16 })).rejects.toMatchObject({
       code: 'E_REFERENCE_SIZE',
     })
+  })
+})
+
+describe('through the command line, beside the cases', () => {
+  const source = join(cases[0]!.folder, '../../inputs/a_80x112.png')
+
+  test('previews are as large as the picture, one pixel a latent where asked', async () => {
+    const cue = { program: 'P1', prompt: 'x', seeds: [1], width: 96, height: 64, images: [source] }
+    const sheet = await writeSheet(scratch.folder, {
+      version: 'v',
+      models: { m: modelOf({}) },
+      defaults: { model: 'm', steps: 2 },
+      programs: {
+        P1: { previews: { method: 'latent2rgb' } },
+        P2: { previews: { method: 'latent2rgb', size: 'latent' } },
+        P3: { previews: { method: 'full' } },
+      },
+      cues: { enlarged: cue, small: { ...cue, program: 'P2' }, full: { ...cue, program: 'P3' } },
+    })
+    const out = join(scratch.folder, 'previews')
+    await runWhole(sheet, out)
+    const folder = join(out, 'foigoi/v/cues')
+    for (const [name, width, height] of [
+      ['enlarged', 96, 64],
+      ['small', 12, 8],
+      ['full', 96, 64],
+    ] as const) {
+      expect(await sharp(join(folder, name, 'seed-1/2.png')).metadata()).toMatchObject({ width, height })
+    }
+    // Nothing is left to do after the last step: what the model's own VAE shows of it is the picture.
+    const pixels = (name: string) =>
+      sharp(join(folder, 'full/seed-1', name))
+        .raw()
+        .toBuffer()
+    expect(maxAbs(await pixels('2.png'), await pixels('final.png'))).toBeLessThanOrEqual(1)
+  })
+
+  test('a reference that was replaced is drawn with anew, others are not', async () => {
+    const own = join(scratch.folder, 'own.png')
+    copyFileSync(source, own)
+    const cue = { program: 'P0', prompt: 'x', seeds: [1] }
+    const sheet = await writeSheet(
+      scratch.folder,
+      {
+        version: 'v',
+        models: { m: modelOf({}) },
+        defaults: { model: 'm', steps: 1, width: 64, height: 64 },
+        programs: { P0: {} },
+        cues: { with: { ...cue, images: [own] }, without: cue },
+      },
+      'replaced.yaml',
+    )
+    const out = join(scratch.folder, 'replaced')
+    expect(unitsOf((await runWhole(sheet, out)).events, 'unit-finished')).toHaveLength(2)
+    expect(unitsOf((await runWhole(sheet, out)).events, 'unit-finished')).toEqual([])
+    await sharp(source).negate().toFile(own)
+    expect(unitsOf((await runWhole(sheet, out)).events, 'unit-finished')).toEqual(['with/seed-1'])
+    await sharp(source).resize(40, 40).toFile(own)
+    const { status, stderr, stdout } = await runSheet(sheet, out)
+    expect([status, `${stderr}${stdout}`]).toEqual([2, expect.stringContaining('E_REFERENCE_SIZE')])
   })
 })
 
