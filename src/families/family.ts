@@ -30,6 +30,10 @@ export interface FamilyFacts {
   readonly latentChannels: number
   /** Its latents are Stable Diffusion 1's, which AutoencoderKL's own defaults (scaling 0.18215) belong to. */
   readonly hasDefaultVae: boolean
+  /** Values that `latents_mean` and `latents_std` must have for each latent channel, where nothing else scales latents. */
+  readonly statisticsPerChannel?: number
+  /** false: diffusers has no pipeline of it that starts from a picture. */
+  readonly imageToImage?: false
   readonly defaults: {
     /** diffusers' defaults of the pipeline call. */
     readonly steps: number

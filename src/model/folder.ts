@@ -15,6 +15,7 @@ import { placeInside } from '../model-files/open.ts'
 import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily } from './families.ts'
 import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
+import { missingStatistics } from './latent-statistics.ts'
 
 export interface ModelComponent {
   readonly name: ComponentName
@@ -121,7 +122,11 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   })
   const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
 
-  if (family !== undefined) faults.push(...missingVaeConfig(components, family))
+  if (family !== undefined)
+    faults.push(
+      ...missingVaeConfig(components, family),
+      ...missingStatistics(components.vae_decoder, vaeConfig(components), family),
+    )
   if (faults.length > 0 || family === undefined) throw new PregenErrors(faults)
   const vae = vaeFacts(components, family)
   return {
@@ -249,10 +254,15 @@ function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, fa
     const value = config[key]
     return Array.isArray(value) && value.every((item) => typeof item === 'number') ? value : null
   }
+  const latentChannels = typeof channels === 'number' ? channels : familyOf(family).latentChannels
   return {
     scale: Array.isArray(blocks) ? 2 ** (blocks.length - 1) : 8,
-    latentChannels: typeof channels === 'number' ? channels : familyOf(family).latentChannels,
-    scalingFactor: number('scaling_factor', 0.18215),
+    latentChannels,
+    // Statistics of patches are FLUX.2's, whose VAE has no such factor.
+    scalingFactor: number(
+      'scaling_factor',
+      list('latents_mean')?.length === 4 * latentChannels ? 1 : 0.18215,
+    ),
     shiftFactor: number('shift_factor', 0),
     latentsMean: list('latents_mean'),
     latentsStd: list('latents_std'),

@@ -37,6 +37,9 @@ export interface PromptConditioning {
   /** Same shapes; null when the request was made without the negative side. */
   readonly negativePromptEmbeds: Tensor | null
   readonly negativePooledPromptEmbeds: Tensor | null
+  /** How many of the padded tokens are the text's own, where the denoiser is told (Chroma). */
+  readonly promptTokens?: number | undefined
+  readonly negativePromptTokens?: number | undefined
   /** Whether the encoders compute in half precision: diffusers then draws the noise in it too. */
   readonly half: boolean
   /** What the person should know, such as a prompt cut off at 77 tokens (the text that was cut is quoted). */
@@ -55,6 +58,15 @@ export interface GenerateRequest extends Omit<PictureSettings, 'scheduler'> {
   readonly scheduler: { readonly name?: SchedulerName | undefined; readonly config: SchedulerConfig }
   /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture; with `denoiseStrength`. */
   readonly initImage?: Float32Array | undefined
+  /** Pictures that the model looks at while it draws (FLUX.2), of any sizes that it can encode. */
+  readonly references?: readonly ReferencePicture[] | undefined
+}
+
+export interface ReferencePicture {
+  /** [3, height, width], −1 … 1 */
+  readonly pixels: Float32Array
+  readonly width: number
+  readonly height: number
 }
 
 /** [batch, channels, ...space]: height and width, with the time before them where the family has it. */
@@ -137,20 +149,22 @@ export interface Pipeline {
 const OWN = {
   conditioning: true,
   initImage: true,
+  references: true,
   rng: true,
   seed: true,
-} as const satisfies Record<'conditioning' | 'initImage' | OwnPictureSetting, true>
+} as const satisfies Record<'conditioning' | 'initImage' | 'references' | OwnPictureSetting, true>
 
 /**
  * @throws RangeError, for it is a mistake of the caller's: everything else must be the same, and texts equally long
  *   (prompts of different chunk counts)
  */
 export function requireOneBatch(requests: readonly GenerateRequest[]): void {
-  const shared = ({ initImage, conditioning, ...request }: GenerateRequest): string => {
+  const shared = ({ initImage, references, conditioning, ...request }: GenerateRequest): string => {
     const settings = Object.entries(request)
       .filter(([name, value]) => !(name in OWN) && value !== undefined)
       .sort(([left], [right]) => (left < right ? -1 : 1))
-    return JSON.stringify([settings, initImage === undefined, conditioning.promptEmbeds.dims])
+    const sizes = references?.map(({ width, height }) => [width, height])
+    return JSON.stringify([settings, initImage === undefined, sizes, conditioning.promptEmbeds.dims])
   }
   const [first] = requests
   if (first === undefined) throw new RangeError('a batch needs at least one request')

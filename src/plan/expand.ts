@@ -15,8 +15,9 @@ import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import type { ModelFacts } from './model-facts.ts'
+import { readPictures, takes } from './pictures.ts'
 import { resolvePreviews } from './previews.ts'
-import type { InitImage, Unit } from './unit.ts'
+import type { Unit } from './unit.ts'
 
 /** Strength of image-to-image where the sheet names none. */
 export const DEFAULT_DENOISE_STRENGTH = 0.6
@@ -100,6 +101,7 @@ type Trajectoried = Pick<
   Unit,
   | 'scheduler'
   | 'image'
+  | 'images'
   | 'denoiseStrength'
   | 'exactCopyMode'
   | 'steps'
@@ -113,8 +115,10 @@ type Trajectoried = Pick<
 function readTrajectory(context: VariantContext, imageTokens: number): Trajectoried {
   const { variant, facts } = context
   const { settings } = variant
-  const image: InitImage | undefined =
-    settings.image === undefined ? undefined : { source: settings.image, fit: settings.fit }
+  const { image, images } = readPictures({
+    ...context,
+    report: (name, fault) => report(context, name, fault),
+  })
   const exactCopyMode = image !== undefined && settings.exactCopyMode === true
   const asked = image === undefined ? undefined : (settings.denoiseStrength ?? DEFAULT_DENOISE_STRENGTH)
   const denoiseStrength = exactCopyMode && asked !== undefined ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
@@ -123,16 +127,12 @@ function readTrajectory(context: VariantContext, imageTokens: number): Trajector
       ? exactCopySteps(facts, denoiseStrength)
       : (settings.steps ?? facts.defaults.steps)
   const scheduler = settings.scheduler ?? { name: undefined, config: {} }
-  if (image !== undefined && !facts.hasVaeEncoder) {
-    const why = `needs image-to-image, but the model "${context.model}" has no vae_encoder`
-    const help = 'Export the model with its VAE encoder, or take the image away.'
-    report(context, 'image', { code: 'E_NO_VAE_ENCODER', why, help })
-  }
   const { family, schedulerConfig: folderConfig } = facts
   const request = { family, folderConfig, scheduler, steps, strength: denoiseStrength, imageTokens }
   const executedSteps = countSteps(request, context)
   return {
     image,
+    images,
     denoiseStrength,
     exactCopyMode,
     scheduler,
@@ -206,18 +206,21 @@ function checkSequenceLength(context: VariantContext): void {
 
 function checkSyntax(context: VariantContext): void {
   const { settings } = context.variant
-  const { takes, title } = familyOf(context.facts.family)
-  if (settings.promptSyntax !== 'a1111' || takes.some((name) => name === 'promptSyntax')) return
+  const { family } = context.facts
+  const { title } = familyOf(family)
+  if (settings.promptSyntax !== 'a1111' || takes(family, 'promptSyntax')) return
   const why = `is a1111; the model "${context.model}" (${title}) reads prompts as they are`
   report(context, 'promptSyntax', { code: 'E_PROMPT_SYNTAX', why, help: 'Leave prompt_syntax out.' })
 }
 
 /** Settings that mean nothing to the family; defaults and programs may set them for models that read them. */
 function warnOfUnused({ variant, sheet, faults, facts }: VariantContext): void {
-  const { takes, title } = familyOf(facts.family)
+  const { title } = familyOf(facts.family)
   for (const { name } of SOME_ROWS) {
+    // A fault, which is told elsewhere.
+    if (name === 'images') continue
     const origin = variant.origins[name]
-    if (origin === undefined || origin[0] !== 'cues' || takes.some((taken) => taken === name)) continue
+    if (origin === undefined || origin[0] !== 'cues' || takes(facts.family, name)) continue
     const message = `${formatPath(origin)} has no effect: ${title} does not read it.`
     faults.warn('W_SETTING_UNUSED', sheet.locate(origin, 'key'), message)
   }

@@ -13,6 +13,9 @@ const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 const WORDS = '[^\\r\\n\\p{L}\\p{N}]?\\p{L}+'
 const REST = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+'
 
+/** Qwen 2, 2.5 and 3. */
+export const QWEN_PATTERN = `${CONTRACTIONS}|${WORDS}|\\p{N}|${REST}`
+
 const KNOWN: ReadonlySet<string> = new Set([
   // Normalizers: CLIP's and T5's white space.
   '\\s+',
@@ -21,9 +24,9 @@ const KNOWN: ReadonlySet<string> = new Set([
   '[\\s]+',
   CLIP_PATTERN,
   CLIP_SPECIAL + CLIP_PATTERN,
-  // GPT-2 (ByteLevel's own), Qwen 2 and 3, Llama 3, and their kin.
+  // GPT-2 (ByteLevel's own), Qwen, Llama 3, and their kin.
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-  `${CONTRACTIONS}|${WORDS}|\\p{N}|${REST}`,
+  QWEN_PATTERN,
   `${CONTRACTIONS}|${WORDS}|\\p{N}{1,3}|${REST}`,
 ])
 
