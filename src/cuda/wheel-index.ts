@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { PregenError } from '../errors.ts'
 import { causeOf, type Fetch, type RemoteFile } from '../net/download.ts'
 import { redactUrl } from '../net/redact-url.ts'
+import { trimEndOf } from '../trim.ts'
 
 export const DEFAULT_INDEX_URL = 'https://pypi.org/simple'
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
@@ -29,14 +30,15 @@ export async function findWheel(
   fetch: Fetch,
   signal?: AbortSignal,
 ): Promise<RemoteFile> {
-  const page = `${indexUrl.replace(/\/+$/, '')}/${name}/`
+  const page = `${trimEndOf(indexUrl, '/')}/${name}/`
   const { files } = await readIndex(page, fetch, signal)
   const stem = `${name.replaceAll('-', '_')}-`
   const wheels = files.filter(
     ({ filename, yanked = false, hashes }) =>
       yanked === false &&
       filename.startsWith(stem) &&
-      /(?:manylinux|linux)[a-z0-9_]*x86_64\.whl$/.test(filename) &&
+      filename.includes('linux') &&
+      filename.endsWith('x86_64.whl') &&
       /^[0-9a-f]{64}$/.test(hashes.sha256 ?? ''),
   )
   const versionOf = (filename: string) => filename.slice(stem.length).split('-', 1)[0]!

@@ -41,7 +41,7 @@ export async function extractProvider(wheel: string, folder: string): Promise<Pr
     }
   })
   const version = /__version__ = '([\d.]+)'/.exec(info)?.[1]
-  const cudaMajor = Number(/cuda_version = '(\d+)[.\d]*'/.exec(info)?.[1] ?? Number.NaN)
+  const cudaMajor = Number(/cuda_version = '(\d+)/.exec(info)?.[1] ?? Number.NaN)
   if (version === undefined || Number.isNaN(cudaMajor) || missing.size > 0) {
     const lack = missing.size > 0 ? [...missing].join(' and ') : 'its version'
     throw invalid(wheel, `it is no wheel of onnxruntime-gpu for Linux (${lack} is missing)`)

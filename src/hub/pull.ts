@@ -8,6 +8,7 @@ import { listFiles, modelInfo } from '@huggingface/hub'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { causeOf, downloadFile, type Fetch } from '../net/download.ts'
 import { redactUrl } from '../net/redact-url.ts'
+import { trimEndOf } from '../trim.ts'
 import { type HubReference, repoFolder } from './reference.ts'
 import { findModelRoot, type HubFile, selectFiles } from './select-files.ts'
 
@@ -117,7 +118,7 @@ function isPlainPath(path: string): boolean {
 function callOf({ endpoint = DEFAULT_ENDPOINT, token, fetch, signal }: PullOptions) {
   const call = (url: string | URL | Request, init?: RequestInit) =>
     fetch(url instanceof Request ? url.url : String(url), { ...init, ...(signal ? { signal } : {}) })
-  return { hubUrl: endpoint.replace(/\/+$/, ''), fetch: call, ...(token ? { accessToken: token } : {}) }
+  return { hubUrl: trimEndOf(endpoint, '/'), fetch: call, ...(token ? { accessToken: token } : {}) }
 }
 
 async function asked<T>(options: PullOptions, ask: () => Promise<T>): Promise<T> {
@@ -171,7 +172,7 @@ async function pullFile(
   const blob = join(folder, 'blobs', digest.hex)
   if ((await sizeOf(blob)) !== sizeBytes) {
     const address = path.split('/').map(encodeURIComponent).join('/')
-    const url = `${endpoint.replace(/\/+$/, '')}/${reference.repo}/resolve/${commit}/${address}`
+    const url = `${trimEndOf(endpoint, '/')}/${reference.repo}/resolve/${commit}/${address}`
     const headers = token ? { authorization: `Bearer ${token}` } : undefined
     await downloadFile({ filename: path, url, digest, sizeBytes }, blob, {
       fetch,

@@ -1,6 +1,6 @@
 /** A run with its record and its log beside it. */
 import type { Confinement } from '../../artifacts/confinement.ts'
-import { errorCode, PregenError, PregenErrors } from '../../errors.ts'
+import { PregenError, PregenErrors } from '../../errors.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { createRunLog, type RunLog } from './log-writer.ts'
 import { makeRunFolder, pruneRuns } from './run-folder.ts'
@@ -47,7 +47,7 @@ export async function recordRun(
       await writeRunRecord(inside, record)
     } catch (error) {
       // A full disk must not cost the run; a link in the way is an attack, and does.
-      if (errorCode(error)?.startsWith('E_OUTPUT')) throw error
+      if (error instanceof PregenError && !DISK_FAULTS.has(error.code)) throw error
       trouble(error instanceof Error ? error.message : String(error))
     }
   }
@@ -65,6 +65,9 @@ export async function recordRun(
     },
   }
 }
+
+/** What a disk does, and nobody on purpose. */
+const DISK_FAULTS: ReadonlySet<string> = new Set(['E_DISK_FULL', 'E_WRITE_FAILED'])
 
 /** What a person is told of a run that ended before its time. */
 function describe(error: unknown): RunRecord['error'] {

@@ -52,7 +52,7 @@ export function createApp(options: AppOptions): Hono {
       return withCors(context.body(null, 204), header('origin') ?? '')
     }
     if (!access.allowed)
-      return context.json({ error: { code: 'E_ACCESS', message: access.why } }, access.status)
+      return context.json({ error: { code: 'not_allowed', message: access.why } }, access.status)
     if (queryToken !== undefined) {
       const cookie = `${rules.cookieName}=${rules.token}; HttpOnly; SameSite=Strict; Path=/`
       return context.body(null, 303, { location: './', 'set-cookie': cookie })
@@ -109,14 +109,14 @@ export function createApp(options: AppOptions): Hono {
     if (file === undefined) return notFound(context)
     return context.body(new Uint8Array(file.bytes), 200, {
       'content-type': file.contentType,
-      'cache-control': file.cacheControl,
+      'cache-control': 'no-cache',
     })
   })
   app.notFound((context) => notFound(context))
   app.onError((error, context) => {
     if (error instanceof PregenError || error instanceof PregenErrors)
       return context.json(faultsOf(error), 422)
-    return context.json({ error: { code: 'E_BUG', message: messageOf(error) } }, 500)
+    return context.json({ error: { code: 'bug', message: messageOf(error) } }, 500)
   })
   return app
 }
@@ -126,7 +126,7 @@ async function statusOf(runs: RunList, id: string) {
 }
 
 function notFound(context: Context) {
-  return context.json({ error: { code: 'E_NOT_FOUND', message: 'there is no such thing here' } }, 404)
+  return context.json({ error: { code: 'not_found', message: 'there is no such thing here' } }, 404)
 }
 
 function withCors(response: Response, origin: string): Response {

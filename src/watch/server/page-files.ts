@@ -5,8 +5,6 @@ import { extname, join, relative, sep } from 'node:path'
 export interface PageFile {
   readonly bytes: Buffer
   readonly contentType: string
-  /** Names with a hash of their content never change. */
-  readonly cacheControl: string
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -27,9 +25,7 @@ export function readPageFiles(folder: string): ReadonlyMap<string, PageFile> {
     if (!entry.isFile() || contentType === undefined) continue
     const path = join(entry.parentPath, entry.name)
     const address = `/${relative(folder, path).split(sep).join('/')}`
-    const isHashed = /-[\w-]{8,}\.\w+$/.test(entry.name)
-    const cacheControl = isHashed ? 'public, max-age=31536000, immutable' : 'no-cache'
-    files.set(address, { bytes: readFileSync(path), contentType, cacheControl })
+    files.set(address, { bytes: readFileSync(path), contentType })
   }
   return files
 }
