@@ -5,6 +5,8 @@ import type { OpenedModel } from '../engine/device.ts'
 import { createEngine } from '../engine/engine.ts'
 import type { PictureJob, PromptJob } from '../engine/inference-calls.ts'
 import { PregenError } from '../errors.ts'
+import { usesNegativePrompt } from '../families/guidance.ts'
+import { familyOf } from '../families/index.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
@@ -35,6 +37,8 @@ export interface DrawRequest {
   /** Default as the model likes. */
   readonly steps?: number | undefined
   readonly guidanceScale?: number | undefined
+  /** Qwen-Image's and FLUX.1's guidance, with a negative prompt. */
+  readonly trueCfgScale?: number | undefined
   /** Default the model's own. */
   readonly scheduler?:
     | SchedulerName
@@ -133,7 +137,10 @@ async function drawPicture(opened: OpenedModel, facts: ModelFacts, request: Draw
   const prompt: PromptJob = {
     key: job.promptKey,
     request: { prompt: request.prompt, negativePrompt: request.negativePrompt, promptSyntax: 'plain' },
-    guidanceScale: job.guidanceScale,
+    withNegative: usesNegativePrompt(familyOf(facts.family), {
+      ...job,
+      negativePrompt: request.negativePrompt,
+    }),
   }
   const { prompts } = await opened.call('encode', { prompts: [prompt], keepEncoders: true }, { signal })
   const [encoded] = prompts
@@ -178,6 +185,7 @@ function pictureJobOf({ defaults }: ModelFacts, request: DrawRequest): PictureJo
     height: request.height ?? defaults.height,
     steps: request.steps ?? defaults.steps,
     guidanceScale: request.guidanceScale ?? defaults.guidanceScale,
+    trueCfgScale: request.trueCfgScale ?? defaults.trueCfgScale,
     scheduler: { name, config },
     initImage: undefined,
     denoiseStrength: undefined,

@@ -1,6 +1,7 @@
 /** What the config files claim, held to what the graphs themselves declare, before anything of that size is allocated. */
 import { PregenError } from '../errors.ts'
-import type { ComponentName } from '../families/index.ts'
+import type { FamilyFacts } from '../families/family.ts'
+import { type ComponentName, familyOf } from '../families/index.ts'
 import type { ModelFolder } from './folder.ts'
 import type { OnnxHeader, OnnxValue } from './onnx-header.ts'
 
@@ -43,8 +44,9 @@ function claims({ vae, family }: ModelFolder): Claim[] {
     { component: 'vae_decoder', side: 'outputs', value: 'sample', axis: 1, what: 'channels', claimed: 3 },
     { component: 'vae_encoder', side: 'inputs', value: 'sample', axis: 1, what: 'channels', claimed: 3 },
   ]
-  // FLUX's transformer takes packed latents, which shapes.ts compares.
-  if (family === 'flux') return latents
+  // Packed latents are compared in shapes.ts.
+  const { packsLatents = false }: FamilyFacts = familyOf(family)
+  if (packsLatents) return latents
   return [
     ...latents,
     { component: 'unet', side: 'outputs', value: 'out_sample', ...channels },

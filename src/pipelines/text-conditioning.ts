@@ -66,7 +66,8 @@ export async function encodeT5(
   return outputs.last_hidden_state!
 }
 
-async function runEncoder(
+/** Ids of one text through an encoder. @returns copies of the outputs that are asked for */
+export async function runEncoder(
   encoder: TextEncoder,
   ids: ArrayLike<number>,
   names: readonly string[],
@@ -97,7 +98,7 @@ function shapeOf(name: string, tokens: number): (number | null)[] {
   return name === 'text_embeds' || name === 'pooler_output' ? [1, null] : [1, tokens, null]
 }
 
-function truncationWarning(length: number, limit: number, cut: string): PromptWarning {
+export function truncationWarning(length: number, limit: number, cut: string): PromptWarning {
   return {
     code: 'W_PROMPT_TRUNCATED',
     message: `The prompt has ${length} tokens and the model reads ${limit}; cut off: "${cut}"`,

@@ -14,6 +14,8 @@ describe('the list of families', () => {
       ['sd3', 28, 7],
       ['lcm', 4, 8.5],
       ['flux', 28, 3.5],
+      ['zimage', 50, 5],
+      ['qwenimage', 50, 1],
     ])
   })
 
@@ -38,6 +40,8 @@ describe('published factors', () => {
     ['sd3', 16],
     ['flux', 16],
     ['lcm', 4],
+    ['zimage', 16],
+    ['qwenimage', 16],
   ] as const)('has factors of %s for %i channels', (family, channels) => {
     const { factors, bias } = familyOf(family).previewFactors()!
     expect(factors).toHaveLength(channels)

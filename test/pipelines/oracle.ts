@@ -154,7 +154,7 @@ export async function encodeGolden(pipeline: Pipeline, params: GoldenParams): Pr
     negativePrompt: params.negative_prompt,
     prompt2: params.prompt_2,
     maxSequenceLength: params.max_sequence_length,
-    withNegative: pipeline.usesNegativePrompt(params.guidance_scale),
+    withNegative: pipeline.usesNegativePrompt({ guidanceScale: params.guidance_scale }),
   })
 }
 

@@ -1,0 +1,67 @@
+/** Qwen-Image: FLUX.1's tokens, a language model's hidden states, guidance that keeps each token's length. */
+import { contextWidth, latentsAgree, textWidth } from '../agreements.ts'
+import { textEncoder, VAE } from '../contract.ts'
+import { defineFamily } from '../family.ts'
+import { descendingSigmas, flowShift } from '../flow-shift.ts'
+import { flowMisfit } from '../scheduler-fit.ts'
+import { WAN21_FACTORS } from './factors.ts'
+
+/** diffusers' limit of `max_sequence_length`. */
+const MAX_TOKENS = 1024
+
+export const qwenimage = defineFamily({
+  name: 'qwenimage',
+  title: 'Qwen-Image',
+  pipelineClass: 'QwenImagePipeline',
+  schedulerClass: 'FlowMatchEulerDiscreteScheduler',
+  contract: [
+    textEncoder('text_encoder', 'tokenizer', { outputs: ['last_hidden_state'] }),
+    {
+      component: 'transformer',
+      inputs: [
+        'hidden_states',
+        'encoder_hidden_states',
+        'encoder_hidden_states_mask',
+        'timestep',
+        'height',
+        'width',
+      ],
+      outputs: [['out_hidden_states']],
+    },
+    ...VAE,
+  ],
+  denoiser: 'transformer',
+  latentChannels: 16,
+  hasDefaultVae: false,
+  // AutoencoderKLQwenImage has means and deviations in its place.
+  vaeScalingFactor: 1,
+  // The pipeline has no guidance_scale that does anything.
+  defaults: { steps: 50, guidanceScale: 1, trueCfgScale: 4, sampleSize: 128 },
+  guidance: 'true-cfg',
+  takes: ['negativePrompt', 'maxSequenceLength', 'trueCfgScale'],
+  ignores: ['guidanceScale'],
+  masksTexts: true,
+  packsLatents: true,
+  agreements: (model) => [
+    {
+      what: 'texts',
+      wanted: contextWidth(model, 'transformer', 'joint_attention_dim'),
+      wantedBy: 'transformer',
+      given: textWidth(model, 'text_encoder'),
+      givenBy: 'text_encoder',
+    },
+    latentsAgree(model, { component: 'transformer', input: 'hidden_states', axis: 2, packed: 4 }),
+  ],
+  sizeMultiple: (model) => 2 * model.vaeScale,
+  maxSequenceLength: () => MAX_TOKENS,
+  schedule: {
+    strength: 'floor-start',
+    options: (config, { steps, imageTokens }) => ({
+      mu: flowShift(config, imageTokens, 1.15),
+      ...(config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(steps) }),
+    }),
+    misfit: flowMisfit,
+  },
+  previewFactors: () => WAN21_FACTORS,
+  pipeline: () => import('./pipeline.ts'),
+})

@@ -1,0 +1,15 @@
+const fround = Math.fround
+
+/**
+ * n values from 1 down to 1/n as torch.linspace spaces them in float32: from both ends towards the middle (ATen,
+ * RangeFactoriesKernel.cpp).
+ */
+export function descendingFloats(steps: number): number[] {
+  if (steps === 1) return [1]
+  const last = fround(1 / steps)
+  const step = fround(fround(last - 1) / (steps - 1))
+  const half = Math.floor(steps / 2)
+  return Array.from({ length: steps }, (_, i) =>
+    i < half ? fround(1 + fround(step * i)) : fround(last - fround(step * (steps - i - 1))),
+  )
+}
