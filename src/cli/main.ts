@@ -122,6 +122,15 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/verify.ts')).verifyCommand(dir, options)
     })
 
+  program
+    .command('gallery')
+    .argument('<dir>', 'the --out folder of a run', parseText)
+    .description('write the page beside the pictures: gallery, grid and replay without a server')
+    .option('--version-id <id>', 'only this version (default: every one in the folder)', parseText)
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/gallery.ts')).galleryCommand(dir, options)
+    })
+
   withEndpoint(withVariables(program.command('doctor')))
     .argument('[sheet]', 'a cue sheet whose models and bucket are checked too')
     .description('providers, models, dtypes, bucket: what works here, and what to do about the rest')

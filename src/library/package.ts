@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url'
 /** The folder that holds package.json, models/ and cues/. */
 export const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
+/** The page as Vite built it, for `serve` and `gallery`. */
+export const pageFolder = join(packageRoot, 'dist', 'watch', 'page')
+
 export function readPackageVersion(): string {
   const parsed: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
   if (typeof parsed === 'object' && parsed !== null && 'version' in parsed) return String(parsed.version)

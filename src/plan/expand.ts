@@ -70,6 +70,7 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings):
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
+    axes: variant.axes,
     model,
     previews: readPreviews(context),
     guided: usesNegativePrompt(familyOf(facts.family), trajectory),

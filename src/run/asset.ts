@@ -26,6 +26,9 @@ export function createAsset(
     variant,
     program,
     ...assetUrls(layout, cue, variant, files, publicUrl),
+    prompt: unit.prompt,
+    ...(unit.negativePrompt === undefined ? {} : { negative_prompt: unit.negativePrompt }),
+    ...(unit.axes === undefined ? {} : { axes: unit.axes }),
     metadata: {
       width,
       height,

@@ -69,11 +69,13 @@ const ALLOWED: Record<string, readonly string[]> = {
     ...['pipelines', 'tensor'],
   ],
   library: ['tasks', 'run', 'engine', 'model', 'plan', 'diffusion', 'random'],
+  watch: ['artifacts', 'cue-sheet', 'images', 'run:events', 'run:state'],
   cli: [
     'library',
     'tasks',
     'run',
     'engine',
+    'watch',
     'cue-sheet',
     'plan',
     'model',
@@ -101,7 +103,7 @@ interface Import {
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts'))
+  .filter((name) => /\.tsx?$/.test(name))
   .map((name) => join(src, name))
 
 const imports: Import[] = files.flatMap((file) =>
