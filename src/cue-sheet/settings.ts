@@ -8,6 +8,7 @@ import { defineSetting } from './setting-row.ts'
 import {
   previewsMapSchema,
   readImage,
+  readImages,
   readPreviews,
   readPrompt,
   readReferenceStrength,
@@ -23,6 +24,7 @@ export const MAX_SIDE = 8192
 export const MAX_PIXELS = 4096 * 4096
 const MAX_GUIDANCE = 100
 const MAX_BATCH = 64
+const MAX_REFERENCES = 16
 export const MAX_PROMPT_CHARS = 20_000
 
 const TEXT = {
@@ -370,6 +372,24 @@ export const SETTINGS = {
     goes: 'picture',
     batch: 'shared',
     digest: { part: 'denoiseStrength', word: 'denoise strength', nullIfAbsent: true },
+  }),
+  images: defineSetting({
+    name: 'images',
+    onlySome: true,
+    schema: z.array(z.string().min(1)).min(1).max(MAX_REFERENCES),
+    description:
+      'Pictures that the model looks at while it draws (FLUX.2): paths relative to the sheet, or https URLs.',
+    code: 'E_BAD_VALUE',
+    must: `a list of 1 to ${MAX_REFERENCES} paths or https URLs`,
+    docs: [
+      `list of 1 … ${MAX_REFERENCES} paths or https URLs`,
+      '–',
+      '[Reference pictures](#reference-pictures) (FLUX.2).',
+    ],
+    read: readImages,
+    goes: 'plan',
+    batch: 'shared',
+    digest: { part: 'imagesSha256', word: 'reference pictures' },
   }),
   exact_copy_mode: defineSetting({
     ...YES_NO,

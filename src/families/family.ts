@@ -31,6 +31,10 @@ export interface FamilyFacts {
   readonly latentChannels: number
   /** Its latents are Stable Diffusion 1's, which AutoencoderKL's own defaults (scaling 0.18215) belong to. */
   readonly hasDefaultVae: boolean
+  /** Values that `latents_mean` and `latents_std` must have for each latent channel, where nothing else scales latents. */
+  readonly statisticsPerChannel?: number
+  /** false: diffusers has no pipeline of it that starts from a picture. */
+  readonly imageToImage?: false
   readonly defaults: {
     /** diffusers' defaults of the pipeline call. */
     readonly steps: number
@@ -48,8 +52,6 @@ export interface FamilyFacts {
   readonly ignores?: readonly string[]
   /** Prompts of unequal length may share a call: what pads the shorter ones is masked. */
   readonly masksTexts?: boolean
-  /** Its denoiser takes and gives 2 × 2 patches of latents as tokens. */
-  readonly packsLatents?: boolean
   /** Of a VAE whose config has none; default 0.18215, AutoencoderKL's own. */
   readonly vaeScalingFactor?: number
   /** What its components say of each other's widths. */

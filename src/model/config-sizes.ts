@@ -155,7 +155,12 @@ export function configSizeFaults({ name, folder, config }: ConfiguredComponent):
     ['latents_mean', mean],
     ['latents_std', deviation],
   ] as const) {
-    if (typeof channels !== 'number' || !Array.isArray(list) || list.length === channels) continue
+    if (
+      typeof channels !== 'number' ||
+      !Array.isArray(list) ||
+      [channels, 4 * channels].includes(list.length)
+    )
+      continue
     faults.push(fault(`${key} has ${list.length} numbers for ${channels} ${channelsKey}.`))
   }
   return faults

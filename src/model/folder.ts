@@ -16,6 +16,7 @@ import { placeInside } from '../model-files/open.ts'
 import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily } from './families.ts'
 import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
+import { missingStatistics } from './latent-statistics.ts'
 
 export interface ModelComponent {
   readonly name: ComponentName
@@ -122,7 +123,11 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   })
   const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
 
-  if (family !== undefined) faults.push(...missingVaeConfig(components, family))
+  if (family !== undefined)
+    faults.push(
+      ...missingVaeConfig(components, family),
+      ...missingStatistics(components.vae_decoder, vaeConfig(components), family),
+    )
   if (faults.length > 0 || family === undefined) throw new PregenErrors(faults)
   const vae = vaeFacts(components, family)
   return {

@@ -16,7 +16,7 @@ export interface DenoiseOptions {
   readonly dims: LatentDims
   readonly predict: Predict
   readonly noise: NoiseSource
-  /** Rounds the latents to half precision after every step, as diffusers has them there. */
+  /** Whether the latents are kept in half precision between steps, as in diffusers where the model's output is. */
   readonly half?: boolean
   /** Writes the model's layout in the order of `dims` into `out`; absent where they are the same. */
   readonly unpack?: (packed: Float32Array, out: Float32Array) => void
@@ -26,7 +26,7 @@ export interface DenoiseOptions {
 
 /** @returns the duration of every executed step, in milliseconds */
 export async function denoise(options: DenoiseOptions): Promise<number[]> {
-  const { scheduler, firstCall, latents, dims, predict, noise, half = false, unpack, hooks, clock } = options
+  const { scheduler, firstCall, latents, dims, predict, noise, unpack, hooks, clock, half = false } = options
   const scaled = new Float32Array(latents.length)
   const latentsView = unpack === undefined ? latents : new Float32Array(latents.length)
   const denoisedView = unpack === undefined ? null : new Float32Array(latents.length)

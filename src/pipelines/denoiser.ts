@@ -105,7 +105,7 @@ function scalar(session: ModelSession, name: string, tensor: Tensor): ModelInput
 }
 
 /** A scalar, [1] or [rows], as the export has it; a symbolic dimension takes a value per row. */
-function createTimestepInput(session: ModelSession, rows: number): ModelInput {
+export function createTimestepInput(session: ModelSession, rows: number): ModelInput {
   const dims = session.input('timestep')?.dims ?? []
   const [length] = dims
   if (length === undefined) return session.createInput('timestep', [])

@@ -66,11 +66,16 @@ export async function encodeT5(
   return outputs.last_hidden_state!
 }
 
-/** Ids of one text through an encoder. @returns copies of the outputs that are asked for */
+/**
+ * @param ids padded
+ * @param real how many of them are the text's own, from the first on; by default the mask, where there is one, hides none
+ * @returns copies of the outputs
+ */
 export async function runEncoder(
   encoder: TextEncoder,
   ids: ArrayLike<number>,
   names: readonly string[],
+  real = ids.length,
 ): Promise<Readonly<Record<string, Tensor>>> {
   const { session } = encoder
   return inStage('text encode', async () => {
@@ -79,7 +84,7 @@ export async function runEncoder(
     const inputs = [input]
     if (session.input('attention_mask') !== null) {
       const mask = session.createInput('attention_mask', [1, ids.length])
-      mask.write(new Uint8Array(ids.length).fill(1))
+      mask.write(new Uint8Array(ids.length).fill(1, 0, real))
       inputs.push(mask)
     }
     const shapes = Object.fromEntries(names.map((name) => [name, shapeOf(name, ids.length)]))

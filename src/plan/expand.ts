@@ -17,8 +17,9 @@ import { createScheduleAccounts, type ScheduleRequest } from '../families/schedu
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import { createFamilySettings, type FamilySettings, warnOfGuidance } from './family-settings.ts'
 import type { ModelFacts } from './model-facts.ts'
+import { readPictures, takes } from './pictures.ts'
 import { resolvePreviews } from './previews.ts'
-import type { InitImage, Unit } from './unit.ts'
+import type { Unit } from './unit.ts'
 import { report, type VariantContext } from './variant-context.ts'
 
 /** Strength of image-to-image where the sheet names none. */
@@ -97,6 +98,7 @@ type Trajectoried = Pick<
   Unit,
   | 'scheduler'
   | 'image'
+  | 'images'
   | 'denoiseStrength'
   | 'exactCopyMode'
   | 'steps'
@@ -111,8 +113,10 @@ type Trajectoried = Pick<
 function readTrajectory(context: VariantContext, imageTokens: number): Trajectoried {
   const { variant, facts } = context
   const { settings } = variant
-  const image: InitImage | undefined =
-    settings.image === undefined ? undefined : { source: settings.image, fit: settings.fit }
+  const { image, images } = readPictures({
+    ...context,
+    report: (name, fault) => report(context, name, fault),
+  })
   const exactCopyMode = image !== undefined && settings.exactCopyMode === true
   const asked = image === undefined ? undefined : (settings.denoiseStrength ?? DEFAULT_DENOISE_STRENGTH)
   const denoiseStrength = exactCopyMode && asked !== undefined ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
@@ -121,16 +125,12 @@ function readTrajectory(context: VariantContext, imageTokens: number): Trajector
       ? exactCopySteps(facts, denoiseStrength)
       : (settings.steps ?? facts.defaults.steps)
   const scheduler = settings.scheduler ?? { name: undefined, config: {} }
-  if (image !== undefined && !facts.hasVaeEncoder) {
-    const why = `needs image-to-image, but the model "${context.model}" has no vae_encoder`
-    const help = 'Export the model with its VAE encoder, or take the image away.'
-    report(context, 'image', { code: 'E_NO_VAE_ENCODER', why, help })
-  }
   const { family, schedulerConfig: folderConfig } = facts
   const request = { family, folderConfig, scheduler, steps, strength: denoiseStrength, imageTokens }
   const executedSteps = countSteps(request, context)
   return {
     image,
+    images,
     denoiseStrength,
     exactCopyMode,
     scheduler,
@@ -207,8 +207,9 @@ function checkSequenceLength(context: VariantContext): void {
 
 function checkSyntax(context: VariantContext): void {
   const { settings } = context.variant
-  const { takes, title } = familyOf(context.facts.family)
-  if (settings.promptSyntax !== 'a1111' || takes.some((name) => name === 'promptSyntax')) return
+  const { family } = context.facts
+  const { title } = familyOf(family)
+  if (settings.promptSyntax !== 'a1111' || takes(family, 'promptSyntax')) return
   const why = `is a1111; the model "${context.model}" (${title}) reads prompts as they are`
   report(context, 'promptSyntax', { code: 'E_PROMPT_SYNTAX', why, help: 'Leave prompt_syntax out.' })
 }

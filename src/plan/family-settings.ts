@@ -30,6 +30,8 @@ export function createFamilySettings(): FamilySettings {
         const origin = variant.origins[name]
         if (origin === undefined) continue
         const read = takes.includes(name)
+        // A fault, which is told elsewhere.
+        if (name === 'images') continue
         if (origin[0] === 'cues') {
           if (!read) (onlySome === 'or fault' ? refuse : warnOfUnused)(context, name)
         } else if (onlySome === 'or fault') {
@@ -52,7 +54,7 @@ function refuse(context: VariantContext, name: SettingName): void {
   const last = having.at(-1) ?? ''
   const families = having.length < 2 ? last : `${having.slice(0, -1).join(', ')} and ${last}`
   report(context, name, {
-    code: 'E_SETTING_FOREIGN',
+    code: 'E_SETTING_UNSUITED',
     why: `is a setting that the model "${context.model}" (${title}) does not have`,
     help: `${families} ${having.length === 1 ? 'has' : 'have'} ${keyOf(name)}. Take it away for this model.`,
   })

@@ -41,6 +41,8 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   /** null: no step pictures and no timing.json (the program P0, or `previews: false`). */
   readonly previews: PreviewSettings | null
   readonly image: InitImage | undefined
+  /** Absolute paths or https URLs of the pictures that the model looks at; undefined: none. */
+  readonly images?: readonly string[] | undefined
   readonly exactCopyMode: boolean
 }
 

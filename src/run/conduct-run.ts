@@ -24,6 +24,7 @@ import { lockOutput } from './lock-output.ts'
 import { checkBucketEndpoint, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
+import { createReferences } from './reference-images.ts'
 import { createSender } from './sender.ts'
 import { INITIAL_STATE, reduce } from './state.ts'
 import { type RunSummary, summarize } from './summary.ts'
@@ -120,6 +121,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
       warn: warnOnce(run),
       injection,
       initImages: createInitImages(options.allowPrivateUrls, options.remoteImages, options.signal),
+      references: createReferences(options.allowPrivateUrls, options.remoteImages, options.signal),
       delivery: createDelivery(sender, callbacks),
       previewDecoder: engine.previewDecoder,
       publicUrl: prepared.sheet.storage?.publicUrl,

@@ -21,6 +21,7 @@ import { checkInitImages } from './check-init-images.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
+import { checkReferences } from './reference-images.ts'
 
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
 export const RENDER_VERSION = 1
@@ -62,6 +63,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
+  const references = await checkReferences(units, sheet, layout, options)
   const sheetUnits = new Map<string, SheetUnit>()
   const indexOf = new Map<Unit, number>()
   for (const [index, unit] of all.entries()) {
@@ -72,6 +74,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     const parts = digestParts(unit, {
       modelFingerprint: facts[unit.model]?.fingerprint ?? '',
       imageSha256: images.hashOf(unit),
+      imagesSha256: references.hashesOf(unit),
       renderVersion: RENDER_VERSION,
     })
     const key = layout.variantKey(unit.cue, unit.variant)
@@ -86,7 +89,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     sheetUnits,
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
-    uncheckedImages: images.unchecked,
+    uncheckedImages: new Set([...images.unchecked, ...references.unchecked]),
     warnings: [...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
   }
 }

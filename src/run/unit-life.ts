@@ -28,6 +28,7 @@ import type { InitImages } from './init-images.ts'
 import { createLiveFile } from './live-file.ts'
 import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
+import type { References } from './reference-images.ts'
 import { createStepPictures, jobPreviewsOf, rendererOf, type StepPictures } from './step-pictures.ts'
 
 export type UnitState = 'queued' | 'drawing' | 'writing' | 'recorded' | 'sent' | 'failed'
@@ -51,6 +52,7 @@ export interface UnitServices {
   readonly warn: (warning: PrepareWarning) => void
   readonly injection: Injection
   readonly initImages: InitImages
+  readonly references: References
   readonly delivery: Delivery
   readonly previewDecoder: (path: string, channels: number) => DecodeLatents
   /** Base of absolute asset URLs; undefined: relative ones. */
@@ -96,6 +98,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
   let begunAt = 0
   let whyAgain = ''
   let initImage: Float32Array | undefined
+  let references: PictureJob['references']
   let previews: JobPreviews | null = null
   let pictures: StepPictures | null = null
   let opened: Promise<VariantWriter> | undefined
@@ -191,6 +194,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     async prepare(provider) {
       try {
         initImage = unit.image ? await services.initImages.load(entry) : undefined
+        references = await services.references.load(entry, model)
         // A folder that cannot be made is told before anything is drawn for it.
         await makeFolderInside(layout.out, layout.variantFolder(cue, variant))
         previews = jobPreviewsOf(unit, provider)
@@ -212,6 +216,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         unit: index,
         promptKey: promptJobOf(unit).key,
         initImage,
+        references,
         previews,
       }
     },

@@ -14,6 +14,8 @@ describe('the list of families', () => {
       ['sd3', 28, 7],
       ['lcm', 4, 8.5],
       ['flux', 28, 3.5],
+      ['chroma', 35, 5],
+      ['flux2', 50, 4],
       ['zimage', 50, 5],
       ['qwenimage', 50, 1],
     ])
@@ -39,6 +41,8 @@ describe('published factors', () => {
     ['sdxl', 4],
     ['sd3', 16],
     ['flux', 16],
+    ['chroma', 16],
+    ['flux2', 32],
     ['lcm', 4],
     ['zimage', 16],
     ['qwenimage', 16],

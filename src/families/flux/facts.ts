@@ -54,7 +54,6 @@ export const flux = defineFamily({
   // guidance_scale goes into the model; true_cfg_scale evaluates it a second time.
   guidance: 'true-cfg',
   takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'maxSequenceLength', 'trueCfgScale'],
-  packsLatents: true,
   agreements: (model) => [
     {
       what: 'texts',

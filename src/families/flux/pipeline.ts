@@ -131,7 +131,7 @@ export async function generate(
 }
 
 /** Each image token's place: (0, row, column). @returns [rows · columns, 3] */
-function imageIds(rows: number, columns: number): Tensor {
+export function imageIds(rows: number, columns: number): Tensor {
   const data = new Float32Array(rows * columns * 3)
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) data.set([0, row, column], (row * columns + column) * 3)

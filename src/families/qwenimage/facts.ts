@@ -41,7 +41,6 @@ export const qwenimage = defineFamily({
   takes: ['negativePrompt', 'maxSequenceLength', 'trueCfgScale'],
   ignores: ['guidanceScale'],
   masksTexts: true,
-  packsLatents: true,
   agreements: (model) => [
     {
       what: 'texts',
