@@ -1,5 +1,4 @@
 /** When a family evaluates its model a second time, without the prompt or for the negative one. */
-import type { FamilyFacts } from './family.ts'
 
 /**
  * - `second-evaluation`: above a guidance scale of 1
@@ -10,6 +9,12 @@ import type { FamilyFacts } from './family.ts'
  */
 export type GuidanceKind = 'second-evaluation' | 'second-evaluation-from-zero' | 'true-cfg' | 'distilled'
 
+/** The part of a family's facts that this is about. */
+export interface GuidanceFacts {
+  readonly guidance: GuidanceKind
+  readonly defaults: { readonly guidanceScale: number; readonly trueCfgScale?: number }
+}
+
 export interface GuidanceSettings {
   readonly guidanceScale: number
   /** undefined: the family's default, else 1. */
@@ -18,7 +23,7 @@ export interface GuidanceSettings {
 }
 
 export function usesNegativePrompt(
-  { guidance, defaults }: Pick<FamilyFacts, 'guidance' | 'defaults'>,
+  { guidance, defaults }: GuidanceFacts,
   settings: GuidanceSettings,
 ): boolean {
   switch (guidance) {
@@ -33,12 +38,12 @@ export function usesNegativePrompt(
 }
 
 /** The scale up to which the model follows the prompt as it has learned to, and no further. */
-export function noGuidance({ guidance }: Pick<FamilyFacts, 'guidance'>): 0 | 1 {
+export function noGuidance({ guidance }: Pick<GuidanceFacts, 'guidance'>): 0 | 1 {
   return guidance === 'second-evaluation-from-zero' ? 0 : 1
 }
 
 export function trueCfgScale(
-  { defaults }: Pick<FamilyFacts, 'defaults'>,
+  { defaults }: Pick<GuidanceFacts, 'defaults'>,
   { trueCfgScale: asked }: Pick<GuidanceSettings, 'trueCfgScale'>,
 ): number {
   return asked ?? defaults.trueCfgScale ?? 1

@@ -5,12 +5,11 @@ import type { OpenedModel } from '../engine/device.ts'
 import { createEngine } from '../engine/engine.ts'
 import type { PictureJob, PromptJob } from '../engine/inference-calls.ts'
 import { PregenError } from '../errors.ts'
-import { usesNegativePrompt } from '../families/guidance.ts'
-import { familyOf } from '../families/index.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
 import type { RequestedProvider } from '../model/providers.ts'
+import { isGuided } from '../plan/guided.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import type { RngName } from '../random/generator.ts'
 import { embeddedModels } from './package.ts'
@@ -137,7 +136,7 @@ async function drawPicture(opened: OpenedModel, facts: ModelFacts, request: Draw
   const prompt: PromptJob = {
     key: job.promptKey,
     request: { prompt: request.prompt, negativePrompt: request.negativePrompt, promptSyntax: 'plain' },
-    withNegative: usesNegativePrompt(familyOf(facts.family), {
+    withNegative: isGuided(facts, {
       ...job,
       negativePrompt: request.negativePrompt,
     }),

@@ -11,11 +11,12 @@ import {
 import { MAX_PIXELS } from '../cue-sheet/settings.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { PregenError } from '../errors.ts'
-import { noGuidance, usesNegativePrompt } from '../families/guidance.ts'
+import { noGuidance } from '../families/guidance.ts'
 import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import { createFamilySettings, type FamilySettings, warnOfGuidance } from './family-settings.ts'
+import { isGuided } from './guided.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { readPictures, takes } from './pictures.ts'
 import { resolvePreviews } from './previews.ts'
@@ -74,7 +75,7 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings):
     axes: variant.axes,
     model,
     previews: readPreviews(context),
-    guided: usesNegativePrompt(familyOf(facts.family), trajectory),
+    guided: isGuided(facts, trajectory),
     ...trajectory,
   })
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { descendingFloats } from '../../src/families/flow-shift.ts'
 import { zimageGuidance } from '../../src/families/zimage/guide.ts'
 import { zimageTimestep } from '../../src/families/zimage/pipeline.ts'
-import { descendingFloats } from '../../src/families/zimage/sigmas.ts'
 import { drawsItsCases } from './command-line.ts'
 import { checkMaskedFamily } from './masked-texts.ts'
 import { unpackReference } from './reference.ts'

@@ -2,11 +2,10 @@
 import { latentsAgree } from '../agreements.ts'
 import { PENULTIMATE, textEncoder, VAE } from '../contract.ts'
 import { defineFamily } from '../family.ts'
-import { flowShift } from '../flow-shift.ts'
+import { descendingFloats, flowShift } from '../flow-shift.ts'
 import { FLUX_FACTORS } from '../flux/facts.ts'
 import { numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
-import { descendingFloats } from './sigmas.ts'
 
 /** The longest that a sheet may ask for. */
 const MAX_TOKENS = 1024
