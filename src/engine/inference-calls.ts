@@ -28,8 +28,8 @@ export interface PromptJob {
   /** Two prompt sets with the same key are encoded once. */
   readonly key: string
   readonly request: PromptSettings
-  /** Decides whether the negative side is needed. */
-  readonly guidanceScale: number
+  /** Whether the negative side is needed. */
+  readonly withNegative: boolean
 }
 
 export interface EncodePrompts {

@@ -104,7 +104,7 @@ async function encodePrompts(
   context: CallContext<never>,
 ): Promise<EncodedPrompt[]> {
   const encoded: EncodedPrompt[] = []
-  for (const { key, request: prompt, guidanceScale } of request.prompts) {
+  for (const { key, request: prompt, withNegative } of request.prompts) {
     await context.breathe()
     if (context.isCancelled()) break
     const before = performance.now()
@@ -112,10 +112,9 @@ async function encodePrompts(
       void encoded.push({ key, durationMs: performance.now() - before, ...rest })
     try {
       injection.reach('text-encode')
-      const withNegative = pipeline.usesNegativePrompt(guidanceScale)
       const conditioning = await pipeline.encodePrompt({ ...prompt, withNegative })
       prompts.put(key, conditioning)
-      const tokens = conditioning.promptEmbeds.dims[1] ?? 0
+      const tokens = pipeline.sharedTokens(conditioning)
       done({ tokens, warnings: conditioning.warnings, error: null })
     } catch (error) {
       done({ tokens: 0, warnings: [], error: toWireError(error) })

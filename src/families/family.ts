@@ -6,6 +6,7 @@ import type { StrengthRule } from '../diffusion/img2img.ts'
 import type { SchedulerConfig, SchedulerName, SetTimestepsOptions } from '../diffusion/scheduler.ts'
 import type { Agreement } from './agreements.ts'
 import type { ComponentContract } from './contract.ts'
+import type { GuidanceKind } from './guidance.ts'
 import type { ModelView } from './model-view.ts'
 
 /** One row a latent channel, columns red, green, blue; applied to model-space latents, giving −1 … 1. */
@@ -40,11 +41,19 @@ export interface FamilyFacts {
     readonly guidanceScale: number
     /** Width and height over the VAE's scale where the denoiser's config does not tell. */
     readonly sampleSize: number
+    /** Where the pipeline's own is another than 1. */
+    readonly trueCfgScale?: number
   }
-  /** Whether guidance evaluates a negative prompt, or is an input of a model that it was distilled into. */
-  readonly guidance: 'second-evaluation' | 'distilled'
+  /** When a negative prompt is evaluated. */
+  readonly guidance: GuidanceKind
   /** Settings that mean something to it and not to every family, by their names in a unit. */
   readonly takes: readonly string[]
+  /** Settings that every other family reads and this one does not. */
+  readonly ignores?: readonly string[]
+  /** Prompts of unequal length may share a call: what pads the shorter ones is masked. */
+  readonly masksTexts?: boolean
+  /** Of a VAE whose config has none; default 0.18215, AutoencoderKL's own. */
+  readonly vaeScalingFactor?: number
   /** What its components say of each other's widths. */
   readonly agreements: (model: ModelView) => readonly Agreement[]
   /** Width and height in pixels must be multiples of this. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import type { PregenError } from '../errors.ts'
+import type { FamilyFacts } from '../families/family.ts'
 import { familyOf } from '../families/index.ts'
 import type { ModelFacts, PreviewDecoderFault } from '../plan/model-facts.ts'
 import { createFileHasher } from './file-hash.ts'
@@ -19,15 +20,18 @@ export interface ModelFactsOptions {
 /** @param folder checked by `checkModelFolder`, so that its files are what they seem */
 export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions = {}): Promise<ModelFacts> {
   const { family, vae, components } = folder
-  const { defaults, maxSequenceLength } = familyOf(family)
-  const { steps, guidanceScale } = defaults
+  const { defaults, maxSequenceLength }: FamilyFacts = familyOf(family)
+  const { steps, guidanceScale, trueCfgScale } = defaults
   const [sampleHeight, sampleWidth] = sampleSize(folder)
   const decoderFault = previewDecoderFault(folder)
   const usable = decoderFault === null ? folder : { ...folder, previewDecoder: null }
   return {
     family,
     fingerprint: await fingerprint(usable, options.cacheDir),
-    defaults: { steps, guidanceScale, width: sampleWidth * vae.scale, height: sampleHeight * vae.scale },
+    defaults: {
+      ...{ steps, guidanceScale, width: sampleWidth * vae.scale, height: sampleHeight * vae.scale },
+      ...(trueCfgScale === undefined ? {} : { trueCfgScale }),
+    },
     sizeMultiple: sizeMultiple(folder),
     latentChannels: vae.latentChannels,
     schedulerClass: folder.schedulerClass,

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
+import type { FamilyFacts } from '../families/family.ts'
 import {
   COMPONENT_NAMES,
   type ComponentName,
@@ -244,8 +245,10 @@ function vaeConfig({
 /** diffusers' defaults where the export left a key out: scaling 0.18215 is AutoencoderKL's. */
 function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: FamilyName): VaeFacts {
   const config = vaeConfig(components)
-  const blocks = config.block_out_channels
-  const channels = config.latent_channels
+  const { vaeScalingFactor = 0.18215, latentChannels }: FamilyFacts = familyOf(family)
+  // Wan's and Qwen-Image's VAEs have words of their own for the same numbers.
+  const { block_out_channels: blocks, temperal_downsample: halvings } = config
+  const channels = config.latent_channels ?? config.z_dim
   const number = (key: string, otherwise: number): number => {
     const value = config[key]
     return typeof value === 'number' ? value : otherwise
@@ -254,15 +257,14 @@ function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, fa
     const value = config[key]
     return Array.isArray(value) && value.every((item) => typeof item === 'number') ? value : null
   }
-  const latentChannels = typeof channels === 'number' ? channels : familyOf(family).latentChannels
   return {
-    scale: Array.isArray(blocks) ? 2 ** (blocks.length - 1) : 8,
-    latentChannels,
-    // Statistics of patches are FLUX.2's, whose VAE has no such factor.
-    scalingFactor: number(
-      'scaling_factor',
-      list('latents_mean')?.length === 4 * latentChannels ? 1 : 0.18215,
-    ),
+    scale: Array.isArray(blocks)
+      ? 2 ** (blocks.length - 1)
+      : Array.isArray(halvings)
+        ? 2 ** halvings.length
+        : 8,
+    latentChannels: typeof channels === 'number' ? channels : latentChannels,
+    scalingFactor: number('scaling_factor', vaeScalingFactor),
     shiftFactor: number('shift_factor', 0),
     latentsMean: list('latents_mean'),
     latentsStd: list('latents_std'),

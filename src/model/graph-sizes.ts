@@ -1,5 +1,6 @@
 /** What the config files claim, held to what the graphs themselves declare, before anything of that size is allocated. */
 import { PregenError } from '../errors.ts'
+
 import type { ComponentName } from '../families/index.ts'
 import type { ModelFolder } from './folder.ts'
 import type { OnnxHeader, OnnxValue } from './onnx-header.ts'

@@ -89,10 +89,18 @@ function part(
   tensor: Tensor,
   [call, calls]: readonly [number, number],
 ): ModelInput {
+  if (tensor.dims.length === 0) return scalar(session, name, tensor)
   const [rows = 0, ...shape] = tensor.dims
   const size = tensor.data.length / calls
   const input = session.createInput(name, [rows / calls, ...shape])
   input.write(tensor.data.subarray(call * size, (call + 1) * size))
+  return input
+}
+
+/** A number that all rows share; some exports wrap it in a dimension. */
+function scalar(session: ModelSession, name: string, tensor: Tensor): ModelInput {
+  const input = session.createInput(name, session.input(name)?.dims.length === 0 ? [] : [1])
+  input.write(tensor.data)
   return input
 }
 

@@ -4,6 +4,7 @@
  */
 import type { OwnPictureSetting, PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
+import type { GuidanceSettings } from '../families/guidance.ts'
 import type { FamilyName } from '../families/index.ts'
 import type { ResolvedProvider } from '../model/providers.ts'
 import type { RunMeter } from '../model/session.ts'
@@ -24,7 +25,7 @@ export interface PipelineOptions {
  */
 export interface PromptRequest extends Partial<PromptSettings> {
   readonly prompt: string
-  /** Whether the negative side is wanted: `pipeline.usesNegativePrompt(guidanceScale)`. */
+  /** Whether the negative side is wanted: `pipeline.usesNegativePrompt(settings)`. */
   readonly withNegative: boolean
 }
 
@@ -120,8 +121,10 @@ export interface Pipeline {
   readonly family: FamilyName
   readonly meter: RunMeter
 
-  /** Whether guidance at this scale evaluates the negative prompt (guidance distilled into the model never does). */
-  usesNegativePrompt(guidanceScale: number): boolean
+  /** Whether guidance with these settings evaluates the negative prompt (guidance distilled into the model never does). */
+  usesNegativePrompt(settings: GuidanceSettings): boolean
+  /** Tokens that prompts must have alike to share a call; 0 where the model masks what pads the shorter ones. */
+  sharedTokens(conditioning: PromptConditioning): number
 
   /** Stage 1. Loads every text encoder and tokenizer; does nothing when they are loaded. */
   loadTextEncoders(): Promise<void>
@@ -155,16 +158,18 @@ const OWN = {
 } as const satisfies Record<'conditioning' | 'initImage' | 'references' | OwnPictureSetting, true>
 
 /**
+ * @param masksTexts whether texts of different lengths may share a call
  * @throws RangeError, for it is a mistake of the caller's: everything else must be the same, and texts equally long
  *   (prompts of different chunk counts)
  */
-export function requireOneBatch(requests: readonly GenerateRequest[]): void {
+export function requireOneBatch(requests: readonly GenerateRequest[], masksTexts = false): void {
   const shared = ({ initImage, references, conditioning, ...request }: GenerateRequest): string => {
     const settings = Object.entries(request)
       .filter(([name, value]) => !(name in OWN) && value !== undefined)
       .sort(([left], [right]) => (left < right ? -1 : 1))
     const sizes = references?.map(({ width, height }) => [width, height])
-    return JSON.stringify([settings, initImage === undefined, sizes, conditioning.promptEmbeds.dims])
+    const texts = masksTexts ? conditioning.negativePromptEmbeds === null : conditioning.promptEmbeds.dims
+    return JSON.stringify([settings, initImage === undefined, sizes, texts])
   }
   const [first] = requests
   if (first === undefined) throw new RangeError('a batch needs at least one request')

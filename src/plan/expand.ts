@@ -1,5 +1,5 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
-import { Faults, formatPath, type SheetPath, type SheetWarning } from '../cue-sheet/faults.ts'
+import { Faults, formatPath, type SheetWarning } from '../cue-sheet/faults.ts'
 import {
   type FileSettings,
   type PictureSettings,
@@ -9,15 +9,19 @@ import {
   type Settings,
 } from '../cue-sheet/setting-types.ts'
 import { MAX_PIXELS } from '../cue-sheet/settings.ts'
-import type { CueSheet, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
+import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { PregenError } from '../errors.ts'
+import { noGuidance } from '../families/guidance.ts'
 import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
+import { createFamilySettings, type FamilySettings, warnOfGuidance } from './family-settings.ts'
+import { isGuided } from './guided.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { readPictures, takes } from './pictures.ts'
 import { resolvePreviews } from './previews.ts'
 import type { Unit } from './unit.ts'
+import { report, type VariantContext } from './variant-context.ts'
 
 /** Strength of image-to-image where the sheet names none. */
 export const DEFAULT_DENOISE_STRENGTH = 0.6
@@ -35,6 +39,7 @@ export interface ExpandedPlan {
 export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, ModelFacts>>): ExpandedPlan {
   const faults = new Faults()
   const accountFor = createScheduleAccounts()
+  const familySettings = createFamilySettings()
   const units = sheet.cues.flatMap((cue) =>
     cue.variants.flatMap((variant) => {
       const { model } = variant.settings
@@ -42,24 +47,16 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
       if (model === undefined || modelFacts === undefined) {
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
-      return [expandVariant({ sheet, cue, variant, facts: modelFacts, model, faults, accountFor })]
+      const context = { sheet, cue, variant, facts: modelFacts, model, faults, accountFor }
+      return [expandVariant(context, familySettings)]
     }),
   )
+  familySettings.finish()
   faults.throwIfAny()
   return { units, warnings: [...sheet.warnings, ...faults.warnings] }
 }
 
-interface VariantContext {
-  readonly sheet: CueSheet
-  readonly cue: SheetCue
-  readonly variant: SheetVariant
-  readonly facts: ModelFacts
-  readonly model: string
-  readonly faults: Faults
-  readonly accountFor: ReturnType<typeof createScheduleAccounts>
-}
-
-function expandVariant(context: VariantContext): Unit {
+function expandVariant(context: VariantContext, familySettings: FamilySettings): Unit {
   const { cue, variant, facts, model } = context
   const { settings } = variant
   const width = settings.width ?? facts.defaults.width
@@ -67,8 +64,9 @@ function expandVariant(context: VariantContext): Unit {
   checkSize(width, height, context)
   checkSequenceLength(context)
   checkSyntax(context)
-  warnOfUnused(context)
+  familySettings.check(context)
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
+  warnOfGuidance(context, trajectory)
   // Assigned, not spread: a quarter of the time for thousands of units.
   return Object.assign(resolved(settings, facts), {
     cue: cue.id,
@@ -77,13 +75,13 @@ function expandVariant(context: VariantContext): Unit {
     axes: variant.axes,
     model,
     previews: readPreviews(context),
+    guided: isGuided(facts, trajectory),
     ...trajectory,
   })
 }
 
 // Listed once: a sheet may have 100,000 units.
 const UNIT_ROWS = SETTING_ROWS.filter(({ goes }) => goes !== 'plan')
-const SOME_ROWS = SETTING_ROWS.filter(({ onlySome }) => onlySome)
 
 type Resolved = PromptSettings & PictureSettings & FileSettings
 
@@ -107,6 +105,7 @@ type Trajectoried = Pick<
   | 'steps'
   | 'executedSteps'
   | 'guidanceScale'
+  | 'trueCfgScale'
   | 'negativePrompt'
   | 'negativePrompt2'
 >
@@ -138,7 +137,10 @@ function readTrajectory(context: VariantContext, imageTokens: number): Trajector
     scheduler,
     steps,
     executedSteps,
-    guidanceScale: exactCopyMode ? 1 : (settings.guidanceScale ?? facts.defaults.guidanceScale),
+    guidanceScale: exactCopyMode
+      ? noGuidance(familyOf(family))
+      : (settings.guidanceScale ?? facts.defaults.guidanceScale),
+    trueCfgScale: settings.trueCfgScale ?? facts.defaults.trueCfgScale,
     negativePrompt: exactCopyMode ? undefined : settings.negativePrompt,
     negativePrompt2: exactCopyMode ? undefined : settings.negativePrompt2,
   }
@@ -198,9 +200,9 @@ function checkSize(width: number, height: number, context: VariantContext): void
 function checkSequenceLength(context: VariantContext): void {
   const { maxSequenceLength: asked } = context.variant.settings
   const { maxSequenceLength: longest } = context.facts
-  // One setting in defaults may serve models with and without T5.
+  // One setting in defaults may serve models that read it and models that do not.
   if (asked === undefined || longest === null || asked <= longest) return
-  const why = `is ${asked}; the model "${context.model}" takes ${longest} T5 tokens at most`
+  const why = `is ${asked}; the model "${context.model}" takes ${longest} tokens at most`
   report(context, 'maxSequenceLength', { code: 'E_SEQUENCE_LENGTH', why, help: `Use ${longest} or less.` })
 }
 
@@ -211,19 +213,6 @@ function checkSyntax(context: VariantContext): void {
   if (settings.promptSyntax !== 'a1111' || takes(family, 'promptSyntax')) return
   const why = `is a1111; the model "${context.model}" (${title}) reads prompts as they are`
   report(context, 'promptSyntax', { code: 'E_PROMPT_SYNTAX', why, help: 'Leave prompt_syntax out.' })
-}
-
-/** Settings that mean nothing to the family; defaults and programs may set them for models that read them. */
-function warnOfUnused({ variant, sheet, faults, facts }: VariantContext): void {
-  const { title } = familyOf(facts.family)
-  for (const { name } of SOME_ROWS) {
-    // A fault, which is told elsewhere.
-    if (name === 'images') continue
-    const origin = variant.origins[name]
-    if (origin === undefined || origin[0] !== 'cues' || takes(facts.family, name)) continue
-    const message = `${formatPath(origin)} has no effect: ${title} does not read it.`
-    faults.warn('W_SETTING_UNUSED', sheet.locate(origin, 'key'), message)
-  }
 }
 
 function readPreviews(context: VariantContext): Unit['previews'] {
@@ -241,16 +230,4 @@ function readPreviews(context: VariantContext): Unit['previews'] {
   }
   report(context, 'previews', resolved)
   return null
-}
-
-/** A fault of one setting, at the place that set it; where none did, at the variant. */
-function report(
-  context: VariantContext,
-  name: SettingName,
-  { code, why, help }: { readonly code: string; readonly why: string; readonly help: string | undefined },
-): void {
-  const { variant, sheet, faults } = context
-  const origin: SheetPath | undefined = variant.origins[name]
-  const subject = origin === undefined ? `${name} of ${formatPath(variant.path)}` : formatPath(origin)
-  faults.add(code, sheet.locate(origin ?? variant.path, origin ? 'value' : 'key'), `${subject} ${why}.`, help)
 }

@@ -18,6 +18,8 @@ export interface ModelFacts {
   readonly defaults: {
     readonly steps: number
     readonly guidanceScale: number
+    /** Where the family has one of its own. */
+    readonly trueCfgScale?: number | undefined
     readonly width: number
     readonly height: number
   }
@@ -32,6 +34,6 @@ export interface ModelFacts {
   readonly previewDecoderFault?: PreviewDecoderFault | null
   /** Whether linear factors exist for its latent space: `preview.json` in the folder, or published ones of the family. */
   readonly hasLatentRgb: boolean
-  /** The longest prompt in T5 tokens that `max_sequence_length` may ask for, or null without T5. */
+  /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
   readonly maxSequenceLength: number | null
 }

@@ -34,6 +34,8 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   readonly axes?: Readonly<Record<string, string>> | undefined
   /** Id in the sheet's `models`. */
   readonly model: string
+  /** Whether the denoiser is evaluated a second time, for the negative prompt. */
+  readonly guided: boolean
   /** As the schedule will execute them: equal to `steps` but for image-to-image. */
   readonly executedSteps: number
   /** null: no step pictures and no timing.json (the program P0, or `previews: false`). */

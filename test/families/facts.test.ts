@@ -16,6 +16,8 @@ describe('the list of families', () => {
       ['flux', 28, 3.5],
       ['chroma', 35, 5],
       ['flux2', 50, 4],
+      ['zimage', 50, 5],
+      ['qwenimage', 50, 1],
     ])
   })
 
@@ -42,6 +44,8 @@ describe('published factors', () => {
     ['chroma', 16],
     ['flux2', 32],
     ['lcm', 4],
+    ['zimage', 16],
+    ['qwenimage', 16],
   ] as const)('has factors of %s for %i channels', (family, channels) => {
     const { factors, bias } = familyOf(family).previewFactors()!
     expect(factors).toHaveLength(channels)

@@ -15,7 +15,10 @@ export interface ReferenceParams {
   readonly width: number
   readonly height: number
   readonly num_inference_steps: number
-  readonly guidance_scale: number
+  readonly guidance_scale?: number
+  readonly true_cfg_scale?: number
+  readonly cfg_normalization?: boolean | number
+  readonly cfg_truncation?: number
   readonly max_sequence_length?: number
   /** Relative to the case's folder. */
   readonly images?: readonly string[]
@@ -29,6 +32,7 @@ export interface ReferenceCase {
   readonly params: ReferenceParams
   readonly model_index_overrides?: Readonly<Record<string, unknown>>
   readonly scheduler: { readonly class: string; readonly overrides: SchedulerConfig }
+  readonly timesteps_fed_to_denoiser?: readonly number[]
   readonly token_ids: readonly {
     readonly ids: readonly number[]
     readonly padded_length: number
@@ -106,6 +110,8 @@ export function arrayOf({ arrays, folder }: ReferenceCase, name: string): Float3
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
 }
 
+const GUIDANCE = ['guidance_scale', 'true_cfg_scale', 'cfg_normalization', 'cfg_truncation'] as const
+
 /** A cue whose variants are the case's pictures, drawn in one batch. */
 export function cueOf(golden: ReferenceCase, model: string): Readonly<Record<string, unknown>> {
   const { params, scheduler, task, folder } = golden
@@ -118,7 +124,7 @@ export function cueOf(golden: ReferenceCase, model: string): Readonly<Record<str
     width: params.width,
     height: params.height,
     steps: params.num_inference_steps,
-    guidance_scale: params.guidance_scale,
+    ...Object.fromEntries(GUIDANCE.flatMap((key) => (params[key] === undefined ? [] : [[key, params[key]]]))),
     batch: pictures.length,
     ...(negative_prompt === undefined ? {} : { negative_prompt }),
     ...(max_sequence_length === undefined ? {} : { max_sequence_length }),

@@ -236,8 +236,12 @@ describe('prompts', () => {
   })
 
   test('negatives are used above guidance 1, and never where guidance is distilled', () => {
-    expect([0, 1, 1.01].map((scale) => sd.usesNegativePrompt(scale))).toEqual([false, false, true])
-    expect(openPipeline(modelPath('lcm-tiny')).usesNegativePrompt(8.5)).toBe(false)
+    expect([0, 1, 1.01].map((guidanceScale) => sd.usesNegativePrompt({ guidanceScale }))).toEqual([
+      false,
+      false,
+      true,
+    ])
+    expect(openPipeline(modelPath('lcm-tiny')).usesNegativePrompt({ guidanceScale: 8.5 })).toBe(false)
   })
 
   test('SDXL: no negative prompt is zeros, an empty one is not', async () => {

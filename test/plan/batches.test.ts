@@ -22,7 +22,14 @@ describe('groupIntoBatches', () => {
     const batch = 4
     expect(sizesOf([{ batch }, { batch, prompt: 'a seal', seed: 9n, negativePrompt: 'fog' }])).toEqual([2])
     const image = { source: '/stage.png', fit: undefined }
-    for (const other of [{ steps: 6 }, { width: 64 }, { guidanceScale: 1 }, { model: 'sdxl' }, { image }]) {
+    for (const other of [
+      { steps: 6 },
+      { width: 64 },
+      { guidanceScale: 1 },
+      { guided: false },
+      { model: 'sdxl' },
+      { image },
+    ]) {
       expect(sizesOf([{ batch }, { batch, ...other }])).toEqual([1, 1])
     }
   })

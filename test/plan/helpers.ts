@@ -56,6 +56,7 @@ export function unitOf(changes: Partial<Unit> = {}): Unit {
     rng: 'torch-cpu',
     steps: 5,
     executedSteps: 5,
+    guided: true,
     guidanceScale: 4.5,
     width: 128,
     height: 128,

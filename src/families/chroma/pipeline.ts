@@ -2,6 +2,7 @@
 
 import { requirePlainSyntax } from '../../pipelines/conditioning.ts'
 import { denoise } from '../../pipelines/denoise-loop.ts'
+import { fedThousandth } from '../../pipelines/fed-timestep.ts'
 import { finishPictures } from '../../pipelines/finish.ts'
 import { latentDims, startLatents } from '../../pipelines/latents.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
@@ -20,7 +21,7 @@ import { runEncoder, truncationWarning } from '../../pipelines/text-conditioning
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { stack } from '../../tensor/join.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
-import { fluxTimestep, imageIds } from '../flux/pipeline.ts'
+import { imageIds } from '../flux/pipeline.ts'
 
 /** diffusers' default length of T5's input. */
 const T5_LENGTH = 512
@@ -92,7 +93,7 @@ export async function generate(
       img_ids: imageIds(rows, columns),
     },
     guidanceScale: request.guidanceScale,
-    feedTimestep: (timestep) => fluxTimestep(timestep, roundsTimestep),
+    feedTimestep: (timestep) => fedThousandth(timestep, roundsTimestep),
   })
 
   // 4. The loop

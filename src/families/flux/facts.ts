@@ -7,7 +7,7 @@ import { numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
 
 /** 16 channels, unpacked to [1, 16, h, w]. Source and licence as in ../sd/facts.ts. */
-const FLUX_FACTORS: LatentRgbFactors = {
+export const FLUX_FACTORS: LatentRgbFactors = {
   factors: [
     [-0.041168, 0.019917, 0.097253],
     [0.028096, 0.02673, 0.129576],
@@ -51,8 +51,9 @@ export const flux = defineFamily({
   latentChannels: 16,
   hasDefaultVae: false,
   defaults: { steps: 28, guidanceScale: 3.5, sampleSize: 128 },
-  guidance: 'distilled',
-  takes: ['prompt2', 'maxSequenceLength'],
+  // guidance_scale goes into the model; true_cfg_scale evaluates it a second time.
+  guidance: 'true-cfg',
+  takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'maxSequenceLength', 'trueCfgScale'],
   agreements: (model) => [
     {
       what: 'texts',

@@ -70,6 +70,7 @@ export const flux2 = defineFamily({
   denoiser: 'transformer',
   latentChannels: 32,
   hasDefaultVae: false,
+  vaeScalingFactor: 1,
   // A mean and a deviation for each place of a 2 × 2 patch.
   statisticsPerChannel: 4,
   imageToImage: false,

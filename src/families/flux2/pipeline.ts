@@ -3,6 +3,7 @@
 import { outLayers } from '../../model/hidden-layers.ts'
 import { requirePlainSyntax } from '../../pipelines/conditioning.ts'
 import { denoise } from '../../pipelines/denoise-loop.ts'
+import { fedThousandth } from '../../pipelines/fed-timestep.ts'
 import { finishPictures } from '../../pipelines/finish.ts'
 import { latentDims, startLatents } from '../../pipelines/latents.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
@@ -21,7 +22,6 @@ import { runEncoder, truncationWarning } from '../../pipelines/text-conditioning
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { joinChannels, stack } from '../../tensor/join.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
-import { fluxTimestep } from '../flux/pipeline.ts'
 import { imagePositions, textPositions } from './positions.ts'
 import { encodeReferences } from './references.ts'
 import { flux2Template } from './template.ts'
@@ -99,7 +99,7 @@ export async function generate(
       img_ids: imagePositions(batch, [grid, ...(references?.grids ?? [])]),
     },
     guidanceScale,
-    feedTimestep: (timestep) => fluxTimestep(timestep, half),
+    feedTimestep: (timestep) => fedThousandth(timestep, half),
   })
 
   // 4. The loop. Within a token: channel, then row, then column of the patch, as FLUX.1 packs it.
