@@ -73,6 +73,8 @@ function expandVariant(context: VariantContext): Unit {
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
+    // What every family makes so far.
+    output: 'image',
     axes: variant.axes,
     model,
     previews: readPreviews(context),

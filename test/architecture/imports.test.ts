@@ -20,7 +20,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   families: ['diffusion'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
   'cue-sheet': ['families', 'diffusion', 'net:addresses'],
-  plan: ['cue-sheet', 'families', 'diffusion'],
+  plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
   pipelines: ['cue-sheet:setting-types', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],

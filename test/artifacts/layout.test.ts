@@ -127,6 +127,16 @@ describe('layout', () => {
     expect(refusal?.message).toContain(why)
   })
 
+  it('leaves room for every file of the longest variant', () => {
+    const [long, rest] = ['x'.repeat(240), 1024 - '/final.thumb.webp'.length]
+    const { variantKey, fileKey } = createLayout({ out: '/o', root: [long, long].join('/'), version: long })
+    const cue = 'y'.repeat(rest - Buffer.byteLength(variantKey('c', long)) + 1)
+    expect(Buffer.byteLength(variantKey(cue, long))).toBe(rest)
+    for (const name of ['99999.png', 'final.png', 'final.thumb.webp', 'timing.json'])
+      expect(fileKey(cue, long, name)).toBe(`${variantKey(cue, long)}/${name}`)
+    expect(refusalOf(() => variantKey(`${cue}y`, long))?.code).toBe('E_KEY_TOO_LONG')
+  })
+
   it('refuses names and keys that stores and file systems do not take', () => {
     expect(refusalOf(() => layout.variantKey('a'.repeat(250), 'b'))?.code).toBe('E_KEY_TOO_LONG')
     const deep = createLayout({ out: '/o', root: Array(6).fill('r'.repeat(150)).join('/'), version: 'v' })
