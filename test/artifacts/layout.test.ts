@@ -1,6 +1,5 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   cacheControlOf,
@@ -16,6 +15,7 @@ import {
 } from '../../src/artifacts/layout.ts'
 import { makeFolderInside, openOutputFolder } from '../../src/artifacts/output-folder.ts'
 import { PregenError } from '../../src/errors.ts'
+import fc from '../support/seed.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const layout = createLayout({ out: '/data/out', root: 'foigoi', version: 'opening-night' })

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Canonical, canonicalJson } from '../../src/plan/canonical-json.ts'
 import { type DigestContext, digestOfParts, digestParts, explainChange } from '../../src/plan/digest.ts'
 import type { Unit } from '../../src/plan/unit.ts'
+import fc from '../support/seed.ts'
 import { unitOf } from './helpers.ts'
 
 const CONTEXT: DigestContext = { modelFingerprint: 'm1', imageSha256: undefined, renderVersion: 1 }
