@@ -99,8 +99,9 @@ function startChild(file: string, argv: readonly string[], options: StartOptions
 }
 
 async function sourceFiles(rooms: readonly string[]): Promise<string[]> {
-  const files = ['src/errors.ts']
-  for (const room of rooms) {
+  const files: string[] = []
+  // What stands outside the rooms may be imported from anywhere.
+  for (const room of ['.', ...rooms]) {
     for (const name of await readdir(join(root, 'src', room))) {
       if (name.endsWith('.ts')) files.push(join('src', room, name))
     }
