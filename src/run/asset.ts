@@ -10,8 +10,7 @@ export function createAsset(
   { layout, publicUrl }: { readonly layout: Layout; readonly publicUrl: string | undefined },
   { unit, index }: PreparedUnit,
   { id, facts }: PreparedModel,
-  files: readonly LedgerFile[],
-  drawnMs: number,
+  { files, drawnMs }: { readonly files: readonly LedgerFile[]; readonly drawnMs: number },
 ): ManifestAsset {
   const { cue, variant, program, width, height } = unit
   const kind = outputKindOf(unit.output)

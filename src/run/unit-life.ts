@@ -159,7 +159,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     const steps = picture.stepDurationsMs.length
     const sharedMs = picture.stepDurationsMs.reduce((sum, ms) => sum + ms, 0) + picture.decodeMs
     const drawnMs = promptMs + sharedMs / batchSize
-    const asset = createAsset(services, entry, model, files, drawnMs)
+    const asset = createAsset(services, entry, model, { files, drawnMs })
     const callbackOwed = delivery.owesCalls || undefined
     await ledger.recordUnit(key, {
       digest,

@@ -49,7 +49,7 @@ export async function verifyTree(options: VerifyTreeOptions): Promise<VerifyTree
       for (const problem of variant.problems) problems.push({ where: 'disk', ...problem })
     }
     problems.push(...(await manifestProblems(inside, version)))
-    if (storage) objects += await compareBucket(storage, inside, version, isShard, problems)
+    if (storage) objects += await compareBucket({ storage, inside, version, isShard }, problems)
   }
   return { variants, files, objects: storage ? objects : null, problems }
 }
@@ -88,12 +88,16 @@ async function manifestProblems(
   }
 }
 
+interface ComparedVersion {
+  readonly storage: Storage
+  readonly inside: Confinement
+  readonly version: TreeVersion
+  readonly isShard: boolean
+}
+
 /** @returns objects compared */
 async function compareBucket(
-  storage: Storage,
-  inside: Confinement,
-  version: TreeVersion,
-  isShard: boolean,
+  { storage, inside, version, isShard }: ComparedVersion,
   problems: VerifyProblem[],
 ): Promise<number> {
   const stored = new Map<string, StoredObject>()

@@ -4,6 +4,7 @@ import { readLedger } from '../../artifacts/ledger.ts'
 import { openOrigin } from '../../artifacts/origin.ts'
 import { PregenError } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
+import { plural } from '../../printable.ts'
 import { findBucket, isShardFolder, refuseForeignBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/event-bus.ts'
 import { groupBy } from '../../run/group-by.ts'
@@ -15,7 +16,6 @@ import { type RerenderResult, rerenderUnits } from '../../tasks/rerender.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
 import { describeTrouble } from '../reporters/describe.ts'
-import { plural } from '../reporters/format.ts'
 import {
   type EndpointFlags,
   injectionFromEnv,
