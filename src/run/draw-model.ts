@@ -122,10 +122,7 @@ async function drawUntilDeath(
 }
 
 /** A model where it is loaded. */
-interface OpenedOn {
-  readonly device: Device
-  readonly opened: OpenedModel
-}
+type OpenedOn = { readonly device: Device; readonly opened: OpenedModel }
 
 async function drawOpened(
   drawing: Drawing,
