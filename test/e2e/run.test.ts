@@ -180,8 +180,8 @@ describe('the events', () => {
     }
     const loaded = of('model-loaded')
     expect(loaded.map(({ model, provider, device }) => [model, provider, device])).toEqual([
-      ['tiny', 'cpu', 0],
-      ['sd3', 'cpu', 0],
+      ['tiny', 'cpu', 'cpu:0'],
+      ['sd3', 'cpu', 'cpu:0'],
     ])
     // Each tells its own time: together they are the run's.
     const end = eventOf(events, 'run-finished')
@@ -193,7 +193,7 @@ describe('the events', () => {
       cancelled: false,
       uploaded: 0,
       uploadsFailed: 0,
-      folder: 'opening',
+      folder: join(out, 'foigoi/opening'),
     })
   })
 
