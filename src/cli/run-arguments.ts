@@ -1,5 +1,5 @@
 /** A run's flags as words of a command line again: for the process that runs in the background, and for "do it again". */
-import type { RunFlags } from './commands/run.ts'
+import type { RunFlags } from './run-flags.ts'
 
 /** A row a flag that is handed on; what belongs to this process alone (`--format`, `--serve`, …) is not. */
 const HANDED_ON = {

@@ -141,7 +141,7 @@ async function generate(
       const { step, steps, durationMs } = info
       for (const [index, job] of jobs.entries()) {
         context.notify({ type: 'step', unit: job.unit, step, steps, durationMs })
-        await handOutPreview(opened, job, info, index, injection, context)
+        await handOutPreview({ opened, job, info, index, injection, context })
       }
       await context.breathe()
     },
@@ -154,14 +154,19 @@ async function generate(
   })
 }
 
-async function handOutPreview(
-  { inlineDecoder }: Opened,
-  { unit, previews }: PictureJob,
-  info: StepInfo,
-  index: number,
-  injection: Injection,
-  context: CallContext<PictureNotice>,
-): Promise<void> {
+interface DueStep {
+  readonly opened: Opened
+  readonly job: PictureJob
+  readonly info: StepInfo
+  /** Of the job in its batch. */
+  readonly index: number
+  readonly injection: Injection
+  readonly context: CallContext<PictureNotice>
+}
+
+async function handOutPreview({ opened, job, info, index, injection, context }: DueStep): Promise<void> {
+  const { inlineDecoder } = opened
+  const { unit, previews } = job
   const { step } = info
   if (!previews || (step % previews.every !== 0 && step !== info.steps)) return
   const [, channels, ...space] = info.dims

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
-import type { JsonObject } from './json-file.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 
 type Check = (value: unknown) => boolean
 

@@ -12,10 +12,11 @@ import {
   TOKENIZER_NAMES,
   type TokenizerName,
 } from '../families/index.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { placeInside } from '../model-files/open.ts'
 import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily } from './families.ts'
-import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
+import { readJsonFile, readOptionalJsonFile } from './json-file.ts'
 import { missingStatistics } from './latent-statistics.ts'
 
 export interface ModelComponent {

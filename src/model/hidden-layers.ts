@@ -1,5 +1,5 @@
 /** Layers of a text encoder: how many it has, for the one before the last, and which of them FLUX.2 reads. */
-import type { JsonObject } from './json-file.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 
 /**
  * @param outputs names of the graph's outputs: `hidden_states.0` is what goes into the first layer

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
 import type { FamilyFacts } from '../families/family.ts'
 import { type FamilyName, familyOf } from '../families/index.ts'
-import type { JsonObject } from './json-file.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 
 /** @param config the VAE's; an empty one is another fault. @returns nothing for families that scale otherwise */
 export function missingStatistics(

@@ -72,6 +72,8 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings):
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
+    // What every family makes so far.
+    output: 'image',
     axes: variant.axes,
     model,
     previews: readPreviews(context),

@@ -32,6 +32,8 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   readonly program: string
   /** Where a matrix made it: the matrix's keys with this unit's values, in the order of the sheet. */
   readonly axes?: Readonly<Record<string, string>> | undefined
+  /** Its kind of output, a row of OUTPUT_KINDS: `image`. */
+  readonly output: string
   /** Id in the sheet's `models`. */
   readonly model: string
   /** Whether the denoiser is evaluated a second time, for the negative prompt. */

@@ -108,7 +108,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
   await checkCallbackTarget(prepared, options)
   // The processes get ready while the bucket is proven.
   if (toRun.length > 0) engine.warmUp()
-  const sender = await createSender(prepared, options, ledger, decisions, emit)
+  const sender = await createSender({ prepared, options, ledger, decisions, emit })
   const callbacks = createCallbacks(prepared, options, ledger, emit)
   let modelLoadMs = 0
   try {

@@ -110,7 +110,7 @@ async function drawUntilDeath(
     })
     // The codec starts here while the worker opens the model.
     ;[opened] = await Promise.all([opening, loadSharp()])
-    await drawOpened(drawing, work, device, opened, performance.now() - before)
+    await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
     return opened.death()
   } catch (error) {
     if (isDeath(error)) return error
@@ -121,12 +121,13 @@ async function drawUntilDeath(
   }
 }
 
+/** A model where it is loaded. */
+type OpenedOn = { readonly device: Device; readonly opened: OpenedModel }
+
 async function drawOpened(
   drawing: Drawing,
   work: ModelWork,
-  device: Device,
-  opened: OpenedModel,
-  openMs: number,
+  { device, opened, openMs }: OpenedOn & { readonly openMs: number },
 ): Promise<void> {
   const { model, units } = work
   const { services, stopping: signal } = drawing
@@ -152,14 +153,13 @@ async function drawOpened(
     durationMs: Math.round(loadMs),
   })
   const prompts = new Map(text.prompts.map((prompt) => [prompt.key, prompt]))
-  await drawBatches(drawing, work, device, opened, prompts)
+  await drawBatches(drawing, work, { device, opened }, prompts)
 }
 
 async function drawBatches(
   drawing: Drawing,
   work: ModelWork,
-  device: Device,
-  opened: OpenedModel,
+  { device, opened }: OpenedOn,
   prompts: ReadonlyMap<string, EncodedPrompt>,
 ): Promise<void> {
   const { stopping } = drawing

@@ -47,17 +47,20 @@ function withoutBucket(ledger: Ledger): Sender {
   }
 }
 
+export interface SenderOptions {
+  readonly prepared: PreparedRun
+  readonly options: RunOptions
+  readonly ledger: Ledger
+  readonly decisions: readonly UnitDecision[]
+  readonly emit: EmitRunEvent
+}
+
 /**
  * Opens the bucket and proves that it can be written, before any model loads.
  * @throws PregenError `E_NO_BUCKET`, `E_ACCESS_DENIED` and their kin
  */
-export async function createSender(
-  prepared: PreparedRun,
-  options: RunOptions,
-  ledger: Ledger,
-  decisions: readonly UnitDecision[],
-  emit: EmitRunEvent,
-): Promise<Sender> {
+export async function createSender(given: SenderOptions): Promise<Sender> {
+  const { prepared, options, ledger, decisions, emit } = given
   const { layout, sheet } = prepared
   if (sheet.storage === null || options.dryRun) return withoutBucket(ledger)
   const [{ createUploader }, { sendSharedManifest }, { unvouched }] = await Promise.all([

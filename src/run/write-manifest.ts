@@ -32,10 +32,12 @@ export async function writeManifest(
     const recorded = ledger.units.get(key)
     if (!recorded?.asset) continue
     // Place and address follow today's sheet; the rest is as it was when the picture was made.
+    const { type } = recorded.asset
+    const published = { layout, cue, variant, type, files: recorded.files }
     assets.push({
       ...recorded.asset,
       ...{ cue, variant },
-      ...assetUrls(layout, cue, variant, recorded.files, sheet.storage?.publicUrl),
+      ...assetUrls({ ...published, publicUrl: sheet.storage?.publicUrl }),
       metadata: { ...recorded.asset.metadata, asset_index: index },
     })
   }

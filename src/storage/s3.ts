@@ -89,7 +89,7 @@ export function createS3Storage(options: S3Options): Storage {
   return {
     kind: 's3',
     description: endpoint ? `s3://${bucket} (${endpoint.host})` : `s3://${bucket}`,
-    ...createWrites(client, bucket, calls, folder, remove),
+    ...createWrites({ client, bucket, calls, probeFolder: folder, remove }),
     head: (key, { signal } = {}) => explained(headOf(key, { signal })),
     read,
     get: async (key, limits) => (await read(key, limits))?.body ?? null,

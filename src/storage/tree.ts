@@ -5,9 +5,10 @@ import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
 import {
   compareVariantFiles,
-  FINAL_NAME,
   isVariantKey,
   MANIFEST_NAME,
+  outputKindOf,
+  outputKindOfFile,
   pathOfKey,
   stepName,
   TIMING_NAME,
@@ -137,8 +138,12 @@ async function readVariant(
     }
   }
   if (unit?.complete === false) problem('incomplete', null, 'a preview failed, so it has no timing.json')
-  if (!unit && !names.includes(FINAL_NAME)) problem('incomplete', null, `it has no ${FINAL_NAME}`)
-  for (const [code, name, message] of await markerFaults(inside, folder, names)) {
+  const kind = names.map(outputKindOfFile).find((found) => found !== undefined)
+  const finalName = unit?.asset
+    ? outputKindOf(unit.asset.type).name
+    : (kind?.name ?? outputKindOf('image').name)
+  if (!unit && !names.includes(finalName)) problem('incomplete', null, `it has no ${finalName}`)
+  for (const [code, name, message] of await markerFaults({ inside, folder, names, finalName })) {
     if (!problems.some((told) => told.key === `${key}/${name}`)) problem(code, name, message)
   }
   return { key, folder, files: files.sort((a, b) => compareVariantFiles(a.name, b.name)), problems }
@@ -154,12 +159,20 @@ async function namesIn(inside: Confinement, folder: string): Promise<readonly st
   }
 }
 
+interface MarkedFolder {
+  readonly inside: Confinement
+  readonly folder: string
+  readonly names: readonly string[]
+  readonly finalName: string
+}
+
 /** The marker's promise: a step picture for every step that it names, or for every k-th and the last. */
-async function markerFaults(
-  inside: Confinement,
-  folder: string,
-  names: readonly string[],
-): Promise<readonly (readonly [TreeProblem['code'], string, string])[]> {
+async function markerFaults({
+  inside,
+  folder,
+  names,
+  finalName,
+}: MarkedFolder): Promise<readonly (readonly [TreeProblem['code'], string, string])[]> {
   if (!names.includes(TIMING_NAME)) return []
   try {
     const path = join(folder, TIMING_NAME)
@@ -169,7 +182,7 @@ async function markerFaults(
     if (last > 0 && !names.includes(stepName(last))) {
       return [['missing', stepName(last), `${TIMING_NAME} stands, but the last step's picture does not`]]
     }
-    return names.includes(FINAL_NAME) ? [] : [['missing', FINAL_NAME, `${TIMING_NAME} stands without it`]]
+    return names.includes(finalName) ? [] : [['missing', finalName, `${TIMING_NAME} stands without it`]]
   } catch (error) {
     return [['invalid', TIMING_NAME, messageOf(error)]]
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { MANIFEST_BYTES, PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
-import { FINAL_NAME, MANIFEST_NAME, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
+import { MANIFEST_NAME, outputKindOf, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
 import { messageOf } from '../errors.ts'
@@ -49,7 +49,7 @@ export async function verifyTree(options: VerifyTreeOptions): Promise<VerifyTree
       for (const problem of variant.problems) problems.push({ where: 'disk', ...problem })
     }
     problems.push(...(await manifestProblems(inside, version)))
-    if (storage) objects += await compareBucket(storage, inside, version, isShard, problems)
+    if (storage) objects += await compareBucket({ storage, inside, version, isShard }, problems)
   }
   return { variants, files, objects: storage ? objects : null, problems }
 }
@@ -73,11 +73,12 @@ async function manifestProblems(
     for (const variant of version.variants) {
       const name = parseVariantKey(variant.key)
       const asset = name ? listed.get(`${name.cue}/${name.variant}`) : undefined
-      const final = variant.files.find((file) => file.name === FINAL_NAME)
-      if (!asset) problems.push(fault('incomplete', `it does not list ${variant.key}`))
-      else if (final && final.sha256 !== asset.metadata.sha256) {
-        problems.push(fault('altered', `its sha256 of ${variant.key}/${FINAL_NAME} is another`))
-      }
+      if (asset) {
+        const finalName = outputKindOf(asset.type).name
+        const final = variant.files.find((file) => file.name === finalName)
+        if (final && final.sha256 !== asset.metadata.sha256)
+          problems.push(fault('altered', `its sha256 of ${variant.key}/${finalName} is another`))
+      } else problems.push(fault('incomplete', `it does not list ${variant.key}`))
       if (name) listed.delete(`${name.cue}/${name.variant}`)
     }
     for (const name of listed.keys()) problems.push(fault('invalid', `it lists ${name}, which is not there`))
@@ -87,12 +88,16 @@ async function manifestProblems(
   }
 }
 
+interface ComparedVersion {
+  readonly storage: Storage
+  readonly inside: Confinement
+  readonly version: TreeVersion
+  readonly isShard: boolean
+}
+
 /** @returns objects compared */
 async function compareBucket(
-  storage: Storage,
-  inside: Confinement,
-  version: TreeVersion,
-  isShard: boolean,
+  { storage, inside, version, isShard }: ComparedVersion,
   problems: VerifyProblem[],
 ): Promise<number> {
   const stored = new Map<string, StoredObject>()

@@ -48,7 +48,8 @@ export interface PlanReport {
   readonly warnings: readonly PrepareWarning[]
 }
 
-function recordedTimings({ units }: LedgerContent): RecordedTiming[] {
+/** What finished units of this folder tell of the time of others. */
+export function recordedTimings({ units }: Pick<LedgerContent, 'units'>): RecordedTiming[] {
   return [...units.values()].flatMap(({ asset, durationMs }) => {
     if (!asset || durationMs === undefined) return []
     const { model, width, height, steps_executed: steps } = asset.metadata

@@ -5,11 +5,12 @@
 
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { QWEN_PATTERN } from './known-patterns.ts'
 import { parseMerges, parseVocabulary } from './merges.ts'
 import { createPromptTokenizer } from './prompt-tokenizer.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
-import type { JsonObject, TokenizerFiles } from './tokenizer-files.ts'
+import type { TokenizerFiles } from './tokenizer-files.ts'
 import {
   invalidTokenizer,
   isJsonObject,

@@ -5,12 +5,13 @@
 
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { CLIP_PATTERN } from './known-patterns.ts'
 import { parseMerges, parseVocabulary } from './merges.ts'
 import { createPromptTokenizer } from './prompt-tokenizer.ts'
 import { specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
-import type { JsonObject, TokenizerFiles } from './tokenizer-files.ts'
+import type { TokenizerFiles } from './tokenizer-files.ts'
 import {
   invalidTokenizer,
   isJsonObject,

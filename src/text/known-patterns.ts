@@ -2,7 +2,7 @@
  * Regular expressions of a tokenizer.json meet every prompt, and one that backtracks without end would hold a run for
  * ever. So those of published tokenizers are taken, letter by letter, and no others.
  */
-import type { JsonObject } from './tokenizer-files.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { isJsonObject } from './tokenizer-files.ts'
 
 /** What CLIP splits a text into: contractions, runs of letters, single digits, runs of the rest. */

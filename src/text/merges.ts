@@ -1,6 +1,7 @@
 /** Vocabulary and merges of a BPE tokenizer that comes without a tokenizer.json. */
+
+import type { JsonObject } from '../model-files/json-text.ts'
 import { isTokenId, MAX_TOKEN_ID } from './special-tokens.ts'
-import type { JsonObject } from './tokenizer-files.ts'
 import { invalidTokenizer } from './tokenizer-files.ts'
 
 export function parseVocabulary(file: string, vocab: JsonObject): Map<string, number> {

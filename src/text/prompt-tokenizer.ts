@@ -2,11 +2,12 @@
 
 import { join } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { createEngine, type TokenizerEngine } from './engine.ts'
 import { unsafePart } from './known-patterns.ts'
 import { collectAddedTokens, specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
-import type { AddedToken, JsonObject, TokenizerFiles } from './tokenizer-files.ts'
+import type { AddedToken, TokenizerFiles } from './tokenizer-files.ts'
 import { invalidTokenizer } from './tokenizer-files.ts'
 
 export interface PromptTokenizerOptions {

@@ -1,8 +1,8 @@
 import { join, relative, sep } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { findIdFault, foldId, slugOf } from '../../src/cue-sheet/ids.ts'
 import { nearest } from '../../src/did-you-mean.ts'
+import fc from '../support/seed.ts'
 
 const NASTY = fc.constantFrom(
   '.',

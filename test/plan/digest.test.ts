@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Canonical, canonicalJson } from '../../src/plan/canonical-json.ts'
 import { type DigestContext, digestOfParts, digestParts, explainChange } from '../../src/plan/digest.ts'
 import type { Unit } from '../../src/plan/unit.ts'
+import fc from '../support/seed.ts'
 import { unitOf } from './helpers.ts'
 
 const CONTEXT: DigestContext = { modelFingerprint: 'm1', imageSha256: undefined, renderVersion: 1 }
@@ -108,8 +108,8 @@ describe('digest', () => {
   })
 
   it('covers every field of a unit but its names', () => {
-    // Whether it is guided follows from guidance and negative prompt.
-    const names = ['cue', 'variant', 'program', 'model', 'image', 'guided']
+    // Whether it is guided follows from guidance and negative prompt, the kind of output from the model.
+    const names = ['cue', 'variant', 'program', 'model', 'image', 'guided', 'output']
     const covered = new Set(CHANGES.flatMap(([, change]) => Object.keys(change)))
     const fields = Object.keys(unitOf()).filter((field) => !names.includes(field))
     expect(fields.filter((field) => !covered.has(field))).toEqual([])

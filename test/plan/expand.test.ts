@@ -23,6 +23,7 @@ describe('defaults', () => {
       cue: 'c',
       variant: 'seed-9',
       program: 'P1',
+      output: 'image',
       model: 'backdrop',
       prompt: 'x',
       negativePrompt: undefined,

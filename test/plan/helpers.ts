@@ -45,6 +45,7 @@ export function unitOf(changes: Partial<Unit> = {}): Unit {
     cue: 'dawn',
     variant: 'wide',
     program: 'P1',
+    output: 'image',
     model: 'backdrop',
     prompt: 'a hill',
     negativePrompt: undefined,

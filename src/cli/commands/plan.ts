@@ -1,9 +1,11 @@
 /** `pregen plan`: what `run` would do, and why, without doing it. */
+
+import { plural } from '../../printable.ts'
 import { type PlanReport, planSheet, type UnitPlan } from '../../tasks/plan-sheet.ts'
 import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
-import { formatBytes, formatDuration, formatTable, plural } from '../reporters/format.ts'
+import { formatBytes, formatDuration, formatTable } from '../reporters/format.ts'
 import { type SelectFlags, toSelectOptions } from '../select-options.ts'
 
 export async function planCommand(

@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import { errorCode } from '../../errors.ts'
-import type { RequestedProvider } from '../../model/providers.ts'
 import { createRunId } from '../../run/event-bus.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { startRun } from '../../run/run.ts'
@@ -14,40 +13,11 @@ import type { WatchServer } from '../../watch/server/start-server.ts'
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
-import type { ReportFormat } from '../reporters/reporter.ts'
 import { toRunArguments } from '../run-arguments.ts'
+import type { RunFlags } from '../run-flags.ts'
 import { createRunRecorder, type RunRecorder } from '../run-recorder.ts'
-import {
-  injectionFromEnv,
-  isCi,
-  isDumbTerminal,
-  type SelectFlags,
-  toSelectOptions,
-} from '../select-options.ts'
+import { injectionFromEnv, isCi, isDumbTerminal, toSelectOptions } from '../select-options.ts'
 import { isCancellation, type SignalWatch, watchSignals } from '../signals.ts'
-
-export interface RunFlags extends SelectFlags {
-  readonly dryRun?: boolean
-  readonly failFast?: boolean
-  readonly provider?: RequestedProvider
-  readonly deviceId?: number
-  readonly devices?: readonly number[]
-  readonly threads?: number
-  readonly concurrency?: number
-  readonly liveFile?: boolean
-  readonly verifyRemote?: boolean
-  /** Starts it as a process of its own, and returns. */
-  readonly detach?: boolean
-  /** Waits until the runs that were submitted to the folder before it have ended. */
-  readonly wait?: boolean
-  /** A port for the page; true: the usual one. */
-  readonly serve?: number | true
-  /** The id that a submitted run was given. */
-  readonly runId?: string
-  /** Tests only: whether PREGEN_FAULTS breaks the run. */
-  readonly testFaults?: boolean
-  readonly format: ReportFormat
-}
 
 /** @returns the exit code */
 export async function runCommand(sheetPath: string, flags: RunFlags): Promise<ExitCode> {

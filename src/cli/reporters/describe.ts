@@ -1,7 +1,9 @@
 /** Sentences for events, shared by the plain lines and the bars. */
+
+import { plural } from '../../printable.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { conceal, hasConcealed } from '../concealed.ts'
-import { formatBytes, formatDuration, plural } from './format.ts'
+import { formatBytes, formatDuration } from './format.ts'
 
 type Finished = Extract<RunEvent, { type: 'run-finished' }>
 

@@ -175,8 +175,8 @@ async function sendFile(context: Context, runs: RunList): Promise<Response> {
   const isKnown =
     context.req
       .header('if-none-match')
-      ?.split(/\s*,\s*/)
-      .includes(etag) === true
+      ?.split(',')
+      .some((tag) => tag.trim() === etag) === true
   const range = parseRange(context.req.header('range'), sizeBytes)
   if (isKnown || range === 'none' || context.req.method === 'HEAD' || sizeBytes === 0) {
     await handle.close()

@@ -1,6 +1,6 @@
 /** Where a run stands, as viewers are told: one small message a step. */
-import { isAbsolute, join, relative, sep } from 'node:path'
-import { FINAL_NAME } from '../../artifacts/layout.ts'
+import { basename, isAbsolute, join, relative, sep } from 'node:path'
+import { outputKindOfFile } from '../../artifacts/layout.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { unitOf } from '../../run/state.ts'
 import type { RunFollower } from '../runs/follow-run.ts'
@@ -103,7 +103,7 @@ export class LiveRun {
       this.picture = { id, path, cue, variant, step, isFinal: false }
     } else if (event.type === 'unit-finished') {
       const { seq: id, cue, variant, files } = event
-      const final = files.find((file) => file.endsWith(FINAL_NAME))
+      const final = files.find((file) => outputKindOfFile(basename(file)) !== undefined)
       if (final === undefined) return
       const step = unitOf(this.follower.state, `${cue}/${variant}`)?.steps ?? 0
       this.picture = { id, path: this.#pathOf(final, cue, variant), cue, variant, step, isFinal: true }
