@@ -9,12 +9,14 @@ import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { readTrainedSizes } from '../model/trained-sizes.ts'
 import { checkCallbackUrl } from '../net/post-json.ts'
 import { digestOfParts, digestParts } from '../plan/digest.ts'
 import { expandUnits } from '../plan/expand.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import { selectUnits } from '../plan/select.ts'
 import { parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
+import { warnOfSizes } from '../plan/trained-sizes.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, SheetUnit } from './prepared.ts'
@@ -40,6 +42,7 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
   // Shards are dealt from the whole list, so that they stay disjoint under --cue and the like.
   const selected = new Set(selectUnits(all, { cue, variant, program }))
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
+  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const factorFaults = await findFactorFaults(units, models)
   if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
   const images = await checkInitImages(units, sheet, options.allowPrivateUrls)
@@ -69,7 +72,7 @@ export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
     sheetUnits,
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
-    warnings: warnings.map(({ code, message }) => ({ code, message })),
+    warnings: [...warnings.map(({ code, message }) => ({ code, message })), ...warnOfSizes(units, trained)],
   }
 }
 
