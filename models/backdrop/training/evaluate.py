@@ -1,6 +1,6 @@
 """Does the model do what it is told, at every shape? Writes the figures as JSON and a grid of pictures for each shape.
 
-For each shape: 100 held-out prompts judged by the classifier (an attribute counts where the prompt names it) and
+For each shape: 100 held-out prompts (or every nth of them: --prompts) judged by the classifier (an attribute counts where the prompt names it) and
 counted (suns and moons); 50 suns and moons measured for roundness; 16 clear skies for stripes and bands. The prompts
 come from the caption grammar with another seed; none of them occurs among the training captions. The judge's own figures
 on the generator's pictures, and the generator's figures on the measures, stand beside the model's.
@@ -93,7 +93,7 @@ def discs_of(pictures, middles, size):
 
 
 def skies_of(pictures):
-    return dict(stripes=round(float(np.mean([stripes(p) for p in pictures])), 3), bands=round(float(np.mean([bands(p) for p in pictures])), 3))
+    return dict(of=len(pictures), stripes=round(float(np.mean([stripes(p) for p in pictures])), 3), bands=round(float(np.mean([bands(p) for p in pictures])), 3))
 
 
 def measure_generator(classifier, size):
@@ -127,7 +127,10 @@ def main():
     parser.add_argument("--out", type=Path, default=FOLDER / "evaluation.json")
     parser.add_argument("--grids", type=Path, help="a folder for the grids of all shapes; default: WORK/grids")
     parser.add_argument("--card", type=Path, help="also write the grid of 128 x 128 here, for the model card")
-    parser.add_argument("--shapes", nargs="*", default=[name_of(size) for size in JUDGED])
+    parser.add_argument("--shapes", nargs="*", help="these alone; the figures of the others in --out stay as they are")
+    parser.add_argument("--prompts", type=int, default=100)
+    parser.add_argument("--discs", type=int, default=50)
+    parser.add_argument("--skies", type=int, default=16)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--seed", type=int, default=1000)
@@ -139,9 +142,10 @@ def main():
 
     known = {text for size in SHAPES for group in load_captions(args.work, size) for text in group}
     prompts = held_out_prompts(known)
+    prompts = [prompts[i * len(prompts) // args.prompts] for i in range(args.prompts)]
     sampler, classifier = Sampler(args.folder), load_classifier(args.work)
-    by_shape = {}
-    for size in [size for size in SHAPES if name_of(size) in args.shapes]:
+    by_shape = json.loads(args.out.read_text())["shapes"] if args.shapes and args.out.exists() else {}
+    for size in [size for size in JUDGED if not args.shapes or name_of(size) in args.shapes]:
         name = name_of(size)
 
         def draw(texts, first):
@@ -150,10 +154,10 @@ def main():
         pictures = draw([text for text, _, _ in prompts], 0)
         seen, middles = look(classifier, pictures)
         agreement, wrong = judge(seen, middles, prompts)
-        moons = draw((DISCS * 2)[:50], 1000)
-        skies = draw(SKIES * 2, 2000)
+        moons = draw((DISCS * 2)[: args.discs], 1000)
+        skies = draw((SKIES * 2)[: args.skies], 2000)
         by_shape[name] = dict(
-            agreement=agreement, missed=wrong, discs=discs_of(moons, look(classifier, moons)[1], size), skies=skies_of(skies),
+            prompts=len(prompts), agreement=agreement, missed=wrong, discs=discs_of(moons, look(classifier, moons)[1], size), skies=skies_of(skies),
             generator=measure_generator(classifier, size),
         )  # fmt: skip
         for kind, drawn in (("prompts", pictures), ("discs", moons), ("skies", skies)):
@@ -165,7 +169,7 @@ def main():
     real = load_pictures(args.work)
     report = dict(
         settings=dict(steps=args.steps, guidance=args.guidance, shift=sampler.shift, seed=args.seed),
-        prompts=len(prompts), shapes=by_shape, judge_on_the_generators_pictures=json.loads((args.work / "classifier.json").read_text()),
+        shapes=by_shape, judge_on_the_generators_pictures=json.loads((args.work / "classifier.json").read_text()),
         vae=dict(psnr_db=round(psnr(load_vae(args.folder), real[-held_out(len(real)) :]), 2)),
     )  # fmt: skip
     args.out.write_text(json.dumps(report, indent=1) + "\n")
