@@ -82,6 +82,20 @@ def snap(at):
     return round((at + 0.5) / TOKEN) * TOKEN - 0.5
 
 
+def disc_radius(size):
+    return 11.5 * round(2 * min(size) / SIZE) / 2
+
+
+def place_of(scene, size):
+    """Where the sun or moon stands, and its radius. What is asked for decides it alone: where two places are possible, a
+    small model paints half a disc at each."""
+    width, height = size
+    x = snap({"left": 0.25, "centre": 0.5, "right": 0.75}[scene.position] * width)
+    low = scene.subject in ("sea", "dunes") and scene.time != "noon"
+    y = max(snap((0.28 if low else 0.2) * height), TOKEN - 0.5)
+    return x, y, disc_radius(size)
+
+
 class Painter:
     def __init__(self, scene, rng, size=(SIZE, SIZE)):
         self.scene, self.rng = scene, rng
@@ -163,16 +177,7 @@ class Painter:
         scene, rng = self.scene, self.rng
         if scene.body == "none":
             return
-        x = {"left": rng.uniform(22, 38), "centre": rng.uniform(57, 71), "right": rng.uniform(90, 106)}[scene.position] * self.kx
-        radius = 11.5 * round(2 * self.k) / 2
-        low = {"sea": self.horizon / self.ky - 14, "dunes": 46, "mountains": 27, "forest": 30, "city": 26}[scene.subject]
-        high = 19 if scene.subject in ("mountains", "city", "forest") else 22
-        if scene.body == "sun" and scene.time == "noon":
-            low = min(low, 32)
-        y = rng.uniform(high, max(low, high + 2)) * self.ky
-        x, y = snap(x), snap(max(y, radius + 3))
-        if y > (low + (2 if scene.subject == "sea" else 6)) * self.ky and y - TOKEN > radius:
-            y -= TOKEN
+        x, y, radius = place_of(scene, (self.W, self.H))
         self.body = (x, y, radius)
         self.bodies.append(self.body)
         distance = np.hypot(self.X - x, self.Y - y)

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from captions import compose
 from data import load_captions, load_pictures
-from draw import Painter
+from draw import Painter, disc_radius
 from from_folder import FOLDER, load_vae
-from measures import DISCS, SKIES, bands, disc_radius, roundness, stripes
+from measures import DISCS, SKIES, bands, roundness, stripes
 from PIL import Image
 from sampling import Sampler
 from scene import HEADS, SUBJECTS, TIMES, WEATHERS, Scene, sample_scene

@@ -54,7 +54,3 @@ def roundness(picture, middle, unit):
     axes = np.linalg.eigvalsh(np.cov(np.stack([ys, xs])) + np.eye(2) / 12)
     return float(np.sqrt(axes[0] / axes[1]))
 
-
-def disc_radius(size):
-    """What draw.py gives a sun or moon in a picture of this size."""
-    return 11.5 * round(2 * min(size) / 128) / 2
