@@ -11,10 +11,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import torch
+import torch.nn.functional as F
 from captions import compose
-from data import load_captions, load_pictures
+from data import load_captions, load_latents, load_pictures
 from draw import Painter, disc_radius
+from encode_latents import SCALING, SHIFT
 from from_folder import FOLDER, load_vae
 from measures import DISCS, SKIES, bands, roundness, stripes
 from PIL import Image
@@ -110,6 +113,23 @@ def measure_generator(classifier, size):
     return dict(discs=discs_of(discs, look(classifier, discs)[1], size), skies=skies_of(skies))
 
 
+@torch.no_grad()
+def previews_of(work, folder, vae, size, count=20):
+    """R² of both previews of held-out latents against the pictures that the autoencoder makes of them: the last step's."""
+    latents = torch.from_numpy(load_latents(work, size)[-count:].astype(np.float32))
+    pictures = vae.decoder(latents / SCALING + SHIFT).clamp(-1, 1)
+    preview = json.loads((folder / "preview.json").read_text())
+    linear = torch.einsum("nchw,cr->nrhw", latents, torch.tensor(preview["factors"])) + torch.tensor(preview["bias"])[:, None, None]
+    decoder = ort.InferenceSession(str(folder / "preview_decoder" / "model.onnx"))
+    decoded = torch.from_numpy(decoder.run(None, {"latent_sample": latents.numpy()})[0])
+
+    def r_squared(guess, truth):
+        error, spread = (guess.clamp(-1, 1) - truth).square().sum((1, 2, 3)), (truth - truth.mean((2, 3), keepdim=True)).square().sum((1, 2, 3))
+        return round(float((1 - error / spread).mean()), 4)
+
+    return dict(latent2rgb=r_squared(linear, F.avg_pool2d(pictures, 8)), taesd=r_squared(decoded, pictures))
+
+
 def grid(pictures, columns=10, gap=4):
     height, width = pictures.shape[1:3]
     rows = -(-len(pictures) // columns)
@@ -158,7 +178,7 @@ def main():
         skies = draw((SKIES * 2)[: args.skies], 2000)
         by_shape[name] = dict(
             prompts=len(prompts), agreement=agreement, missed=wrong, discs=discs_of(moons, look(classifier, moons)[1], size), skies=skies_of(skies),
-            generator=measure_generator(classifier, size),
+            generator=measure_generator(classifier, size), previews=previews_of(args.work, args.folder, sampler.vae, size),
         )  # fmt: skip
         for kind, drawn in (("prompts", pictures), ("discs", moons), ("skies", skies)):
             grid(drawn).save(grids / f"{name}-{kind}.png")
