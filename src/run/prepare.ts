@@ -10,12 +10,14 @@ import { PregenError, PregenErrors } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { readTrainedSizes } from '../model/trained-sizes.ts'
 import { checkCallbackUrl } from '../net/post-json.ts'
 import { digestOfParts, digestParts } from '../plan/digest.ts'
 import { expandUnits } from '../plan/expand.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import { selectUnits } from '../plan/select.ts'
 import { parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
+import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
 import { checkInitImages } from './check-init-images.ts'
 import type { SelectOptions } from './options.ts'
@@ -59,6 +61,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   // Shards are dealt from the whole list, so that they stay disjoint under --cue and the like.
   const selected = new Set(selectUnits(all, { cue, variant, program }))
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
+  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const factorFaults = await findFactorFaults(units, models)
   if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
@@ -90,7 +93,10 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
     uncheckedImages: new Set([...images.unchecked, ...references.unchecked]),
-    warnings: [...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
+    warnings: [
+      ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
+      ...warnOfSizes(units, trained),
+    ],
   }
 }
 
