@@ -7,6 +7,8 @@ export const THUMBNAIL_NAME = 'final.thumb.webp'
 /** The marker: its presence says that every step picture is there. */
 export const TIMING_NAME = 'timing.json'
 export const MANIFEST_NAME = 'manifest.json'
+/** How the ledger remembers, beside the names of a unit's files, that a bucket has the unit's record. */
+export const RECORD_MEMO = '.record'
 
 /** S3's and R2's longest key, in UTF-8 bytes. */
 export const MAX_KEY_BYTES = 1024

@@ -72,6 +72,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
     .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
+    .option('--pull', 'bring down what the bucket holds whole and the folder lacks')
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
     .addOption(testFaultsOption())
     .addOption(
@@ -85,7 +86,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .description('what would run or be skipped, and why; counts, bytes, expected time')
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
-    .option('--fetch', 'fetch init images behind URLs, to check them and to see whether they changed')
+    .option('--fetch', 'ask the network: init images behind URLs, and what is whole in the bucket')
     .option('--allow-private-urls', 'let image URLs point at private addresses')
     .action(async (sheet: string, options) => {
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)

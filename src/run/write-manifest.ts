@@ -8,11 +8,12 @@ import type { FaultHook } from '../artifacts/faults.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts/manifest.ts'
 import { errorCode, PregenError } from '../errors.ts'
+import { unitName } from '../plan/unit.ts'
 import { assetUrls } from './asset.ts'
 import type { PreparedRun } from './prepared.ts'
 
 export interface WrittenManifest {
-  /** The same units give the same bytes. */
+  /** What the bucket gets: units that stand there alone included. The same units give the same bytes. */
   readonly bytes: Uint8Array
   /** Empty where nothing was ever finished: then there is no file either. */
   readonly assets: readonly ManifestAsset[]
@@ -24,6 +25,7 @@ export interface WrittenManifest {
 export async function writeManifest(
   prepared: PreparedRun,
   ledger: Ledger,
+  published: ReadonlyMap<string, ManifestAsset>,
   faults: FaultHook,
 ): Promise<WrittenManifest> {
   const { layout, sheet, version } = prepared
@@ -46,7 +48,11 @@ export async function writeManifest(
     makeFolder(inside, dirname(layout.manifestPath))
     await writeFileDurably(layout.manifestPath, bytes, { inside, faults })
   }
-  return { bytes, assets: manifest.assets }
+  if (published.size === 0) return { bytes, assets: manifest.assets }
+  const isHere = new Set(assets.map(unitName))
+  const elsewhere = [...published.values()].filter((asset) => !isHere.has(unitName(asset)))
+  const whole = createManifest(version, [...assets, ...elsewhere])
+  return { bytes: encodeManifest(whole), assets: whole.assets }
 }
 
 /** What is no file of ours there, a link say, is replaced. */

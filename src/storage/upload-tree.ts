@@ -8,6 +8,7 @@ import { PregenError } from '../errors.ts'
 import { sendSharedManifest } from './shared-manifest.ts'
 import type { Storage } from './storage.ts'
 import { readTree, type TreeProblem, type TreeVariant, type TreeVersion } from './tree.ts'
+import { recordOfUnit } from './upload-folder.ts'
 import { createUploader, type UploadEvent, type UploadFailure } from './uploader.ts'
 
 export interface UploadTreeOptions {
@@ -58,7 +59,10 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
   const shared = { storage, ledger, emit, signal }
   for (const version of versions) {
     const { prefix } = version
-    const uploader = createUploader({ ...shared, concurrency, verifyRemote, prefix, onSkipped })
+    const uploader = createUploader({
+      ...{ ...shared, concurrency, verifyRemote, prefix, onSkipped },
+      hasRecords: true,
+    })
     let isWhole = true
     for (const variant of version.variants) {
       total.variants += 1
@@ -67,7 +71,7 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
         isWhole = false
         continue
       }
-      void uploader.add(variant)
+      void uploader.add({ ...variant, record: recordOfUnit(ledger, variant) })
     }
     const key = `${prefix}/${MANIFEST_NAME}`
     const manifest = isWhole ? await readManifest(out, version, problems) : undefined

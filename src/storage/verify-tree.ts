@@ -5,6 +5,7 @@ import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { FINAL_NAME, MANIFEST_NAME, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
+import { parseRecordKey } from '../artifacts/unit-record.ts'
 import { messageOf } from '../errors.ts'
 import { printable } from '../printable.ts'
 import type { Storage, StoredObject } from './storage.ts'
@@ -103,7 +104,10 @@ async function compareBucket(
       code: 'unexpected',
       message: `${storage.description} holds it, and pregen would not name an object so`,
     })
-  for await (const object of storage.list(`${version.prefix}/`, { onIgnored })) stored.set(object.key, object)
+  for await (const object of storage.list(`${version.prefix}/`, { onIgnored })) {
+    // What the bucket says of its units is judged by runs.
+    if (parseRecordKey(version.prefix, object.key) === null) stored.set(object.key, object)
+  }
   const expected = version.variants.flatMap(({ key, files }) => files.map((file) => `${key}/${file.name}`))
   const manifestKey = `${version.prefix}/${MANIFEST_NAME}`
   if (version.manifestPath !== null) expected.push(manifestKey)

@@ -34,7 +34,7 @@ function tableOf(report: PlanReport): string[] {
   return formatTable(['unit', 'program', 'action', 'reason', 'size', 'steps', 'seed'], rows)
 }
 
-function totalsOf({ version, shard, folder, totals }: PlanReport): string[] {
+function totalsOf({ version, shard, folder, totals, isBucketUnasked }: PlanReport): string[] {
   const time =
     totals.expectedMs === null
       ? 'time unknown until a first run'
@@ -43,5 +43,8 @@ function totalsOf({ version, shard, folder, totals }: PlanReport): string[] {
     `${version}${shard === null ? '' : ` (shard ${shard})`}: ${plural(totals.units, 'unit')}, ${totals.run} to run, ${totals.skip} whole already`,
     `${plural(totals.steps, 'step')}, ${plural(totals.files, 'file')}, about ${formatBytes(totals.bytes)}, ${time}`,
     folder,
+    ...(isBucketUnasked
+      ? ['the bucket was not asked; with --fetch, what is whole there counts as done']
+      : []),
   ]
 }

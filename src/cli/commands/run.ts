@@ -25,6 +25,7 @@ export interface RunFlags extends SelectFlags {
   readonly concurrency?: number
   readonly liveFile?: boolean
   readonly verifyRemote?: boolean
+  readonly pull?: boolean
   /** Tests only: whether PREGEN_FAULTS breaks the run. */
   readonly testFaults?: boolean
   readonly format: ReportFormat
@@ -47,6 +48,7 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
       concurrency: flags.concurrency,
       liveFile: flags.liveFile === true,
       verifyRemote: flags.verifyRemote === true,
+      pull: flags.pull === true,
       signal: signals.signal,
       injection: flags.testFaults === true ? injectionFromEnv() : {},
     })
