@@ -1,5 +1,5 @@
 /** `manifest.json` of what the ledger knows of this sheet's units, written when it says something new. */
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { makeFolder } from '../artifacts/confined-folder.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
@@ -44,9 +44,13 @@ export async function writeManifest(
   const manifest = createManifest(version, assets)
   const bytes = encodeManifest(manifest)
   const inside = confine(layout.out)
-  if (assets.length > 0 && !(await holds(inside, layout.manifestPath, bytes))) {
-    makeFolder(inside, dirname(layout.manifestPath))
-    await writeFileDurably(layout.manifestPath, bytes, { inside, faults })
+  const folder = dirname(layout.manifestPath)
+  // Shards' trees may be copied into one: then the last manifest stands, and each one's own lines beside it.
+  const own = prepared.shard === null ? [] : [`manifest.shard-${prepared.shard.replace('/', '-of-')}.json`]
+  for (const path of [layout.manifestPath, ...own.map((name) => join(folder, name))]) {
+    if (assets.length === 0 || (await holds(inside, path, bytes))) continue
+    makeFolder(inside, folder)
+    await writeFileDurably(path, bytes, { inside, faults })
   }
   if (published.size === 0) return { bytes, assets: manifest.assets }
   const isHere = new Set(assets.map(unitName))

@@ -10,6 +10,7 @@ import { messageOf } from '../errors.ts'
 import { printable } from '../printable.ts'
 import type { Storage, StoredObject } from './storage.ts'
 import { readTree, type TreeProblem, type TreeVersion } from './tree.ts'
+import { readTreeManifest } from './tree-manifest.ts'
 
 export interface VerifyProblem {
   readonly where: 'disk' | 'bucket'
@@ -68,7 +69,8 @@ async function manifestProblems(
   })
   if (version.manifestPath === null) return [fault('missing', 'the version has no manifest')]
   try {
-    const manifest = parseManifest(await readManifest(inside, version.manifestPath), version.manifestPath)
+    const manifest = await readTreeManifest(inside, version)
+    if (manifest === null) return [fault('missing', 'the version has no manifest')]
     const listed = new Map(manifest.assets.map((asset) => [`${asset.cue}/${asset.variant}`, asset]))
     const problems: VerifyProblem[] = []
     for (const variant of version.variants) {
