@@ -92,6 +92,14 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)
     })
 
+  withEndpoint(withSelection(program.command('prune').argument('<sheet>', 'the cue sheet (YAML)')))
+    .description('what the folder and the bucket hold of variants that the sheet has no more')
+    .option('--yes', 'remove it; without this it is only told')
+    .option('--dry-run', 'the folder alone: no bucket, no credentials, no network')
+    .action(async (sheet: string, options) => {
+      outcome.exitCode = await (await import('./commands/prune.ts')).pruneCommand(sheet, options)
+    })
+
   withEndpoint(withVariables(program.command('upload')))
     .argument('<dir>', 'the --out folder of a run', parseText)
     .description('send, or mend in the bucket, a finished tree')
@@ -101,6 +109,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--region <name>', 'of --bucket', parseText)
     .option('--prefix <folder>', 'of --bucket: a folder in it for everything', parseText)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--all', 'send variants, too, that are no longer in the sheet')
     .option('--verify-remote', "compare the bucket's listing, whatever the ledger remembers")
     .addOption(
       new Option('--format <format>', 'how the upload reports').choices([...REPORT_FORMATS]).default('auto'),

@@ -22,6 +22,8 @@ export interface UploadTreeOptions {
   readonly verifyRemote?: boolean | undefined
   /** The tree is a shard's: its manifest is laid over the bucket's, and not put in its place. */
   readonly isShard?: boolean | undefined
+  /** Variants are sent, too, that no manifest of the tree speaks of: the sheet has them no more, most likely. */
+  readonly isAll?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Told how many objects are to come: all at first, then less by each that the store turns out to have. */
   readonly onExpected?: ((change: number) => void) | undefined
@@ -48,6 +50,7 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
     concurrency,
     verifyRemote,
     isShard = false,
+    isAll = false,
     signal,
     onExpected,
   } = options
@@ -65,6 +68,7 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
       hasRecords: true,
     })
     let isWhole = true
+    const known = await readManifest(out, version, isAll, problems)
     for (const variant of version.variants) {
       total.variants += 1
       problems.push(...variant.problems)
@@ -72,10 +76,11 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
         isWhole = false
         continue
       }
+      if (known?.unlisted.has(variant.key) === true && !isAll) continue
       void uploader.add({ ...variant, record: recordOfUnit(ledger, variant) })
     }
     const key = `${prefix}/${MANIFEST_NAME}`
-    const manifest = isWhole ? await readManifest(out, version, problems) : undefined
+    const manifest = isWhole ? known?.bytes : undefined
     const isPart = isShard || version.manifestPaths.length > 1
     if (manifest && !isPart) uploader.setManifest(key, manifest)
     const summary = await uploader.drain()
@@ -102,20 +107,24 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
 async function readManifest(
   out: string,
   version: TreeVersion,
+  isAll: boolean,
   problems: TreeProblem[],
-): Promise<Uint8Array | undefined> {
+): Promise<{ bytes: Uint8Array; unlisted: ReadonlySet<string> } | undefined> {
   const key = `${version.prefix}/${MANIFEST_NAME}`
   try {
     const manifest = await readTreeManifest(confine(out), version)
     if (manifest === null) return undefined
     const listed = new Set(manifest.assets.map(unitName))
+    const unlisted = new Set<string>()
     for (const variant of version.variants) {
       const name = parseVariantKey(variant.key)
       if (name === null || listed.has(unitName(name))) continue
-      const message = `no manifest here has a line about ${unitName(name)}, so the bucket's has none either`
+      unlisted.add(variant.key)
+      if (isAll) continue
+      const message = `no manifest here has a line about ${unitName(name)}: it is no longer in the sheet, or came without its manifest; --all sends it all the same`
       problems.push({ key, code: 'incomplete', message })
     }
-    return encodeManifest(manifest)
+    return { bytes: encodeManifest(manifest), unlisted }
   } catch (error) {
     if (!(error instanceof PregenError)) throw error
     problems.push({ key, code: 'invalid', message: error.message })

@@ -77,7 +77,13 @@ async function manifestProblems(
       const name = parseVariantKey(variant.key)
       const asset = name ? listed.get(`${name.cue}/${name.variant}`) : undefined
       const final = variant.files.find((file) => file.name === FINAL_NAME)
-      if (!asset) problems.push(fault('incomplete', `it does not list ${variant.key}`))
+      if (!asset)
+        problems.push(
+          fault(
+            'incomplete',
+            `it does not list ${variant.key}, which is no longer in the sheet, or came without its manifest`,
+          ),
+        )
       else if (final && final.sha256 !== asset.metadata.sha256) {
         problems.push(fault('altered', `its sha256 of ${variant.key}/${FINAL_NAME} is another`))
       }

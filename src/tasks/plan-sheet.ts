@@ -7,6 +7,7 @@ import { checkBucketEndpoint, openBucket, policyOf } from '../run/open-bucket.ts
 import type { SelectOptions } from '../run/options.ts'
 import { prepareRun } from '../run/prepare.ts'
 import type { PreparedRun, PrepareWarning } from '../run/prepared.ts'
+import { strayOnDisk } from '../run/strays.ts'
 import { type BucketFindings, findInBucket, findNothing } from '../run/whole-in-bucket.ts'
 import { refuseFileAsOutput } from './existing-folder.ts'
 
@@ -47,6 +48,8 @@ export interface PlanReport {
     readonly expectedMs: number | null
   }
   readonly warnings: readonly PrepareWarning[]
+  /** Keys of variants that stand here and that the sheet has no more. */
+  readonly strays: readonly string[]
   /** The bucket may hold some of what is new here, and nothing was asked of the network. */
   readonly isBucketUnasked: boolean
 }
@@ -117,6 +120,7 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
       skip: decisions.length - toRun.length,
       ...estimate,
     },
+    strays: strayOnDisk(prepared, ledger),
     warnings: [...prepared.warnings, ...warnings],
     isBucketUnasked:
       prepared.sheet.storage !== null &&
