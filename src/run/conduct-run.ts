@@ -22,7 +22,7 @@ import { drawModels } from './draw-models.ts'
 import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
 import { lockOutput } from './lock-output.ts'
-import { checkBucketEndpoint, openBucket, policyOf } from './open-bucket.ts'
+import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { pullUnits } from './pull-units.ts'
@@ -172,16 +172,6 @@ async function askBucket({ prepared, options, ledger }: LockedRun): Promise<Aske
     const found = await findInBucket(prepared, nothing.decisions, storage, { signal, pull })
     return { storage, findings: pull ? await pullUnits(prepared, found, storage, ledger, signal) : found }
   })
-}
-
-/** Closes a bucket that a fault leaves without an owner. */
-async function closingAfter<T>(storage: Storage | null, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    await storage?.close()
-    throw error
-  }
 }
 
 /** A folder that lacks what the bucket has is a part, as a shard's is: its manifest is not the bucket's. */

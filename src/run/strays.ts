@@ -1,8 +1,8 @@
 /** Variants that stand in the output folder and that the sheet has no more. */
-import { existsSync } from 'node:fs'
-import { confine } from '../artifacts/confinement.ts'
+import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { isVariantKey } from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
+import { errorCode } from '../errors.ts'
 import { foldersIn } from '../storage/find-versions.ts'
 import type { PreparedRun } from './prepared.ts'
 
@@ -12,11 +12,20 @@ export const NO_LONGER_IN_SHEET = 'no longer in the sheet'
 export function strayOnDisk({ layout, sheetUnits }: PreparedRun, ledger: LedgerContent): readonly string[] {
   const folder = `${layout.prefix}/cues`
   const keys = new Set([...ledger.units.keys()].filter((key) => key.startsWith(`${folder}/`)))
-  if (existsSync(layout.out)) {
-    const inside = confine(layout.out)
+  const inside = confineIfThere(layout.out)
+  if (inside) {
     for (const cue of foldersIn(inside, folder)) {
       for (const variant of foldersIn(inside, `${folder}/${cue}`)) keys.add(`${folder}/${cue}/${variant}`)
     }
   }
   return [...keys].filter((key) => isVariantKey(key) && !sheetUnits.has(key)).sort()
+}
+
+function confineIfThere(out: string): Confinement | null {
+  try {
+    return confine(out)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null
+    throw error
+  }
 }
