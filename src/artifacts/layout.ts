@@ -7,6 +7,10 @@ export const THUMBNAIL_NAME = 'final.thumb.webp'
 /** The marker: its presence says that every step picture is there. */
 export const TIMING_NAME = 'timing.json'
 export const MANIFEST_NAME = 'manifest.json'
+/** On disk alone: a shard's own lines, which stay apart when several shards' trees are copied together. */
+export const SHARD_MANIFEST = /^manifest\.shard-\d{1,6}-of-\d{1,6}\.json$/
+/** How the ledger remembers, beside the names of a unit's files, that a bucket has the unit's record. */
+export const RECORD_MEMO = '.record'
 
 /** S3's and R2's longest key, in UTF-8 bytes. */
 export const MAX_KEY_BYTES = 1024

@@ -81,6 +81,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .addOption(new Option('--run-id <id>').hideHelp())
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
     .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
+    .option('--pull', 'bring down what the bucket holds whole and the folder lacks')
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
     .addOption(testFaultsOption())
     .addOption(
@@ -94,10 +95,18 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .description('what would run or be skipped, and why; counts, bytes, expected time')
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
-    .option('--fetch', 'fetch init images behind URLs, to check them and to see whether they changed')
+    .option('--fetch', 'ask the network: init images behind URLs, and what is whole in the bucket')
     .option('--allow-private-urls', 'let image URLs point at private addresses')
     .action(async (sheet: string, options) => {
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)
+    })
+
+  withEndpoint(withSelection(program.command('prune').argument('<sheet>', 'the cue sheet (YAML)')))
+    .description('what the folder and the bucket hold of variants that the sheet has no more')
+    .option('--yes', 'remove it; without this it is only told')
+    .option('--dry-run', 'the folder alone: no bucket, no credentials, no network')
+    .action(async (sheet: string, options) => {
+      outcome.exitCode = await (await import('./commands/prune.ts')).pruneCommand(sheet, options)
     })
 
   withEndpoint(withVariables(program.command('upload')))
@@ -109,6 +118,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--region <name>', 'of --bucket', parseText)
     .option('--prefix <folder>', 'of --bucket: a folder in it for everything', parseText)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--all', 'send variants, too, that are no longer in the sheet')
     .option('--verify-remote', "compare the bucket's listing, whatever the ledger remembers")
     .addOption(
       new Option('--format <format>', 'how the upload reports').choices([...REPORT_FORMATS]).default('auto'),

@@ -20,6 +20,7 @@ const HANDED_ON = {
   concurrency: '--concurrency',
   liveFile: '--live-file',
   verifyRemote: '--verify-remote',
+  pull: '--pull',
   allowPrivateUrls: '--allow-private-urls',
   allowLocalEndpoint: '--allow-local-endpoint',
   allowPrivateEndpoint: '--allow-private-endpoint',

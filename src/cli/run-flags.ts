@@ -13,6 +13,7 @@ export interface RunFlags extends SelectFlags {
   readonly concurrency?: number
   readonly liveFile?: boolean
   readonly verifyRemote?: boolean
+  readonly pull?: boolean
   /** Starts it as a process of its own, and returns. */
   readonly detach?: boolean
   /** Waits until the runs that were submitted to the folder before it have ended. */

@@ -65,7 +65,10 @@ export const EVENT_FIELDS = {
     version: text('The version id.'),
     folder: text("Where the version's tree lies, absolute."),
   }),
-  'unit-skipped': z.object({ ...unit, reason: text('`complete`.') }),
+  'unit-skipped': z.object({
+    ...unit,
+    reason: text('`complete`, `whole in the bucket`, `pulled from the bucket`.'),
+  }),
   'unit-started': z.object({
     ...unit,
     program: text('The id of its program.'),

@@ -61,6 +61,8 @@ export interface RunOptions extends SelectOptions {
   readonly concurrency?: number | undefined
   readonly liveFile: boolean
   readonly verifyRemote: boolean
+  /** Units that the bucket holds whole are brought into the folder; else they stay there alone. */
+  readonly pull?: boolean | undefined
   readonly signal: AbortSignal
   /** Points at which tests break the run; empty in the product. */
   readonly injection: InjectionTable

@@ -16,12 +16,12 @@ import { digestOfParts, digestParts } from '../plan/digest.ts'
 import { expandUnits } from '../plan/expand.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import { selectUnits } from '../plan/select.ts'
-import { parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
+import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
 import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
 import { checkInitImages } from './check-init-images.ts'
 import type { SelectOptions } from './options.ts'
-import type { PreparedModel, PreparedRun, PreparedUnit, SheetUnit } from './prepared.ts'
+import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
 import { checkReferences } from './reference-images.ts'
 
@@ -48,7 +48,9 @@ export function cancelled(cause: unknown): PregenError {
 
 async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const startedAt = performance.now()
-  const shard = shardOf(options)
+  const found = shardOf(options)
+  // One of one is the whole sheet, whatever a batch system says.
+  const shard = found?.total === 1 ? null : found
   const sheet = await readSheet(options)
   if (sheet.callback !== null) {
     const { url, location } = sheet.callback
@@ -94,6 +96,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
     uncheckedImages: new Set([...images.unchecked, ...references.unchecked]),
     warnings: [
+      ...shardWarnings(shard, units.length, all.length),
       ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
       ...warnOfSizes(units, trained),
     ],
@@ -118,7 +121,14 @@ function readSheet(options: SelectOptions): CueSheet | Promise<CueSheet> {
 }
 
 /** `--shard` wins; without it the batch system's numbers count. */
-function shardOf({ shard, shardTotal, env }: SelectOptions): Shard | null {
+/** Said loudly: a job that was numbered for another reason (GitLab's parallel matrix) would silently draw a part. */
+function shardWarnings(shard: FoundShard | Shard | null, drawn: number, all: number): PrepareWarning[] {
+  if (shard === null || !('source' in shard)) return []
+  const message = `${shard.source}: this job does shard ${shard.index}/${shard.total} of its sheet, ${drawn} of ${all} units, and leaves the others to its siblings. If each job has a sheet of its own, say --shard 1/1.`
+  return [{ code: 'W_SHARD_AUTOMATIC', message }]
+}
+
+function shardOf({ shard, shardTotal, env }: SelectOptions): FoundShard | Shard | null {
   return shard === undefined ? shardFromEnv(env, shardTotal) : parseShard(shard)
 }
 

@@ -1,6 +1,7 @@
 /** A finished output folder, read back: its variants as they stand on disk and as the ledger knows them. */
 import { join } from 'node:path'
 import { hashFileInside, readFileInside, stateInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
+import { openFolder } from '../artifacts/confined-folder.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
 import {
@@ -10,12 +11,13 @@ import {
   outputKindOf,
   outputKindOfFile,
   pathOfKey,
+  SHARD_MANIFEST,
   stepName,
   TIMING_NAME,
 } from '../artifacts/layout.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
 import { parseTiming, timingSteps } from '../artifacts/timing.ts'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { findPrefixes, foldersIn } from './find-versions.ts'
 import { examineForeign, sharedFiles } from './foreign-files.ts'
 import { type UploadFile, unvouched } from './upload-folder.ts'
@@ -42,6 +44,8 @@ export interface TreeVersion {
   readonly variants: readonly TreeVariant[]
   /** The manifest's path where there is one. */
   readonly manifestPath: string | null
+  /** Its path, and those of shards' own whose trees were copied here. */
+  readonly manifestPaths: readonly string[]
 }
 
 export interface ReadTreeOptions {
@@ -82,9 +86,28 @@ export async function readTree(
     }
     const manifestPath = join(inside.out, ...prefix.split('/'), MANIFEST_NAME)
     const isThere = (await stateInside(inside, manifestPath))?.isFile() === true
-    versions.push({ prefix, variants, manifestPath: isThere ? manifestPath : null })
+    const manifestPaths = [...shardManifests(inside, prefix), ...(isThere ? [manifestPath] : [])]
+    versions.push({ prefix, variants, manifestPath: isThere ? manifestPath : null, manifestPaths })
   }
   return versions
+}
+
+function shardManifests(inside: Confinement, prefix: string): readonly string[] {
+  const path = join(inside.out, ...prefix.split('/'))
+  try {
+    const folder = openFolder(inside, path)
+    try {
+      const entries = folder.list().filter((entry) => entry.isFile() && SHARD_MANIFEST.test(entry.name))
+      return entries.map(({ name }) => join(path, name)).sort()
+    } finally {
+      folder.close()
+    }
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return []
+    // Told of at the units that lie there.
+    if (error instanceof PregenError && error.code === 'E_OUTPUT_SYMLINK') return []
+    throw error
+  }
 }
 
 /** Nothing of it is read or sent. */

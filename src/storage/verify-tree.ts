@@ -5,10 +5,12 @@ import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { MANIFEST_NAME, outputKindOf, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
+import { parseRecordKey } from '../artifacts/unit-record.ts'
 import { messageOf } from '../errors.ts'
 import { printable } from '../printable.ts'
 import type { Storage, StoredObject } from './storage.ts'
 import { readTree, type TreeProblem, type TreeVersion } from './tree.ts'
+import { readTreeManifest } from './tree-manifest.ts'
 
 export interface VerifyProblem {
   readonly where: 'disk' | 'bucket'
@@ -67,7 +69,8 @@ async function manifestProblems(
   })
   if (version.manifestPath === null) return [fault('missing', 'the version has no manifest')]
   try {
-    const manifest = parseManifest(await readManifest(inside, version.manifestPath), version.manifestPath)
+    const manifest = await readTreeManifest(inside, version)
+    if (manifest === null) return [fault('missing', 'the version has no manifest')]
     const listed = new Map(manifest.assets.map((asset) => [`${asset.cue}/${asset.variant}`, asset]))
     const problems: VerifyProblem[] = []
     for (const variant of version.variants) {
@@ -78,7 +81,10 @@ async function manifestProblems(
         const final = variant.files.find((file) => file.name === finalName)
         if (final && final.sha256 !== asset.metadata.sha256)
           problems.push(fault('altered', `its sha256 of ${variant.key}/${finalName} is another`))
-      } else problems.push(fault('incomplete', `it does not list ${variant.key}`))
+      } else {
+        const why = 'which is no longer in the sheet, or came without its manifest'
+        problems.push(fault('incomplete', `it does not list ${variant.key}, ${why}`))
+      }
       if (name) listed.delete(`${name.cue}/${name.variant}`)
     }
     for (const name of listed.keys()) problems.push(fault('invalid', `it lists ${name}, which is not there`))
@@ -108,7 +114,10 @@ async function compareBucket(
       code: 'unexpected',
       message: `${storage.description} holds it, and pregen would not name an object so`,
     })
-  for await (const object of storage.list(`${version.prefix}/`, { onIgnored })) stored.set(object.key, object)
+  for await (const object of storage.list(`${version.prefix}/`, { onIgnored })) {
+    // What the bucket says of its units is judged by runs.
+    if (parseRecordKey(version.prefix, object.key) === null) stored.set(object.key, object)
+  }
   const expected = version.variants.flatMap(({ key, files }) => files.map((file) => `${key}/${file.name}`))
   const manifestKey = `${version.prefix}/${MANIFEST_NAME}`
   if (version.manifestPath !== null) expected.push(manifestKey)

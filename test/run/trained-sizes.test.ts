@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { planSheet } from '../../src/run/plan-sheet.ts'
+import { planSheet } from '../../src/tasks/plan-sheet.ts'
 import { packageRoot } from '../support/cli.ts'
 import { writeSheet } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'

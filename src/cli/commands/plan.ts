@@ -36,7 +36,7 @@ function tableOf(report: PlanReport): string[] {
   return formatTable(['unit', 'program', 'action', 'reason', 'size', 'steps', 'seed'], rows)
 }
 
-function totalsOf({ version, shard, folder, totals }: PlanReport): string[] {
+function totalsOf({ version, shard, folder, totals, strays, isBucketUnasked }: PlanReport): string[] {
   const time =
     totals.expectedMs === null
       ? 'time unknown until a first run'
@@ -45,5 +45,12 @@ function totalsOf({ version, shard, folder, totals }: PlanReport): string[] {
     `${version}${shard === null ? '' : ` (shard ${shard})`}: ${plural(totals.units, 'unit')}, ${totals.run} to run, ${totals.skip} whole already`,
     `${plural(totals.steps, 'step')}, ${plural(totals.files, 'file')}, about ${formatBytes(totals.bytes)}, ${time}`,
     folder,
+    ...strays.slice(0, 20).map((key) => `no longer in the sheet  ${key}`),
+    ...(strays.length > 0
+      ? [`${plural(strays.length, 'variant')} no longer in the sheet; "pregen prune" removes them`]
+      : []),
+    ...(isBucketUnasked
+      ? ['the bucket was not asked; with --fetch, what is whole there counts as done']
+      : []),
   ]
 }

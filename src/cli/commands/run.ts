@@ -98,6 +98,7 @@ async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Pro
       concurrency: flags.concurrency,
       liveFile: flags.liveFile === true,
       verifyRemote: flags.verifyRemote === true,
+      pull: flags.pull === true,
       signal: signals.signal,
       injection: flags.testFaults === true ? injectionFromEnv() : {},
     })

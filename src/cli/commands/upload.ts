@@ -32,6 +32,7 @@ export interface UploadFlags extends EndpointFlags, SheetFlags {
   readonly prefix?: string
   readonly concurrency?: number
   readonly verifyRemote?: boolean
+  readonly all?: boolean
   readonly format: ReportFormat
 }
 
@@ -79,6 +80,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       policy: toEndpointPolicy(flags),
       concurrency: flags.concurrency ?? settings.concurrency,
       verifyRemote: flags.verifyRemote === true,
+      isAll: flags.all === true,
       emit: bus.emit,
       signal: signals.signal,
       stateDir: stateFolder(),
