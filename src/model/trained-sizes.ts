@@ -28,7 +28,9 @@ const schema = z.object({
  */
 export function readTrainedSizes(folder: string): TrainedSizes | null {
   const file = join(folder, PREGEN_JSON)
-  const parsed = schema.safeParse(readOptionalJsonFile(file))
+  const json = readOptionalJsonFile(file, folder)
+  if (json === null) return null
+  const parsed = schema.safeParse(json)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     const where = issue?.path.join('.') || 'it'
