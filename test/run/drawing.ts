@@ -87,7 +87,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     const size = { width: SIDE, height: SIDE, steps: 2, executedSteps: 2, previews: null }
     const unit = unitOf({ ...size, variant: `v${index}`, seed: BigInt(index), ...changes })
     const key = layout.variantKey(unit.cue, unit.variant)
-    return { unit, index, key, digest: `digest-${index}`, parts: {} }
+    return { unit, index, key, digest: String(index).padStart(64, '0'), parts: {} }
   })
   const model: PreparedModel = {
     id: 'backdrop',
