@@ -132,7 +132,7 @@ describe('the tree', () => {
 
 describe('the events', () => {
   const KEYS: Readonly<Record<RunEvent['type'], readonly string[] | null>> = {
-    'run-planned': ['units', 'skipped', 'shard', 'steps', 'version', 'out', 'plan'],
+    'run-planned': ['units', 'skipped', 'shard', 'steps', 'version', 'prefix', 'out', 'plan'],
     'model-loaded': ['model', 'provider', 'device', 'durationMs'],
     'unit-started': ['cue', 'variant', 'program', 'seed', 'steps', 'device'],
     step: ['cue', 'variant', 'step', 'steps', 'durationMs', 'device'],
