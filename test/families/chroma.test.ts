@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { attentionMask } from '../../src/families/chroma/pipeline.ts'
 import type { GenerateRequest, Pipeline, PromptConditioning } from '../../src/pipelines/pipeline.ts'
 import { maxAbs, openPipeline } from '../pipelines/oracle.ts'
+import fc from '../support/seed.ts'
 import { drawsItsCases } from './command-line.ts'
 import { arrayOf, unpackReference } from './reference.ts'
 

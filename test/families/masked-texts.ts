@@ -1,10 +1,10 @@
 /** What families share that mask what pads a batch's shorter prompts (Z-Image, Qwen-Image). */
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GenerateRequest, Pipeline, PromptConditioning } from '../../src/pipelines/pipeline.ts'
 import { createTokenizer } from '../../src/text/create-tokenizer.ts'
 import { initImageOf, maxAbs, openPipeline } from '../pipelines/oracle.ts'
+import fc from '../support/seed.ts'
 import { arrayOf, picturesOf, type Reference, type ReferenceCase } from './reference.ts'
 
 interface MaskedFamily {
