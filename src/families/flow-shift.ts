@@ -26,6 +26,11 @@ export function descendingSigmas(steps: number): number[] {
   )
 }
 
+/** The sigmas that diffusers' pipelines hand over, unless the scheduler's config says that it makes its own. */
+export function sigmasUnlessOwn(config: SchedulerConfig, steps: number): { readonly sigmas?: number[] } {
+  return config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(steps) }
+}
+
 /**
  * n values from 1 down to 1/n as torch.linspace spaces them in float32: from both ends towards the middle (ATen,
  * RangeFactoriesKernel.cpp), each product and sum rounded once.

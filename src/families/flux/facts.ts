@@ -2,7 +2,7 @@
 import { contextWidth, latentsAgree, pooledWidth, textWidth } from '../agreements.ts'
 import { TRANSFORMER, textEncoder, VAE } from '../contract.ts'
 import { defineFamily, type LatentRgbFactors } from '../family.ts'
-import { descendingSigmas, flowShift } from '../flow-shift.ts'
+import { flowShift, sigmasUnlessOwn } from '../flow-shift.ts'
 import { numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
 
@@ -79,7 +79,7 @@ export const flux = defineFamily({
     // Sigmas 1 … 1/n, shifted by the number of image tokens where the config says so.
     options: (config, { steps, imageTokens }) => ({
       mu: flowShift(config, imageTokens, 1.15),
-      ...(config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(steps) }),
+      ...sigmasUnlessOwn(config, steps),
     }),
     misfit: flowMisfit,
   },

@@ -2,7 +2,7 @@
 import { contextWidth, latentsAgree } from '../agreements.ts'
 import { OUT_LAYERS, TRANSFORMER, VAE } from '../contract.ts'
 import { defineFamily, type LatentRgbFactors } from '../family.ts'
-import { descendingSigmas } from '../flow-shift.ts'
+import { sigmasUnlessOwn } from '../flow-shift.ts'
 import { type ModelView, numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
 
@@ -94,7 +94,7 @@ export const flux2 = defineFamily({
     // Sigmas 1 … 1/n, shifted by the number of image tokens and of steps.
     options: (config, { steps, imageTokens }) => ({
       mu: empiricalShift(imageTokens, steps),
-      ...(config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(steps) }),
+      ...sigmasUnlessOwn(config, steps),
     }),
     misfit: flowMisfit,
   },

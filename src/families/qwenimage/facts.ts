@@ -2,7 +2,7 @@
 import { contextWidth, latentsAgree, textWidth } from '../agreements.ts'
 import { textEncoder, VAE } from '../contract.ts'
 import { defineFamily, type LatentRgbFactors } from '../family.ts'
-import { descendingSigmas, flowShift } from '../flow-shift.ts'
+import { flowShift, sigmasUnlessOwn } from '../flow-shift.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
 
 /**
@@ -82,7 +82,7 @@ export const qwenimage = defineFamily({
     strength: 'floor-start',
     options: (config, { steps, imageTokens }) => ({
       mu: flowShift(config, imageTokens, 1.15),
-      ...(config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(steps) }),
+      ...sigmasUnlessOwn(config, steps),
     }),
     misfit: flowMisfit,
   },
