@@ -5,6 +5,8 @@ import { type RecordedRun, recordRun } from '../watch/runs/recorded-run.ts'
 import type { NewRun } from '../watch/runs/run-record.ts'
 import { printLine } from './print.ts'
 
+const CODE = 'W_RUN_LOG'
+
 export interface RunRecorder {
   readonly onEvent: (event: RunEvent) => void
   /** For a run that waits: takes its record up before its first event. */
@@ -17,7 +19,7 @@ export interface RunRecorder {
 
 export function createRunRecorder(out: string, run: NewRun): RunRecorder {
   const warn = (why: string) =>
-    printLine(process.stderr, `warning  W_RUN_LOG  the log of this run is not kept: ${why}`)
+    printLine(process.stderr, `warning  ${CODE}  the log of this run is not kept: ${why}`)
   let recorded: Promise<RecordedRun | null> | null = null
   let hasBegun = false
   const takeUp = (): Promise<RecordedRun | null> => {
