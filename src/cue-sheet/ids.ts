@@ -3,6 +3,7 @@
 import { trimEndOf, trimOf } from '../trim.ts'
 
 export const MAX_ID_BYTES = 255
+/** S3's and R2's longest key, in UTF-8 bytes. */
 export const MAX_KEY_BYTES = 1024
 
 export interface IdFault {
