@@ -64,6 +64,7 @@ export function assembleSheet(
     storage,
     callback: readCallback(input.callback, context),
     locate: doc.locate,
+    written: doc.written,
   }
 }
 

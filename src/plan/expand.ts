@@ -1,5 +1,5 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
-import { Faults, formatPath, type SheetPath, type SheetWarning } from '../cue-sheet/faults.ts'
+import { Faults, type SheetWarning } from '../cue-sheet/faults.ts'
 import {
   type FileSettings,
   type PictureSettings,
@@ -8,15 +8,23 @@ import {
   type SettingName,
   type Settings,
 } from '../cue-sheet/setting-types.ts'
-import { MAX_PIXELS } from '../cue-sheet/settings.ts'
-import type { CueSheet, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
+import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { PregenError } from '../errors.ts'
-import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
+import {
+  checkSequenceLength,
+  checkShapes,
+  checkSize,
+  checkSyntax,
+  noteUse,
+  warnOfRemains,
+} from './check-settings.ts'
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { resolvePreviews } from './previews.ts'
+import { createSettingUse } from './setting-use.ts'
 import type { InitImage, Unit } from './unit.ts'
+import { nameOfSetting, report, type VariantContext } from './variant-context.ts'
 
 /** Strength of image-to-image where the sheet names none. */
 export const DEFAULT_DENOISE_STRENGTH = 0.6
@@ -34,6 +42,8 @@ export interface ExpandedPlan {
 export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, ModelFacts>>): ExpandedPlan {
   const faults = new Faults()
   const accountFor = createScheduleAccounts()
+  const use = createSettingUse()
+  const told = new Set<string>()
   const units = sheet.cues.flatMap((cue) =>
     cue.variants.flatMap((variant) => {
       const { model } = variant.settings
@@ -41,21 +51,12 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
       if (model === undefined || modelFacts === undefined) {
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
-      return [expandVariant({ sheet, cue, variant, facts: modelFacts, model, faults, accountFor })]
+      return [expandVariant({ sheet, cue, variant, facts: modelFacts, model, faults, accountFor, use, told })]
     }),
   )
   faults.throwIfAny()
+  use.warn(sheet, faults)
   return { units, warnings: [...sheet.warnings, ...faults.warnings] }
-}
-
-interface VariantContext {
-  readonly sheet: CueSheet
-  readonly cue: SheetCue
-  readonly variant: SheetVariant
-  readonly facts: ModelFacts
-  readonly model: string
-  readonly faults: Faults
-  readonly accountFor: ReturnType<typeof createScheduleAccounts>
 }
 
 function expandVariant(context: VariantContext): Unit {
@@ -66,10 +67,9 @@ function expandVariant(context: VariantContext): Unit {
   checkSize(width, height, context)
   checkSequenceLength(context)
   checkSyntax(context)
-  warnOfUnused(context)
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
   // Assigned, not spread: a quarter of the time for thousands of units.
-  return Object.assign(resolved(settings, facts), {
+  const unit: Unit = Object.assign(resolved(settings, facts), {
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
@@ -77,21 +77,27 @@ function expandVariant(context: VariantContext): Unit {
     previews: readPreviews(context),
     ...trajectory,
   })
+  checkShapes(unit, context)
+  noteUse(unit, context)
+  warnOfRemains(unit, context)
+  return unit
 }
 
 // Listed once: a sheet may have 100,000 units.
 const UNIT_ROWS = SETTING_ROWS.filter(({ goes }) => goes !== 'plan')
-const SOME_ROWS = SETTING_ROWS.filter(({ onlySome }) => onlySome)
 
 type Resolved = PromptSettings & PictureSettings & FileSettings
 
 /** Settings that go to a unit as they are set: by the sheet, else by the family or the table. */
-function resolved(settings: Settings, { defaults }: ModelFacts): Resolved {
+function resolved(settings: Settings, { defaults, fixed }: ModelFacts): Resolved {
   const byFamily: Readonly<Record<string, unknown>> = defaults
   const values: Record<string, unknown> = {}
   for (const { name, otherwise } of UNIT_ROWS) {
     values[name] = settings[name] ?? (otherwise === 'family' ? byFamily[name] : otherwise)
   }
+  if (fixed?.sequenceLength != null) values.maxSequenceLength ??= fixed.sequenceLength
+  // One picture a call: another number would be another shape.
+  if (fixed?.rows != null) values.batch = 1
   return values as Resolved
 }
 
@@ -160,7 +166,7 @@ function reportScheduler(context: VariantContext, key: string | null, error: Pre
     faults.add(
       error.code,
       sheet.locate([...origin, key], at),
-      `${formatPath(origin)}: ${error.message}.`,
+      `${nameOfSetting(origin, context, error.message)}: ${error.message}.`,
       error.help,
     )
   } else {
@@ -173,53 +179,6 @@ function settingAtFault({ code }: PregenError, { variant }: VariantContext): Set
   if (code === 'E_SCHEDULER_STEPS') return 'steps'
   if (code !== 'E_NO_STEPS') return 'scheduler'
   return variant.settings.denoiseStrength === undefined ? 'image' : 'denoiseStrength'
-}
-
-function checkSize(width: number, height: number, context: VariantContext): void {
-  const { sizeMultiple } = context.facts
-  for (const [name, value] of [
-    ['width', width],
-    ['height', height],
-  ] as const) {
-    if (value % sizeMultiple === 0) continue
-    const near = Math.max(sizeMultiple, Math.round(value / sizeMultiple) * sizeMultiple)
-    const why = `is ${value}; the model "${context.model}" makes multiples of ${sizeMultiple}`
-    report(context, name, { code: 'E_SIZE_MULTIPLE', why, help: `The nearest is ${near}.` })
-  }
-  if (width * height > MAX_PIXELS) {
-    const name = context.variant.settings.width === undefined ? 'height' : 'width'
-    const why = `makes ${width} × ${height} = ${width * height} pixels`
-    const help = `A picture may have ${MAX_PIXELS} pixels (4096 × 4096).`
-    report(context, name, { code: 'E_TOO_MANY_PIXELS', why, help })
-  }
-}
-
-function checkSequenceLength(context: VariantContext): void {
-  const { maxSequenceLength: asked } = context.variant.settings
-  const { maxSequenceLength: longest } = context.facts
-  // One setting in defaults may serve models with and without T5.
-  if (asked === undefined || longest === null || asked <= longest) return
-  const why = `is ${asked}; the model "${context.model}" takes ${longest} T5 tokens at most`
-  report(context, 'maxSequenceLength', { code: 'E_SEQUENCE_LENGTH', why, help: `Use ${longest} or less.` })
-}
-
-function checkSyntax(context: VariantContext): void {
-  const { settings } = context.variant
-  const { takes, title } = familyOf(context.facts.family)
-  if (settings.promptSyntax !== 'a1111' || takes.some((name) => name === 'promptSyntax')) return
-  const why = `is a1111; the model "${context.model}" (${title}) reads prompts as they are`
-  report(context, 'promptSyntax', { code: 'E_PROMPT_SYNTAX', why, help: 'Leave prompt_syntax out.' })
-}
-
-/** Settings that mean nothing to the family; defaults and programs may set them for models that read them. */
-function warnOfUnused({ variant, sheet, faults, facts }: VariantContext): void {
-  const { takes, title } = familyOf(facts.family)
-  for (const { name } of SOME_ROWS) {
-    const origin = variant.origins[name]
-    if (origin === undefined || origin[0] !== 'cues' || takes.some((taken) => taken === name)) continue
-    const message = `${formatPath(origin)} has no effect: ${title} does not read it.`
-    faults.warn('W_SETTING_UNUSED', sheet.locate(origin, 'key'), message)
-  }
 }
 
 function readPreviews(context: VariantContext): Unit['previews'] {
@@ -237,16 +196,4 @@ function readPreviews(context: VariantContext): Unit['previews'] {
   }
   report(context, 'previews', resolved)
   return null
-}
-
-/** A fault of one setting, at the place that set it; where none did, at the variant. */
-function report(
-  context: VariantContext,
-  name: SettingName,
-  { code, why, help }: { readonly code: string; readonly why: string; readonly help: string | undefined },
-): void {
-  const { variant, sheet, faults } = context
-  const origin: SheetPath | undefined = variant.origins[name]
-  const subject = origin === undefined ? `${name} of ${formatPath(variant.path)}` : formatPath(origin)
-  faults.add(code, sheet.locate(origin ?? variant.path, origin ? 'value' : 'key'), `${subject} ${why}.`, help)
 }
