@@ -1,9 +1,10 @@
-// Compiles src/ to dist/. The folder is swapped in whole, so a reader of dist/ never meets half a build.
+// Compiles src/ to dist/, and builds the page and the player into dist/watch/. The folder is swapped in whole, so a reader of dist/ never meets half a build.
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildPage } from './build-page.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
@@ -13,9 +14,10 @@ try {
   execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', fresh], {
     stdio: 'inherit',
   })
-  if (existsSync(join(root, 'src/live/page'))) {
-    cpSync(join(root, 'src/live/page'), join(fresh, 'live/page'), { recursive: true })
-  }
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.player.json'), '--outDir', fresh], {
+    stdio: 'inherit',
+  })
+  await buildPage(root, join(fresh, 'watch/page'))
   if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old)
   renameSync(fresh, join(root, 'dist'))
 } catch (error) {

@@ -12,6 +12,9 @@ const bin = (name) => join(root, 'node_modules/.bin', name)
 const scratch = mkdtempSync(join(tmpdir(), 'pregen-report-'))
 const report = join(scratch, 'report.json')
 
+// Node's own, the page against the DOM, and the browser's tests against both.
+const TYPES = ['tsconfig.json', 'tsconfig.page.json', 'tsconfig.browser.json']
+
 const problems = installTestNeeds()
 const env = {
   ...process.env,
@@ -23,7 +26,7 @@ const run = (command, ...args) => spawnSync(command, args, { cwd: root, env, std
 try {
   const checks = [
     ['lint', () => run(bin('biome'), 'check', '.')],
-    ['types', () => run(bin('tsc'), '-p', 'tsconfig.json', '--noEmit')],
+    ['types', () => TYPES.reduce((failed, config) => failed || run(bin('tsc'), '-p', config, '--noEmit'), 0)],
     ['build', () => run(process.execPath, join(root, 'scripts/build.mjs'))],
   ]
   const broken = checks.find(([, check]) => check() !== 0)

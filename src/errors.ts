@@ -2,6 +2,7 @@
  * Every fault that a person can do something about is a `PregenError`: a stable code, what is wrong,
  * why, and what to do. Anything else that is thrown is a bug and is shown with its stack.
  */
+import type { ErrorCode } from './error-codes.ts'
 import { printable } from './printable.ts'
 
 /** Where in a file a fault stands. Lines and columns count from 1. */
@@ -18,35 +19,44 @@ export interface PregenErrorOptions {
   readonly cause?: unknown
   /** Exit code of the process when this ends a command: 2 = bad usage or input (the default), 1 = bug. */
   readonly exitCode?: 1 | 2 | 3 | undefined
+  readonly errors?: readonly PregenError[] | undefined
 }
 
 export class PregenError extends Error {
   override readonly name = 'PregenError'
   /** A stable, documented code such as `E_UNKNOWN_SCHEDULER`. */
-  readonly code: string
+  readonly code: ErrorCode
   readonly help: string | undefined
   readonly location: SourceLocation | undefined
   readonly exitCode: 1 | 2 | 3
+  readonly #errors: readonly PregenError[] | undefined
 
   constructor(code: string, message: string, options: PregenErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.code = code
+    // Codes are put together in places: a test holds all of them against the list.
+    this.code = code as ErrorCode
     this.help = options.help
     this.location = options.location
     this.exitCode = options.exitCode ?? 2
+    this.#errors = options.errors
+  }
+
+  /** Every fault that was found in one pass; this one alone, unless there are several. */
+  get errors(): readonly PregenError[] {
+    // No property: an error that held itself could not be written as JSON.
+    return this.#errors ?? [this]
   }
 }
 
 /** Several faults found in one pass, reported together. */
-export class PregenErrors extends Error {
-  override readonly name = 'PregenErrors'
-  readonly errors: readonly PregenError[]
+export class PregenErrors extends PregenError {
   /** Faults beyond those in `errors`, which were counted and not kept. */
   readonly more: number
 
+  /** The code of a single fault is its own; several are `E_SEVERAL`. */
   constructor(errors: readonly PregenError[], more = 0) {
-    super(formatErrors(errors, more).join('\n'))
-    this.errors = errors
+    const code = errors.length + more === 1 ? errors[0]!.code : 'E_SEVERAL'
+    super(code, formatErrors(errors, more).join('\n'), { errors })
     this.more = more
   }
 }

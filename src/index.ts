@@ -1,14 +1,12 @@
 /**
- * The TypeScript API: the same rooms that the command line is made of. Nothing here reads the environment or
- * prints; a run is told what it needs and tells what it does.
+ * The TypeScript API (docs/library.md). Nothing here prints; what goes wrong is a `PregenError`.
  *
  * ```ts
- * import { conductRun, createEventBus, prepareRun } from 'pregen'
+ * import { openModel, render } from 'pregen'
  *
- * const bus = createEventBus()
- * bus.subscribe((event) => console.log(event.type))
- * const options = { sheetPath: 'cues.yaml', outDir: 'out', … }
- * const summary = await conductRun(await prepareRun(options), options, bus.emit)
+ * const run = render('cues.yaml', { out: 'out', dryRun: true })
+ * for await (const event of run) console.log(event.type)
+ * const { done, failed } = await run.result
  * ```
  */
 
@@ -26,34 +24,38 @@ export {
   type SchedulerConfig,
   type SchedulerName,
 } from './diffusion/scheduler.ts'
-export { formatError, PregenError, PregenErrors, type SourceLocation } from './errors.ts'
-export { checkModelFolder } from './model/check.ts'
-export { modelFacts } from './model/facts.ts'
-export { type ModelFolder, readModelFolder } from './model/folder.ts'
-export { type RequestedProvider, type ResolvedProvider, resolveProvider } from './model/providers.ts'
-export { createPipeline } from './pipelines/create-pipeline.ts'
-export type {
-  GeneratedMedium,
-  GenerateRequest,
-  Pipeline,
-  PromptConditioning,
-  PromptRequest,
-  StepInfo,
-} from './pipelines/pipeline.ts'
+export type { ErrorCode } from './error-codes.ts'
+export { formatError, PregenError, type SourceLocation } from './errors.ts'
+export {
+  type DrawRequest,
+  type DrawStep,
+  type Model,
+  type OpenModelOptions,
+  openModel,
+  type Picture,
+} from './library/open-model.ts'
+export { plan } from './library/plan.ts'
+export { type RenderOptions, render, type SheetObject } from './library/render.ts'
+export type { ProviderName, RequestedProvider } from './model/providers.ts'
 export type { ModelFacts } from './plan/model-facts.ts'
-export type { Unit } from './plan/unit.ts'
 export { createRandomGenerator } from './random/create.ts'
 export type { RandomGenerator, RngName } from './random/generator.ts'
-export { createEventBus, type EventBus } from './run/bus.ts'
-export { conductRun } from './run/conductor.ts'
-export type { RunEvent } from './run/events.ts'
-export type { RunOptions, SelectOptions } from './run/options.ts'
-export { type PlanReport, planSheet } from './run/plan-sheet.ts'
-export { prepareRun } from './run/prepare.ts'
-export type { PreparedRun, PreparedUnit } from './run/prepared.ts'
-export type { RunSummary } from './run/tally.ts'
+export { parseRunEvent, type RunEvent, type RunEventType } from './run/events.ts'
+export type { Run } from './run/run.ts'
+export {
+  INITIAL_STATE,
+  type RunState,
+  reduce,
+  type UnitProgress,
+  type UnitStatus,
+  unitOf,
+  unitsOf,
+} from './run/state.ts'
+export type { RunSummary } from './run/summary.ts'
 export { createDiskStorage } from './storage/disk.ts'
 export { createMemoryStorage } from './storage/memory.ts'
 export { createS3Storage, type S3Options } from './storage/s3.ts'
 export type { Storage, StorageObject, StoredObject } from './storage/storage.ts'
+export { inspectModel, type ModelReport } from './tasks/inspect-model.ts'
+export type { PlanReport, UnitPlan } from './tasks/plan-sheet.ts'
 export { createTokenizer } from './text/create-tokenizer.ts'

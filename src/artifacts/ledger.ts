@@ -135,11 +135,13 @@ function createLedger(
   let size: number | null = null
   let tail: Promise<void> = Promise.resolve()
   let closed = false
+  // Half a line may stand at the end of the file: what comes next begins a new one.
+  let isTorn = false
   // Appends go one after another: two lines must never be mixed, and a half-written one must be cut off.
   const append = (line: Line, sync: boolean): Promise<void> => {
     const done = tail.then(async () => {
       if (closed) throw new Error('the ledger is closed')
-      const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
+      const bytes = Buffer.from(`${isTorn ? '\n' : ''}${JSON.stringify(line)}\n`)
       size ??= (await handle.stat()).size
       try {
         for (let offset = 0; offset < bytes.byteLength; ) {
@@ -151,8 +153,10 @@ function createLedger(
         if (sync) await handle.datasync()
         await faults('ledger-synced', path)
         size += bytes.byteLength
+        isTorn = false
       } catch (error) {
-        await handle.truncate(size)
+        isTorn ||= !(await cutBack(handle, size))
+        if (isTorn) size = null
         throw writeError(path, error)
       }
       applyLine(state, line)
@@ -200,4 +204,12 @@ function createLedger(
       }
     },
   }
+}
+
+/** Whether half a line was cut off. The disk's fault itself is told by who met it first. */
+async function cutBack(handle: FileHandle, size: number): Promise<boolean> {
+  return handle.truncate(size).then(
+    () => true,
+    () => false,
+  )
 }

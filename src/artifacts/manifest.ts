@@ -41,6 +41,11 @@ export interface ManifestAsset {
   readonly thumbnail_url: string | null
   /** null: no step pictures. */
   readonly timing_url: string | null
+  /** As the model got it, the template filled. Entries written by earlier releases have none. */
+  readonly prompt?: string | undefined
+  readonly negative_prompt?: string | undefined
+  /** The keys of its cue's matrix with this variant's values, in the order of the sheet. */
+  readonly axes?: Readonly<Record<string, string>> | undefined
   readonly metadata: ManifestMetadata
 }
 

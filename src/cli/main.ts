@@ -3,9 +3,11 @@
  * `--help` and `--version` answer at once.
  */
 import { Command, CommanderError, Option } from 'commander'
+import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
   collectVariable,
+  parseDevices,
   parseGuidanceScale,
   parsePositiveInteger,
   parseText,
@@ -16,7 +18,6 @@ import { watchOutput } from './output-faults.ts'
 import { printBlock } from './print.ts'
 import { reportError } from './report-error.ts'
 import { REPORT_FORMATS } from './reporters/reporter.ts'
-import { readPackageVersion } from './version.ts'
 
 const PROVIDERS = ['auto', 'cuda', 'webgpu', 'dml', 'coreml', 'cpu']
 
@@ -66,6 +67,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--fail-fast', 'stop at the first unit that fails')
     .addOption(providerOption())
     .option('--device-id <n>', 'which device of the provider', parseWholeNumber)
+    .option('--devices <ids>', 'several devices, such as 0,1: each takes the next picture', parseDevices)
     .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
@@ -118,6 +120,15 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--json', 'the findings as JSON on stdout')
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/verify.ts')).verifyCommand(dir, options)
+    })
+
+  program
+    .command('gallery')
+    .argument('<dir>', 'the --out folder of a run', parseText)
+    .description('write the page beside the pictures: gallery, grid and replay without a server')
+    .option('--version-id <id>', 'only this version (default: every one in the folder)', parseText)
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/gallery.ts')).galleryCommand(dir, options)
     })
 
   withEndpoint(withVariables(program.command('doctor')))

@@ -38,6 +38,12 @@ export function parseTwoOrMore(text: string): number {
   return value
 }
 
+/** @throws InvalidArgumentError unless the text is a list such as `0,1` */
+export function parseDevices(text: string): readonly number[] {
+  const devices = text.split(',').map((id) => parseWholeNumber(id.trim()))
+  return devices
+}
+
 /** @throws InvalidArgumentError for nothing, as `--out "$UNSET"` gives */
 export function parseText(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must not be empty.')

@@ -1,10 +1,11 @@
 /** From the command line's flags and the environment to the core's options: the only place that reads both. */
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { FAULT_ACTIONS, type FaultTable } from '../run/faults.ts'
+import { INJECTED_ACTIONS, type InjectionTable } from '../engine/injection.ts'
+import { embeddedModels } from '../library/package.ts'
+import { cacheFolder } from '../library/render.ts'
 import type { ReadSheetOptions, SelectOptions } from '../run/options.ts'
 import { concealVariable } from './concealed.ts'
-import { embeddedModels } from './version.ts'
 
 /** Flags of every command that reads a sheet. */
 export interface SheetFlags {
@@ -67,15 +68,9 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
     force: flags.force === true,
     allowPrivateUrls: flags.allowPrivateUrls === true,
     ...toEndpointPolicy(flags),
-    cacheDir: cacheFolder(),
+    cacheDir: cacheFolder(process.env),
     stateDir: stateFolder(),
   }
-}
-
-/** `~/.cache/pregen`, or where the XDG base directories put it. */
-export function cacheFolder(env = process.env): string {
-  const base = env.XDG_CACHE_HOME
-  return base !== undefined && isAbsolute(base) ? join(base, 'pregen') : join(homedir(), '.cache', 'pregen')
 }
 
 /** `~/.local/state/pregen`, or where the XDG base directories put it. */
@@ -90,14 +85,14 @@ export function stateFolder(env = process.env): string {
  * `PREGEN_FAULTS=preview-encode@2=throw,generated=kill`, for tests of what no disk or GPU does on demand.
  * @throws Error for anything else
  */
-export function faultsFromEnv(text = process.env.PREGEN_FAULTS): FaultTable {
+export function injectionFromEnv(text = process.env.PREGEN_FAULTS): InjectionTable {
   if (text === undefined || text === '') return {}
-  const table: Record<string, FaultTable[string]> = {}
+  const table: Record<string, InjectionTable[string]> = {}
   for (const entry of text.split(',')) {
     const split = entry.lastIndexOf('=')
-    const action = FAULT_ACTIONS.find((known) => known === entry.slice(split + 1))
+    const action = INJECTED_ACTIONS.find((known) => known === entry.slice(split + 1))
     if (split < 1 || action === undefined) {
-      throw new Error(`PREGEN_FAULTS: "${entry}" is not point=${FAULT_ACTIONS.join('|')}`)
+      throw new Error(`PREGEN_FAULTS: "${entry}" is not point=${INJECTED_ACTIONS.join('|')}`)
     }
     table[entry.slice(0, split)] = action
   }

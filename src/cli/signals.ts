@@ -2,7 +2,8 @@
  * SIGINT and SIGTERM: the first lets a run finish what is cheap, the second ends the process at once, and so
  * does time: CI systems kill what is still there seven seconds after a cancel.
  */
-import { errorCode } from '../errors.ts'
+import { killAllWorkers } from '../engine/worker-process.ts'
+import { errorCode, PregenError } from '../errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 
 // Of the seven seconds that CI systems grant; the rest is for a busy machine.
@@ -24,7 +25,7 @@ export function watchSignals(say: (line: string) => void): SignalWatch {
     if (received !== null) return endNow(name)
     received = name
     say(`${name}: finishing what is done; once more to end at once`)
-    abort.abort(new Error(name))
+    abort.abort(new PregenError('E_CANCELLED', `Cancelled by ${name}.`, { exitCode: 3 }))
     // A native call cannot be interrupted from JavaScript: after the grace the process ends by the signal itself.
     setTimeout(() => endNow(name), GRACE_MS).unref()
   }
@@ -36,6 +37,7 @@ export function watchSignals(say: (line: string) => void): SignalWatch {
   }
   const endNow = (name: 'SIGINT' | 'SIGTERM') => {
     close()
+    killAllWorkers()
     process.kill(process.pid, name)
   }
   process.on('SIGINT', onInt)

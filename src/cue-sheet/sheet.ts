@@ -25,6 +25,8 @@ export interface SheetVariant {
   readonly id: string
   /** The variant itself: its key, its seed in `seeds`, or its cue's `matrix`. */
   readonly path: SheetPath
+  /** Of a matrix's variants: its keys with their values as text, in the order of the sheet. */
+  readonly axes?: Readonly<Record<string, string>> | undefined
   /** defaults < program < cue < variant or matrix cell. The prompt has been through its template. */
   readonly settings: Settings
   readonly origins: SettingOrigins

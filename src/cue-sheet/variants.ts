@@ -205,22 +205,23 @@ function applyTemplate(
       'Set "prompt" here or at any level above. An empty one is "".',
     )
   }
-  if (parts === undefined) return { id, path, settings, origins }
+  const axes = raw.axes.size === 0 ? undefined : Object.fromEntries(raw.axes)
+  if (parts === undefined) return { id, path, axes, settings, origins }
   const textOf = (name: string) => (name === 'prompt' ? prompt : raw.axes.get(name)) ?? ''
   const length = filledLength(parts, textOf)
   if (length > MAX_PROMPT_CHARS) {
     const at = origins.promptTemplate ?? path
     const message = `${formatPath(at)} makes a prompt of ${length} characters.`
     faults.add('E_BAD_TEMPLATE', doc.locate(at), message, `A prompt may have ${MAX_PROMPT_CHARS} characters.`)
-    return { id, path, settings, origins }
+    return { id, path, axes, settings, origins }
   }
   context.budget.characters -= length
   if (context.budget.characters < 0) {
     const message = 'The templates of the sheet make too much text: their prompts would fill the memory.'
     const help = 'Shorten the templates or the prompts, or split the sheet.'
     faults.add('E_TOO_MANY_UNITS', doc.locate(['cues'], 'key'), message, help)
-    return { id, path, settings, origins }
+    return { id, path, axes, settings, origins }
   }
   const filled = fillTemplate(parts, textOf)
-  return { id, path, settings: { ...settings, prompt: filled }, origins }
+  return { id, path, axes, settings: { ...settings, prompt: filled }, origins }
 }

@@ -20,11 +20,22 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
   let text: TextModels | null = null
   let images: ImageModels | null = null
 
-  const load = (name: ComponentName): Promise<ModelSession> => {
+  /** Sessions that are loaded; one that fails to load must not hide the earlier ones from `dispose`. */
+  const open = new Set<ModelSession>()
+  const load = async (name: ComponentName): Promise<ModelSession> => {
     const component = folder.components[name]
     if (component === undefined) throw new Error(`${folder.path} has no ${name}`)
     const blockedChannels = !hasNarrowLayers(component.config)
-    return createModelSession(component.modelPath, { provider, threads, meter, label: name, blockedChannels })
+    const options = { provider, threads, meter, label: name, blockedChannels }
+    const session = await createModelSession(component.modelPath, options)
+    open.add(session)
+    return session
+  }
+  const free = async (sessions: Iterable<ModelSession | null | undefined>): Promise<void> => {
+    for (const session of sessions) {
+      if (!session || !open.delete(session)) continue
+      await session.dispose()
+    }
   }
 
   const loadEncoder = async (
@@ -48,7 +59,7 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
   const freeTextEncoders = async (): Promise<void> => {
     const loaded = Object.values(text?.encoders ?? {})
     text = null
-    for (const encoder of loaded) await encoder.session.dispose()
+    await free(loaded.map((encoder) => encoder.session))
   }
 
   const loadedImages = (): ImageModels => {
@@ -102,11 +113,9 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     },
 
     async dispose() {
-      await freeTextEncoders()
-      const loaded = images
+      text = null
       images = null
-      for (const session of [loaded?.denoiser, loaded?.vaeDecoder, loaded?.vaeEncoder])
-        await session?.dispose()
+      await free([...open])
     },
   }
 }

@@ -73,6 +73,7 @@ function expandVariant(context: VariantContext): Unit {
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
+    axes: variant.axes,
     model,
     previews: readPreviews(context),
     ...trajectory,

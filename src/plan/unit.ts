@@ -30,6 +30,8 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   readonly cue: string
   readonly variant: string
   readonly program: string
+  /** Where a matrix made it: the matrix's keys with this unit's values, in the order of the sheet. */
+  readonly axes?: Readonly<Record<string, string>> | undefined
   /** Id in the sheet's `models`. */
   readonly model: string
   /** As the schedule will execute them: equal to `steps` but for image-to-image. */

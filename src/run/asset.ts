@@ -1,33 +1,38 @@
 /** A unit's entry in manifest.json. */
 
 import type { Layout } from '../artifacts/layout.ts'
-import { FINAL_NAME, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
+import { THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import { assetUrl, type ManifestAsset } from '../artifacts/manifest.ts'
-import type { DrawContext } from './draw-context.ts'
+import { OUTPUT_KINDS } from '../artifacts/output-kinds.ts'
+import { generationParameters } from '../artifacts/png.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 
-/** @param drawnMs time that drawing took: prompts, steps, decoding */
+/** @param drawnMs time that drawing took: prompts, steps, decoding; of a batch, the unit's share */
 export function createAsset(
-  { layout, publicUrl }: Pick<DrawContext, 'layout' | 'publicUrl'>,
+  { layout, publicUrl }: { readonly layout: Layout; readonly publicUrl: string | undefined },
   { unit, index }: PreparedUnit,
   { id, facts }: PreparedModel,
   files: readonly LedgerFile[],
   drawnMs: number,
 ): ManifestAsset {
   const { cue, variant, program, width, height } = unit
-  const final = files.find(({ name }) => name === FINAL_NAME)
-  if (!final) throw new Error(`${cue}/${variant} has no ${FINAL_NAME}`)
+  const kind = OUTPUT_KINDS.image
+  const final = files.find(({ name }) => name === kind.name)
+  if (!final) throw new Error(`${cue}/${variant} has no ${kind.name}`)
   return {
-    type: 'image',
+    type: kind.type,
     cue,
     variant,
     program,
     ...assetUrls(layout, cue, variant, files, publicUrl),
+    prompt: unit.prompt,
+    ...(unit.negativePrompt === undefined ? {} : { negative_prompt: unit.negativePrompt }),
+    ...(unit.axes === undefined ? {} : { axes: unit.axes }),
     metadata: {
       width,
       height,
-      format: 'png',
+      format: kind.format,
       seed: String(unit.seed),
       steps: unit.steps,
       steps_executed: unit.executedSteps,
@@ -59,8 +64,24 @@ export function assetUrls(
   const urlOf = (name: string) => assetUrl(layout.fileKey(cue, variant, name), layout.prefix, publicUrl)
   const urlIfThere = (name: string) => (files.some((file) => file.name === name) ? urlOf(name) : null)
   return {
-    url: urlOf(FINAL_NAME),
+    url: urlOf(OUTPUT_KINDS.image.name),
     thumbnail_url: urlIfThere(THUMBNAIL_NAME),
     timing_url: urlIfThere(TIMING_NAME),
   }
+}
+
+/** The text that common viewers read in a picture: prompt and settings. */
+export function parametersOf({ unit }: PreparedUnit, { facts, id }: PreparedModel): string {
+  return generationParameters({
+    prompt: unit.prompt,
+    negativePrompt: unit.negativePrompt,
+    steps: unit.steps,
+    sampler: unit.scheduler.name ?? facts.schedulerClass,
+    guidanceScale: unit.guidanceScale,
+    seed: unit.seed,
+    width: unit.width,
+    height: unit.height,
+    model: id,
+    denoiseStrength: unit.denoiseStrength,
+  })
 }

@@ -1,4 +1,4 @@
-/** When a run tells the sheet's callback: after each unit, or once at its end, and never on a dry run. */
+/** When a run calls the sheet's callback: after each unit, or once at its end, and never on a dry run. */
 import type { Ledger } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import { messageOf } from '../errors.ts'
@@ -58,7 +58,7 @@ export function createCallbacks(
       emit({ type: 'warning', code: 'W_CALLBACK_FAILED', message })
     }
   }
-  const tell = async (key: string, sent: Promise<boolean>, asset: ManifestAsset, isComplete: boolean) => {
+  const notify = async (key: string, sent: Promise<boolean>, asset: ManifestAsset, isComplete: boolean) => {
     // Units of a dry run owe nothing until now.
     await recordOwed(key, true)
     if (!(await sent)) return
@@ -69,9 +69,9 @@ export function createCallbacks(
     isOwedByUnits: callback.on === 'unit',
     unitSent(key, sent, asset, isComplete) {
       if (callback.on !== 'unit') return
-      const told = tell(key, sent, asset, isComplete)
-      inWork.add(told)
-      void told.finally(() => inWork.delete(told))
+      const notified = notify(key, sent, asset, isComplete)
+      inWork.add(notified)
+      void notified.finally(() => inWork.delete(notified))
     },
     async runEnded(assets, faults) {
       const timer = setTimeout(close, LAST_CALLS_MS)

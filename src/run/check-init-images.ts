@@ -20,7 +20,7 @@ export async function checkInitImages(
   layout: Layout,
   options: SelectOptions,
 ): Promise<CheckedImages> {
-  const { allowPrivateUrls: allowPrivate, remoteImages = 'fetch', force } = options
+  const { allowPrivateUrls: allowPrivate, remoteImages = 'fetch', force, signal } = options
   const hashes = new Map<string, string>()
   const recorded = new Map<Unit, string>()
   const unchecked = new Set<Unit>()
@@ -44,14 +44,15 @@ export async function checkInitImages(
       continue
     }
     const { width, height } = unit
+    signal?.throwIfAborted()
     try {
-      const { sha256 } = await checkInitImage({ ...unit.image, width, height, allowPrivate })
+      const { sha256 } = await checkInitImage({ ...unit.image, width, height, allowPrivate, signal })
       hashes.set(key, sha256)
     } catch (error) {
-      if (!(error instanceof PregenError)) throw error
+      if (!(error instanceof PregenError) || signal?.aborted) throw error
       const { help, exitCode, code, message } = error
-      const told = { help, exitCode, cause: error, location: imageLocation(sheet, unit) }
-      faults.set(key, new PregenError(code, `${unitName(unit)}: ${message}`, told))
+      const placed = { help, exitCode, cause: error, location: imageLocation(sheet, unit) }
+      faults.set(key, new PregenError(code, `${unitName(unit)}: ${message}`, placed))
     }
   }
   if (faults.size > 0) throw new PregenErrors([...faults.values()])

@@ -1,189 +1,252 @@
 /**
- * All units of one model: prompts first, then every picture. Keeps the worker's queue filled, so that the device
- * never waits for a disk, and holds only a few units at a time, so that memory never waits for one either.
+ * All units of one model, shared out over the engine's devices as each gets free: prompts first, then every picture.
+ * Keeps a device's queue filled, so that it never waits for a disk, and holds only a few units at a time, so that memory
+ * never waits for one either.
  */
 import pLimit, { type LimitFunction } from 'p-limit'
+import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
+import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
 import { PregenError } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { groupIntoBatches } from '../plan/batches.ts'
-import type { DrawContext } from './draw-context.ts'
-import { type ActiveUnit, failUnit, finishUnit, jobOf, startUnit } from './draw-unit.ts'
-import type { EncodedPrompt, Generated, OpenModel, PromptJob } from './messages.ts'
+import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
+import { generateBatch, promptTimes } from './generate-batch.ts'
+import type { RunOptions } from './options.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
+import { createUnitLife, type UnitLife, type UnitServices } from './unit-life.ts'
 
 // One in the device's hands and one behind it: a unit's end and the next one's start leave no gap.
 const QUEUED_BATCHES = 2
-// Units whose files are still being written while others are drawn; beyond it the device waits.
+// Units of a device whose files are still being written while others are drawn; beyond it the device waits.
 const OPEN_BATCHES = 5
+// A unit whose drawing killed its device twice is not tried a third time.
+const MAX_BEGINNINGS = 2
 
-/** @throws PregenError when the model cannot be loaded, or the worker is gone; units not settled are the caller's */
+export interface Drawing {
+  readonly devices: readonly Device[]
+  readonly services: UnitServices
+  readonly options: Pick<RunOptions, 'provider' | 'threads'>
+  /** Aborted: the run stops before the next step. */
+  readonly stopping: AbortSignal
+  readonly noteModelLoad: (durationMs: number) => void
+}
+
+/** What the devices share while one model is drawn. */
+interface ModelWork {
+  readonly model: PreparedModel
+  readonly units: readonly PreparedUnit[]
+  /** Made when a device has encoded the prompts, whose lengths decide what fits into one batch; null before. */
+  queue: BatchQueue<PreparedUnit> | null
+  /** Made when a unit is first taken from the queue; kept while it is in work, or given back. */
+  readonly lives: Map<PreparedUnit, UnitLife>
+}
+
+/**
+ * Every unit is drawn, has failed, or is left after a stop.
+ * @throws PregenError `E_PROVIDER_UNAVAILABLE`; every other fault is a unit's
+ */
 export async function drawModel(
-  context: DrawContext,
+  drawing: Drawing,
   model: PreparedModel,
   units: readonly PreparedUnit[],
 ): Promise<void> {
+  const work: ModelWork = { model, units, queue: null, lives: new Map() }
+  // What an earlier model did to a device is not this one's fault.
+  for (const device of drawing.devices) device.resetDeaths()
+  const ends = await Promise.allSettled(drawing.devices.map((device) => drawOn(drawing, work, device)))
+  const rest = work.queue?.takeRest() ?? units
+  const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
+  const [reason] = reasons
+  if (reason === undefined || drawing.stopping.aborted) return
+  for (const fault of reasons) if (!isUnitsFault(fault)) throw fault
+  const stage = isDeath(reason) ? 'generate' : 'load model'
+  for (const entry of rest) {
+    // The first failure may have stopped the run.
+    if (drawing.stopping.aborted) return
+    await lifeOf(drawing, work, entry).fail(stage, reason)
+  }
+}
+
+function lifeOf({ services }: Drawing, { model, lives }: ModelWork, entry: PreparedUnit): UnitLife {
+  const life = lives.get(entry) ?? createUnitLife(services, model, entry)
+  lives.set(entry, life)
+  return life
+}
+
+/** Whether a model that cannot be drawn fails its own units, and leaves the other models' alone. */
+function isUnitsFault(reason: unknown): boolean {
+  return reason instanceof PregenError && reason.code !== 'E_PROVIDER_UNAVAILABLE'
+}
+
+/** One device's share, its process started again when it dies. @throws what keeps the device from drawing */
+async function drawOn(drawing: Drawing, work: ModelWork, device: Device): Promise<void> {
+  for (;;) {
+    const death = await drawUntilDeath(drawing, work, device)
+    if (death === null || drawing.stopping.aborted) return
+    if (!device.mayRestart()) throw death
+    const message = `${death.message} It is started again.`
+    drawing.services.warn({ code: 'W_WORKER_DIED', message })
+  }
+}
+
+/** @returns why the device's process ended, or null when there is nothing left to draw */
+async function drawUntilDeath(
+  drawing: Drawing,
+  work: ModelWork,
+  device: Device,
+): Promise<PregenError | null> {
+  let opened: OpenedModel | null = null
   try {
-    const provider = await openModel(context, model)
-    await drawUnits(context, model, provider, units)
+    const before = performance.now()
+    const { model } = work
+    const opening = device.open({
+      path: model.folder.path,
+      pipeline: model.pipeline,
+      previewDecoder: model.previewDecoder,
+      provider: drawing.options.provider ?? model.provider ?? 'auto',
+      threads: drawing.options.threads,
+      spillFolder: drawing.services.layout.state.folder,
+    })
+    // The codec starts here while the worker opens the model.
+    ;[opened] = await Promise.all([opening, loadSharp()])
+    await drawOpened(drawing, work, device, opened, performance.now() - before)
+    return opened.death()
+  } catch (error) {
+    if (isDeath(error)) return error
+    throw error
   } finally {
     // After a stop or a fault too: sessions and the prompts' scratch file go before anything else is loaded.
-    if (context.worker.death() === null) await context.worker.request({ type: 'close' })
+    await opened?.close()
   }
-  const death = context.worker.death()
-  if (death !== null) throw death
 }
 
-async function drawUnits(
-  context: DrawContext,
-  model: PreparedModel,
-  provider: string,
-  units: readonly PreparedUnit[],
+async function drawOpened(
+  drawing: Drawing,
+  work: ModelWork,
+  device: Device,
+  opened: OpenedModel,
+  openMs: number,
 ): Promise<void> {
-  const { worker } = context
-  const prompts = await encodePrompts(context, units)
-  if (context.isStopped()) return
-  await worker.request({
-    type: 'load-denoiser',
-    withVaeEncoder: units.some(({ unit }) => unit.image !== undefined),
-  })
-  context.emit({
-    type: 'model-loaded',
-    model: model.id,
-    provider,
-    durationMs: Math.round(context.modelLoadMs()),
-  })
-  await drawBatches(context, model, provider, drawable(context, units, prompts), prompts)
-}
-
-async function openModel(context: DrawContext, model: PreparedModel): Promise<string> {
-  const { options, worker } = context
-  const request: OpenModel = {
-    type: 'open',
-    path: model.folder.path,
-    pipeline: model.pipeline,
-    previewDecoder: model.previewDecoder,
-    provider: options.provider ?? model.provider ?? 'auto',
-    deviceId: options.deviceId,
-    threads: options.threads,
-  }
-  const startedAt = performance.now()
-  // The codec starts on this thread while the worker opens the model on its own.
-  const [{ provider }] = await Promise.all([worker.request(request), loadSharp()])
-  context.addModelLoadMs(performance.now() - startedAt)
-  context.setProvider(provider)
-  return provider
-}
-
-async function encodePrompts(
-  context: DrawContext,
-  units: readonly PreparedUnit[],
-): Promise<ReadonlyMap<string, EncodedPrompt>> {
+  const { model, units } = work
+  const { services, stopping: signal } = drawing
   const jobs = new Map<string, PromptJob>()
   for (const { unit } of units) {
     const job = promptJobOf(unit)
     if (!jobs.has(job.key)) jobs.set(job.key, job)
   }
-  const { prompts } = await context.worker.request({ type: 'encode', prompts: [...jobs.values()] })
-  for (const { warnings } of prompts) for (const warning of warnings) context.warn(warning)
-  return new Map(prompts.map((prompt) => [prompt.key, prompt]))
-}
-
-/** Units whose prompts were encoded; the others have failed by now, or wait for another run after a stop. */
-function drawable(
-  context: DrawContext,
-  units: readonly PreparedUnit[],
-  prompts: ReadonlyMap<string, EncodedPrompt>,
-): PreparedUnit[] {
-  return units.filter((entry) => {
-    const prompt = prompts.get(promptJobOf(entry.unit).key)
-    if (prompt?.error) failUnit(context, entry, 'text encode', prompt.error)
-    return prompt !== undefined && prompt.error === null
+  const encoding = { prompts: [...jobs.values()], keepEncoders: false }
+  const text = await opened.call('encode', encoding, { signal })
+  for (const { warnings } of text.prompts) for (const warning of warnings) services.warn(warning)
+  if (signal.aborted) return
+  const withVaeEncoder = units.some(({ unit }) => unit.image !== undefined)
+  const denoiser = await opened.call('load-denoiser', { withVaeEncoder })
+  const loadMs = openMs + text.loadMs + denoiser.loadMs
+  drawing.noteModelLoad(loadMs)
+  const { provider, device: name } = opened
+  services.emit({
+    type: 'model-loaded',
+    model: model.id,
+    provider,
+    device: name,
+    durationMs: Math.round(loadMs),
   })
+  const prompts = new Map(text.prompts.map((prompt) => [prompt.key, prompt]))
+  await drawBatches(drawing, work, device, opened, prompts)
 }
 
 async function drawBatches(
-  context: DrawContext,
-  model: PreparedModel,
-  provider: string,
-  units: readonly PreparedUnit[],
+  drawing: Drawing,
+  work: ModelWork,
+  device: Device,
+  opened: OpenedModel,
   prompts: ReadonlyMap<string, EncodedPrompt>,
 ): Promise<void> {
+  const { stopping } = drawing
+  const { units, lives } = work
+  const tokensOf = ({ unit }: PreparedUnit) => prompts.get(promptJobOf(unit).key)?.tokens ?? 0
+  work.queue ??= createBatchQueue(groupIntoBatches(units, tokensOf))
+  const { queue } = work
   const open = pLimit(OPEN_BATCHES)
   const queued = pLimit(QUEUED_BATCHES)
   const claimPromptMs = promptTimes(prompts)
 
-  const finishAll = async (
-    active: readonly ActiveUnit[],
-    generated: readonly Generated[] | 'apart' | null,
-  ) => {
-    await Promise.all(
-      active.map(async (one, index) => {
-        const picture = Array.isArray(generated) ? generated[index] : undefined
-        if (picture) await finishUnit(context, one, picture, claimPromptMs(one.entry))
-        else await one.output.abandon()
-        context.active.delete(one.entry.index)
-      }),
-    )
-  }
-
-  const drawBatch = async (active: readonly ActiveUnit[]): Promise<void> => {
-    const generated = await queued(() => generate(context, active))
-    if (generated !== 'apart') return finishAll(active, generated)
-    for (const one of active) {
-      await one.output.restart()
-      await finishAll([one], await queued(() => generate(context, [one])))
+  const drawBatch = async (batch: readonly UnitLife[]): Promise<void> => {
+    const drawn = await queued(() => generateBatch(opened, batch, stopping))
+    if (drawn.type === 'pictures') {
+      device.resetDeaths()
+      const finish = (life: UnitLife, place: number) => {
+        const picture = drawn.pictures[place]
+        if (!picture) throw new Error(`a batch of ${batch.length} gave ${drawn.pictures.length} pictures`)
+        return life.finish(picture, claimPromptMs(life), batch.length)
+      }
+      await Promise.all(batch.map(finish))
+    } else if (drawn.type === 'cancelled') {
+      await Promise.all(batch.map((life) => life.abandon()))
+    } else if (drawn.type === 'died') {
+      const again = await Promise.all(batch.map((life) => giveBackOrFail(life, drawn.death)))
+      queue.giveBack(batch.flatMap(({ entry }, place) => (again[place] ? [entry] : [])))
+    } else if (batch.length > 1) {
+      // One picture's NaN, or memory for several at once, must not cost the neighbours theirs.
+      for (const life of batch) {
+        await life.giveBack('drawn alone, because its batch failed')
+        await drawBatch([life])
+      }
+    } else {
+      for (const life of batch) await life.fail('generate', drawn.reason)
     }
   }
 
   // Started one after the other, so that units are drawn in the order of the sheet.
   const inWork: Promise<void>[] = []
-  const tokensOf = ({ unit }: PreparedUnit) => prompts.get(promptJobOf(unit).key)?.tokens ?? 0
-  for (const batch of groupIntoBatches(units, tokensOf)) {
+  for (;;) {
     await belowLimit(open)
+    const batch = stopping.aborted ? null : await queue.take()
+    if (batch === null) break
     // Without a worker nothing can be drawn: what earlier runs left of the rest is not touched.
-    if (context.isStopped() || context.worker.death() !== null) break
-    const active: ActiveUnit[] = []
-    for (const entry of batch) {
-      const started = await startUnit(context, model, provider, entry)
-      if (started) active.push(started)
+    if (stopping.aborted || opened.death() !== null) {
+      queue.giveBack(batch)
+      queue.settle()
+      break
     }
-    if (active.length > 0) inWork.push(open(() => drawBatch(active)))
+    const ready: UnitLife[] = []
+    for (const entry of batch) {
+      const life = lifeOf(drawing, work, entry)
+      if (await isDrawable(life, prompts, opened)) ready.push(life)
+    }
+    const settle = () => {
+      for (const entry of batch) if (lives.get(entry)?.state() !== 'queued') lives.delete(entry)
+      queue.settle()
+    }
+    if (ready.length > 0) inWork.push(open(() => drawBatch(ready)).finally(settle))
+    else settle()
   }
   await Promise.all(inWork)
+}
+
+/** false: the unit has failed by now, or waits for another run after a stop. */
+async function isDrawable(
+  life: UnitLife,
+  prompts: ReadonlyMap<string, EncodedPrompt>,
+  opened: OpenedModel,
+): Promise<boolean> {
+  const prompt = prompts.get(promptJobOf(life.entry.unit).key)
+  if (prompt?.error) await life.fail('text encode', prompt.error)
+  if (!prompt || prompt.error) return false
+  return await life.prepare(opened.provider)
+}
+
+async function giveBackOrFail(life: UnitLife, death: PregenError): Promise<boolean> {
+  if (life.state() === 'drawing' && life.beginnings() >= MAX_BEGINNINGS) {
+    await life.fail('generate', death)
+    return false
+  }
+  await life.giveBack(`drawn again, because ${death.message}`)
+  return true
 }
 
 /** Waits until the limiter would start another task at once. */
 async function belowLimit(limit: LimitFunction): Promise<void> {
   // A task of our own gets its turn exactly when there is room.
   await limit(() => undefined)
-}
-
-/** @returns null when the batch failed (told already) or was stopped; `apart` when its units should be tried alone */
-async function generate(
-  context: DrawContext,
-  active: readonly ActiveUnit[],
-): Promise<readonly Generated[] | 'apart' | null> {
-  if (context.isStopped()) return null
-  try {
-    const jobs = active.map((one) => jobOf(one))
-    return (await context.worker.request({ type: 'generate', jobs })).pictures
-  } catch (error) {
-    if (error instanceof PregenError && error.code === 'E_CANCELLED') return null
-    // One picture's NaN, or memory for several at once, must not cost the neighbours theirs.
-    if (active.length > 1 && context.worker.death() === null) return 'apart'
-    for (const { entry } of active) failUnit(context, entry, 'generate', error)
-    return null
-  }
-}
-
-/** The time that encoding a prompt set took goes to the first unit that needs it. */
-function promptTimes(prompts: ReadonlyMap<string, EncodedPrompt>): (entry: PreparedUnit) => number {
-  const unclaimed = new Map([...prompts].map(([key, { durationMs }]) => [key, durationMs]))
-  return ({ unit }) => {
-    const { key } = promptJobOf(unit)
-    const durationMs = unclaimed.get(key) ?? 0
-    unclaimed.delete(key)
-    return durationMs
-  }
 }

@@ -1,92 +1,160 @@
-/** What a run says while it works. Reporters draw these; nothing else in the core prints. */
+/**
+ * What a run says while it works, as one schema: the types below, docs/events.md's tables and the reading of a run's log
+ * derive from it. Reporters draw these; nothing else in the core prints.
+ */
+import { z } from 'zod'
 
-interface UnitRef {
-  readonly cue: string
-  readonly variant: string
+const whole = (about: string) => z.int().describe(about)
+const text = (about = '') => z.string().describe(about)
+const flag = (about: string) => z.boolean().describe(about)
+const texts = (about: string) => z.array(z.string()).readonly().describe(about)
+
+const unit = { cue: text(), variant: text() }
+const device = { device: text('What it runs on and which of them: `cpu:0`, `cuda:1`, …') }
+const stepsToCome = { steps: whole('Steps that will be executed.') }
+
+const plannedUnit = z
+  .object({
+    ...unit,
+    program: text('The id of its program.'),
+    ...stepsToCome,
+    action: z.enum(['run', 'skip']),
+  })
+  .readonly()
+
+/** Fields of every event beside `type`, `run`, `seq` and `time`. */
+export const EVENT_FIELDS = {
+  'run-planned': z.object({
+    units: whole('Units of this run: of the shard and of `--cue`, `--variant`, `--program`.'),
+    skipped: whole('Units that are whole already.'),
+    steps: whole('Steps that will be executed.'),
+    shard: z.string().nullable().describe('`2/5`, or null for the whole sheet.'),
+    version: text('The version id.'),
+    out: text('The output folder, absolute.'),
+    plan: z
+      .array(plannedUnit)
+      .readonly()
+      .describe(
+        'Every unit, in the order of the sheet: `cue`, `variant`, `program`, `steps`, and `action`, `run` or `skip`.',
+      ),
+  }),
+  'model-loaded': z.object({
+    model: text('Its id in the sheet.'),
+    provider: text('What it runs on: `cpu`, `cuda`, …'),
+    ...device,
+    durationMs: whole('Time spent on loading this model.'),
+  }),
+  warning: z.object({
+    code: text('A `W_…` code; [errors.md](errors.md#warnings) lists them.'),
+    message: text('For people.'),
+  }),
+  'run-finished': z.object({
+    done: whole('Units drawn whole.'),
+    skipped: whole('Units that were whole already.'),
+    failed: whole('Units that failed.'),
+    left: whole('Units not tried: the run was cancelled, or stopped by `--fail-fast`.'),
+    cancelled: flag('Whether a signal ended it.'),
+    uploaded: whole('Objects sent to the bucket.'),
+    uploadsFailed: whole('Objects that could not be sent.'),
+    wallMs: whole('From before the sheet was read until now.'),
+    sessionRunMs: whole("Time inside ONNX Runtime's `session.run`, all calls added up."),
+    modelLoadMs: whole('Time spent on loading models.'),
+    peakRssBytes: whole('Most memory that the process had, and each of its worker processes, added up.'),
+    provider: z.string().nullable().describe('What the last model ran on; null when none was loaded.'),
+    version: text('The version id.'),
+    folder: text("Where the version's tree lies, absolute."),
+  }),
+  'unit-skipped': z.object({ ...unit, reason: text('`complete`.') }),
+  'unit-started': z.object({
+    ...unit,
+    program: text('The id of its program.'),
+    seed: text('Text, because seeds go up to 2⁶⁴ − 1.'),
+    ...stepsToCome,
+    ...device,
+  }),
+  'unit-restarted': z.object({ ...unit, reason: text('For people.'), ...device }),
+  step: z.object({
+    ...unit,
+    step: whole(''),
+    ...stepsToCome,
+    durationMs: whole('Of this step. `timing.json` has the exact account.'),
+    ...device,
+  }),
+  preview: z.object({ ...unit, step: whole(''), path: text('The file, absolute.') }),
+  'preview-failed': z.object({
+    ...unit,
+    step: whole(''),
+    method: text('`latent2rgb`, `taesd` or `full`.'),
+    message: text('For people.'),
+  }),
+  'unit-finished': z.object({
+    ...unit,
+    files: texts('Its files, absolute.'),
+    durationMs: whole('From `unit-started` to its last file.'),
+  }),
+  'unit-failed': z.object({
+    ...unit,
+    stage: text(
+      '`prepare`, `load model`, `text encode`, `image encode`, `denoise step 3`, `vae decode`, `preview`, `write`, …',
+    ),
+    code: text('An `E_…` code; [errors.md](errors.md) lists them.'),
+    message: text('For people.'),
+  }),
+  'uploads-expected': z.object({
+    objects: whole('So many more are to come; below zero where the bucket turns out to have them.'),
+  }),
+  'object-uploaded': z.object({
+    key: text('Its key, without `storage.prefix`.'),
+    sizeBytes: whole(''),
+    attempts: whole('Tries that it took, 1 or more.'),
+  }),
+  'upload-failed': z.object({ key: text(), attempts: whole(''), message: text('For people.') }),
+} as const
+
+export type RunEventType = keyof typeof EVENT_FIELDS
+
+/** An event without what the stream adds. */
+export type RunEventBody = {
+  [Type in RunEventType]: { readonly type: Type } & Readonly<z.infer<(typeof EVENT_FIELDS)[Type]>>
+}[RunEventType]
+
+/** What the stream adds to every event. */
+export const STAMP_FIELDS = z.object({
+  run: text("The run's id, such as `20261126-231502-4f7a`; ids sort by time."),
+  seq: whole('Counts from 1, without gaps.'),
+  time: text('ISO 8601, UTC.'),
+})
+
+export type RunEvent = RunEventBody & Readonly<z.infer<typeof STAMP_FIELDS>>
+
+/** Takes an event's body; the stream adds the rest. Never throws. */
+export type EmitRunEvent = (event: RunEventBody) => void
+
+/** One line of a run's log. null: it is no event of ours, or one of a later release. */
+export function parseRunEvent(line: string): RunEvent | null {
+  const value = parsedJson(line)
+  const head = headFields.safeParse(value)
+  const type = head.data?.type
+  if (!isEventType(type)) return null
+  const stamp = STAMP_FIELDS.safeParse(value)
+  const fields = EVENT_FIELDS[type].safeParse(value)
+  if (!stamp.success || !fields.success) return null
+  // The fields are those of the type that was looked up.
+  return { type, ...stamp.data, ...fields.data } as RunEvent
 }
 
-export type RunEventBody =
-  | {
-      readonly type: 'run-planned'
-      readonly units: number
-      readonly skipped: number
-      readonly shard: string | null
-      /** Steps that the planned units will execute, for progress. */
-      readonly steps: number
-      readonly version: string
-      readonly out: string
-    }
-  | {
-      readonly type: 'model-loaded'
-      readonly model: string
-      readonly provider: string
-      readonly durationMs: number
-    }
-  | (UnitRef & {
-      readonly type: 'unit-started'
-      readonly program: string
-      readonly seed: string
-      readonly steps: number
-    })
-  | (UnitRef & {
-      readonly type: 'step'
-      readonly step: number
-      readonly steps: number
-      readonly durationMs: number
-    })
-  | (UnitRef & { readonly type: 'preview'; readonly step: number; readonly path: string })
-  | (UnitRef & {
-      readonly type: 'preview-failed'
-      readonly step: number
-      readonly method: string
-      readonly message: string
-    })
-  | (UnitRef & {
-      readonly type: 'unit-finished'
-      readonly files: readonly string[]
-      readonly durationMs: number
-    })
-  | (UnitRef & {
-      readonly type: 'unit-failed'
-      readonly stage: string
-      readonly code: string
-      readonly message: string
-    })
-  | (UnitRef & { readonly type: 'unit-skipped'; readonly reason: string })
-  | {
-      readonly type: 'object-uploaded'
-      readonly key: string
-      readonly sizeBytes: number
-      readonly attempts: number
-    }
-  | {
-      readonly type: 'upload-failed'
-      readonly key: string
-      readonly attempts: number
-      readonly message: string
-    }
-  | { readonly type: 'warning'; readonly code: string; readonly message: string }
-  | {
-      readonly type: 'run-finished'
-      readonly done: number
-      readonly skipped: number
-      readonly failed: number
-      /** Not tried: the run was cancelled, or stopped by `--fail-fast`. done + skipped + failed + left = plan. */
-      readonly left: number
-      readonly cancelled: boolean
-      readonly uploaded: number
-      readonly uploadsFailed: number
-      readonly wallMs: number
-      readonly sessionRunMs: number
-      readonly modelLoadMs: number
-      readonly peakRssBytes: number
-      readonly provider: string | null
-      readonly version: string
-      readonly folder: string
-    }
+const headFields = z.looseObject({ type: z.string() })
 
-/** `time` is ISO 8601 in UTC. */
-export type RunEvent = RunEventBody & { readonly time: string }
+function isEventType(type: string | undefined): type is RunEventType {
+  return type !== undefined && Object.hasOwn(EVENT_FIELDS, type)
+}
 
-/** Takes an event's body; the bus adds the time. Must not throw. */
-export type EmitRunEvent = (event: RunEventBody) => void
+/** null for half a line, which a killed process may leave. */
+function parsedJson(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
+}

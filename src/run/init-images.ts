@@ -18,9 +18,14 @@ interface Loaded {
   readonly pixels: Float32Array
 }
 
+/**
+ * @param remoteImages whether images behind URLs may be fetched
+ * @param signal aborted: what is being fetched is given up
+ */
 export function createInitImages(
   allowPrivate: boolean,
   remoteImages: 'fetch' | 'refuse' | 'skip' = 'fetch',
+  signal?: AbortSignal,
 ): InitImages {
   // Neighbours in a sheet mostly share their picture: the last one is kept.
   let last: Loaded | null = null
@@ -31,7 +36,7 @@ export function createInitImages(
       if (remoteImages !== 'fetch' && /^https?:/i.test(image.source)) throw notFetched(unit)
       const key = JSON.stringify([image, width, height])
       if (last?.key !== key) {
-        const loaded = await loadInitImage({ ...image, width, height, allowPrivate })
+        const loaded = await loadInitImage({ ...image, width, height, allowPrivate, signal })
         last = { key, sha256: loaded.sha256, pixels: toModelInput(loaded) }
       }
       // The unit's digest was made of the bytes that were planned with: other bytes under it would be a lie.

@@ -1,8 +1,8 @@
 /** Everything that a run is told from outside, gathered once at the edge. The core reads nothing else. */
 import type { AllowedVariables } from '../cue-sheet/variables.ts'
+import type { InjectionTable } from '../engine/injection.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
-import type { FaultTable } from './faults.ts'
 
 /** What reading a sheet needs beside its path. */
 export interface ReadSheetOptions {
@@ -18,8 +18,10 @@ export interface ReadSheetOptions {
 
 /** `env`: PREGEN_VERSION_ID and the batch system's shard numbers are read from there, too. */
 export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
-  /** Path of the cue sheet. */
+  /** Path of the cue sheet, or what messages call it. */
   readonly sheetPath: string
+  /** The sheet itself, where it is no file. */
+  readonly sheetBytes?: Uint8Array | undefined
   /** `--out`. */
   readonly outDir: string
   readonly versionId?: string | undefined
@@ -40,6 +42,8 @@ export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
   readonly cacheDir: string | undefined
   /** The user's own, where the key lies that marks what this user wrote; undefined: marks hold for one run alone. */
   readonly stateDir?: string | undefined
+  /** Aborted: what is being read or fetched is given up; a run finishes what is cheap, then ends. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface RunOptions extends SelectOptions {
@@ -48,13 +52,14 @@ export interface RunOptions extends SelectOptions {
   readonly failFast: boolean
   /** undefined: what the sheet says of the model, else `auto`. */
   readonly provider?: RequestedProvider | undefined
-  readonly deviceId?: number | undefined
+  /** Device ids of the provider, one inference process each; undefined: one process on its first device. */
+  readonly devices?: readonly number[] | undefined
   readonly threads?: number | undefined
   /** Uploads in flight; undefined: the sheet's, else 16. */
   readonly concurrency?: number | undefined
   readonly liveFile: boolean
   readonly verifyRemote: boolean
-  /** Aborted by the first signal: finish what is cheap, then end. */
   readonly signal: AbortSignal
-  readonly faults: FaultTable
+  /** Points at which tests break the run; empty in the product. */
+  readonly injection: InjectionTable
 }

@@ -3,6 +3,7 @@
  * images, its units and their digests. Writes nothing.
  */
 import { createLayout } from '../artifacts/layout.ts'
+import { parseCueSheet } from '../cue-sheet/parse.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
@@ -24,19 +25,33 @@ import { findFactorFaults } from './preview-factors.ts'
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
 export const RENDER_VERSION = 1
 
-/** @throws PregenErrors with every fault that was found, PregenError for a bad flag */
+/**
+ * @throws PregenErrors with every fault that was found, PregenError for a bad flag; `E_CANCELLED` when the signal was
+ *   aborted
+ */
 export async function prepareRun(options: SelectOptions): Promise<PreparedRun> {
+  try {
+    return await prepare(options)
+  } catch (error) {
+    if (options.signal?.aborted) throw cancelled(error)
+    throw error
+  }
+}
+
+/** What a run that was cancelled before it began ends with. */
+export function cancelled(cause: unknown): PregenError {
+  return new PregenError('E_CANCELLED', 'Cancelled before anything was drawn.', { cause, exitCode: 3 })
+}
+
+async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const startedAt = performance.now()
-  const { env, allowedVariables, onVariable, versionId, embeddedModels } = options
   const shard = shardOf(options)
-  const sheet = await readCueSheet(options.sheetPath, {
-    ...{ env, allowedVariables, onVariable, versionId, embeddedModels },
-  })
+  const sheet = await readSheet(options)
   if (sheet.callback !== null) {
     const { url, location } = sheet.callback
     checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
   }
-  const models = await prepareModels(sheet, options.cacheDir)
+  const models = await prepareModels(sheet, options)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
   const { units: all, warnings } = expandUnits(sheet, facts)
   const { cue, variant, program } = options
@@ -86,6 +101,13 @@ function schedulerWarnings(models: ReadonlyMap<string, PreparedModel>): { code: 
   })
 }
 
+function readSheet(options: SelectOptions): CueSheet | Promise<CueSheet> {
+  const { sheetPath, sheetBytes, env, allowedVariables, onVariable, versionId, embeddedModels } = options
+  const context = { env, allowedVariables, onVariable, versionId, embeddedModels }
+  if (sheetBytes === undefined) return readCueSheet(sheetPath, context)
+  return parseCueSheet(sheetBytes, { ...context, file: sheetPath })
+}
+
 /** `--shard` wins; without it the batch system's numbers count. */
 function shardOf({ shard, shardTotal, env }: SelectOptions): Shard | null {
   return shard === undefined ? shardFromEnv(env, shardTotal) : parseShard(shard)
@@ -94,11 +116,12 @@ function shardOf({ shard, shardTotal, env }: SelectOptions): Shard | null {
 /** Reads and checks the folders of all models that the sheet uses. @throws PregenErrors with all their faults */
 async function prepareModels(
   sheet: CueSheet,
-  cacheDir: string | undefined,
+  { cacheDir, signal }: SelectOptions,
 ): Promise<Map<string, PreparedModel>> {
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
   for (const [id, model] of Object.entries(sheet.models)) {
+    signal?.throwIfAborted()
     const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
     try {
       models.set(id, await prepareModel(id, model, cacheDir))

@@ -1,7 +1,7 @@
 /** Which units share their conditioning: equal prompt sets are encoded once a run. */
 import { pickSettings } from '../cue-sheet/setting-types.ts'
+import type { PromptJob } from '../engine/inference-calls.ts'
 import type { Unit } from '../plan/unit.ts'
-import type { PromptJob } from './messages.ts'
 
 /** Everything of a unit that decides its conditioning. Guidance counts only in whether it is active. */
 export function promptJobOf(unit: Unit): PromptJob {

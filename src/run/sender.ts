@@ -3,7 +3,7 @@ import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import { unitName } from '../plan/unit.ts'
 import type { UploadFile, UploadSummary } from '../storage/uploader.ts'
-import type { Decision } from './decide.ts'
+import type { UnitDecision } from './decide-units.ts'
 import type { EmitRunEvent } from './events.ts'
 import { openBucket, policyOf, proveBucket } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
@@ -21,7 +21,7 @@ export interface Sender {
    * @param onSend called with what `send` gives for each unit that the ledger does not know to be there, or that owes a call
    */
   readonly sendKept: (
-    kept: readonly Decision[],
+    kept: readonly UnitDecision[],
     onSend: (key: string, sent: Promise<boolean>, asset: ManifestAsset) => void,
   ) => void
   /** Waits for the uploads, then sends the manifest. After an abort, then or later, only what is on its way. */
@@ -55,7 +55,7 @@ export async function createSender(
   prepared: PreparedRun,
   options: RunOptions,
   ledger: Ledger,
-  decisions: readonly Decision[],
+  decisions: readonly UnitDecision[],
   emit: EmitRunEvent,
 ): Promise<Sender> {
   const { layout, sheet } = prepared
@@ -88,28 +88,37 @@ export async function createSender(
   )
   const planned = new Set([...prepared.sheetUnits.values()].map(unitName))
   const isPlanned = (cue: string, variant: string) => planned.has(unitName({ cue, variant }))
-  const send = (key: string, files: readonly UploadFile[]) => {
+  const add = (key: string, files: readonly UploadFile[]) => {
     const folder = folderOf.get(key)
     if (folder === undefined) throw new Error(`${key} was sent but never planned`)
     return uploader.add({ key, folder, files })
+  }
+  const expect = (objects: number) => {
+    if (objects > 0) emit({ type: 'uploads-expected', objects })
   }
 
   let isDrained = false
 
   return {
-    send,
+    send(key, files) {
+      expect(files.length)
+      return add(key, files)
+    },
     sendKept(kept, onSend) {
+      let expected = 0
       for (const decision of kept) {
         const { key } = decision.entry
         const recorded = ledger.units.get(key)
         if (!recorded) continue
         const wasSent = isSent(decision, ledger, storage.description)
+        if (!wasSent) expected += recorded.files.length
         // What another's ledger says of a file is not believed before it goes out.
         const files = wasSent || ledger.isOwn(key) ? recorded.files : recorded.files.map(unvouched)
         // Failures are counted and told by the uploader itself.
-        const sent = send(key, files)
+        const sent = add(key, files)
         if (recorded.asset && (!wasSent || recorded.callbackOwed)) onSend(key, sent, recorded.asset)
       }
+      expect(expected)
     },
     async finish({ bytes, assets }, signal) {
       const key = layout.manifestKey
@@ -147,7 +156,7 @@ function countsOf({ uploaded, failures }: UploadSummary): { uploaded: number; fa
 }
 
 /** Whether a unit stays as it is and the ledger knows all its files to be in the bucket. */
-function isSent({ action, entry }: Decision, ledger: Ledger, target: string): boolean {
+function isSent({ action, entry }: UnitDecision, ledger: Ledger, target: string): boolean {
   const recorded = ledger.units.get(entry.key)
   const sent = ledger.sent.get(target)?.get(entry.key)
   return (

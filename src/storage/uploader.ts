@@ -29,7 +29,8 @@ export interface UploadSummary {
 export interface Uploader {
   /**
    * Takes a finished folder and returns at once.
-   * @returns resolves, never rejects, when it has been dealt with: whether all of it is confirmed
+   * @returns resolves, never rejects, when it has been dealt with, in the second round where the first failed: whether
+   *   all of it is confirmed
    */
   add(folder: UploadFolder): Promise<boolean>
   /** The manifest, sent in `drain` when every folder has been dealt with. */
@@ -80,9 +81,10 @@ export function createUploader(options: UploaderOptions): Uploader {
   // Folders and objects have a limiter each: work nested in one limiter would wait for itself.
   const folderLimit = pLimit(concurrency)
   const failures = new Map<string, UploadFailure>()
-  const running = new Map<Job, Promise<boolean>>()
+  const running = new Map<Job, Promise<void>>()
   const unfinished = new Set<Job>()
   const postponed: Job[] = []
+  const outcomes = new Map<Job, (isSent: boolean) => void>()
   let manifest: { key: string; bytes: Uint8Array } | undefined
   let isLastRound = false
 
@@ -91,23 +93,31 @@ export function createUploader(options: UploaderOptions): Uploader {
     failures.set(key, failure)
     options.emit({ type: 'upload-failed', key, attempts, message: error.message })
   }
-  const send = async (job: Job): Promise<boolean> => {
+  const conclude = (job: Job, isSent: boolean): void => {
+    outcomes.get(job)?.(isSent)
+    outcomes.delete(job)
+  }
+  const send = async (job: Job): Promise<void> => {
     const failed = await folderLimit(() => sendFolder(work, job))
     if (failed.length === 0 && job.left.size === 0) {
       unfinished.delete(job)
-      return true
+      conclude(job, true)
+      return
     }
     // What was stopped is told once, as pending, not once an object.
     const own = failed.filter(({ error }) => !STOPPED.has(error.code))
-    if (!isLastRound && own.length > 0 && own.every(({ error }) => PASSING.has(error.code)))
+    if (!isLastRound && own.length > 0 && own.every(({ error }) => PASSING.has(error.code))) {
       postponed.push(job)
-    else for (const failure of own) report(failure)
-    return false
+      return
+    }
+    for (const failure of own) report(failure)
+    conclude(job, false)
   }
-  const start = (job: Job): Promise<boolean> => {
-    const done = send(job).finally(() => running.delete(job))
-    running.set(job, done)
-    return done
+  const start = (job: Job): void => {
+    running.set(
+      job,
+      send(job).finally(() => running.delete(job)),
+    )
   }
   const settle = async () => {
     while (running.size > 0) await Promise.all(running.values())
@@ -128,7 +138,11 @@ export function createUploader(options: UploaderOptions): Uploader {
       const left = new Map(folder.files.map((file) => [file.name, file]))
       const job: Job = { folder, left, isChecked: false }
       unfinished.add(job)
-      return start(job)
+      const outcome = new Promise<boolean>((resolve) => {
+        outcomes.set(job, resolve)
+      })
+      start(job)
+      return outcome
     },
     setManifest(key, bytes) {
       manifest = { key, bytes }

@@ -23,10 +23,11 @@ const MAY: Readonly<Record<string, string>> = {
   'artifacts/state-folder.ts': 'makes the folder that the user named',
   'run/existing-folder.ts': 'asks whether the folder that the user named is there',
   'run/prompt-store.ts': 'its scratch file within an open folder',
+  'watch/gallery.ts': 'reads the page out of the package',
   'run/rerender.ts': 'a temporary folder of its own, outside',
 }
 
-const files = ['artifacts', 'storage', 'run'].flatMap((room) =>
+const files = ['artifacts', 'storage', 'run', 'watch'].flatMap((room) =>
   readdirSync(join(src, room), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => `${room}/${name.replaceAll('\\', '/')}`),

@@ -1,6 +1,6 @@
-import { appendFile, readFile, stat, writeFile } from 'node:fs/promises'
+import { appendFile, open, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type LedgerUnit, openLedger, readLedger } from '../../src/artifacts/ledger.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
@@ -155,6 +155,35 @@ describe('ledger', () => {
     await ledger.recordUnit(key(3), unit('c'))
     await ledger.close()
     expect([...(await readLedger(path)).units.keys()]).toEqual([key(1), key(3)])
+  })
+
+  it('begins a new line behind half a one that could not be cut off', async () => {
+    const folder = await temporaryFolder()
+    const path = join(folder, 'ledger.ndjson')
+    const ledger = await openLedger(path)
+    await ledger.recordUnit(key(1), unit('a'))
+    const handle = await open(join(folder, 'another'), 'w')
+    const prototype: typeof handle = Object.getPrototypeOf(handle)
+    await handle.close()
+    const write = vi.spyOn(prototype, 'write').mockImplementationOnce(async function (
+      this: typeof handle,
+      bytes,
+    ) {
+      if (!ArrayBuffer.isView(bytes)) throw new Error('a ledger writes bytes')
+      await this.appendFile(Buffer.from(bytes.buffer, bytes.byteOffset, 20))
+      throw Object.assign(new Error('i/o error'), { code: 'EIO' })
+    })
+    const truncate = vi.spyOn(prototype, 'truncate').mockRejectedValueOnce(new Error('i/o error'))
+    await expect(ledger.recordUnit(key(2), unit('b'))).rejects.toMatchObject({ code: 'E_WRITE_FAILED' })
+    expect(truncate).toHaveBeenCalledTimes(1)
+    write.mockRestore()
+    truncate.mockRestore()
+    await ledger.recordUnit(key(3), unit('c'))
+    await ledger.recordUnit(key(4), unit('d'))
+    await ledger.close()
+    const read = await readLedger(path)
+    expect([...read.units.keys()]).toEqual([key(1), key(3), key(4)])
+    expect(read.damagedLines).toBe(1)
   })
 
   it('opens ten thousand units in well under a second', async () => {

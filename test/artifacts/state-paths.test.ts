@@ -16,6 +16,7 @@ import { createStateLayout } from '../../src/artifacts/layout.ts'
 import { openLedger, readLedger } from '../../src/artifacts/ledger.ts'
 import { acquireLock, refuseIfLocked, runningHolder } from '../../src/artifacts/lock.ts'
 import { openOrigin } from '../../src/artifacts/origin.ts'
+import { createPromptStore } from '../../src/engine/prompt-store.ts'
 import {
   findBucket,
   isShardFolder,
@@ -23,7 +24,6 @@ import {
   rememberBucket,
 } from '../../src/run/bucket-target.ts'
 import { createLiveFile } from '../../src/run/live-file.ts'
-import { createPromptStore } from '../../src/run/prompt-store.ts'
 import { createCanary, ODD_KINDS, type OddKind, placeOdd } from '../support/canary.ts'
 import { temporaryFolder } from '../support/temp.ts'
 

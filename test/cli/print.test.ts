@@ -66,10 +66,17 @@ describe('variables of a sheet', () => {
     const [stdout, stderr] = [sink(), sink()]
     const streams = { stdout, stderr: Object.assign(process.stderr, {}) }
     const reporter = await createReporter('ndjson', streams, true)
-    const event: RunEvent = { type: 'warning', time, code: 'W_X', message: 'saw hunter2-value' }
+    const event: RunEvent = {
+      type: 'warning',
+      run: 'r',
+      seq: 1,
+      time,
+      code: 'W_X',
+      message: 'saw hunter2-value',
+    }
     reporter.onEvent(event)
     const cut = 'The prompt has 90 tokens and the model reads 77; cut off: "HUNTER2 - value"'
-    reporter.onEvent({ type: 'warning', time, code: 'W_PROMPT_TRUNCATED', message: cut })
+    reporter.onEvent({ type: 'warning', run: 'r', seq: 2, time, code: 'W_PROMPT_TRUNCATED', message: cut })
     expect(stdout.written.map((line) => JSON.parse(line).message)).toEqual([
       'saw ${PREGEN_X}',
       'The prompt has 90 tokens and the model reads 77',

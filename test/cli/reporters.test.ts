@@ -5,7 +5,7 @@ import { describeEnd } from '../../src/cli/reporters/describe.ts'
 import type { ReportFormat } from '../../src/cli/reporters/reporter.ts'
 import type { RunEvent, RunEventBody } from '../../src/run/events.ts'
 
-const time = '2026-03-01T20:00:00.000Z'
+const stamp = { run: '20260301-200000-0000', time: '2026-03-01T20:00:00.000Z' }
 const unit = { cue: 'dawn', variant: 'wide' }
 
 const planned: RunEventBody = {
@@ -16,6 +16,11 @@ const planned: RunEventBody = {
   steps: 40,
   version: 'opening-night',
   out: '/out',
+  plan: [
+    { ...unit, program: 'P1', steps: 20, action: 'run' },
+    { cue: 'dawn', variant: 'close', program: 'P1', steps: 20, action: 'run' },
+    { cue: 'dawn', variant: 'far', program: 'P1', steps: 20, action: 'skip' },
+  ],
 }
 const finished = {
   type: 'run-finished',
@@ -55,10 +60,10 @@ const END_LINES = [
 
 const course: readonly RunEventBody[] = [
   planned,
-  { type: 'unit-skipped', ...unit, reason: 'whole' },
-  { type: 'model-loaded', model: 'backdrop', provider: 'cpu', durationMs: 1500 },
-  { type: 'unit-started', ...unit, program: 'P1', seed: '7', steps: 20 },
-  { type: 'step', ...unit, step: 1, steps: 20, durationMs: 90 },
+  { type: 'unit-skipped', cue: 'dawn', variant: 'far', reason: 'whole' },
+  { type: 'model-loaded', model: 'backdrop', provider: 'cpu', device: 'cpu:0', durationMs: 1500 },
+  { type: 'unit-started', ...unit, program: 'P1', seed: '7', steps: 20, device: 'cpu:0' },
+  { type: 'step', ...unit, step: 1, steps: 20, durationMs: 90, device: 'cpu:0' },
   { type: 'preview', ...unit, step: 1, path: '/out/1.png' },
   { type: 'unit-finished', ...unit, files: ['1.png', 'final.png'], durationMs: 2345 },
   ...troubles,
@@ -79,7 +84,7 @@ async function facesOf(
   })
   const stdout = { write: (text: string) => (written.stdout += text) }
   const reporter = await createReporter(format, { stdout, stderr }, ci)
-  for (const event of events) reporter.onEvent({ ...event, time })
+  for (const [index, event] of events.entries()) reporter.onEvent({ ...event, ...stamp, seq: index + 1 })
   reporter.close()
   await new Promise((resolve) => stderr.end(resolve))
   return written
@@ -108,7 +113,7 @@ describe('the NDJSON face', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line))
-    expect(events).toEqual(course.map((event) => ({ ...event, time })))
+    expect(events).toEqual(course.map((event, index) => ({ ...event, ...stamp, seq: index + 1 })))
   })
 })
 
@@ -127,10 +132,11 @@ describe('the face with bars', () => {
     const stderr = Object.assign(new PassThrough(), { isTTY: true, columns: 100 })
     stderr.on('data', (chunk) => written.push(String(chunk)))
     const reporter = await createReporter('pretty', { stdout: { write: () => true }, stderr }, false)
-    reporter.expectUploads?.(5)
-    reporter.onEvent({ type: 'object-uploaded', key: 'a', sizeBytes: 9, attempts: 1, time })
-    reporter.expectUploads?.(-3)
-    reporter.onEvent({ type: 'object-uploaded', key: 'b', sizeBytes: 9, attempts: 1, time })
+    const sent = { type: 'object-uploaded', sizeBytes: 9, attempts: 1 } as const
+    reporter.onEvent({ type: 'uploads-expected', objects: 5, ...stamp, seq: 1 })
+    reporter.onEvent({ ...sent, key: 'a', ...stamp, seq: 2 })
+    reporter.onEvent({ type: 'uploads-expected', objects: -3, ...stamp, seq: 3 })
+    reporter.onEvent({ ...sent, key: 'b', ...stamp, seq: 4 })
     reporter.close()
     await new Promise((resolve) => stderr.end(resolve))
     expect(written.join('')).toMatch(/uploads █+ 2\/2/)
@@ -164,14 +170,14 @@ describe('the face by itself', () => {
 describe('the summary', () => {
   it('says what a cancelled run left', () => {
     const [counts] = describeEnd(
-      { ...finished, time, cancelled: true, left: 4, uploaded: 0, uploadsFailed: 0 },
+      { ...finished, ...stamp, seq: 1, cancelled: true, left: 4, uploaded: 0, uploadsFailed: 0 },
       1,
     )
     expect(counts).toBe('cancelled: 1 done, 1 skipped, 1 failed, 4 left in 1 min 05 s')
   })
 
   it('says that there was nothing to do, or nothing but sending', () => {
-    const idle = { ...finished, time, done: 0, failed: 0, uploadsFailed: 0 }
+    const idle = { ...finished, ...stamp, seq: 1, done: 0, failed: 0, uploadsFailed: 0 }
     expect(describeEnd({ ...idle, uploaded: 0 }, 0)[1]).toBe('nothing to do: everything is there and whole')
     expect(describeEnd({ ...idle, uploaded: 3 }, 0)[1]).toBe('nothing to generate')
   })

@@ -1,7 +1,8 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { cacheFolder, faultsFromEnv, toSelectOptions } from '../../src/cli/select-options.ts'
+import { injectionFromEnv, toSelectOptions } from '../../src/cli/select-options.ts'
+import { cacheFolder } from '../../src/library/render.ts'
 
 describe('toSelectOptions', () => {
   it('makes every flag that is absent plain', () => {
@@ -43,9 +44,9 @@ describe('cacheFolder', () => {
   })
 })
 
-describe('faultsFromEnv', () => {
+describe('injectionFromEnv', () => {
   it('reads points with and without a detail', () => {
-    expect(faultsFromEnv('preview-encode@2=throw,generated=kill,renamed#3=enospc')).toEqual({
+    expect(injectionFromEnv('preview-encode@2=throw,generated=kill,renamed#3=enospc')).toEqual({
       'preview-encode@2': 'throw',
       generated: 'kill',
       'renamed#3': 'enospc',
@@ -53,10 +54,12 @@ describe('faultsFromEnv', () => {
   })
 
   it('is empty where nothing is set', () => {
-    expect([faultsFromEnv(undefined), faultsFromEnv('')]).toEqual([{}, {}])
+    expect([injectionFromEnv(undefined), injectionFromEnv('')]).toEqual([{}, {}])
   })
 
   it.each(['generated', '=kill', 'generated=explode', 'generated=kill,'])('refuses %j', (text) => {
-    expect(() => faultsFromEnv(text)).toThrow(/PREGEN_FAULTS: ".*" is not point=throw\|kill\|enospc\|stall/)
+    expect(() => injectionFromEnv(text)).toThrow(
+      /PREGEN_FAULTS: ".*" is not point=throw\|kill\|crash\|enospc\|stall/,
+    )
   })
 })

@@ -126,10 +126,10 @@ describe('the tree', () => {
 
 describe('the events', () => {
   const KEYS: Readonly<Record<RunEvent['type'], readonly string[] | null>> = {
-    'run-planned': ['units', 'skipped', 'shard', 'steps', 'version', 'out'],
-    'model-loaded': ['model', 'provider', 'durationMs'],
-    'unit-started': ['cue', 'variant', 'program', 'seed', 'steps'],
-    step: ['cue', 'variant', 'step', 'steps', 'durationMs'],
+    'run-planned': ['units', 'skipped', 'shard', 'steps', 'version', 'out', 'plan'],
+    'model-loaded': ['model', 'provider', 'device', 'durationMs'],
+    'unit-started': ['cue', 'variant', 'program', 'seed', 'steps', 'device'],
+    step: ['cue', 'variant', 'step', 'steps', 'durationMs', 'device'],
     preview: ['cue', 'variant', 'step', 'path'],
     'unit-finished': ['cue', 'variant', 'files', 'durationMs'],
     'run-finished': [
@@ -140,15 +140,19 @@ describe('the events', () => {
     'preview-failed': null,
     'unit-failed': null,
     'unit-skipped': null,
+    'unit-restarted': null,
+    'uploads-expected': null,
     'object-uploaded': null,
     'upload-failed': null,
     warning: null,
   }
 
-  it('have a type, a time and their own keys, one JSON object a line', () => {
+  it('have a type, a run, a number without gaps, a time and their own keys, one JSON object a line', () => {
     expect(first.stdout.split('\n').length).toBe(first.events.length + 1)
     for (const event of first.events) {
-      const { type, time, ...rest } = event
+      const { type, run, seq, time, ...rest } = event
+      expect(run).toMatch(/^\d{8}-\d{6}-[0-9a-f]{4}$/)
+      expect(seq).toBe(first.events.indexOf(event) + 1)
       expect([type, Object.keys(rest).sort()]).toEqual([type, [...(KEYS[type] ?? ['never'])].sort()])
       expect(new Date(time).toISOString()).toBe(time)
     }

@@ -1,4 +1,4 @@
-/** Memory of a long real run: resident set of the process while it draws, by halves. */
+/** Memory of a long real run: resident sets of its processes, added up, while it draws, by halves. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runWhole, tinySheet, writeSheet } from '../support/runs.ts'
@@ -29,13 +29,15 @@ export async function watchMemory(folder: string, units: number): Promise<RunMem
     onStdout(text, { pid }) {
       finished += text.split('"type":"unit-finished"').length - 1
       const at = finished
-      const status = readFile(`/proc/${pid}/status`, 'utf8')
       looks.push(
-        status.then(
-          (content) => {
-            const kib = Number(/VmRSS:\s+(\d+)/.exec(content)?.[1] ?? 0)
-            const files = Number(/FDSize:\s+(\d+)/.exec(content)?.[1] ?? 0)
-            if (kib > 0) samples.push({ finished: at, bytes: kib * 1024, files })
+        statusOfTree(pid ?? 0).then(
+          (contents) => {
+            const kib = contents.map((content) => Number(/VmRSS:\s+(\d+)/.exec(content)?.[1] ?? 0))
+            const files = contents.map((content) => Number(/FDSize:\s+(\d+)/.exec(content)?.[1] ?? 0))
+            // While the inference process starts or has ended, the sum is not the run's.
+            if (kib.length !== 2 || kib.includes(0)) return
+            const bytes = kib.reduce((sum, one) => sum + one * 1024, 0)
+            samples.push({ finished: at, bytes, files: Math.max(...files) })
           },
           // The process has ended between its last words and this look.
           () => undefined,
@@ -56,4 +58,17 @@ export async function watchMemory(folder: string, units: number): Promise<RunMem
     lateBytes: peak(0.75, 1),
     openFiles: Math.max(...samples.map(({ files }) => files)),
   }
+}
+
+/** The status of a process and of the ones that it has started. */
+async function statusOfTree(pid: number): Promise<readonly string[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  const pids = [
+    pid,
+    ...children
+      .trim()
+      .split(' ')
+      .filter((word) => word !== ''),
+  ]
+  return await Promise.all(pids.map((one) => readFile(`/proc/${one}/status`, 'utf8')))
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { planSheet } from '../../src/run/plan-sheet.ts'
+import { planSheet } from '../../src/tasks/plan-sheet.ts'
 import { DEFAULTS, TINY_SD15, writeSheet } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'
 import { runTwice } from './run-repeat.ts'

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { ERROR_CODES } from '../../src/error-codes.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const src = join(root, 'src')
@@ -9,7 +10,7 @@ const src = join(root, 'src')
 function codesInSource(): Map<string, string> {
   const found = new Map<string, string>()
   for (const name of readdirSync(src, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (!name.endsWith('.ts')) continue
+    if (!name.endsWith('.ts') || name === 'error-codes.ts') continue
     for (const match of readFileSync(join(src, name), 'utf8').matchAll(/['"`]([EW]_[A-Z][A-Z0-9_]+)['"`]/g)) {
       if (!found.has(match[1]!)) found.set(match[1]!, name)
     }
@@ -36,6 +37,10 @@ describe('docs/errors.md', () => {
     expect(
       docs.filter((code) => !source.has(code)).map((code) => `${code} is in docs/errors.md alone`),
     ).toEqual([])
+  })
+
+  it('has the codes that the type of a code has', () => {
+    expect(docs.filter((code) => code.startsWith('E_')).sort()).toEqual([...ERROR_CODES])
   })
 
   it('has each code once', () => {

@@ -112,6 +112,19 @@ describe('order', () => {
   })
 })
 
+describe('axes of a matrix', () => {
+  it('are told as text, in the order of the sheet; other variants have none', () => {
+    const text =
+      'version: v\nprograms: { P0: { prompt_template: "{prompt} {light}" } }\ncues:\n  art: { program: P0, prompt: x, matrix: { light: [at dawn, noon], steps: [3] } }\n'
+    const { units } = expandUnits(parse(text), { backdrop: SD3_FACTS })
+    expect(units.map(({ axes, prompt }) => [axes, prompt])).toEqual([
+      [{ light: 'at dawn', steps: '3' }, 'x at dawn'],
+      [{ light: 'noon', steps: '3' }, 'x noon'],
+    ])
+    expect(unitFrom('').axes).toBeUndefined()
+  })
+})
+
 describe('previews', () => {
   it('are off for P0 alone, unless asked for', () => {
     expect(unitFrom('', SD3_FACTS, 'P0').previews).toBeNull()

@@ -2,62 +2,97 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
+import { toWireError } from '../../src/engine/wire-error.ts'
 import { PregenError } from '../../src/errors.ts'
-import { drawModel } from '../../src/run/draw-model.ts'
-import { createDrawing, type Drawing, eventsOf, expectRequests, pictureOf } from './drawing.ts'
+import { begin, createDrawing, type Drawing, eventsOf, expectCalls, pictureOf } from './drawing.ts'
 
-const draw = ({ context, model, units }: Drawing) => drawModel(context, model, units)
 const failures = ({ events }: Drawing) =>
   eventsOf(events, 'unit-failed').map(({ variant, code }) => `${variant} ${code}`)
 
 describe('drawModel', () => {
   it('opens, encodes each prompt once, draws in the order of the sheet, and closes', async () => {
     const drawing = await createDrawing({ units: [{}, {}, { prompt: 'a sea' }] })
-    await draw(drawing)
-    expectRequests(drawing, ['open', 'encode', 'load-denoiser', 'generate', 'generate', 'generate', 'close'])
-    const [encode] = drawing.requests.filter((request) => request.type === 'encode')
-    expect(encode?.prompts.map(({ request }) => request.prompt)).toEqual(['a hill', 'a sea'])
+    await drawing.draw()
+    expectCalls(drawing, ['open', 'encode', 'load-denoiser', 'generate', 'generate', 'generate', 'close'])
+    expect(drawing.prompts).toEqual(['a hill', 'a sea'])
+    const started = eventsOf(drawing.events, 'unit-started').map(({ variant }) => variant)
+    expect(started).toEqual(['v0', 'v1', 'v2'])
     const finished = eventsOf(drawing.events, 'unit-finished').map(({ variant }) => variant)
     expect(finished.sort()).toEqual(['v0', 'v1', 'v2'])
-    expect(drawing.counts).toEqual({ done: 3, failed: 0 })
+    expect(drawing.counts()).toEqual({ done: 3, failed: 0 })
   })
 
-  it('closes a model that did not load, so that the next one finds room', async () => {
+  it('closes a model that did not load, so that the next one finds room, and fails its units', async () => {
     const drawing = await createDrawing({
       units: [{}],
       loadDenoiser() {
         throw new PregenError('E_MODEL_LOAD_FAILED', 'unet: no memory')
       },
     })
-    await expect(draw(drawing)).rejects.toMatchObject({ code: 'E_MODEL_LOAD_FAILED' })
-    expectRequests(drawing, ['open', 'encode', 'load-denoiser', 'close'])
+    await drawing.draw()
+    expect(failures(drawing)).toEqual(['v0 E_MODEL_LOAD_FAILED'])
+    expect(eventsOf(drawing.events, 'unit-failed')[0]?.stage).toBe('load model')
+    expectCalls(drawing, ['open', 'encode', 'load-denoiser', 'close'])
+  })
+
+  it('ends the run where the provider that was asked for is not there', async () => {
+    const drawing = await createDrawing({
+      units: [{}],
+      loadDenoiser() {
+        throw new PregenError('E_PROVIDER_UNAVAILABLE', 'no cuda')
+      },
+    })
+    await expect(drawing.draw()).rejects.toMatchObject({ code: 'E_PROVIDER_UNAVAILABLE' })
   })
 
   it('draws the units of a batch that failed one by one, and fails only the one at fault', async () => {
     const batch = { batch: 3 }
     const drawing = await createDrawing({
       units: [batch, batch, batch],
-      async generate(jobs) {
+      async generate(jobs, _, notify) {
+        begin(jobs, notify)
         if (jobs.some(({ unit }) => unit === 1)) throw new PregenError('E_NUMERIC_FAULT', 'NaN')
         return jobs.map(pictureOf)
       },
     })
-    await draw(drawing)
+    await drawing.draw()
     expect(failures(drawing)).toEqual(['v1 E_NUMERIC_FAULT'])
-    expect(drawing.counts).toEqual({ done: 2, failed: 1 })
+    expect(drawing.counts()).toEqual({ done: 2, failed: 1 })
+    // Each is started once, and said to begin again.
+    expect(eventsOf(drawing.events, 'unit-started').map(({ variant }) => variant)).toEqual(['v0', 'v1', 'v2'])
+    expect(eventsOf(drawing.events, 'unit-restarted').map(({ variant }) => variant)).toEqual([
+      'v0',
+      'v1',
+      'v2',
+    ])
+  })
+
+  it('lets the units of a batch share its time', async () => {
+    const batch = { batch: 2 }
+    const drawing = await createDrawing({ units: [batch, batch] })
+    await drawing.draw()
+    const recorded = [...drawing.ledger.units.values()]
+    // Two steps and a decoding of 1 ms for both; 5 ms of the one prompt are the first's.
+    expect(recorded.map(({ durationMs }) => durationMs).sort()).toEqual([1.5, 6.5])
+    expect(recorded.map(({ asset }) => asset?.metadata.generation_time).sort()).toEqual([0.002, 0.007])
   })
 
   it('puts prompts of unequal chunks into different batches', async () => {
     const weighted = { batch: 4, promptSyntax: 'a1111' } as const
     const prompts = ['a', 'b', 'long', 'longer', 'c']
+    const drawn: number[] = []
     const drawing = await createDrawing({
       units: prompts.map((prompt) => ({ ...weighted, prompt })),
+      async generate(jobs, _, notify) {
+        drawn.push(jobs.length)
+        begin(jobs, notify)
+        return jobs.map(pictureOf)
+      },
       tokensOf: (prompt) => (prompt.startsWith('long') ? 154 : 77),
     })
-    await draw(drawing)
-    const drawn = drawing.requests.flatMap((asked) => (asked.type === 'generate' ? [asked.jobs.length] : []))
+    await drawing.draw()
     expect(drawn).toEqual([2, 2, 1])
-    expect(drawing.counts).toEqual({ done: 5, failed: 0 })
+    expect(drawing.counts()).toEqual({ done: 5, failed: 0 })
   })
 
   it('forgets previews that failed in a batch when the unit is drawn alone', async () => {
@@ -67,19 +102,22 @@ describe('drawModel', () => {
         { batch: 2, previews },
         { batch: 2, previews },
       ],
-      async generate(jobs, { context }) {
-        for (const { unit } of jobs) context.active.get(unit)?.begin()
+      async generate(jobs, _, notify) {
+        begin(jobs, notify)
         if (jobs.length > 1) {
-          for (const { unit } of jobs) context.active.get(unit)?.previewFailed(2, new Error('no memory'))
+          const error = toWireError(new Error('no memory'))
+          for (const { unit } of jobs) void notify({ type: 'preview-failed', unit, step: 2, error })
           throw new PregenError('E_STAGE_FAILED', 'no memory for two')
         }
         const pictures = jobs.map(pictureOf)
-        for (const { unit, image } of pictures) await context.active.get(unit)?.takePreview(2, image)
+        for (const { unit, image } of pictures) await notify({ type: 'preview', unit, step: 2, image })
         return pictures
       },
     })
-    await draw(drawing)
-    expect(drawing.counts).toEqual({ done: 2, failed: 0 })
+    await drawing.draw()
+    expect(drawing.counts()).toEqual({ done: 2, failed: 0 })
+    const messages = eventsOf(drawing.events, 'preview-failed').map(({ message }) => message)
+    expect(messages).toEqual(['no memory', 'no memory'])
     const folder = drawing.layout.variantFolder('dawn', 'v0')
     expect(JSON.parse(await readFile(join(folder, 'timing.json'), 'utf8'))).toHaveProperty('stepDurations.2')
   })
@@ -87,17 +125,72 @@ describe('drawModel', () => {
   it('touches nothing of the units behind the one at which the worker died', async () => {
     const drawing = await createDrawing({
       units: Array.from({ length: 12 }, () => ({})),
-      async generate(jobs, { kill }) {
-        if (jobs[0]?.unit === 1) kill()
+      async generate(jobs, { kill }, notify) {
+        begin(jobs, notify)
+        if (jobs[0]?.unit === 1) kill(true)
         return jobs.map(pictureOf)
       },
     })
     const last = drawing.layout.variantFolder('dawn', 'v11')
     await mkdir(last, { recursive: true })
     await writeFile(join(last, '1.png'), 'of an earlier run')
-    await expect(draw(drawing)).rejects.toMatchObject({ code: 'E_WORKER_DIED' })
+    await drawing.draw()
+    const failed = eventsOf(drawing.events, 'unit-failed')
+    expect(failed.map(({ code, stage }) => `${code} ${stage}`)).toEqual(
+      new Array(11).fill('E_WORKER_DIED generate'),
+    )
     expect(await readFile(join(last, '1.png'), 'utf8')).toBe('of an earlier run')
-    expect(drawing.counts.done).toBe(1)
+    expect(drawing.counts().done).toBe(1)
+  })
+
+  it('draws on with another process when one died, the unit in its hands again, and says so', async () => {
+    let deaths = 0
+    const drawing = await createDrawing({
+      units: Array.from({ length: 4 }, () => ({})),
+      async generate(jobs, { kill }, notify) {
+        begin(jobs, notify)
+        if (jobs[0]?.unit === 1 && deaths++ === 0) kill()
+        return jobs.map(pictureOf)
+      },
+    })
+    await drawing.draw()
+    expect(drawing.counts()).toEqual({ done: 4, failed: 0 })
+    expect(drawing.calls.filter((name) => name === 'open')).toHaveLength(2)
+    expect(eventsOf(drawing.events, 'unit-started')).toHaveLength(4)
+    expect(eventsOf(drawing.events, 'unit-restarted').map(({ variant }) => variant)).toEqual(['v1'])
+    expect(eventsOf(drawing.events, 'warning').map(({ code }) => code)).toEqual(['W_WORKER_DIED'])
+  })
+
+  it('gives up a unit that kills its process twice, and no other', async () => {
+    const drawing = await createDrawing({
+      units: Array.from({ length: 4 }, () => ({})),
+      async generate(jobs, { kill }, notify) {
+        begin(jobs, notify)
+        if (jobs[0]?.unit === 1) kill()
+        return jobs.map(pictureOf)
+      },
+    })
+    await drawing.draw()
+    expect(failures(drawing)).toEqual(['v1 E_WORKER_DIED'])
+    expect(drawing.counts()).toEqual({ done: 3, failed: 1 })
+  })
+
+  it('shares units out over devices, and one draws what the other leaves when it dies for good', async () => {
+    const drawing = await createDrawing({
+      units: Array.from({ length: 9 }, () => ({})),
+      devices: 2,
+      async generate(jobs, _, notify, device) {
+        begin(jobs, notify)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        if (device === 1) throw new PregenError('E_WORKER_DIED', 'The inference process ended.')
+        return jobs.map(pictureOf)
+      },
+    })
+    await drawing.draw()
+    expect(drawing.counts().done + drawing.counts().failed).toBe(9)
+    const devices = new Set(eventsOf(drawing.events, 'unit-started').map(({ device }) => device))
+    expect([...devices].sort()).toEqual(['cpu:0', 'cpu:1'])
+    expect(new Set(eventsOf(drawing.events, 'model-loaded').map(({ device }) => device)).size).toBe(2)
   })
 
   it('times a unit from when the worker takes it up, not from when it was queued', async () => {
@@ -105,9 +198,9 @@ describe('drawModel', () => {
     let queue: Promise<unknown> = Promise.resolve()
     const drawing = await createDrawing({
       units: [{}, {}, {}, {}],
-      generate(jobs, { context }) {
+      generate(jobs, _, notify) {
         const drawn = queue.then(async () => {
-          for (const { unit } of jobs) context.active.get(unit)?.begin()
+          begin(jobs, notify)
           await new Promise((resolve) => setTimeout(resolve, 300))
           return jobs.map(pictureOf)
         })
@@ -116,7 +209,7 @@ describe('drawModel', () => {
       },
     })
     const startedAt = performance.now()
-    await draw(drawing)
+    await drawing.draw()
     const wholeMs = performance.now() - startedAt
     const durations = eventsOf(drawing.events, 'unit-finished').map(({ durationMs }) => durationMs)
     expect(durations).toHaveLength(4)
@@ -131,10 +224,10 @@ describe('drawModel', () => {
         throw new PregenError('E_NUMERIC_FAULT', 'NaN')
       },
     })
-    await draw(drawing)
-    expect(drawing.counts.done).toBe(0)
-    expect(drawing.counts.failed).toBeGreaterThan(0)
-    expect(drawing.counts.failed).toBeLessThan(4)
+    await drawing.draw()
+    expect(drawing.counts().done).toBe(0)
+    expect(drawing.counts().failed).toBeGreaterThan(0)
+    expect(drawing.counts().failed).toBeLessThan(4)
   })
 
   it('fails a unit whose init image was replaced since the plan was made', async () => {
@@ -145,7 +238,7 @@ describe('drawModel', () => {
     if (!entry) throw new Error('there is one unit')
     const unit = { ...entry.unit, image: { source, fit: undefined }, denoiseStrength: 0.5 }
     const planned = { ...entry, unit, parts: { imageSha256: '0'.repeat(64) } }
-    await drawModel(drawing.context, drawing.model, [planned])
+    await drawing.draw([planned])
     expect(failures(drawing)).toEqual(['v0 E_IMAGE_CHANGED'])
   })
 })
@@ -156,17 +249,18 @@ describe('the live file', () => {
     const drawing = await createDrawing({
       units: [{ previews }],
       options: { liveFile: true },
-      async generate(jobs, { context }) {
+      async generate(jobs, _, notify) {
+        begin(jobs, notify)
         const pictures = jobs.map(pictureOf)
         for (const { unit, image } of pictures) {
-          for (const step of [1, 2]) await context.active.get(unit)?.takePreview(step, image)
+          for (const step of [1, 2]) await notify({ type: 'preview', unit, step, image })
         }
         return pictures
       },
     })
     await writeFile(drawing.layout.state.liveFolder, 'a file where the folder should be')
-    await draw(drawing)
-    expect(drawing.counts).toEqual({ done: 1, failed: 0 })
+    await drawing.draw()
+    expect(drawing.counts()).toEqual({ done: 1, failed: 0 })
     expect(eventsOf(drawing.events, 'preview-failed')).toEqual([])
     expect(eventsOf(drawing.events, 'warning').map(({ code }) => code)).toContain('W_LIVE_FILE')
   })

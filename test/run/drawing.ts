@@ -1,42 +1,60 @@
-/** Drawing on the main thread with a worker that a test plays: what the real one does with models is not its matter. */
+/** Drawing with a device that a test plays: what the real one does with models is not its matter. */
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { createLayout, type Layout } from '../../src/artifacts/layout.ts'
 import { type Ledger, openLedger } from '../../src/artifacts/ledger.ts'
+import type { Device, OpenedModel } from '../../src/engine/device.ts'
+import type {
+  DrawnPicture,
+  InferenceProcedures,
+  PictureJob,
+  PictureNotice,
+} from '../../src/engine/inference-calls.ts'
+import { createInjection, type InjectionTable } from '../../src/engine/injection.ts'
 import { PregenError } from '../../src/errors.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
 import type { Unit } from '../../src/plan/unit.ts'
-import type { DrawContext } from '../../src/run/draw-context.ts'
+import { type Drawing as DrawingContext, drawModel } from '../../src/run/draw-model.ts'
 import type { RunEventBody } from '../../src/run/events.ts'
-import { createFaults, type FaultTable } from '../../src/run/faults.ts'
 import { createInitImages } from '../../src/run/init-images.ts'
-import type { Generated, Job, WorkerAnswer, WorkerRequest } from '../../src/run/messages.ts'
 import type { RunOptions } from '../../src/run/options.ts'
 import type { PreparedModel, PreparedUnit } from '../../src/run/prepared.ts'
-import type { InferenceWorker } from '../../src/run/worker-client.ts'
 import { SD_FACTS, unitOf } from '../plan/helpers.ts'
 import { TINY_SD15 } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
+type CallName = 'open' | keyof InferenceProcedures
+type Notify = (notice: PictureNotice) => void | Promise<void>
+
 export interface Drawing {
-  readonly context: DrawContext
+  readonly context: DrawingContext
   readonly model: PreparedModel
   readonly units: readonly PreparedUnit[]
   readonly layout: Layout
   readonly ledger: Ledger
   readonly events: readonly RunEventBody[]
-  /** What the worker was asked, in order. */
-  readonly requests: readonly WorkerRequest[]
-  readonly counts: { done: number; failed: number }
-  readonly kill: () => void
+  /** What the devices were asked, in order. */
+  readonly calls: readonly CallName[]
+  /** Prompts that were encoded. */
+  readonly prompts: readonly string[]
+  readonly draw: (units?: readonly PreparedUnit[]) => Promise<void>
+  /** The device's process dies now; `forGood`: and no other can be started. */
+  readonly kill: (forGood?: boolean) => void
+  readonly counts: () => { done: number; failed: number }
 }
 
 export interface DrawingOptions {
   readonly units: readonly Partial<Unit>[]
   readonly options?: Partial<RunOptions>
-  readonly faults?: FaultTable
-  /** Plays `generate`; the default gives every picture. */
-  readonly generate?: (jobs: readonly Job[], drawing: Drawing) => Promise<readonly Generated[]>
+  readonly injection?: InjectionTable
+  readonly devices?: number
+  /** Plays `generate`; the default gives every picture. `notify` tells what the process would. */
+  readonly generate?: (
+    jobs: readonly PictureJob[],
+    drawing: Drawing,
+    notify: Notify,
+    device: number,
+  ) => Promise<readonly DrawnPicture[]>
   /** Tokens of an encoded prompt; 77 each without it. */
   readonly tokensOf?: (prompt: string) => number
   /** Plays `load-denoiser`. */
@@ -45,27 +63,15 @@ export interface DrawingOptions {
 
 const SIDE = 8
 
-export const optionsOf = (outDir: string, changes: Partial<RunOptions> = {}): RunOptions => ({
-  sheetPath: 'cues.yaml',
-  env: {},
-  outDir,
-  force: false,
-  allowPrivateUrls: false,
-  cacheDir: undefined,
-  embeddedModels: {},
-  dryRun: true,
-  failFast: false,
-  liveFile: false,
-  verifyRemote: false,
-  signal: new AbortController().signal,
-  faults: {},
-  ...changes,
-})
-
 /** A grey picture, in the time of its steps. */
-export function pictureOf({ unit, steps }: Job): Generated {
+export function pictureOf({ unit, steps }: PictureJob): DrawnPicture {
   const image = { width: SIDE, height: SIDE, rgb: new Uint8Array(SIDE * SIDE * 3).fill(128) }
   return { unit, image, stepDurationsMs: new Array<number>(steps).fill(1), decodeMs: 1 }
+}
+
+/** What a process tells when it takes pictures up. */
+export function begin(jobs: readonly PictureJob[], notify: Notify): void {
+  for (const { unit } of jobs) void notify({ type: 'started', unit })
 }
 
 export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
@@ -73,10 +79,9 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
   const layout = createLayout({ out, root: 'foigoi', version: 'v1' })
   const ledger = await openLedger(join(out, '.pregen/ledger.ndjson'))
   onTestFinished(() => ledger.close())
-  const options = optionsOf(out, setup.options)
   const events: RunEventBody[] = []
-  const requests: WorkerRequest[] = []
-  const counts = { done: 0, failed: 0 }
+  const calls: CallName[] = []
+  const prompts: string[] = []
   const units = setup.units.map((changes, index): PreparedUnit => {
     const size = { width: SIDE, height: SIDE, steps: 2, executedSteps: 2, previews: null }
     const unit = unitOf({ ...size, variant: `v${index}`, seed: BigInt(index), ...changes })
@@ -91,87 +96,105 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     pipeline: undefined,
     previewDecoder: undefined,
   }
-  let stopped = false
-  let death: PregenError | null = null
-  const answer = async (request: WorkerRequest): Promise<WorkerAnswer> => {
-    switch (request.type) {
-      case 'open':
-        return { type: 'open', provider: 'cpu' }
-      case 'encode': {
-        const told = { durationMs: 5, warnings: [], error: null }
-        const tokensOf = setup.tokensOf ?? (() => 77)
-        const prompts = request.prompts.map(({ key, request: { prompt } }) => ({
-          ...told,
-          key,
-          tokens: tokensOf(prompt),
-        }))
-        return { type: 'encode', prompts }
+  const failing = new AbortController()
+  let isGone = false
+  let processes: { death: PregenError | null }[] = []
+
+  const playedDevice = (index: number): Device => ({
+    index,
+    warmUp: () => undefined,
+    async open(): Promise<OpenedModel> {
+      calls.push('open')
+      if (isGone) throw deathOf()
+      const own: { death: PregenError | null } = { death: null }
+      processes.push(own)
+      const answer = async <T>(name: CallName, give: () => T | Promise<T>): Promise<T> => {
+        if (own.death) throw own.death
+        calls.push(name)
+        const given = await give()
+        if (own.death) throw own.death
+        return given
       }
-      case 'load-denoiser':
-        setup.loadDenoiser?.()
-        return { type: 'load-denoiser' }
-      case 'generate': {
-        const pictures = await (setup.generate?.(request.jobs, drawing) ?? request.jobs.map(pictureOf))
-        return { type: 'generate', pictures }
+      return {
+        provider: 'cpu',
+        device: `cpu:${index}`,
+        death: () => own.death,
+        close: async () => void (own.death ?? (await answer('close', () => null))),
+        call: (name, input, options) =>
+          answer(name, async () => {
+            const played: { -readonly [Name in keyof InferenceProcedures]?: unknown } = {}
+            if (name === 'encode' && 'prompts' in input) {
+              prompts.push(...input.prompts.map(({ request }) => request.prompt))
+              const encoded = { durationMs: 5, warnings: [], error: null }
+              const tokensOf = setup.tokensOf ?? (() => 77)
+              const done = input.prompts.map(({ key, request: { prompt } }) => ({
+                ...encoded,
+                key,
+                tokens: tokensOf(prompt),
+              }))
+              played.encode = { loadMs: 7, prompts: done }
+            } else if (name === 'load-denoiser') {
+              setup.loadDenoiser?.()
+              played['load-denoiser'] = { loadMs: 11 }
+            } else if (name === 'generate' && 'jobs' in input) {
+              const notify: Notify = (notice) => options?.onNotice?.(notice as never)
+              const { jobs } = input
+              if (!setup.generate) begin(jobs, notify)
+              const drawn = await setup.generate?.(jobs, drawing, notify, index)
+              played.generate = { pictures: drawn ?? jobs.map(pictureOf) }
+            }
+            return played[name] as InferenceProcedures[typeof name]['output']
+          }),
       }
-      case 'close':
-        return { type: 'close' }
-    }
-  }
-  const worker: InferenceWorker = {
-    listen: () => undefined,
-    async request(request) {
-      if (death) throw death
-      requests.push(request)
-      const given = await answer(request)
-      if (death) throw death
-      if (!isAnswerTo(given, request)) throw new Error('another answer than asked for')
-      return given
     },
-    death: () => death,
-    sessionRunMs: () => 0,
-    previewFinished: () => {},
-    stop: () => {},
-    terminate: () => Promise.resolve(),
+    mayRestart: () => !isGone,
+    resetDeaths: () => undefined,
+    figures: () => ({ sessionRunMs: 0, peakRssBytes: 0 }),
+    end: () => Promise.resolve(),
+  })
+
+  const emit = (event: RunEventBody): void => {
+    events.push(event)
+    if (event.type === 'unit-failed' && setup.options?.failFast === true) failing.abort()
   }
-  const context: DrawContext = {
-    options,
-    layout,
-    ledger,
-    worker,
-    callbackOwed: false,
-    emit: (event) => void events.push(event),
-    faults: createFaults(setup.faults ?? {}),
-    initImages: createInitImages(false),
-    publicUrl: undefined,
-    active: new Map(),
-    settled: new Set(),
-    previewClient: () => {
-      throw new Error('no preview decoder here')
+  const context: DrawingContext = {
+    devices: Array.from({ length: setup.devices ?? 1 }, (_, index) => playedDevice(index)),
+    options: {},
+    stopping: failing.signal,
+    noteModelLoad: () => undefined,
+    services: {
+      layout,
+      ledger,
+      emit,
+      warn: (warning) => emit({ type: 'warning', ...warning }),
+      injection: createInjection(setup.injection ?? {}),
+      initImages: createInitImages(false),
+      delivery: { owesCalls: false, deliver: () => Promise.resolve(true) },
+      previewDecoder: () => {
+        throw new Error('no preview decoder here')
+      },
+      publicUrl: undefined,
+      liveFile: setup.options?.liveFile === true,
     },
-    send: () => {},
-    warn: (warning) => void events.push({ type: 'warning', ...warning }),
-    isStopped: () => stopped,
-    stop() {
-      stopped = true
+  }
+  const drawing: Drawing = {
+    ...{ context, model, units, layout, ledger, events, calls, prompts },
+    draw: (some = units) => drawModel(context, model, some),
+    kill(forGood = false) {
+      isGone = forGood
+      for (const own of processes) own.death ??= deathOf()
+      processes = []
     },
-    countDone: () => void counts.done++,
-    countFailed: () => void counts.failed++,
-    modelLoadMs: () => 0,
-    addModelLoadMs: () => {},
-    setProvider: () => {},
+    counts: () => ({
+      done: eventsOf(events, 'unit-finished').length,
+      failed: eventsOf(events, 'unit-failed').length,
+    }),
   }
-  const kill = () => {
-    death = new PregenError('E_WORKER_DIED', 'The inference worker ended: a test killed it.')
-  }
-  const drawing: Drawing = { context, model, units, layout, ledger, events, requests, counts, kill }
   return drawing
 }
 
-type AnswerOf<T extends WorkerRequest> = Extract<WorkerAnswer, { type: T['type'] }>
-
-function isAnswerTo<T extends WorkerRequest>(answer: WorkerAnswer, { type }: T): answer is AnswerOf<T> {
-  return answer.type === type
+function deathOf(): PregenError {
+  return new PregenError('E_WORKER_DIED', 'The inference process ended: a test killed it.')
 }
 
 /** Events of one type. */
@@ -182,7 +205,7 @@ export function eventsOf<T extends RunEventBody['type']>(
   return events.filter((event): event is Extract<RunEventBody, { type: T }> => event.type === type)
 }
 
-/** How many requests of each type the worker got. */
-export function expectRequests(drawing: Drawing, expected: readonly WorkerRequest['type'][]): void {
-  expect(drawing.requests.map(({ type }) => type)).toEqual(expected)
+/** What the devices were asked, by name. */
+export function expectCalls({ calls }: Drawing, expected: readonly CallName[]): void {
+  expect(calls).toEqual(expected)
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ManifestAsset } from '../../src/artifacts/manifest.ts'
 import { callbackBody } from '../../src/run/notify.ts'
-import { spread } from '../../src/run/rerender.ts'
+import { spread } from '../../src/tasks/rerender.ts'
 
 function assetOf(mode: string, seconds: number): ManifestAsset {
   return {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { killAtEveryPoint, killAtRandom, prepareCrashes } from '../faults/run-crash.ts'
 import { fillAnywhere } from '../faults/run-disk-full.ts'
+import { cancel, refuse } from '../faults/run-ends.ts'
 import { watchMemory } from '../faults/run-memory.ts'
 import { readWhileRunning } from '../faults/run-reader.ts'
 import { runTwice } from '../faults/run-repeat.ts'
@@ -43,6 +44,13 @@ describe('the whole process', () => {
     const result = await runTwice(join(await temporaryFolder(), 'twice'), 1000)
     report('promise 8', result)
     expect(result.secondMs).toBeLessThan(5000)
+  })
+
+  it('200 refusals and 200 cancels at random moments end by their own words', async () => {
+    const folder = await temporaryFolder()
+    const seed = Number(process.env.PREGEN_TEST_SEED ?? 1)
+    await refuse(folder, 200)
+    report('early ends', { seed, refusals: 200, cancels: 200, early: await cancel(folder, 200, seed) })
   })
 
   it('memory stays flat over 400 units', async () => {

@@ -1,5 +1,5 @@
 /** `pregen doctor`: what works here, and what to do about the rest. */
-import { examine, type Finding } from '../../run/examine.ts'
+import { examine, type Finding } from '../../tasks/examine.ts'
 import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLines } from '../print.ts'

@@ -1,5 +1,5 @@
 /** `pregen models inspect`: what a folder holds, and every fault of it. */
-import { inspectModel, type ModelReport } from '../../run/inspect-model.ts'
+import { inspectModel, type ModelReport } from '../../tasks/inspect-model.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLines } from '../print.ts'
 import { formatBytes, formatTable } from '../reporters/format.ts'

@@ -1,5 +1,5 @@
 /** `pregen plan`: what `run` would do, and why, without doing it. */
-import { type PlanReport, planSheet, type UnitPlan } from '../../run/plan-sheet.ts'
+import { type PlanReport, planSheet, type UnitPlan } from '../../tasks/plan-sheet.ts'
 import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'

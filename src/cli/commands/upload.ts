@@ -4,9 +4,9 @@ import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import type { SheetStorage } from '../../cue-sheet/sheet.ts'
 import { PregenError } from '../../errors.ts'
 import { findBucket, namedBucket, refuseForeignBucket } from '../../run/bucket-target.ts'
-import { createEventBus } from '../../run/bus.ts'
-import { requireOutputFolder } from '../../run/existing-folder.ts'
-import { sendTree } from '../../run/send-tree.ts'
+import { createEventBus } from '../../run/event-bus.ts'
+import { requireOutputFolder } from '../../tasks/existing-folder.ts'
+import { sendTree } from '../../tasks/send-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printLine, printLines } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
@@ -15,6 +15,7 @@ import type { ReportFormat } from '../reporters/reporter.ts'
 import {
   type EndpointFlags,
   isCi,
+  isDumbTerminal,
   type SheetFlags,
   stateFolder,
   toEndpointPolicy,
@@ -68,7 +69,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
   const signals = watchSignals((line) => printLine(process.stderr, line))
   const bus = createEventBus()
   const streams = { stdout: process.stdout, stderr: process.stderr }
-  const reporter = await createReporter(flags.format, streams, isCi())
+  const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
   bus.subscribe(reporter.onEvent)
   try {
     const result = await sendTree({
@@ -80,7 +81,6 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       emit: bus.emit,
       signal: signals.signal,
       stateDir: stateFolder(),
-      onExpected: reporter.expectUploads,
     })
     reporter.close()
     if (result.variants === 0 && result.problems.length === 0) {

@@ -5,20 +5,20 @@ import { openOrigin } from '../../artifacts/origin.ts'
 import { PregenError } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { findBucket, isShardFolder, refuseForeignBucket } from '../../run/bucket-target.ts'
-import { createEventBus } from '../../run/bus.ts'
-import { requireOutputFolder } from '../../run/existing-folder.ts'
+import { createEventBus } from '../../run/event-bus.ts'
 import { groupBy } from '../../run/group-by.ts'
 import { findRunAtWork } from '../../run/lock-output.ts'
 import { openBucket } from '../../run/open-bucket.ts'
-import { type RerenderResult, rerenderUnits } from '../../run/rerender.ts'
 import { type VerifyProblem, verifyTree } from '../../storage/verify-tree.ts'
+import { requireOutputFolder } from '../../tasks/existing-folder.ts'
+import { type RerenderResult, rerenderUnits } from '../../tasks/rerender.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
 import { describeTrouble } from '../reporters/describe.ts'
 import { plural } from '../reporters/format.ts'
 import {
   type EndpointFlags,
-  faultsFromEnv,
+  injectionFromEnv,
   type SheetFlags,
   stateFolder,
   toEndpointPolicy,
@@ -108,7 +108,7 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
   const options = toSelectOptions(sheet, { ...flags, out: dir })
   const defaults = {
     ...{ dryRun: true, failFast: false, liveFile: false, verifyRemote: false },
-    faults: flags.testFaults === true ? faultsFromEnv() : {},
+    injection: flags.testFaults === true ? injectionFromEnv() : {},
   }
   const bus = createEventBus()
   bus.subscribe((event) => {
@@ -117,8 +117,8 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
   })
   const signals = watchSignals((line) => printLine(process.stderr, line))
   try {
-    const told = { ...options, ...defaults, provider: flags.provider, signal: signals.signal }
-    const results = await rerenderUnits(told, count, bus.emit)
+    const runOptions = { ...options, ...defaults, provider: flags.provider, signal: signals.signal }
+    const results = await rerenderUnits(runOptions, count, bus)
     const cancelled = signals.exitCode()
     if (cancelled !== null) return cancelled
     printLines(process.stdout, results.map(lineOf))

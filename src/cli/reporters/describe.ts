@@ -5,7 +5,7 @@ import { formatBytes, formatDuration, plural } from './format.ts'
 
 type Finished = Extract<RunEvent, { type: 'run-finished' }>
 
-/** A line for the events that deserve one in every face, or null. */
+/** A line for the events that deserve one however the run is shown, or null. */
 export function describeTrouble(event: RunEvent): string | null {
   switch (event.type) {
     case 'warning':

@@ -3,7 +3,7 @@ import { printable, shorten } from '../../printable.ts'
 
 /** `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`. */
 export function formatDuration(ms: number): string {
-  // Each limit is that of the rounded face: 59.96 s is a minute, not "60.0 s".
+  // Each limit is that of the rounded number: 59.96 s is a minute, not "60.0 s".
   if (ms < 999.5) return `${Math.round(ms)} ms`
   const seconds = ms / 1000
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`

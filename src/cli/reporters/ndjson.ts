@@ -1,12 +1,12 @@
-/** One JSON object a line on stdout: the machine's face of a run. */
+/** One JSON object a line on stdout, for machines. */
 import type { RunEvent } from '../../run/events.ts'
 import { printJson } from '../print.ts'
 import { messageOfEvent } from './describe.ts'
-import type { Reporter, ReporterStreams } from './reporter.ts'
+import type { ReporterStreams, ReportView } from './reporter.ts'
 
-export function createNdjsonReporter({ stdout }: ReporterStreams): Reporter {
+export function createNdjsonView({ stdout }: ReporterStreams): ReportView {
   return {
-    onEvent: (event) => printJson(stdout, concealed(event)),
+    draw: (event) => printJson(stdout, concealed(event)),
     close: () => {},
   }
 }

@@ -1,13 +1,14 @@
 /** Progress bars on a terminal: units, steps of the unit in work, uploads; troubles stay readable above them. */
 import cliProgress from 'cli-progress'
 import { printable } from '../../printable.ts'
+import type { RunState } from '../../run/state.ts'
 import { printLine, printLines } from '../print.ts'
 import { describeEnd, describeTrouble } from './describe.ts'
-import type { Reporter, ReporterStreams } from './reporter.ts'
+import type { ReporterStreams, ReportView } from './reporter.ts'
 
 type Bar = ReturnType<cliProgress.MultiBar['create']>
 
-export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
+export function createPrettyView({ stderr }: ReporterStreams): ReportView {
   const bars = new cliProgress.MultiBar(
     {
       stream: stderr,
@@ -26,11 +27,8 @@ export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
     cliProgress.Presets.rect,
   )
   let units: Bar | null = null
-  let allSteps: Bar | null = null
+  let steps: Bar | null = null
   let uploads: Bar | null = null
-  let steps = 0
-  let filesToUpload = 0
-  let sent = 0
   let stopped = false
   const stop = () => {
     if (stopped) return
@@ -45,55 +43,51 @@ export function createPrettyReporter({ stderr }: ReporterStreams): Reporter {
     if (bars.isActive && !stopped) bars.log(`${printable(text)}\n`)
     else printLine(stderr, text)
   }
+  const drawUploads = ({ uploads: { expected, sent, failed } }: RunState) => {
+    const ended = sent + failed
+    if (Math.max(expected, ended) === 0) return
+    uploads ??= bars.create(expected, 0, { name: 'uploads', note: '' })
+    // The manifest is sent too, and nobody announces it.
+    uploads.setTotal(Math.max(expected, ended))
+    uploads.update(ended)
+  }
 
   return {
-    expectUploads(change) {
-      filesToUpload += change
-      if (filesToUpload > 0) uploads ??= bars.create(filesToUpload, 0, { name: 'uploads', note: '' })
-      uploads?.setTotal(Math.max(filesToUpload, sent))
-    },
-    onEvent(event) {
+    draw(event, state) {
       const trouble = describeTrouble(event)
       if (trouble) say(trouble)
+      const { counts } = state
       switch (event.type) {
         case 'run-planned':
-          if (event.units > event.skipped) {
-            units = bars.create(event.units - event.skipped, 0, {
-              name: 'units  ',
-              note: `(${event.skipped} already whole)`,
-            })
-            allSteps = bars.create(event.steps, 0, { name: 'steps  ', note: '' })
+          if (counts.planned > counts.skipped) {
+            const note = `(${counts.skipped} already whole)`
+            units = bars.create(counts.planned - counts.skipped, 0, { name: 'units  ', note })
+            steps = bars.create(state.steps.planned, 0, { name: 'steps  ', note: '' })
           }
           break
         case 'model-loaded':
           units?.update({ note: printable(`${event.model} on ${event.provider}`) })
           break
+        case 'unit-restarted':
+          steps?.update(state.steps.done)
+          break
         case 'step': {
-          steps++
-          allSteps?.increment(1, {
-            note: printable(`${event.cue}/${event.variant} ${event.step}/${event.steps}  ${eta(allSteps)}`),
-          })
+          const note = printable(`${event.cue}/${event.variant} ${event.step}/${event.steps}  ${eta(steps)}`)
+          steps?.update(state.steps.done, { note })
           break
         }
         case 'unit-finished':
-          units?.increment(1)
-          filesToUpload += event.files.length
-          uploads?.setTotal(filesToUpload)
-          break
         case 'unit-failed':
-          units?.increment(1)
+          units?.update(counts.done + counts.failed)
           break
+        case 'uploads-expected':
         case 'object-uploaded':
         case 'upload-failed':
-          sent++
-          uploads ??= bars.create(filesToUpload, 0, { name: 'uploads', note: '' })
-          // Kept units and the manifest are sent too, and nobody finished them just now.
-          uploads.setTotal(Math.max(filesToUpload, sent))
-          uploads.update(sent)
+          drawUploads(state)
           break
         case 'run-finished':
           stop()
-          printLines(stderr, describeEnd(event, steps))
+          printLines(stderr, describeEnd(event, state.steps.done))
           break
       }
     },

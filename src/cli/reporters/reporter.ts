@@ -1,12 +1,17 @@
-/** What draws a run's events. The run knows none of these; each takes the same stream. */
+/** What draws a run. The run knows none of these; each gets every event, and the state that it leads to. */
 import type { RunEvent } from '../../run/events.ts'
+import type { RunState } from '../../run/state.ts'
 
 export interface Reporter {
-  /** Takes one event. Must not throw. */
+  /** Takes one event. */
   readonly onEvent: (event: RunEvent) => void
-  /** Told by `upload`, whose objects no unit announces: so many more (or fewer) are to be sent. */
-  readonly expectUploads?: ((change: number) => void) | undefined
   /** Ends drawing (stops bars) after the last event. */
+  readonly close: () => void
+}
+
+/** One way of drawing: it keeps no counts of its own. */
+export interface ReportView {
+  readonly draw: (event: RunEvent, state: RunState) => void
   readonly close: () => void
 }
 

@@ -1,0 +1,31 @@
+/** `pregen gallery`: writes the static page beside the pictures. */
+import { PregenError } from '../../errors.ts'
+import { pageFolder } from '../../library/package.ts'
+import { requireOutputFolder } from '../../tasks/existing-folder.ts'
+import { readGallery, writeGallery } from '../../watch/gallery.ts'
+import { findVersions } from '../../watch/versions.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printLine } from '../print.ts'
+
+export interface GalleryFlags {
+  readonly versionId?: string
+}
+
+/** @throws PregenError `E_OUTPUT_FOLDER`, or `E_NOTHING_TO_SHOW` where there is no manifest */
+export async function galleryCommand(dir: string, flags: GalleryFlags): Promise<ExitCode> {
+  const out = await requireOutputFolder(dir)
+  const all = await findVersions(out)
+  const versions = all.filter(({ version }) => flags.versionId === undefined || version === flags.versionId)
+  if (versions.length === 0) {
+    const which = flags.versionId === undefined ? 'a manifest.json' : `the version ${flags.versionId}`
+    throw new PregenError('E_NOTHING_TO_SHOW', `${dir} holds no pictures with ${which}.`, {
+      help:
+        all.length === 0
+          ? 'Name the folder that a run wrote to with --out.'
+          : `It holds ${all.map(({ version }) => version).join(', ')}.`,
+    })
+  }
+  const files = await readGallery(pageFolder)
+  for (const { folder } of versions) printLine(process.stdout, await writeGallery(out, folder, files))
+  return EXIT.ok
+}

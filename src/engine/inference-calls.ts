@@ -1,0 +1,134 @@
+/** What the inference process is asked, and what it answers and tells. Everything is plain data. */
+import type { PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
+import type { RequestedProvider } from '../model/providers.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
+import type { InjectionTable } from './injection.ts'
+import type { WireError } from './wire-error.ts'
+
+/** What an inference process is told first. */
+export interface InferenceStart {
+  readonly injection: InjectionTable
+  /** The tool's own process. */
+  readonly toolPid: number
+}
+
+export interface OpenModel {
+  readonly path: string
+  readonly pipeline: string | undefined
+  readonly previewDecoder: string | undefined
+  readonly provider: RequestedProvider
+  readonly deviceId: number | undefined
+  readonly threads: number | undefined
+  /** Where conditioning that does not fit in memory is kept. */
+  readonly spillFolder: string
+}
+
+export interface PromptJob {
+  /** Two prompt sets with the same key are encoded once. */
+  readonly key: string
+  readonly request: PromptSettings
+  /** Decides whether the negative side is needed. */
+  readonly guidanceScale: number
+}
+
+export interface EncodePrompts {
+  readonly prompts: readonly PromptJob[]
+  /** Whether the text encoders stay in memory for further prompts. */
+  readonly keepEncoders: boolean
+}
+
+export interface JobPreviews {
+  /** Steps every, 2 × every, … and the last are handed out. */
+  readonly every: number
+  readonly source: 'denoised' | 'latents'
+  /** `handed` = latents go to the tool's process; `full` and `taesd` = decoded here, on the inference device. */
+  readonly method: 'handed' | 'full' | 'taesd'
+}
+
+/** One picture of a batch. */
+export interface PictureJob extends PictureSettings {
+  /** Index in the plan's list of units; comes back in every notice. */
+  readonly unit: number
+  readonly promptKey: string
+  /** [3, height, width] in −1 … 1. */
+  readonly initImage: Float32Array | undefined
+  readonly previews: JobPreviews | null
+}
+
+export interface EncodedPrompt {
+  readonly key: string
+  readonly durationMs: number
+  /** Of the encoded text; 0 after an error. Pictures of one batch need equally long texts. */
+  readonly tokens: number
+  readonly warnings: readonly { readonly code: string; readonly message: string }[]
+  readonly error: WireError | null
+}
+
+export interface DrawnPicture {
+  readonly unit: number
+  readonly image: RgbImage
+  readonly stepDurationsMs: readonly number[]
+  readonly decodeMs: number
+}
+
+/** Told while pictures are drawn. */
+export type PictureNotice =
+  | { readonly type: 'started'; readonly unit: number }
+  | {
+      readonly type: 'step'
+      readonly unit: number
+      readonly step: number
+      readonly steps: number
+      readonly durationMs: number
+    }
+  | {
+      readonly type: 'latents'
+      readonly unit: number
+      readonly step: number
+      readonly data: Float32Array
+      /** [1, channels, height, width] */
+      readonly dims: readonly number[]
+    }
+  | { readonly type: 'preview'; readonly unit: number; readonly step: number; readonly image: RgbImage }
+  | {
+      readonly type: 'preview-failed'
+      readonly unit: number
+      readonly step: number
+      readonly error: WireError
+    }
+
+/** Time spent on loading what the call needed. */
+interface Loaded {
+  readonly loadMs: number
+}
+
+export interface InferenceProcedures {
+  readonly open: {
+    readonly input: OpenModel
+    readonly output: { readonly provider: string; readonly deviceId: number }
+    readonly notice: never
+  }
+  readonly encode: {
+    readonly input: EncodePrompts
+    readonly output: Loaded & { readonly prompts: readonly EncodedPrompt[] }
+    readonly notice: never
+  }
+  readonly 'load-denoiser': {
+    readonly input: { readonly withVaeEncoder: boolean }
+    readonly output: Loaded
+    readonly notice: never
+  }
+  readonly generate: {
+    readonly input: { readonly jobs: readonly PictureJob[] }
+    readonly output: { readonly pictures: readonly DrawnPicture[] }
+    readonly notice: PictureNotice
+  }
+  /** Drops the conditioning of prompts that are not needed any more. */
+  readonly forget: {
+    readonly input: { readonly keys: readonly string[] }
+    readonly output: null
+    readonly notice: never
+  }
+  /** Drops the model: sessions, conditioning, spill file. */
+  readonly close: { readonly input: null; readonly output: null; readonly notice: never }
+}

@@ -1,0 +1,185 @@
+/**
+ * The process that inference lives in: `session.run` blocks its thread, so nothing else is done here. Latents for
+ * previews are copied out between two steps. Ended by a signal and nothing else: a thread or a process that leaves by
+ * itself while native code is at work aborts.
+ */
+import { readModelFolder } from '../model/folder.ts'
+import { resolveProvider } from '../model/providers.ts'
+import { createPipeline } from '../pipelines/create-pipeline.ts'
+import type { Pipeline, StepInfo } from '../pipelines/pipeline.ts'
+import { sizeOf } from '../tensor/tensor.ts'
+import type {
+  DrawnPicture,
+  EncodedPrompt,
+  EncodePrompts,
+  InferenceProcedures,
+  InferenceStart,
+  OpenModel,
+  PictureJob,
+  PictureNotice,
+} from './inference-calls.ts'
+import { createInjection, type Injection } from './injection.ts'
+import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
+import { createPromptStore, type PromptStore } from './prompt-store.ts'
+import { type CallContext, type Served, serveCalls } from './serve-calls.ts'
+import { toWireError } from './wire-error.ts'
+
+/** A model with what belongs to it as long as it is open. */
+interface Opened {
+  readonly pipeline: Pipeline
+  readonly inlineDecoder: InlineDecoder
+  readonly prompts: PromptStore
+}
+
+function createInference({ injection: table, toolPid }: InferenceStart): Served<InferenceProcedures> {
+  const injection = createInjection(table, toolPid)
+  let model: Opened | null = null
+  let closedModelsRunMs = 0
+
+  const opened = (): Opened => {
+    if (!model) throw new Error('no model is open')
+    return model
+  }
+  const sessionRunMs = () => closedModelsRunMs + (model?.pipeline.meter.runMs ?? 0)
+  const close = async (): Promise<void> => {
+    closedModelsRunMs = sessionRunMs()
+    const closing = model
+    model = null
+    await closing?.inlineDecoder.dispose()
+    await closing?.pipeline.dispose()
+    closing?.prompts.clear()
+  }
+
+  return {
+    sessionRunMs,
+    handlers: {
+      async open(request) {
+        // One that failed half-way may still hold sessions and prompts.
+        await close()
+        const { path, pipeline, previewDecoder, threads } = request
+        const folder = readModelFolder(path, { pipeline, previewDecoder })
+        const provider = await resolveProvider(request.provider, request.deviceId)
+        const created = createPipeline(folder, { provider, threads })
+        const inlineDecoder = createInlineDecoder(folder, created, provider)
+        model = { pipeline: created, inlineDecoder, prompts: promptStoreOf(request) }
+        return { provider: provider.name, deviceId: provider.deviceId }
+      },
+      async encode(request, context) {
+        const loadMs = await timed(() => opened().pipeline.loadTextEncoders())
+        const prompts = await encodePrompts(opened(), request, injection, context)
+        if (!request.keepEncoders) await opened().pipeline.freeTextEncoders()
+        return { loadMs, prompts }
+      },
+      'load-denoiser': async (options) => ({
+        loadMs: await timed(() => opened().pipeline.loadDenoiser(options)),
+      }),
+      generate: async ({ jobs }, context) => ({
+        pictures: await generate(opened(), jobs, injection, context),
+      }),
+      async forget({ keys }) {
+        for (const key of keys) opened().prompts.forget(key)
+        return null
+      },
+      async close() {
+        await close()
+        return null
+      },
+    },
+  }
+}
+
+const promptStoreOf = ({ spillFolder }: OpenModel) => createPromptStore(spillFolder)
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const before = performance.now()
+  await work()
+  return performance.now() - before
+}
+
+/** All prompts, or those before the call was cancelled. */
+async function encodePrompts(
+  { pipeline, prompts }: Opened,
+  request: EncodePrompts,
+  injection: Injection,
+  context: CallContext<never>,
+): Promise<EncodedPrompt[]> {
+  const encoded: EncodedPrompt[] = []
+  for (const { key, request: prompt, guidanceScale } of request.prompts) {
+    await context.breathe()
+    if (context.isCancelled()) break
+    const before = performance.now()
+    const done = (rest: Pick<EncodedPrompt, 'tokens' | 'warnings' | 'error'>) =>
+      void encoded.push({ key, durationMs: performance.now() - before, ...rest })
+    try {
+      injection.reach('text-encode')
+      const withNegative = pipeline.usesNegativePrompt(guidanceScale)
+      const conditioning = await pipeline.encodePrompt({ ...prompt, withNegative })
+      prompts.put(key, conditioning)
+      const tokens = conditioning.promptEmbeds.dims[1] ?? 0
+      done({ tokens, warnings: conditioning.warnings, error: null })
+    } catch (error) {
+      done({ tokens: 0, warnings: [], error: toWireError(error) })
+    }
+  }
+  return encoded
+}
+
+async function generate(
+  opened: Opened,
+  jobs: readonly PictureJob[],
+  injection: Injection,
+  context: CallContext<PictureNotice>,
+): Promise<DrawnPicture[]> {
+  for (const { unit } of jobs) context.notify({ type: 'started', unit })
+  const requests = jobs.map(({ unit: _, promptKey, previews: __, ...request }) => ({
+    ...request,
+    conditioning: opened.prompts.get(promptKey),
+  }))
+  const media = await opened.pipeline.generate(requests, {
+    shouldStop: context.isCancelled,
+    async onStep(info) {
+      injection.reach('step', info.step)
+      const { step, steps, durationMs } = info
+      for (const [index, job] of jobs.entries()) {
+        context.notify({ type: 'step', unit: job.unit, step, steps, durationMs })
+        await handOutPreview(opened, job, info, index, injection, context)
+      }
+      await context.breathe()
+    },
+  })
+  return media.map(({ frames: [image], timings }, index): DrawnPicture => {
+    const { unit } = jobs[index]!
+    injection.reach('generated', unit)
+    const { stepDurationsMs, decodeMs } = timings
+    return { unit, image, stepDurationsMs, decodeMs }
+  })
+}
+
+async function handOutPreview(
+  { inlineDecoder }: Opened,
+  { unit, previews }: PictureJob,
+  info: StepInfo,
+  index: number,
+  injection: Injection,
+  context: CallContext<PictureNotice>,
+): Promise<void> {
+  const { step } = info
+  if (!previews || (step % previews.every !== 0 && step !== info.steps)) return
+  const [, channels, ...space] = info.dims
+  const size = sizeOf([channels, ...space])
+  const state = previews.source === 'denoised' ? info.denoised : info.latents
+  const data = state.subarray(index * size, (index + 1) * size)
+  const dims = [1, channels, ...space] as const
+  if (previews.method === 'handed') return context.handOut({ type: 'latents', unit, step, data, dims })
+  let notice: PictureNotice
+  try {
+    injection.reach(`preview-${previews.method}`, step)
+    const image = await inlineDecoder.decode(previews.method, data.slice(), dims)
+    notice = { type: 'preview', unit, step, image }
+  } catch (error) {
+    notice = { type: 'preview-failed', unit, step, error: toWireError(error) }
+  }
+  return context.handOut(notice)
+}
+
+serveCalls(createInference)

@@ -1,0 +1,51 @@
+/**
+ * What this process and a worker process say to each other: calls with answers, one after the other; notices while a
+ * call is in work; receipts for notices whose data must not pile up. Everything is plain data.
+ */
+import type { WireError } from './wire-error.ts'
+
+/** What one call takes and gives, and what is told while it is in work. */
+export interface Procedure {
+  readonly input: unknown
+  readonly output: unknown
+  readonly notice: unknown
+}
+
+/** The calls that a kind of worker answers, by name. */
+export type Procedures<P> = { readonly [Name in keyof P]: Procedure }
+
+/** What a worker process has cost so far. */
+export interface WorkerFigures {
+  /** Milliseconds inside `session.run`, previews' decoding included where it shares the session. */
+  readonly sessionRunMs: number
+  readonly peakRssBytes: number
+}
+
+export type ToWorker =
+  /** First of all: what the worker is for. */
+  | { readonly kind: 'start'; readonly data: unknown }
+  | { readonly kind: 'call'; readonly id: number; readonly name: string; readonly input: unknown }
+  /** The call need not be finished; it is answered all the same. */
+  | { readonly kind: 'cancel'; readonly id: number }
+  /** One handed-out notice is dealt with. */
+  | { readonly kind: 'receipt' }
+
+export type FromWorker =
+  | {
+      readonly kind: 'answer'
+      readonly id: number
+      readonly output: unknown
+      readonly figures: WorkerFigures
+    }
+  | {
+      readonly kind: 'fault'
+      readonly id: number
+      readonly error: WireError
+      readonly figures: WorkerFigures
+    }
+  | {
+      readonly kind: 'notice'
+      readonly id: number
+      readonly notice: unknown
+      readonly wantsReceipt: boolean
+    }

@@ -1,0 +1,116 @@
+/** The worker's end: answers calls one after the other, in order, until the process that started it is gone. */
+import { PregenError } from '../errors.ts'
+import { collectYoung } from './collect-young.ts'
+import type { FromWorker, Procedures, ToWorker } from './rpc.ts'
+import { toWireError } from './wire-error.ts'
+
+export interface CallContext<Notice> {
+  /** Whether the call need not be finished. Up to date after every `await` that lets messages in. */
+  readonly isCancelled: () => boolean
+  readonly notify: (notice: Notice) => void
+  /** As `notify`, for data that must not pile up: waits while as many as allowed are without a receipt. */
+  readonly handOut: (notice: Notice) => Promise<void>
+  /** Lets messages in: native calls hold them up. */
+  readonly breathe: () => Promise<void>
+}
+
+export type Handlers<P extends Procedures<P>> = {
+  readonly [Name in keyof P]: (
+    input: P[Name]['input'],
+    context: CallContext<P[Name]['notice']>,
+  ) => Promise<P[Name]['output']>
+}
+
+export interface Served<P extends Procedures<P>> {
+  readonly handlers: Handlers<P>
+  /** Milliseconds inside `session.run` so far. */
+  readonly sessionRunMs: () => number
+}
+
+/** Notices that may wait for a receipt before their sender waits. */
+const MAX_WITHOUT_RECEIPT = 8
+
+/** @param create makes the handlers of what the other side says that the worker is for */
+export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start) => Served<P>): void {
+  const cancelled = new Set<number>()
+  let served: Served<P> | null = null
+  let withoutReceipt = 0
+  let whenReceipt: () => void = () => undefined
+  // One call at a time: two sessions that run at once crash some GPU providers.
+  let queue: Promise<void> = Promise.resolve()
+
+  const contextOf = <Notice>(id: number): CallContext<Notice> => ({
+    isCancelled: () => cancelled.has(id),
+    notify: (notice) => void send({ kind: 'notice', id, notice, wantsReceipt: false }),
+    async handOut(notice) {
+      while (withoutReceipt >= MAX_WITHOUT_RECEIPT && !cancelled.has(id)) {
+        await new Promise<void>((resolve) => {
+          whenReceipt = resolve
+        })
+      }
+      withoutReceipt++
+      await send({ kind: 'notice', id, notice, wantsReceipt: true })
+    },
+    breathe: () => new Promise<void>((resolve) => setImmediate(resolve)),
+  })
+
+  const call = <Name extends keyof P>(name: Name, input: P[Name]['input'], id: number) => {
+    if (served === null) throw new Error('the worker was not told what it is for')
+    return served.handlers[name](input, contextOf(id))
+  }
+
+  const answer = async (id: number, name: keyof P, input: unknown): Promise<void> => {
+    const figures = () => ({
+      sessionRunMs: served?.sessionRunMs() ?? 0,
+      // Node gives kilobytes.
+      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    })
+    try {
+      if (cancelled.has(id)) throw cancellation()
+      const output = await call(name, input, id)
+      await send({ kind: 'answer', id, output, figures: figures() })
+    } catch (error) {
+      await send({ kind: 'fault', id, error: toWireError(error), figures: figures() })
+    }
+    cancelled.delete(id)
+    collectYoung()
+  }
+
+  process.on('message', (message: ToWorker) => {
+    switch (message.kind) {
+      case 'start':
+        // Sent by this module's own other half, for the worker that it started.
+        served = create(message.data as Start)
+        break
+      case 'call': {
+        const { id, name, input } = message
+        queue = queue.then(() => answer(id, name as keyof P, input))
+        break
+      }
+      case 'cancel':
+        cancelled.add(message.id)
+        whenReceipt()
+        break
+      case 'receipt':
+        withoutReceipt--
+        whenReceipt()
+        break
+    }
+  })
+  // Ctrl-C reaches every process of a terminal: this one ends when the one that started it says so, or is gone.
+  process.on('SIGINT', () => undefined)
+  process.on('SIGTERM', () => undefined)
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+}
+
+/** Resolves when the message has left this process: the next native call would hold back what has not. */
+function send(message: FromWorker): Promise<void> {
+  return new Promise((resolve) => {
+    // Nobody is left to be told of a failure: the process ends with the channel.
+    process.send?.(message, undefined, undefined, () => resolve())
+  })
+}
+
+function cancellation(): PregenError {
+  return new PregenError('E_CANCELLED', 'Stopped before it was begun.', { exitCode: 3 })
+}

@@ -1,0 +1,194 @@
+/**
+ * This end of a worker process: calls with answers, notices while they are in work, and one clear error for everything
+ * that is pending when the process dies. A process and not a thread: native code that crashes, or is ended, takes
+ * nothing else with it.
+ */
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { messageOf, PregenError } from '../errors.ts'
+import type { FromWorker, Procedures, ToWorker, WorkerFigures } from './rpc.ts'
+import { WorkerError } from './wire-error.ts'
+
+export interface CallOptions<Notice> {
+  /** Aborted: the worker gives the call up at its next step, and answers. */
+  readonly signal?: AbortSignal | undefined
+  /** Told in order. The worker waits for what is handed out until the promise settles. */
+  readonly onNotice?: ((notice: Notice) => void | Promise<void>) | undefined
+}
+
+export interface WorkerProcess<P extends Procedures<P>> {
+  /**
+   * Calls are answered in order.
+   * @throws WorkerError what went wrong inside; PregenError `E_WORKER_DIED` when there is no worker any more
+   */
+  readonly call: <Name extends keyof P & string>(
+    name: Name,
+    input: P[Name]['input'],
+    options?: CallOptions<P[Name]['notice']>,
+  ) => Promise<P[Name]['output']>
+  /** Why there is no worker any more, or null while there is one. */
+  readonly death: () => PregenError | null
+  /** As of its last answer. */
+  readonly figures: () => WorkerFigures
+  /** Ends the process, whatever it is doing. Resolves when it is gone. */
+  readonly end: () => Promise<void>
+}
+
+/** As much of a `ChildProcess` as is needed here. */
+export interface WorkerChild {
+  readonly stderr: NodeJS.ReadableStream | null
+  on(event: 'message', listener: (message: FromWorker) => void): unknown
+  on(event: 'error', listener: (reason: Error) => void): unknown
+  on(event: 'exit', listener: (code: number | null, signal: string | null) => void): unknown
+  send(message: ToWorker, whenSent: (error: Error | null) => void): unknown
+  kill(signal: 'SIGKILL'): unknown
+}
+
+export interface WorkerStart {
+  /** The worker's module, relative to this folder: `inference-process.js`. */
+  readonly module: string
+  /** For messages: `inference`. */
+  readonly label: string
+  /** What the worker is told first. */
+  readonly data: unknown
+  /** The environment of the new process; ONNX Runtime's telemetry is turned off in it. */
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export type StartWorkerChild = (start: WorkerStart) => WorkerChild
+
+/**
+ * glibc takes blocks of 256 KiB and more from the system and gives them back when they are freed; by itself it raises
+ * that limit to 32 MiB, and what ONNX Runtime frees while it loads stays with the process.
+ */
+const MEMORY_ENV = { MALLOC_MMAP_THRESHOLD_: '262144' } as const
+
+/** V8 would keep up to 48 MiB for young objects; a worker has few, and its tensors lie outside its heap. */
+const WORKER_FLAGS = ['--max-semi-space-size=2']
+
+const startChild: StartWorkerChild = ({ module, env }) =>
+  fork(fileURLToPath(new URL(module, import.meta.url)), [], {
+    env: { ...MEMORY_ENV, ...env, ORT_DISABLE_TELEMETRY: '1' },
+    execArgv: WORKER_FLAGS,
+    serialization: 'advanced',
+    // What native code prints must not come between a run's events; its last words are in the error.
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+
+const living = new Set<WorkerChild>()
+
+/** Ends every worker at once, for a process that is about to end by a signal. */
+export function killAllWorkers(): void {
+  for (const child of living) child.kill('SIGKILL')
+}
+
+interface Pending {
+  readonly name: string
+  readonly settle: (output: unknown) => void
+  readonly reject: (reason: PregenError) => void
+  readonly tell: (notice: unknown) => void | Promise<void>
+}
+
+export function startWorkerProcess<P extends Procedures<P>>(
+  start: WorkerStart,
+  startWith: StartWorkerChild = startChild,
+): WorkerProcess<P> {
+  const child = startWith(start)
+  living.add(child)
+  const pending = new Map<number, Pending>()
+  const lastWords = collectLastWords(child.stderr)
+  let nextId = 1
+  let figures: WorkerFigures = { sessionRunMs: 0, peakRssBytes: 0 }
+  let death: PregenError | null = null
+
+  const die = (why: string, cause?: unknown) => {
+    const said = lastWords()
+    death ??= new PregenError('E_WORKER_DIED', `The ${start.label} process ended: ${why}${said}.`, {
+      cause,
+      exitCode: 3,
+      help: 'Out of memory is the usual reason. What was finished is kept: run the same command again to go on.',
+    })
+    for (const { reject } of pending.values()) reject(death)
+    pending.clear()
+  }
+  const gone = new Promise<void>((resolve) => {
+    child.on('exit', (code, signal) => {
+      living.delete(child)
+      die(signal === null ? `it left with code ${code}` : `${signal} ended it`)
+      resolve()
+    })
+    child.on('error', (error) => {
+      // Where there is no process, no exit is told.
+      living.delete(child)
+      die(messageOf(error), error)
+      resolve()
+    })
+  })
+  const send = (message: ToWorker): void => {
+    if (death !== null) return
+    child.send(message, (error) => {
+      if (error !== null && error !== undefined) die(messageOf(error), error)
+    })
+  }
+  child.on('message', (message) => {
+    const call = pending.get(message.id)
+    if (message.kind === 'notice') {
+      const taken = Promise.resolve(call?.tell(message.notice))
+      // Whatever becomes of it, the worker goes on.
+      if (message.wantsReceipt) void taken.finally(() => send({ kind: 'receipt' }))
+      return
+    }
+    figures = message.figures
+    pending.delete(message.id)
+    if (message.kind === 'answer') call?.settle(message.output)
+    else call?.reject(new WorkerError(message.error, call.name))
+  })
+  send({ kind: 'start', data: start.data })
+
+  return {
+    call(name, input, { signal, onNotice } = {}) {
+      return new Promise((resolve, reject) => {
+        if (death) return reject(death)
+        const id = nextId++
+        const cancel = () => send({ kind: 'cancel', id })
+        const settled = () => signal?.removeEventListener('abort', cancel)
+        pending.set(id, {
+          name,
+          settle(output) {
+            settled()
+            // The worker's module answers by the same table of procedures.
+            resolve(output as P[typeof name]['output'])
+          },
+          reject(reason) {
+            settled()
+            reject(reason)
+          },
+          tell: (notice) => onNotice?.(notice as P[typeof name]['notice']),
+        })
+        send({ kind: 'call', id, name, input })
+        if (signal?.aborted) cancel()
+        signal?.addEventListener('abort', cancel)
+      })
+    },
+    death: () => death,
+    figures: () => figures,
+    async end() {
+      child.kill('SIGKILL')
+      await gone
+    },
+  }
+}
+
+const LAST_WORDS = 2000
+
+/** What a process wrote on stderr at last, for the message that tells of its end. */
+function collectLastWords(stderr: NodeJS.ReadableStream | null): () => string {
+  let text = ''
+  stderr?.on('data', (chunk: unknown) => {
+    text = (text + String(chunk)).slice(-LAST_WORDS)
+  })
+  return () => {
+    const line = text.trim().split('\n').at(-1)?.trim() ?? ''
+    return line === '' ? '' : `, and said "${line.slice(0, 300)}"`
+  }
+}

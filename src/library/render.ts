@@ -1,0 +1,94 @@
+/** `render`: a run in one call, with the command line's defaults. */
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import type { RequestedProvider } from '../model/providers.ts'
+import type { RunOptions } from '../run/options.ts'
+import { type Run, startRun } from '../run/run.ts'
+import { embeddedModels } from './package.ts'
+
+/** A cue sheet as an object of the same shape as the YAML; its relative paths start from the working folder. */
+export type SheetObject = Readonly<Record<string, unknown>>
+
+/** Every option has the command line's default. */
+export interface RenderOptions {
+  /** Where the tree is written; default `out`. */
+  readonly out?: string | undefined
+  /** To disk only: no bucket, no credentials, no network. */
+  readonly dryRun?: boolean | undefined
+  /** Aborted: as `cancel`, and what is being read or fetched before the run is given up. */
+  readonly signal?: AbortSignal | undefined
+  /** The version, over PREGEN_VERSION_ID and the sheet. */
+  readonly versionId?: string | undefined
+  /** Globs: only these cues, variants, programs. */
+  readonly cue?: string | undefined
+  readonly variant?: string | undefined
+  readonly program?: string | undefined
+  /** `2/5`; default: what the batch system says, else everything. */
+  readonly shard?: string | undefined
+  readonly shardTotal?: number | undefined
+  /** Do units again that are whole already. */
+  readonly force?: boolean | undefined
+  /** Stop at the first unit that fails. */
+  readonly failFast?: boolean | undefined
+  readonly provider?: RequestedProvider | undefined
+  /** Device ids of the provider, one inference process each. */
+  readonly devices?: readonly number[] | undefined
+  /** CPU threads for inference. */
+  readonly threads?: number | undefined
+  /** Uploads in flight. */
+  readonly concurrency?: number | undefined
+  /** Keep `<out>/.pregen/live/<cue>/<variant>_preview.png` at the newest preview. */
+  readonly liveFile?: boolean | undefined
+  /** Compare the bucket's listing before anything counts as uploaded. */
+  readonly verifyRemote?: boolean | undefined
+  /** Let image and callback URLs point at private addresses. */
+  readonly allowPrivateUrls?: boolean | undefined
+  /** For `${NAME}` in the sheet, credentials aside; default: the process's own. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined
+  /** Where hashes of big model files are kept between runs; default as the command line's, null: nowhere. */
+  readonly cacheDir?: string | null | undefined
+}
+
+/**
+ * Renders what a cue sheet asks for and is not there yet. Returns at once; events, result and cancel are the run's.
+ * @param sheet path of a cue sheet, or the sheet itself
+ */
+export function render(sheet: string | SheetObject, options: RenderOptions = {}): Run {
+  return startRun(toRunOptions(sheet, options))
+}
+
+export function toRunOptions(sheet: string | SheetObject, options: RenderOptions): RunOptions {
+  const { env = process.env, out, cacheDir, signal, ...rest } = options
+  return {
+    ...rest,
+    ...(typeof sheet === 'string' ? { sheetPath: sheet } : sheetOf(sheet)),
+    env,
+    outDir: out ?? 'out',
+    signal: signal ?? new AbortController().signal,
+    cacheDir: cacheDir === null ? undefined : (cacheDir ?? cacheFolder(env)),
+    embeddedModels,
+    force: options.force === true,
+    dryRun: options.dryRun === true,
+    failFast: options.failFast === true,
+    liveFile: options.liveFile === true,
+    verifyRemote: options.verifyRemote === true,
+    allowPrivateUrls: options.allowPrivateUrls === true,
+    injection: {},
+  }
+}
+
+/** JSON is YAML: an object goes the way of a file, and its faults are told by the same words. */
+function sheetOf(sheet: SheetObject): Pick<RunOptions, 'sheetPath' | 'sheetBytes'> {
+  const text = JSON.stringify(
+    sheet,
+    (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value),
+    2,
+  )
+  return { sheetPath: 'sheet', sheetBytes: Buffer.from(text) }
+}
+
+/** `~/.cache/pregen`, or where the XDG base directories put it. */
+export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
+  const base = env.XDG_CACHE_HOME
+  return base !== undefined && isAbsolute(base) ? join(base, 'pregen') : join(homedir(), '.cache', 'pregen')
+}

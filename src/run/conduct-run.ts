@@ -1,0 +1,209 @@
+/**
+ * A run from its plan to its end: lock, ledger, bucket, models one after the other, manifest, uploads. Everything it does
+ * is told as events; everything it needs to know came as options.
+ */
+import { dirname, join } from 'node:path'
+import { removeFolder } from '../artifacts/confined-folder.ts'
+import { confine } from '../artifacts/confinement.ts'
+import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
+import { type Ledger, openLedger } from '../artifacts/ledger.ts'
+import { openOrigin } from '../artifacts/origin.ts'
+import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
+import { createEngine, type Engine } from '../engine/engine.ts'
+import { createInjection, writeFaultsOf } from '../engine/injection.ts'
+import { PregenError } from '../errors.ts'
+import { rememberBucket } from './bucket-target.ts'
+import { checkCallbackTarget, createCallbacks } from './callbacks.ts'
+import { decideUnits, type UnitDecision } from './decide-units.ts'
+import { createDelivery } from './delivery.ts'
+import type { Drawing } from './draw-model.ts'
+import { drawModels } from './draw-models.ts'
+import type { EventBus } from './event-bus.ts'
+import { createInitImages } from './init-images.ts'
+import { lockOutput } from './lock-output.ts'
+import { checkBucketEndpoint, policyOf } from './open-bucket.ts'
+import type { RunOptions } from './options.ts'
+import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
+import { createSender } from './sender.ts'
+import { INITIAL_STATE, reduce } from './state.ts'
+import { type RunSummary, summarize } from './summary.ts'
+import type { UnitServices } from './unit-life.ts'
+import { writeManifest } from './write-manifest.ts'
+
+/** A run's plan, its options and its event stream. */
+export interface RunRequest {
+  readonly prepared: PreparedRun
+  readonly options: RunOptions
+  readonly bus: EventBus
+  /** To draw on; without one the run makes its own, and ends it when all is drawn. */
+  readonly engine?: Engine | undefined
+}
+
+/**
+ * Runs what the plan asks for and is not there yet.
+ * @throws PregenError before the first unit (lock, bucket, provider); later faults are events and counts
+ */
+export async function conductRun(request: RunRequest): Promise<RunSummary> {
+  const { prepared, options } = request
+  const { layout } = prepared
+  if (!options.dryRun) checkBucketEndpoint(prepared.sheet, policyOf(options))
+  await openOutputFolder(layout.out)
+  refuseLinkedFolder(layout.out, join(dirname(layout.manifestPath), 'cues'))
+  // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
+  const lost = new AbortController()
+  const lock = await lockOutput(layout.state.lockPath, { onLost: () => lost.abort(lockLost(layout.out)) })
+  const signal = AbortSignal.any([options.signal, lost.signal])
+  try {
+    // Only now, with the lock held, is a temporary file certainly nobody's.
+    await sweepTemporaryFiles(layout.out)
+    removeFolder(confine(layout.out), layout.state.liveFolder)
+    const origin = openOrigin(options.stateDir)
+    await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
+    const injection = createInjection(options.injection)
+    const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(injection), origin })
+    try {
+      const { env, devices } = options
+      const engine = request.engine ?? createEngine({ env, devices, injection: options.injection })
+      const release = async () => {
+        if (request.engine === undefined) await engine.close()
+      }
+      try {
+        const current = { ...request, options: { ...options, signal }, engine }
+        return await runPlanned({ ...current, ledger, injection, lost: lost.signal, release })
+      } finally {
+        await release()
+      }
+    } finally {
+      await ledger.close()
+    }
+  } finally {
+    await lock.release()
+  }
+}
+
+interface LockedRun extends RunRequest {
+  readonly engine: Engine
+  readonly ledger: Ledger
+  readonly injection: ReturnType<typeof createInjection>
+  /** Aborted when another process has taken the folder over. */
+  readonly lost: AbortSignal
+  /** Ends the engine's processes, unless others use it. */
+  readonly release: () => Promise<void>
+}
+
+async function runPlanned(run: LockedRun): Promise<RunSummary> {
+  const { prepared, options, ledger, injection, engine, bus } = run
+  const { emit } = bus
+  let state = INITIAL_STATE
+  bus.subscribe((event) => {
+    state = reduce(state, event)
+  })
+  const before = engine.figures()
+  const decisions = await decideUnits(prepared, ledger, options.force)
+  const toRun = decisions.filter(({ action }) => action === 'run').map(({ entry }) => entry)
+  announce(run, decisions, toRun)
+  await recordTouched(decisions, ledger)
+
+  await checkCallbackTarget(prepared, options)
+  // The processes get ready while the bucket is proven.
+  if (toRun.length > 0) engine.warmUp()
+  const sender = await createSender(prepared, options, ledger, decisions, emit)
+  const callbacks = createCallbacks(prepared, options, ledger, emit)
+  let modelLoadMs = 0
+  try {
+    const kept = decisions.filter(({ action }) => action === 'skip')
+    sender.sendKept(kept, (key, sent, asset) => callbacks.unitSent(key, sent, asset, true))
+    const services: UnitServices = {
+      layout: prepared.layout,
+      ledger,
+      emit,
+      warn: warnOnce(run),
+      injection,
+      initImages: createInitImages(options.allowPrivateUrls, options.remoteImages, options.signal),
+      delivery: createDelivery(sender, callbacks),
+      previewDecoder: engine.previewDecoder,
+      publicUrl: prepared.sheet.storage?.publicUrl,
+      liveFile: options.liveFile,
+    }
+    const noteModelLoad = (durationMs: number) => {
+      modelLoadMs += durationMs
+    }
+    const stopping = stopOf(run)
+    const drawing: Drawing = { devices: engine.devices, services, options, stopping, noteModelLoad }
+    if (toRun.length > 0) await drawModels(drawing, prepared, toRun)
+    // Their memory is not needed for what is left to send.
+    await run.release()
+    run.lost.throwIfAborted()
+    const manifest = await writeManifest(prepared, ledger, writeFaultsOf(injection))
+    const uploads = await sender.finish(manifest, options.signal)
+    await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed)
+    const cancelled = options.signal.aborted
+    const summary = summarize({ prepared, state, cancelled, uploads, modelLoadMs, before, engine })
+    emit({ type: 'run-finished', ...summary })
+    return summary
+  } finally {
+    callbacks.close()
+    await sender.close()
+  }
+}
+
+/** Aborted by the run's signal, and by the first failure under `--fail-fast`. */
+function stopOf({ options, bus }: LockedRun): AbortSignal {
+  if (!options.failFast) return options.signal
+  const failed = new AbortController()
+  bus.subscribe(({ type }) => {
+    if (type === 'unit-failed') failed.abort()
+  })
+  return AbortSignal.any([options.signal, failed.signal])
+}
+
+function warnOnce({ bus }: LockedRun): (warning: PrepareWarning) => void {
+  const messages = new Set<string>()
+  return ({ code, message }) => {
+    if (!messages.has(message)) bus.emit({ type: 'warning', code, message })
+    messages.add(message)
+  }
+}
+
+function announce(
+  { prepared, bus: { emit } }: LockedRun,
+  decisions: readonly UnitDecision[],
+  toRun: readonly PreparedUnit[],
+): void {
+  emit({
+    type: 'run-planned',
+    units: decisions.length,
+    skipped: decisions.length - toRun.length,
+    shard: prepared.shard,
+    steps: toRun.reduce((sum, { unit }) => sum + unit.executedSteps, 0),
+    version: prepared.version,
+    out: prepared.layout.out,
+    plan: decisions.map(({ entry: { unit }, action }) => {
+      const { cue, variant, program, executedSteps: steps } = unit
+      return { cue, variant, program, steps, action }
+    }),
+  })
+  for (const { code, message } of prepared.warnings) emit({ type: 'warning', code, message })
+  for (const { action, reason, entry } of decisions) {
+    const { cue, variant } = entry.unit
+    if (action === 'skip') emit({ type: 'unit-skipped', cue, variant, reason })
+  }
+}
+
+/** Files that were touched but hold what they held need no second look the next time. */
+async function recordTouched(decisions: readonly UnitDecision[], ledger: Ledger): Promise<void> {
+  for (const { entry, refreshed } of decisions) {
+    const recorded = ledger.units.get(entry.key)
+    if (!recorded || refreshed.length === 0) continue
+    const renewed = new Map(refreshed.map((file) => [file.name, file]))
+    const files = recorded.files.map((file) => renewed.get(file.name) ?? file)
+    await ledger.renewUnit(entry.key, { ...recorded, files })
+  }
+}
+
+function lockLost(out: string): PregenError {
+  return new PregenError('E_LOCK_LOST', `another process has taken over the output folder ${out}`, {
+    help: 'Let it finish, or stop it and run again: what is whole is kept.',
+    exitCode: 3,
+  })
+}

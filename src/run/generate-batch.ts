@@ -1,0 +1,47 @@
+/** One batch on one device: asked for, followed, and what became of it. */
+import { isDeath, type OpenedModel } from '../engine/device.ts'
+import type { DrawnPicture, EncodedPrompt } from '../engine/inference-calls.ts'
+import { PregenError } from '../errors.ts'
+import { promptJobOf } from './prompt-key.ts'
+import type { UnitLife } from './unit-life.ts'
+
+/** What became of a batch on a device. */
+export type BatchOutcome =
+  | { readonly type: 'pictures'; readonly pictures: readonly DrawnPicture[] }
+  | { readonly type: 'cancelled' }
+  | { readonly type: 'died'; readonly death: PregenError }
+  | { readonly type: 'failed'; readonly reason: unknown }
+
+/** Draws a batch and passes on what the device tells of it. Never rejects. */
+export async function generateBatch(
+  opened: OpenedModel,
+  batch: readonly UnitLife[],
+  signal: AbortSignal,
+): Promise<BatchOutcome> {
+  if (signal.aborted) return { type: 'cancelled' }
+  const lives = new Map(batch.map((life) => [life.entry.index, life]))
+  const jobs = batch.map((life) => life.job())
+  try {
+    const { pictures } = await opened.call(
+      'generate',
+      { jobs },
+      { signal, onNotice: (notice) => lives.get(notice.unit)?.takeNotice(notice, opened.device) },
+    )
+    return { type: 'pictures', pictures }
+  } catch (error) {
+    if (isDeath(error)) return signal.aborted ? { type: 'cancelled' } : { type: 'died', death: error }
+    if (error instanceof PregenError && error.code === 'E_CANCELLED') return { type: 'cancelled' }
+    return { type: 'failed', reason: error }
+  }
+}
+
+/** The time that encoding a prompt set took goes to the first unit that needs it. */
+export function promptTimes(prompts: ReadonlyMap<string, EncodedPrompt>): (life: UnitLife) => number {
+  const unclaimed = new Map([...prompts].map(([key, { durationMs }]) => [key, durationMs]))
+  return ({ entry }) => {
+    const { key } = promptJobOf(entry.unit)
+    const durationMs = unclaimed.get(key) ?? 0
+    unclaimed.delete(key)
+    return durationMs
+  }
+}

@@ -1,0 +1,96 @@
+/** `pregen doctor`: what works on this machine, for this sheet, and what to do about the rest. Generates nothing. */
+import { readCueSheet } from '../cue-sheet/read.ts'
+import { messageOf, PregenError, PregenErrors } from '../errors.ts'
+import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
+import { openBucket, policyOf } from '../run/open-bucket.ts'
+import type { ReadSheetOptions } from '../run/options.ts'
+import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
+import { inspectModel } from './inspect-model.ts'
+
+export interface Finding {
+  readonly area: 'runtime' | 'provider' | 'model' | 'bucket'
+  readonly name: string
+  readonly works: boolean
+  /** What was found, or what is wrong. */
+  readonly detail: string
+  /** What to do about it; null when it works. */
+  readonly help: string | null
+}
+
+export interface ExamineOptions extends ReadSheetOptions, EndpointPolicy {
+  /** Its models and bucket are looked at too; undefined: the embedded models. */
+  readonly sheetPath: string | undefined
+}
+
+/** @throws PregenErrors when the sheet itself has faults */
+export async function examine(options: ExamineOptions): Promise<Finding[]> {
+  const { sheetPath, ...how } = options
+  const { embeddedModels } = how
+  const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, how)
+  const findings: Finding[] = [runtimeFinding()]
+  // One after the other: two GPU providers at once may crash.
+  for (const name of PROVIDER_NAMES) {
+    const { works, problem, help } = await probeProvider(name)
+    findings.push({ area: 'provider', name, works, detail: problem ?? 'a small model ran on it', help })
+  }
+  const folders = sheet
+    ? Object.values(sheet.models).map(({ id, path }) => [id, path] as const)
+    : Object.entries(embeddedModels)
+  for (const [id, path] of folders) findings.push(...(await modelFindings(id, path)))
+  if (sheet?.storage) {
+    const { bucket, concurrency } = sheet.storage
+    findings.push(
+      ...(await bucketFindings(bucket, () =>
+        openBucket(sheet.storage!, { concurrency, ...policyOf(options) }),
+      )),
+    )
+  }
+  return findings
+}
+
+function runtimeFinding(): Finding {
+  const detail = `Node ${process.versions.node} on ${process.platform}-${process.arch}`
+  return { area: 'runtime', name: 'node', works: true, detail, help: null }
+}
+
+async function modelFindings(id: string, path: string): Promise<Finding[]> {
+  try {
+    const { facts, previews } = await inspectModel(path)
+    const detail = `${facts.family}, ${facts.defaults.width}×${facts.defaults.height}, previews: ${previews.join(', ')}`
+    return [{ area: 'model', name: id, works: true, detail, help: null }]
+  } catch (error) {
+    return faultsOf(error).map((fault) => findingOf('model', id, fault))
+  }
+}
+
+async function bucketFindings(name: string, open: () => ReturnType<typeof openBucket>): Promise<Finding[]> {
+  try {
+    const storage = await open()
+    try {
+      const warnings = await storage.preflight()
+      const detail = [`${storage.description} can be written`, ...warnings].join('; ')
+      return [{ area: 'bucket', name, works: true, detail, help: null }]
+    } finally {
+      await storage.close()
+    }
+  } catch (error) {
+    return faultsOf(error).map((fault) => findingOf('bucket', name, fault))
+  }
+}
+
+function faultsOf(error: unknown): readonly PregenError[] {
+  if (error instanceof PregenErrors) return error.errors
+  if (error instanceof PregenError) return [error]
+  throw error
+}
+
+function findingOf(area: Finding['area'], name: string, fault: PregenError): Finding {
+  const where = fault.location ? `${fault.location.file}: ` : ''
+  return {
+    area,
+    name,
+    works: false,
+    detail: `${where}${messageOf(fault)} [${fault.code}]`,
+    help: fault.help ?? null,
+  }
+}

@@ -1,0 +1,58 @@
+/** Runs as `GET /api/runs` lists them. Fields that are missing stay null. */
+import { isRecord, numberOf, textOf } from './show.ts'
+
+export interface RunEntry {
+  readonly id: string
+  /** `queued`, `running`, `done`, `partial`, `failed`, `cancelled`, `died`. */
+  readonly state: string
+  readonly position: number | null
+  readonly etaSeconds: number | null
+  readonly version: string | null
+  readonly sheet: string | null
+  readonly out: string | null
+  /** Where the version's files are: `foigoi/demo`. */
+  readonly prefix: string | null
+  readonly units: number | null
+  readonly error: string | null
+}
+
+const AT_WORK = new Set(['running', 'queued'])
+
+/** Of a list, or of `{ runs: [...] }`; entries without an id are left out. The newest first, by id. */
+export function readRuns(value: unknown): RunEntry[] {
+  const list = Array.isArray(value) ? value : isRecord(value) && Array.isArray(value.runs) ? value.runs : []
+  const runs = list.flatMap((entry: unknown) => readRun(entry) ?? [])
+  return runs.sort((a, b) => (a.id < b.id ? 1 : -1))
+}
+
+export function readRun(entry: unknown): RunEntry | null {
+  const id = isRecord(entry) ? textOf(entry.id) : null
+  if (!isRecord(entry) || id === null) return null
+  const { error } = entry
+  return {
+    id,
+    state: textOf(entry.state) ?? 'unknown',
+    position: numberOf(entry.position),
+    etaSeconds: numberOf(entry.eta_seconds),
+    version: textOf(entry.version),
+    sheet: textOf(entry.sheet),
+    out: textOf(entry.out),
+    prefix: textOf(entry.prefix),
+    units: numberOf(entry.units),
+    error: isRecord(error) ? textOf(error.message) : textOf(error),
+  }
+}
+
+/** The one to look at: what runs, else what waits, else the newest. */
+export function pickRun(runs: readonly RunEntry[]): RunEntry | null {
+  return (
+    runs.find(({ state }) => state === 'running') ??
+    runs.findLast(({ state }) => state === 'queued') ??
+    runs[0] ??
+    null
+  )
+}
+
+export function isAtWork(run: Pick<RunEntry, 'state'>): boolean {
+  return AT_WORK.has(run.state)
+}

@@ -1,0 +1,154 @@
+/** What a version holds, as the page shows it: read from manifest.json, with whatever may be missing or odd in it. */
+
+export type VariantState = 'done' | 'running' | 'waiting' | 'failed'
+
+export interface Fault {
+  readonly stage: string
+  readonly code: string
+  readonly message: string
+}
+
+/** Facts of a picture that the manifest tells; null where it does not. */
+export interface Facts {
+  readonly width: number | null
+  readonly height: number | null
+  /** Text: seeds go up to 2^64 − 1. */
+  readonly seed: string | null
+  readonly steps: number | null
+  readonly stepsExecuted: number | null
+  readonly guidanceScale: number | null
+  readonly denoiseStrength: number | null
+  readonly scheduler: string | null
+  readonly model: string | null
+  readonly fingerprint: string | null
+  readonly sizeBytes: number | null
+  readonly sha256: string | null
+  readonly seconds: number | null
+  readonly referenceMode: string | null
+}
+
+export interface Variant {
+  readonly cue: string
+  readonly variant: string
+  readonly program: string
+  /** `image`, or `video`, whose pictures are shown until a player for it is there. */
+  readonly type: string
+  readonly state: VariantState
+  /** Place in the sheet. */
+  readonly index: number
+  readonly prompt: string | null
+  readonly negativePrompt: string | null
+  /** Of a matrix: its keys with this variant's values, in the order of the sheet. */
+  readonly axes: Readonly<Record<string, string>> | null
+  readonly facts: Facts
+  /** Step pictures are there, whole. */
+  readonly hasTiming: boolean
+  readonly hasThumbnail: boolean
+  /** Put behind every address, so that a picture that was made again is not taken from a cache. */
+  readonly mark: string
+  readonly fault: Fault | null
+}
+
+export interface Show {
+  readonly version: string
+  readonly variants: readonly Variant[]
+  /** Entries of the manifest that could not be read. */
+  readonly unreadable: number
+}
+
+export const NO_FACTS: Facts = {
+  width: null,
+  height: null,
+  seed: null,
+  steps: null,
+  stepsExecuted: null,
+  guidanceScale: null,
+  denoiseStrength: null,
+  scheduler: null,
+  model: null,
+  fingerprint: null,
+  sizeBytes: null,
+  sha256: null,
+  seconds: null,
+  referenceMode: null,
+}
+
+/** `dawn/wide`; ids hold no slash. */
+export function keyOf(unit: { readonly cue: string; readonly variant: string }): string {
+  return `${unit.cue}/${unit.variant}`
+}
+
+/** @throws TypeError when it is no manifest at all; single entries that cannot be read are counted and left out */
+export function readManifest(value: unknown): Show {
+  if (!isRecord(value) || !Array.isArray(value.assets)) throw new TypeError('it holds no list of "assets"')
+  const variants: Variant[] = []
+  let unreadable = 0
+  for (const [place, asset] of value.assets.entries()) {
+    const variant = readAsset(asset, place)
+    if (variant === null) unreadable += 1
+    else variants.push(variant)
+  }
+  return { version: textOf(value.version) ?? '', variants, unreadable }
+}
+
+function readAsset(asset: unknown, place: number): Variant | null {
+  if (!isRecord(asset)) return null
+  const [cue, variant] = [textOf(asset.cue), textOf(asset.variant)]
+  if (cue === null || variant === null) return null
+  const metadata = isRecord(asset.metadata) ? asset.metadata : {}
+  const sha256 = textOf(metadata.sha256)
+  return {
+    cue,
+    variant,
+    program: textOf(asset.program) ?? '',
+    type: textOf(asset.type) ?? 'image',
+    state: 'done',
+    index: numberOf(metadata.asset_index) ?? place,
+    prompt: textOf(asset.prompt),
+    negativePrompt: textOf(asset.negative_prompt),
+    axes: readAxes(asset.axes),
+    facts: {
+      width: numberOf(metadata.width),
+      height: numberOf(metadata.height),
+      seed: textOf(metadata.seed) ?? numberOf(metadata.seed)?.toString() ?? null,
+      steps: numberOf(metadata.steps),
+      stepsExecuted: numberOf(metadata.steps_executed),
+      guidanceScale: numberOf(metadata.guidance_scale),
+      denoiseStrength: numberOf(metadata.denoise_strength),
+      scheduler: textOf(metadata.scheduler),
+      model: textOf(metadata.model),
+      fingerprint: textOf(metadata.model_fingerprint),
+      sizeBytes: numberOf(metadata.file_size_bytes),
+      sha256,
+      seconds: numberOf(metadata.generation_time),
+      referenceMode: textOf(metadata.reference_mode),
+    },
+    hasTiming: typeof asset.timing_url === 'string',
+    hasThumbnail: typeof asset.thumbnail_url === 'string',
+    mark: sha256?.slice(0, 8) ?? '',
+    fault: null,
+  }
+}
+
+/** null where there are none. */
+export function readAxes(value: unknown): Readonly<Record<string, string>> | null {
+  if (!isRecord(value)) return null
+  const axes = Object.entries(value).flatMap(([name, text]) =>
+    typeof text === 'string' || typeof text === 'number' || typeof text === 'boolean'
+      ? [[name, String(text)] as const]
+      : [],
+  )
+  return axes.length === 0 ? null : Object.fromEntries(axes)
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
+
+export function numberOf(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null
+}

@@ -1,0 +1,36 @@
+/** Commands to copy. */
+
+export interface RedoTarget {
+  readonly sheet: string | null
+  readonly out: string | null
+  readonly version: string | null
+}
+
+/** Draws one variant again, whether it is whole or not. */
+export function redoCommand(target: RedoTarget, cue: string, variant: string, force = true): string {
+  const words = ['pregen', 'run', quote(target.sheet ?? 'cues.yaml')]
+  words.push('--cue', quote(escapeGlob(cue)), '--variant', quote(escapeGlob(variant)))
+  return [...words, ...placeOf(target), ...(force ? ['--force'] : [])].join(' ')
+}
+
+/** Goes on with what a run has left. */
+export function resumeCommand(target: RedoTarget): string {
+  return ['pregen', 'run', quote(target.sheet ?? 'cues.yaml'), ...placeOf(target)].join(' ')
+}
+
+function placeOf({ out, version }: RedoTarget): string[] {
+  return [
+    ...(out === null || out === 'out' ? [] : ['--out', quote(out)]),
+    ...(version === null || version === '' ? [] : ['--version-id', quote(version)]),
+  ]
+}
+
+/** Ids are matched as globs; these characters mean themselves. */
+function escapeGlob(id: string): string {
+  return id.replace(/[\\*?[\]{}()!+@|]/g, '\\$&')
+}
+
+/** One word of a POSIX shell. */
+export function quote(word: string): string {
+  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,29 @@
+import { useEffect, useState } from 'preact/hooks'
+
+/** A command in full, and a button that copies it. */
+export function CopyCommand({ command, label = 'Copy' }: { command: string; label?: string }) {
+  const [told, setTold] = useState<string | null>(null)
+  useEffect(() => {
+    if (told === null) return
+    const timer = setTimeout(() => setTold(null), 1500)
+    return () => clearTimeout(timer)
+  }, [told])
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(command)
+      setTold('Copied')
+    } catch (error) {
+      // Plain http beyond this machine, or a viewer who said no: the command can still be marked by hand.
+      if (!(error instanceof DOMException || error instanceof TypeError)) throw error
+      setTold('Mark it and copy')
+    }
+  }
+  return (
+    <div class="command">
+      <code>{command}</code>
+      <button type="button" onClick={() => void copy()}>
+        <span role="status">{told ?? label}</span>
+      </button>
+    </div>
+  )
+}

@@ -1,0 +1,104 @@
+import { useState } from 'preact/hooks'
+import { leftOfRun } from '../data/estimate.ts'
+import { isAtWork } from '../data/run-list.ts'
+import type { Session } from '../data/session.ts'
+import { formatLeft } from '../model/format.ts'
+import { formatRoute, type View } from '../route.ts'
+import { changeParams, useRoute, useSession } from './hooks.ts'
+import { applyTheme, keepPreferences, readPreferences } from './preferences.ts'
+
+const NAMES: Readonly<Record<View, string>> = {
+  live: 'Live',
+  gallery: 'Gallery',
+  grid: 'Grid',
+  replay: 'Replay',
+}
+
+export function Header({ view }: { view: View }) {
+  const session = useSession()
+  const route = useRoute()
+  const views = (['live', 'gallery', 'grid', 'replay'] as const).filter(
+    (name) => name !== 'live' || session.home.kind === 'served',
+  )
+  const kept = { version: route.params.version ?? null, run: route.params.run ?? null }
+  return (
+    <header class="header">
+      <strong class="brand">pregen</strong>
+      <Version view={view} />
+      <nav aria-label="Views">
+        {views.map((name) => (
+          <a key={name} href={formatRoute(name, [], kept)} aria-current={name === view ? 'page' : undefined}>
+            {NAMES[name]}
+          </a>
+        ))}
+      </nav>
+      <span class="space" />
+      <RunState session={session} />
+      <ThemeButton />
+    </header>
+  )
+}
+
+function Version({ view }: { view: View }) {
+  const session = useSession()
+  const route = useRoute()
+  const id = session.show?.version || session.version?.id || ''
+  if (session.versions.length < 2) return <span class="version">{id}</span>
+  return (
+    <select
+      class="version"
+      aria-label="Version"
+      value={session.version?.id}
+      onChange={({ currentTarget }) =>
+        changeParams({ ...route, path: [] }, view, { version: currentTarget.value })
+      }
+    >
+      {session.versions.map((version) => (
+        <option key={version.prefix} value={version.id}>
+          {version.id}
+        </option>
+      ))}
+    </select>
+  )
+}
+
+/** `running · 16 of 25 · 38 s left`. */
+function RunState({ session }: { session: Session }) {
+  const { run, view } = session
+  if (run === null) return null
+  const state = view?.over ?? run.state
+  const parts = [state]
+  if (view !== null && view.planned > 0) parts.push(`${view.done + view.skipped} of ${view.planned}`)
+  const left = view === null ? null : leftOfRun(view)
+  if (isAtWork({ state }) && left !== null) parts.push(`${formatLeft(left)} left`)
+  if (state === 'queued' && run.position !== null) parts.push(`place ${run.position}`)
+  return (
+    <span class="run-state" data-state={state}>
+      <span class="dot" aria-hidden="true" />
+      <span class="run-state-text">{parts.join(' · ')}</span>
+    </span>
+  )
+}
+
+const NEXT_THEME = { system: 'dark', dark: 'light', light: 'system' } as const
+const THEME_NAMES = { system: 'Auto', dark: 'Dark', light: 'Light' } as const
+
+function ThemeButton() {
+  const [theme, setTheme] = useState(readPreferences().theme)
+  const onClick = () => {
+    const next = NEXT_THEME[theme]
+    keepPreferences({ ...readPreferences(), theme: next })
+    applyTheme(next)
+    setTheme(next)
+  }
+  return (
+    <button
+      type="button"
+      class="quiet theme"
+      onClick={onClick}
+      aria-label={`Colours: ${THEME_NAMES[theme]}. Change`}
+    >
+      {THEME_NAMES[theme]}
+    </button>
+  )
+}

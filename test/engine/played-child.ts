@@ -1,0 +1,30 @@
+/** A worker process that a test plays: it answers when it is told to. */
+import { EventEmitter } from 'node:events'
+import type { ToWorker } from '../../src/engine/rpc.ts'
+import type { WorkerChild } from '../../src/engine/worker-process.ts'
+
+export class PlayedChild extends EventEmitter implements WorkerChild {
+  readonly stderr = new EventEmitter() as WorkerChild['stderr']
+  readonly told: ToWorker[] = []
+  send(message: ToWorker, whenSent: (error: Error | null) => void): void {
+    this.told.push(message)
+    whenSent(null)
+  }
+  /** Calls that it was asked, in order. */
+  calls(): Extract<ToWorker, { kind: 'call' }>[] {
+    return this.told.filter((message) => message.kind === 'call')
+  }
+  answer(output: unknown): void {
+    const figures = { sessionRunMs: 40, peakRssBytes: 1000 }
+    this.emit('message', { kind: 'answer', id: this.calls().at(-1)?.id, output, figures })
+  }
+  notify(notice: unknown, wantsReceipt = false): void {
+    this.emit('message', { kind: 'notice', id: this.calls().at(-1)?.id, notice, wantsReceipt })
+  }
+  receipts(): number {
+    return this.told.filter(({ kind }) => kind === 'receipt').length
+  }
+  kill(): void {
+    this.emit('exit', null, 'SIGKILL')
+  }
+}

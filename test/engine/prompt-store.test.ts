@@ -1,0 +1,56 @@
+import { readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { isTemporaryName } from '../../src/artifacts/durable-write.ts'
+import { createPromptStore } from '../../src/engine/prompt-store.ts'
+import type { PromptConditioning } from '../../src/pipelines/pipeline.ts'
+import { temporaryFolder } from '../support/temp.ts'
+
+const tensorOf = (first: number, size = 4) => ({
+  data: Float32Array.from({ length: size }, (_, index) => first + index),
+  dims: [1, size],
+})
+
+const conditioningOf = (first: number): PromptConditioning => ({
+  promptEmbeds: tensorOf(first),
+  pooledPromptEmbeds: tensorOf(first + 100, 2),
+  negativePromptEmbeds: null,
+  negativePooledPromptEmbeds: null,
+  half: first % 2 === 0,
+  warnings: [{ code: 'W_PROMPT_TRUNCATED', message: `of ${first}` }],
+})
+
+describe('the prompt store', () => {
+  it('gives back what was put, from memory and from its scratch file', async () => {
+    const folder = await temporaryFolder()
+    // Room for one set of 24 bytes: the others are spilled.
+    const store = createPromptStore(folder, 30)
+    for (const first of [1, 2, 3]) store.put(`key-${first}`, conditioningOf(first))
+    expect(readdirSync(folder)).toHaveLength(1)
+    for (const first of [3, 1, 2]) expect(store.get(`key-${first}`)).toEqual(conditioningOf(first))
+    store.clear()
+  })
+
+  it('makes no file while everything fits', async () => {
+    const folder = await temporaryFolder()
+    createPromptStore(folder).put('key', conditioningOf(1))
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('forgets all when it is cleared, and can be filled again', async () => {
+    const folder = await temporaryFolder()
+    const store = createPromptStore(folder, 0)
+    store.put('key', conditioningOf(1))
+    store.clear()
+    expect(readdirSync(folder)).toEqual([])
+    expect(() => store.get('key')).toThrow('key')
+    store.put('key', conditioningOf(2))
+    expect(store.get('key')).toEqual(conditioningOf(2))
+    store.clear()
+  })
+
+  it('leaves a file that the next run sweeps, should the process be killed', async () => {
+    const folder = await temporaryFolder()
+    createPromptStore(folder, 0).put('key', conditioningOf(1))
+    expect(readdirSync(folder).every(isTemporaryName)).toBe(true)
+  })
+})

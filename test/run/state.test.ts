@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import type { RunEvent, RunEventBody } from '../../src/run/events.ts'
+import { INITIAL_STATE, type RunState, reduce, unitOf, unitsOf } from '../../src/run/state.ts'
+
+const stamp = { run: '20261126-231502-4f7a', time: '2026-11-26T23:15:02.500Z' }
+const device = 'cpu:0'
+const named = (variant: string) => ({ cue: 'dawn', variant })
+
+function planOf(run: readonly string[], skip: readonly string[] = []): RunEventBody {
+  const unit = (variant: string, action: 'run' | 'skip') => ({
+    ...{ ...named(variant), program: 'P1', steps: 2, action },
+  })
+  return {
+    ...{ type: 'run-planned', units: run.length + skip.length, skipped: skip.length, shard: null },
+    ...{ steps: 2 * run.length, version: 'v1', out: '/out' },
+    plan: [...run.map((id) => unit(id, 'run')), ...skip.map((id) => unit(id, 'skip'))],
+  }
+}
+
+const started = (variant: string): RunEventBody => ({
+  ...{ type: 'unit-started', ...named(variant), program: 'P1', seed: '1', steps: 2, device },
+})
+const step = (variant: string, number: number): RunEventBody => ({
+  ...{ type: 'step', ...named(variant), step: number, steps: 2, durationMs: 5, device },
+})
+
+const stampAll = (bodies: readonly RunEventBody[]): RunEvent[] =>
+  bodies.map((body, index) => ({ ...body, ...stamp, seq: index + 1 }))
+const stateAfter = (...bodies: RunEventBody[]): RunState => stampAll(bodies).reduce(reduce, INITIAL_STATE)
+
+describe('the state of a run', () => {
+  it('knows every unit as soon as the run is planned', () => {
+    const state = stateAfter(planOf(['a', 'b'], ['c']))
+    expect(unitsOf(state).map(({ variant, status }) => `${variant} ${status}`)).toEqual([
+      'a queued',
+      'b queued',
+      'c skipped',
+    ])
+    expect(state).toMatchObject({ run: stamp.run, version: 'v1', counts: { planned: 3, skipped: 1 } })
+  })
+
+  it('follows a unit from its start to its files', () => {
+    const path = '/out/dawn/a/1.png'
+    const before = [planOf(['a', 'b']), started('a'), step('a', 1)]
+    const preview: RunEventBody = { type: 'preview', ...named('a'), step: 1, path }
+    const during = stateAfter(...before, preview)
+    expect(unitOf(during, 'dawn/a')).toMatchObject({
+      status: 'drawing',
+      step: 1,
+      device,
+      previews: [{ step: 1, path }],
+    })
+    expect(during.drawing).toEqual(['dawn/a'])
+    const finished: RunEventBody = { type: 'unit-finished', ...named('a'), files: [path], durationMs: 9 }
+    const after = stateAfter(...before, preview, step('a', 2), finished)
+    expect(unitOf(after, 'dawn/a')).toMatchObject({ status: 'done', step: 2, files: [path] })
+    expect(after).toMatchObject({
+      counts: { done: 1, failed: 0 },
+      steps: { planned: 4, done: 2 },
+      drawing: [],
+    })
+  })
+
+  it('takes back the steps of a unit that begins again, and counts its failure once', () => {
+    const again: RunEventBody = { type: 'unit-restarted', ...named('a'), reason: 'its batch failed', device }
+    const failed: RunEventBody = {
+      ...{ type: 'unit-failed', ...named('a'), stage: 'vae decode', code: 'E_X', message: 'NaN' },
+    }
+    const course = [planOf(['a']), started('a'), step('a', 1), again]
+    expect(stateAfter(...course).steps.done).toBe(0)
+    const state = stateAfter(...course, step('a', 1), failed)
+    expect(state).toMatchObject({ steps: { done: 1 }, counts: { failed: 1, done: 0 } })
+    expect(unitOf(state, 'dawn/a')?.error).toEqual({ stage: 'vae decode', code: 'E_X', message: 'NaN' })
+  })
+
+  it('counts uploads, and what turned out to be there already', () => {
+    const sent: RunEventBody = { type: 'object-uploaded', key: 'k', sizeBytes: 1, attempts: 1 }
+    const lost: RunEventBody = { type: 'upload-failed', key: 'k', attempts: 3, message: 'no' }
+    const expected = (objects: number): RunEventBody => ({ type: 'uploads-expected', objects })
+    const state = stateAfter(expected(5), sent, expected(-2), lost)
+    expect(state.uploads).toEqual({ expected: 3, sent: 1, failed: 1 })
+  })
+
+  it('is not changed by an event that it has seen, and changes no state that it was given', () => {
+    const events = stampAll([planOf(['a']), started('a'), step('a', 1)])
+    const states = [INITIAL_STATE]
+    for (const event of events) states.push(reduce(states.at(-1)!, event))
+    const kept = structuredClone(states)
+    for (const event of events) expect(reduce(states.at(-1)!, event)).toBe(states.at(-1))
+    reduce(states.at(-1)!, { ...events[2]!, seq: 4 })
+    expect(states).toEqual(kept)
+  })
+
+  it('keeps pace with ten thousand units', () => {
+    const ids = Array.from({ length: 10_000 }, (_, index) => `v${index}`)
+    let state = stateAfter(planOf(ids))
+    const before = state.pages
+    let seq = 1
+    for (const id of ids.slice(0, 2000)) state = reduce(state, { ...step(id, 1), ...stamp, seq: ++seq })
+    expect(state.steps.done).toBe(2000)
+    // Pages of units that nothing happened to are the same objects.
+    expect(state.pages.filter((page, index) => page === before[index]).length).toBeGreaterThan(120)
+  })
+})
