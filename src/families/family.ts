@@ -47,6 +47,14 @@ export interface FamilyFacts {
   readonly sizeMultiple: (model: ModelView) => number
   /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
   readonly maxSequenceLength: (model: ModelView) => number | null
+  /**
+   * How planning tells which prompts will be cut off: its encoders, in the order of the contract, read the prompt, the
+   * second prompt and the prompt. Absent: only the run tells.
+   */
+  readonly cuts?: {
+    /** T5's length where `max_sequence_length` is not set; null: it has no T5. */
+    readonly sequenceLength: number | null
+  }
   readonly schedule: ScheduleRules
   /**
    * Linear latent-to-RGB factors that others have published for its latent space, or null.

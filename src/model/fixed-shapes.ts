@@ -19,6 +19,9 @@ const CLIP_TOKENS = 77
 /** Any longer one stands for "no limit". */
 const MAX_CLIP_TOKENS = 4096
 
+/** Asked for with every prompt of a plan. */
+const lengths = new WeakMap<ModelFolder, ReadonlyMap<string, number>>()
+
 export function fixedShapes(folder: ModelFolder, headers: Headers, sizeMultiple: number): FixedShapes {
   const { denoiser, maxSequenceLength } = familyOf(folder.family)
   const { scale } = folder.vae
@@ -134,7 +137,16 @@ function sequenceEncoder(folder: ModelFolder): ComponentName | undefined {
     ?.component
 }
 
-function clipTokens(folder: ModelFolder, tokenizer: string): number {
+/** Tokens that a CLIP tokenizer gives, padded or cut. */
+export function clipTokens(folder: ModelFolder, tokenizer: string): number {
+  const known = lengths.get(folder)?.get(tokenizer)
+  if (known !== undefined) return known
+  const length = readClipTokens(folder, tokenizer)
+  lengths.set(folder, new Map([...(lengths.get(folder) ?? []), [tokenizer, length]]))
+  return length
+}
+
+function readClipTokens(folder: ModelFolder, tokenizer: string): number {
   const name = TOKENIZER_NAMES.find((known) => known === tokenizer)
   const place = name === undefined ? undefined : folder.tokenizers[name]
   if (place === undefined) return CLIP_TOKENS

@@ -18,6 +18,7 @@ import { selectUnits } from '../plan/select.ts'
 import { parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
 import type { Unit } from '../plan/unit.ts'
 import { checkInitImages } from './check-init-images.ts'
+import { checkPrompts } from './check-prompts.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
@@ -59,7 +60,9 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const selected = new Set(selectUnits(all, { cue, variant, program }))
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
   const factorFaults = await findFactorFaults(units, models)
-  if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
+  const prompts = await checkPrompts(units, models)
+  const modelFaults = [...factorFaults, ...prompts.faults]
+  if (modelFaults.length > 0) throw new PregenErrors(modelFaults)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
   const sheetUnits = new Map<string, SheetUnit>()
@@ -87,7 +90,10 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
     uncheckedImages: images.unchecked,
-    warnings: [...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
+    warnings: [...warnings, ...schedulerWarnings(models), ...prompts.warnings].map(({ code, message }) => ({
+      code,
+      message,
+    })),
   }
 }
 

@@ -50,6 +50,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'images',
       'net',
       'model',
+      'text',
     ],
     ...['tensor'],
   ],

@@ -23,9 +23,7 @@ import { createStepClock } from '../../pipelines/step-clock.ts'
 import { encodeClip, encodeT5 } from '../../pipelines/text-conditioning.ts'
 import { halfOf } from '../../tensor/float16.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
-
-/** diffusers' default length of T5's input. */
-const T5_LENGTH = 512
+import { T5_LENGTH } from './facts.ts'
 
 /** CLIP gives the pooled vector, T5 the tokens. A negative prompt has no effect. */
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {

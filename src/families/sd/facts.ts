@@ -43,6 +43,7 @@ export const sd = defineFamily({
   ],
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,
+  cuts: { sequenceLength: null },
   schedule: {
     strength: 'floor-kept',
     // diffusers' StableDiffusionPipeline mends old configs. A scheduler that is made anew from that config keeps the

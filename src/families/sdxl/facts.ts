@@ -56,6 +56,7 @@ export const sdxl = defineFamily({
   },
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,
+  cuts: { sequenceLength: null },
   schedule: { strength: 'floor-kept', misfit: noiseMisfit },
   previewFactors: () => SDXL_FACTORS,
   pipeline: () => import('./pipeline.ts'),
