@@ -1,5 +1,6 @@
 /** A sheet's bytes → a checked sheet, or every fault at once. */
 import { assembleSheet } from './assemble.ts'
+import { mayCutPrompt } from './blanks.ts'
 import { checkIds } from './check-ids.ts'
 import { convertSheet, type SheetDocument } from './convert.ts'
 import { decodeSheet, EMPTY_HELP } from './decode.ts'
@@ -35,7 +36,9 @@ function parseOrFault(
     const scanned = scanSheet(text, options.file, into)
     return scanned && convertSheet(scanned, { ...told, faults: into })
   }
-  const doc = plainDocument(text, readFully) ?? readFully(faults)
+  // Only the library that knows places sees where a comment begins.
+  const plain = mayCutPrompt(text) ? undefined : plainDocument(text, readFully)
+  const doc = plain ?? readFully(faults)
   if (doc === undefined) return undefined
   // What an alias should have stood for is missing: more faults would only be its echo.
   if (doc.isBroken) return undefined
