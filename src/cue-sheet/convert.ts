@@ -43,6 +43,8 @@ export interface ConvertOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly allowedVariables?: AllowedVariables | undefined
   readonly onVariable?: ((name: string, value: string) => void) | undefined
+  /** Leaves a map out whose variables only targets use, and are not there. */
+  readonly withoutTargets?: boolean | undefined
   readonly faults: Faults
   /** Whether the keys of the map at this path are ids that a person chose. */
   readonly isIdMap: (path: SheetPath) => boolean
@@ -57,6 +59,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
   const path: (string | number)[] = []
   const targets = new WeakMap<Alias, Node>()
   const filled = new WeakMap<Scalar, string>()
+  const unread = new Set<string>()
   let aliasDepth = 0
   let aliasedNodes = 0
   let unfoldsTooFar = false
@@ -205,6 +208,15 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
     const allow = (name: string) => mayRead(name, options.allowedVariables ?? [])
     const found = interpolate(value, options.env, allow)
     const { text, unset, refused, malformed } = found
+    const [top] = path
+    if (
+      options.withoutTargets &&
+      (top === 'storage' || top === 'callback') &&
+      unset.length + refused.length > 0
+    ) {
+      unread.add(top)
+      return text
+    }
     // What names folders and keys is public, whoever set it.
     if (!isPublic(path)) for (const [name, content] of found.filled) options.onVariable?.(name, content)
     for (const name of refused) {
@@ -233,6 +245,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
   }
 
   const data = convert(document.contents)
+  if (typeof data === 'object' && data !== null) for (const top of unread) Reflect.deleteProperty(data, top)
 
   return { data, isBroken, ...createLocator(document, placeOf, targets) }
 }

@@ -10,7 +10,7 @@ import { previewsMapSchema, SEED_RULE } from './setting-values.ts'
 
 type Issue = z.core.$ZodIssue
 
-const CUE_KEYS = ['program', 'variants', 'seeds', 'matrix', ...SETTING_KEYS]
+const CUE_KEYS = ['program', 'variants', 'seeds', 'matrix', 'rows', ...SETTING_KEYS]
 
 /** Reports every issue of a failed parse. */
 export function explainIssues(issues: readonly Issue[], doc: SheetDocument, faults: Faults): void {
@@ -136,6 +136,7 @@ const OTHER_RULES: Readonly<Record<string, string>> = {
   defaults: 'a map of settings',
   variants: 'a map of ids to settings',
   seeds: 'a list of whole numbers',
+  rows: 'the path of a .csv or .jsonl file',
   matrix: 'a map of axes, each with a list of words or numbers',
   program: 'the id of a program',
   extends: 'the id of a program',

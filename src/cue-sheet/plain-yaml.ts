@@ -12,14 +12,12 @@ import {
   strTag,
   YAMLException,
 } from 'js-yaml'
-import { ODD_BLANKS } from './blanks.ts'
+import { mayBeginOddly } from './blanks.ts'
 
 // Controls, tabs, other line breaks, variables, lines that begin or end documents; then tags, anchors and aliases.
 const UNUSUAL =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   /[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\$\{|^ *(?:---|\.\.\.|%)|(?:^|[\s,:[{?-])[!&*]/m
-/** Indentation that is none, which the other library's path names. */
-const ODD = new RegExp(`(?:^|[ {,])[${ODD_BLANKS}]`, 'm')
 const WORDS_WITH_MEANING = /^(?:null|true|false|~)$/i
 const NUMBER = /^(?:0|-?[1-9]\d{0,14}|-?\d{1,15}\.\d{1,15})$/
 /** Keys that JavaScript would bring into an order of its own. */
@@ -77,7 +75,7 @@ const SCHEMA = new Schema([strTag, seqTag, plainMap, plainScalar])
 
 /** @returns the data, maps without a prototype; undefined: this is for the other library, which says what is wrong */
 export function readPlainYaml(text: string): unknown {
-  if (UNUSUAL.test(text) || ODD.test(text)) return undefined
+  if (UNUSUAL.test(text) || mayBeginOddly(text)) return undefined
   try {
     const data = load(text, { schema: SCHEMA, maxDepth: MAX_DEPTH, maxAliases: 0 })
     return typeof data === 'object' && data !== null && !Array.isArray(data) ? data : undefined

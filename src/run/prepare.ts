@@ -3,8 +3,7 @@
  * images, its units and their digests. Writes nothing.
  */
 import { createLayout } from '../artifacts/layout.ts'
-import { parseCueSheet } from '../cue-sheet/parse.ts'
-import { readCueSheet } from '../cue-sheet/read.ts'
+import { readCueSheet, readSheetText } from '../cue-sheet/read.ts'
 import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
@@ -107,11 +106,12 @@ function schedulerWarnings(models: ReadonlyMap<string, PreparedModel>): { code: 
   })
 }
 
-function readSheet(options: SelectOptions): CueSheet | Promise<CueSheet> {
-  const { sheetPath, sheetBytes, env, allowedVariables, onVariable, versionId, embeddedModels } = options
-  const context = { env, allowedVariables, onVariable, versionId, embeddedModels }
+function readSheet(options: SelectOptions): Promise<CueSheet> {
+  const { sheetPath, sheetBytes, env, allowedVariables, onVariable, versionId } = options
+  const { embeddedModels, withoutTargets } = options
+  const context = { env, allowedVariables, onVariable, versionId, embeddedModels, withoutTargets }
   if (sheetBytes === undefined) return readCueSheet(sheetPath, context)
-  return parseCueSheet(sheetBytes, { ...context, file: sheetPath })
+  return readSheetText(sheetBytes, { ...context, file: sheetPath })
 }
 
 /** `--shard` wins; without it the batch system's numbers count. */

@@ -19,7 +19,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   images: ['net', 'files', 'tensor'],
   families: ['diffusion'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
-  'cue-sheet': ['families', 'diffusion', 'net:addresses'],
+  'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files'],
   plan: ['cue-sheet', 'families', 'diffusion'],
   pipelines: ['cue-sheet:setting-types', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],

@@ -39,6 +39,7 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
     const run = startRun({
       ...toSelectOptions(sheetPath, flags),
       dryRun: flags.dryRun === true,
+      withoutTargets: flags.dryRun === true,
       remoteImages: flags.dryRun === true && flags.fetch !== true ? 'refuse' : 'fetch',
       failFast: flags.failFast === true,
       provider: flags.provider,
