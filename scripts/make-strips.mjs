@@ -16,6 +16,7 @@ const cues = {
   city: { prompt: 'city skyline at dusk', seed: 25 },
 }
 const methods = { latent2rgb: 'latent2rgb', taesd: 'taesd', full: 'full' }
+const size = { width: 256, height: 144 }
 const steps = 20
 const readmeSteps = [1, 3, 5, 8, 12, 16]
 
@@ -25,7 +26,7 @@ try {
     join(folder, 'cues.yaml'),
     JSON.stringify({
       version: 'strips',
-      defaults: { width: 128, height: 128, steps, guidance_scale: 3 },
+      defaults: { ...size, steps, guidance_scale: 3 },
       programs: Object.fromEntries(
         Object.entries(methods).map(([id, method]) => [id, { previews: { method, size: 'image' } }]),
       ),
@@ -49,7 +50,7 @@ try {
   const save = async (name, pictures, columns, cellWidth) => {
     const { rgb, width, height } = await composeStrip(pictures, columns, {
       cellWidth,
-      cellHeight: cellWidth,
+      cellHeight: Math.round((cellWidth * size.height) / size.width),
       gap: 3,
     })
     const raw = { raw: { width, height, channels: 3 } }
@@ -62,14 +63,14 @@ try {
       for (let step = 1; step <= steps; step++) pictures.push(await read(method, variant, `${step}.png`))
       pictures.push(await read(method, variant, 'final.png'))
     }
-    await save(`steps-${method}.png`, pictures, steps + 1, 72)
+    await save(`steps-${method}.png`, pictures, steps + 1, 96)
   }
   const strip = []
   for (const variant of Object.keys(cues)) {
     for (const step of readmeSteps) strip.push(await read('taesd', variant, `${step}.png`))
     strip.push(await read('taesd', variant, 'final.png'))
   }
-  await save('strip.png', strip, readmeSteps.length + 1, 128)
+  await save('strip.png', strip, readmeSteps.length + 1, 192)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

@@ -48,3 +48,8 @@ export function printableJson(value: unknown, indent?: number): string {
 function unitEscape(unit: number): string {
   return `\\u${unit.toString(16).padStart(4, '0')}`
 }
+
+/** `1 unit`, `2 units`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

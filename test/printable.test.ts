@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatError, formatErrors, PregenError } from '../src/errors.ts'
 import { MAX_LINE_CHARS, printable, printableJson } from '../src/printable.ts'
+import fc from './support/seed.ts'
 
 /** What steers terminals, CI systems or eyes. */
 const HOSTILE = [

@@ -1,12 +1,16 @@
 /** Every name, path and key that pregen writes is made here, and nothing that is made here leaves its root. */
-import { join, resolve, sep } from 'node:path'
+import { extname, join, resolve, sep } from 'node:path'
 import { PregenError } from '../errors.ts'
+import { OUTPUT_KINDS, type OutputKind } from './output-kinds.ts'
 
-export const FINAL_NAME = 'final.png'
 export const THUMBNAIL_NAME = 'final.thumb.webp'
 /** The marker: its presence says that every step picture is there. */
 export const TIMING_NAME = 'timing.json'
 export const MANIFEST_NAME = 'manifest.json'
+/** On disk alone: a shard's own lines, which stay apart when several shards' trees are copied together. */
+export const SHARD_MANIFEST = /^manifest\.shard-\d{1,6}-of-\d{1,6}\.json$/
+/** How the ledger remembers, beside the names of a unit's files, that a bucket has the unit's record. */
+export const RECORD_MEMO = '.record'
 
 /** S3's and R2's longest key, in UTF-8 bytes. */
 export const MAX_KEY_BYTES = 1024
@@ -27,9 +31,24 @@ export function stepOfName(name: string): number | null {
   return match ? Number(match[1]) : null
 }
 
+/** @throws Error for a kind that there is not */
+export function outputKindOf(type: string): OutputKind {
+  const kind = OUTPUT_KINDS.find((row) => row.type === type)
+  if (!kind) throw new Error(`there is no output of kind "${type}"`)
+  return kind
+}
+
+/** The kind whose final file has this name; undefined for every other file. */
+export function outputKindOfFile(name: string): OutputKind | undefined {
+  return OUTPUT_KINDS.find((kind) => kind.name === name)
+}
+
+/** Files that follow the step pictures, in order. */
+const LAST_NAMES = [...OUTPUT_KINDS.map(({ name }) => name), THUMBNAIL_NAME, TIMING_NAME]
+
 /** Whether a file name is one that a variant's folder may hold. */
 export function isVariantFileName(name: string): boolean {
-  return name === FINAL_NAME || name === THUMBNAIL_NAME || name === TIMING_NAME || stepOfName(name) !== null
+  return LAST_NAMES.includes(name) || stepOfName(name) !== null
 }
 
 /** Order in which a variant's files are listed and sent: steps, final, thumbnail, and the marker last. */
@@ -40,16 +59,19 @@ export function compareVariantFiles(a: string, b: string): number {
 function fileRank(name: string): number {
   const step = stepOfName(name)
   if (step !== null) return step
-  return 1e9 + [FINAL_NAME, THUMBNAIL_NAME, TIMING_NAME].indexOf(name) + 1
+  return 1e9 + LAST_NAMES.indexOf(name) + 1
 }
 
-const CONTENT_TYPES = { png: 'image/png', webp: 'image/webp', json: 'application/json' } as const
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.png': 'image/png',
+  '.webp': 'image/webp',
+  '.json': 'application/json',
+}
 
-/** Content type by extension; all that is published has one of three. */
-export function contentTypeOf(name: string): string {
-  const extension = name.slice(name.lastIndexOf('.') + 1)
-  if (extension === 'png' || extension === 'webp' || extension === 'json') return CONTENT_TYPES[extension]
-  return 'application/octet-stream'
+/** Content type of a file or key: a final file's by its kind, any other's by its extension. */
+export function contentTypeOf(key: string): string {
+  const kind = outputKindOfFile(key.slice(key.lastIndexOf('/') + 1))
+  return kind?.contentType ?? CONTENT_TYPES[extname(key)] ?? 'application/octet-stream'
 }
 
 /**
@@ -101,10 +123,13 @@ export function createLayout(options: LayoutOptions): Layout {
   const out = resolve(options.out)
   const prefix = `${checkRoot(options.root)}/${checkSegment(options.version, 'version id')}`
   const variantKey = (cue: string, variant: string) =>
-    checkKey(`${prefix}/cues/${checkSegment(cue, 'cue id')}/${checkSegment(variant, 'variant id')}`)
+    checkKey(
+      `${prefix}/cues/${checkSegment(cue, 'cue id')}/${checkSegment(variant, 'variant id')}`,
+      ROOM_FOR_NAME,
+    )
   const fileKey = (cue: string, variant: string, name: string) => {
     if (!isVariantFileName(name)) throw refusal('file name', name, 'it is not a file of a variant')
-    return checkKey(`${variantKey(cue, variant)}/${name}`)
+    return `${variantKey(cue, variant)}/${name}`
   }
   return {
     out,
@@ -212,17 +237,12 @@ function checkSegment(part: string, what: string): string {
   return part
 }
 
-function checkKey(key: string): string {
-  // Step names of up to five digits still fit behind a variant's key.
-  if (Buffer.byteLength(key) > MAX_KEY_BYTES - '/final.thumb.webp'.length && !key.endsWith('.png')) {
-    throw keyTooLong(key)
-  }
-  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw keyTooLong(key)
-  return key
-}
+/** What a variant's key leaves free, for the longest name of its files. */
+const ROOM_FOR_NAME = `/${THUMBNAIL_NAME}`.length
 
-function keyTooLong(key: string): PregenError {
-  return new PregenError(
+function checkKey(key: string, room = 0): string {
+  if (Buffer.byteLength(key) <= MAX_KEY_BYTES - room) return key
+  throw new PregenError(
     'E_KEY_TOO_LONG',
     `the key ${key.slice(0, 60)}… is longer than the ${MAX_KEY_BYTES} bytes that buckets take`,
     { help: 'Shorten the version, cue or variant id.' },

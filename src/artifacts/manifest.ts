@@ -2,13 +2,15 @@
 import { PregenError } from '../errors.ts'
 import { trimEndOf } from '../trim.ts'
 import { isRecord, isShallow } from './is-record.ts'
+import { OUTPUT_KINDS } from './output-kinds.ts'
 
 export const MANIFEST_VERSION = 1
 
 export interface ManifestMetadata {
   readonly width: number
   readonly height: number
-  readonly format: 'png'
+  /** The kind's: `png`. */
+  readonly format: string
   /** A string: seeds go up to 2^64 − 1, which JSON's numbers do not hold. */
   readonly seed: string
   /** As asked for. */
@@ -32,7 +34,8 @@ export interface ManifestMetadata {
 }
 
 export interface ManifestAsset {
-  readonly type: 'image'
+  /** Its kind of output: `image`. */
+  readonly type: string
   readonly cue: string
   readonly variant: string
   readonly program: string
@@ -145,7 +148,6 @@ export function parseManifest(text: string, file: string): Manifest {
 }
 
 const ASSET_FIELDS = {
-  type: 'string',
   cue: 'string',
   variant: 'string',
   program: 'string',
@@ -172,6 +174,7 @@ const METADATA_FIELDS = {
 
 function missingField(asset: unknown): string | null {
   if (!isRecord(asset)) return 'type'
+  if (!OUTPUT_KINDS.some(({ type }) => type === asset.type)) return 'type'
   for (const [field, kind] of Object.entries(ASSET_FIELDS)) {
     if (typeof asset[field] !== kind) return field
   }

@@ -92,3 +92,21 @@ function makeChunk(type: string, data: Uint8Array): Uint8Array {
   chunk.writeUInt32BE(crc32(chunk.subarray(4, 8 + data.byteLength)), 8 + data.byteLength)
   return chunk
 }
+
+const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+const CHUNK_TYPE = /^[A-Za-z]{4}$/
+
+/** Signature, a true IHDR, chunks that follow each other up to IEND, and nothing behind it (PNG 3rd edition, §5). */
+export function isPng(bytes: Buffer): boolean {
+  if (!bytes.subarray(0, 8).equals(SIGNATURE) || bytes.length < 33) return false
+  if (bytes.readUInt32BE(8) !== 13 || bytes.toString('latin1', 12, 16) !== 'IHDR') return false
+  if (crc32(bytes.subarray(12, 29)) !== bytes.readUInt32BE(29)) return false
+  for (let at = 33; at + 12 <= bytes.length; ) {
+    const length = bytes.readUInt32BE(at)
+    const type = bytes.toString('latin1', at + 4, at + 8)
+    if (!CHUNK_TYPE.test(type)) return false
+    at += 12 + length
+    if (type === 'IEND') return length === 0 && at === bytes.length
+  }
+  return false
+}

@@ -7,23 +7,18 @@ import { type Confinement, confine } from './confinement.ts'
 import { type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 import { hashBytes, listVariantFiles } from './file-state.ts'
-import {
-  compareVariantFiles,
-  FINAL_NAME,
-  stepName,
-  stepOfName,
-  THUMBNAIL_NAME,
-  TIMING_NAME,
-} from './layout.ts'
+import { compareVariantFiles, outputKindOf, stepName, THUMBNAIL_NAME, TIMING_NAME } from './layout.ts'
 import type { LedgerFile } from './ledger.ts'
 import { makeFolderInside } from './output-folder.ts'
+import type { OutputKind } from './output-kinds.ts'
 import { encodeTiming, type Timing } from './timing.ts'
 
 export interface VariantWriter {
   readonly folder: string
   /** Several pictures may be in writing at once. @returns the file's path */
   writeStep(step: number, png: Uint8Array): Promise<string>
-  writeFinal(png: Uint8Array): Promise<string>
+  /** @param bytes as the unit's kind of output encodes them */
+  writeFinal(bytes: Uint8Array): Promise<string>
   writeThumbnail(webp: Uint8Array): Promise<string>
   /**
    * Waits for all writes, makes them last, and only then writes `timing.json`, where there is one to write.
@@ -38,21 +33,23 @@ export interface VariantWriterOptions {
   readonly out: string
   /** `layout.variantFolder(cue, variant)`. */
   readonly folder: string
+  /** What the unit's final file is; `image` unless given. */
+  readonly output?: OutputKind | undefined
   readonly faults?: FaultHook | undefined
   readonly fileSystem?: WritableFileSystem | undefined
 }
 
 /**
  * Opens a variant's folder for (re)writing. What an earlier run left goes first, its marker before all else; an
- * earlier `final.png` stays until the new one takes its place.
+ * earlier final file of the same kind stays until the new one takes its place.
  * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_FOLDER`, `E_DISK_FULL`, `E_WRITE_FAILED`
  */
 export async function createVariantWriter(options: VariantWriterOptions): Promise<VariantWriter> {
-  const { out, folder, faults = noFaults, fileSystem } = options
+  const { out, folder, output = outputKindOf('image'), faults = noFaults, fileSystem } = options
   await makeFolderInside(out, folder)
   const inside = confine(out)
   await faults('variant-begun', folder)
-  await removeStale(inside, folder, faults)
+  await removeStale({ inside, folder, kept: output.name, faults })
 
   const files = new Map<string, Promise<LedgerFile>>()
   const write = async (name: string, bytes: Uint8Array, sync: boolean): Promise<string> => {
@@ -71,13 +68,13 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
   return {
     folder,
     writeStep: (step, png) => write(stepName(step), png, false),
-    writeFinal: (png) => write(FINAL_NAME, png, false),
+    writeFinal: (bytes) => write(output.name, bytes, false),
     writeThumbnail: (webp) => write(THUMBNAIL_NAME, webp, false),
     async finish(timing) {
       // A failed preview has been told to its writer already; here only what stands on disk counts.
       const settled = await Promise.allSettled(files.values())
-      if (!files.has(FINAL_NAME)) throw new Error(`${folder} has no ${FINAL_NAME} to finish`)
-      await files.get(FINAL_NAME)
+      if (!files.has(output.name)) throw new Error(`${folder} has no ${output.name} to finish`)
+      await files.get(output.name)
       await syncNamed(inside, folder)
       if (timing) {
         const failed = settled.find((result) => result.status === 'rejected')
@@ -95,11 +92,18 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
   }
 }
 
+interface StaleFolder {
+  readonly inside: Confinement
+  readonly folder: string
+  readonly kept: string
+  readonly faults: FaultHook
+}
+
 /**
- * Removes an earlier run's marker, step pictures and thumbnail. The marker's removal is made to last first: from
+ * Removes all that an earlier run left but `kept`: its marker, step pictures, thumbnail, another kind's final file. The marker's removal is made to last first: from
  * then on readers show the final picture only.
  */
-async function removeStale(inside: Confinement, folder: string, faults: FaultHook): Promise<void> {
+async function removeStale({ inside, folder, kept, faults }: StaleFolder): Promise<void> {
   const names = await listVariantFiles(folder, inside)
   const remove = async (name: string) => {
     try {
@@ -113,7 +117,7 @@ async function removeStale(inside: Confinement, folder: string, faults: FaultHoo
     await syncNamed(inside, folder)
     await faults('stale-marker-removed', folder)
   }
-  const rest = names.filter((name) => stepOfName(name) !== null || name === THUMBNAIL_NAME)
+  const rest = names.filter((name) => name !== kept && name !== TIMING_NAME)
   await Promise.all(rest.map(remove))
   if (rest.length > 0) await faults('steps-cleared', folder)
 }

@@ -2,10 +2,11 @@
  * The command line: names and options of every command. Each command's code is loaded when it is called, so
  * `--help` and `--version` answer at once.
  */
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
+  collectText,
   collectVariable,
   parseDevices,
   parseGuidanceScale,
@@ -72,8 +73,17 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--devices <ids>', 'several devices, such as 0,1: each takes the next picture', parseDevices)
     .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--detach', 'run in the background: prints its id and returns')
+    .option('--wait', 'wait until earlier runs on the output folder have ended')
+    .option(
+      '--serve [port]',
+      'the live page for as long as the run lasts (port 4747; 0: any)',
+      parseWholeNumber,
+    )
+    .addOption(new Option('--run-id <id>').hideHelp())
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
     .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
+    .option('--pull', 'bring down what the bucket holds whole and the folder lacks')
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
     .addOption(testFaultsOption())
     .addOption(
@@ -89,10 +99,18 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .description('what would run or be skipped, and why; counts, bytes, expected time')
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
-    .option('--fetch', 'fetch init images behind URLs, to check them and to see whether they changed')
+    .option('--fetch', 'ask the network: init images behind URLs, and what is whole in the bucket')
     .option('--allow-private-urls', 'let image URLs point at private addresses')
     .action(async (sheet: string, options) => {
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)
+    })
+
+  withEndpoint(withSelection(program.command('prune').argument('<sheet>', 'the cue sheet (YAML)')))
+    .description('what the folder and the bucket hold of variants that the sheet has no more')
+    .option('--yes', 'remove it; without this it is only told')
+    .option('--dry-run', 'the folder alone: no bucket, no credentials, no network')
+    .action(async (sheet: string, options) => {
+      outcome.exitCode = await (await import('./commands/prune.ts')).pruneCommand(sheet, options)
     })
 
   withEndpoint(withVariables(program.command('upload')))
@@ -104,6 +122,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--region <name>', 'of --bucket', parseText)
     .option('--prefix <folder>', 'of --bucket: a folder in it for everything', parseText)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--all', 'send variants, too, that are no longer in the sheet')
     .option('--verify-remote', "compare the bucket's listing, whatever the ledger remembers")
     .addOption(
       new Option('--format <format>', 'how the upload reports').choices([...REPORT_FORMATS]).default('auto'),
@@ -153,6 +172,14 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/models-inspect.ts')).inspectCommand(dir, options)
     })
   models
+    .command('pull')
+    .argument('<model>', 'OWNER/NAME or OWNER/NAME@REVISION on the Hugging Face hub')
+    .description("fetch a model in ONNX into the hub's cache; prints its folder")
+    .option('--variant <name>', 'such as fp16: takes model_fp16.onnx or model.fp16.onnx', parseText)
+    .action(async (name: string, options) => {
+      outcome.exitCode = await (await import('./commands/models-pull.ts')).pullCommand(name, options)
+    })
+  models
     .command('calibrate')
     .argument('<dir>', 'a folder in the ONNX layout of diffusers')
     .description('fit the latent → RGB map of the previews to this very model')
@@ -169,6 +196,79 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .addOption(providerOption())
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-calibrate.ts')).calibrateCommand(dir, options)
+    })
+
+  const providers = program
+    .command('providers')
+    .description('libraries of GPU providers that npm does not bring')
+  providers
+    .command('install')
+    .addArgument(new Argument('<provider>', 'which provider').choices(['cuda']))
+    .description('fetch the CUDA provider of the very ONNX Runtime that is here, into the cache')
+    .option(
+      '--from <path>',
+      'a wheel of onnxruntime-gpu, or a folder of wheels, in place of PIP_INDEX_URL',
+      parseText,
+    )
+    .option('--with-libraries', "fetch NVIDIA's wheels too, as far as CUDA's libraries are not here (1.3 GB)")
+    .option('--without-card', 'go on where there is no driver or no fitting card, for a machine that has one')
+    .action(async (_provider: string, options) => {
+      const { providersInstallCommand } = await import('./commands/providers.ts')
+      outcome.exitCode = await providersInstallCommand(options)
+    })
+  providers
+    .command('list')
+    .description('what is installed, for which ONNX Runtime')
+    .option('--json', 'as JSON on stdout')
+    .action(async (options) => {
+      outcome.exitCode = await (await import('./commands/providers.ts')).providersListCommand(options)
+    })
+  providers
+    .command('remove')
+    .addArgument(new Argument('<provider>', 'which provider').choices(['cuda']))
+    .description('take it out of the cache')
+    .action(async () => {
+      outcome.exitCode = await (await import('./commands/providers.ts')).providersRemoveCommand()
+    })
+
+  program
+    .command('serve')
+    .argument('[dir]', 'the --out folder of runs', parseText, 'out')
+    .description('live page, gallery, replay and jobs over HTTP')
+    .option('--port <n>', 'where to listen; 0: any port that is free', parseWholeNumber, 4747)
+    .option(
+      '--host <address>',
+      'which address to listen on; another than loopback needs --token',
+      parseText,
+      '127.0.0.1',
+    )
+    .option('--token <text>', 'who asks must know it (default: made anew)', parseText)
+    .addOption(
+      new Option('--allow-origin <url>', 'a page of this origin may ask, too; several times').argParser(
+        collectText,
+      ),
+    )
+    .option('--sheets <dir>', 'where sheets, models and images of requests may lie', parseText)
+    .option('--preview-quality <n>', 'JPEG quality of live pictures', parsePositiveInteger, 75)
+    .option('--preview-size <n>', 'longest edge of live pictures', parsePositiveInteger, 512)
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/serve.ts')).serveCommand(dir, options)
+    })
+  withJobs(program.command('jobs'))
+    .description('runs of an output folder: waiting, at work, ended')
+    .action(async (options) => {
+      outcome.exitCode = await (await import('./commands/jobs.ts')).jobsCommand(options)
+    })
+  withJobs(program.command('status').argument('[id]', 'a run, or the end of its id (default: the newest)'))
+    .description('how a run stands')
+    .option('--watch', 'go on until it has ended')
+    .action(async (id: string | undefined, options) => {
+      outcome.exitCode = await (await import('./commands/jobs.ts')).statusCommand(id, options)
+    })
+  withJobs(program.command('cancel').argument('<id>', 'a run, or the end of its id'))
+    .description('end a run as SIGTERM does, or take it out of the queue')
+    .action(async (id: string, options) => {
+      outcome.exitCode = await (await import('./commands/jobs.ts')).cancelCommand(id, options)
     })
 
   program
@@ -216,6 +316,12 @@ function withSelection(command: Command): Command {
 /** Without it `PREGEN_FAULTS` is not looked at: the environment alone breaks no run. */
 function testFaultsOption(): Option {
   return new Option('--test-faults').hideHelp()
+}
+
+function withJobs(command: Command): Command {
+  return command
+    .option('--out <dir>', 'the --out folder of the runs', parseText, 'out')
+    .option('--json', 'as JSON on stdout')
 }
 
 /** The options that say how far `storage.endpoint` may lead. */

@@ -49,3 +49,8 @@ export function parseText(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must not be empty.')
   return text
 }
+
+/** For options that may be given several times. */
+export function collectText(text: string, earlier: readonly string[] | undefined): readonly string[] {
+  return [...(earlier ?? []), parseText(text)]
+}

@@ -100,7 +100,8 @@ export function findIdFault(id: string, isFolder = true): IdFault | undefined {
 /** Two ids with the same fold are one name on file systems that ignore case or normalise Unicode. */
 export function foldId(id: string): string {
   if (ASCII.test(id)) return id.toLowerCase()
-  return id.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC')
+  // Lower case first: ẞ is the upper case of nothing that upper case gives.
+  return id.normalize('NFC').toLowerCase().toUpperCase().toLowerCase().normalize('NFC')
 }
 
 /** `Golden hour!` → `golden-hour`; `4.5` → `4.5`: a matrix value as part of an id. Empty when nothing is left. */

@@ -37,8 +37,8 @@ export interface SettingRow {
   readonly batch: 'shared' | 'presence' | 'own'
   /** Without a starting picture it is a fault, but for what defaults set. */
   readonly needsImage?: boolean
-  /** Means nothing to some families: see `takes` of their facts. */
-  readonly onlySome?: boolean
+  /** Means nothing to some families: see `takes` of their facts. `or fault`: there it is refused, not passed over. */
+  readonly onlySome?: boolean | 'or fault'
   /** What decides pixels or files is part of a unit's digest. */
   readonly digest?: DigestPart
 }

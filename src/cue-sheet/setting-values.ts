@@ -59,6 +59,13 @@ export function readImage(value: string, { path, context }: ValuePlace): string 
   return undefined
 }
 
+/** @returns undefined after a fault in any of them */
+export function readImages(values: string[], { path, context }: ValuePlace): readonly string[] | undefined {
+  const read = values.map((value, index) => readImage(value, { path: [...path, index], context }))
+  const found = read.filter((value) => value !== undefined)
+  return found.length === values.length ? found : undefined
+}
+
 export function readReferenceStrength(reference: number, { path, context }: ValuePlace): number {
   // 1 − 0.7 is 0.30000000000000004 in binary: give back the decimal that was meant.
   const strength = Number((1 - reference).toFixed(12))

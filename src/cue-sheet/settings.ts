@@ -8,6 +8,7 @@ import { defineSetting } from './setting-row.ts'
 import {
   previewsMapSchema,
   readImage,
+  readImages,
   readPreviews,
   readPrompt,
   readReferenceStrength,
@@ -23,6 +24,7 @@ export const MAX_SIDE = 8192
 export const MAX_PIXELS = 4096 * 4096
 const MAX_GUIDANCE = 100
 const MAX_BATCH = 64
+const MAX_REFERENCES = 16
 export const MAX_PROMPT_CHARS = 20_000
 
 const TEXT = {
@@ -133,11 +135,15 @@ export const SETTINGS = {
   }),
   max_sequence_length: defineSetting({
     name: 'maxSequenceLength',
-    schema: z.int().min(1).max(512),
-    description: 'Longest prompt in T5 tokens (SD3, FLUX).',
+    schema: z.int().min(1).max(1024),
+    description: 'Longest prompt in tokens (SD3, FLUX, Z-Image, Qwen-Image).',
     code: 'E_BAD_VALUE',
-    must: 'a whole number from 1 to 512',
-    docs: ['1 … 512', "the family's", 'Longest prompt in T5 tokens (SD3, FLUX).'],
+    must: 'a whole number from 1 to 1024',
+    docs: [
+      '1 … 512, 1024',
+      "the family's",
+      'Longest prompt in tokens: of T5 (SD3, FLUX; 512 at most), or of Qwen (Z-Image and Qwen-Image; 1024 at most).',
+    ],
     goes: 'prompt',
     batch: 'shared',
     onlySome: true,
@@ -186,11 +192,66 @@ export const SETTINGS = {
     description: "How strictly the prompt is followed, 0 to 100. Default: the model family's own.",
     code: 'E_BAD_GUIDANCE',
     must: `a number from 0 to ${MAX_GUIDANCE}`,
-    docs: ['0 … 100', "the family's (SD3 7, SDXL 5, SD 7.5 …)", 'How strictly the prompt is followed.'],
+    docs: [
+      '0 … 100',
+      "the family's (SD3 7, SDXL 5, SD 7.5 …)",
+      'How strictly the prompt is followed. It acts above 1; with Z-Image, which counts from 0, above 0.',
+    ],
     goes: 'picture',
     otherwise: 'family',
     batch: 'shared',
     digest: { part: 'guidanceScale', word: 'guidance' },
+  }),
+  true_cfg_scale: defineSetting({
+    name: 'trueCfgScale',
+    schema: z.number().min(0).max(MAX_GUIDANCE),
+    description:
+      'Guidance by a second evaluation, for models whose guidance_scale is something else (Qwen-Image, FLUX.1); needs a negative_prompt, and acts above 1.',
+    code: 'E_BAD_GUIDANCE',
+    must: `a number from 0 to ${MAX_GUIDANCE}`,
+    docs: [
+      '0 … 100',
+      "the family's (Qwen-Image 4, FLUX.1 1)",
+      'Guidance by a second evaluation (Qwen-Image, FLUX.1). It acts above 1, and only with a `negative_prompt`; an empty one counts.',
+    ],
+    goes: 'picture',
+    batch: 'shared',
+    onlySome: 'or fault',
+    digest: { part: 'trueCfgScale', word: 'true CFG scale' },
+  }),
+  cfg_normalization: defineSetting({
+    name: 'cfgNormalization',
+    schema: z.union([z.boolean(), z.number().min(0).max(MAX_GUIDANCE)]),
+    description:
+      'Z-Image: guidance may not make the prediction larger than this many times the prompt’s own; true is 1, false (default) leaves it.',
+    code: 'E_BAD_VALUE',
+    must: `true, false, or a number from 0 to ${MAX_GUIDANCE}`,
+    docs: [
+      '`true`, `false`, 0 … 100',
+      '`false`',
+      'Guidance may not make the prediction larger than this many times the prompt’s own (Z-Image); `true` is 1, 0 and `false` leave it.',
+    ],
+    read: Number,
+    goes: 'picture',
+    batch: 'shared',
+    onlySome: 'or fault',
+    digest: { part: 'cfgNormalization', word: 'CFG normalization' },
+  }),
+  cfg_truncation: defineSetting({
+    ...STRENGTH,
+    name: 'cfgTruncation',
+    code: 'E_BAD_VALUE',
+    description:
+      'Z-Image: steps beyond this part of the way from noise (0) to picture (1) run without guidance. Default 1.',
+    docs: [
+      '0 … 1',
+      '1',
+      'Steps beyond this part of the way from noise (0) to picture (1) run without guidance (Z-Image).',
+    ],
+    goes: 'picture',
+    batch: 'shared',
+    onlySome: 'or fault',
+    digest: { part: 'cfgTruncation', word: 'CFG truncation' },
   }),
   width: defineSetting({
     ...SIDE,
@@ -311,6 +372,24 @@ export const SETTINGS = {
     goes: 'picture',
     batch: 'shared',
     digest: { part: 'denoiseStrength', word: 'denoise strength', nullIfAbsent: true },
+  }),
+  images: defineSetting({
+    name: 'images',
+    onlySome: true,
+    schema: z.array(z.string().min(1)).min(1).max(MAX_REFERENCES),
+    description:
+      'Pictures that the model looks at while it draws (FLUX.2): paths relative to the sheet, or https URLs.',
+    code: 'E_BAD_VALUE',
+    must: `a list of 1 to ${MAX_REFERENCES} paths or https URLs`,
+    docs: [
+      `list of 1 … ${MAX_REFERENCES} paths or https URLs`,
+      '–',
+      '[Reference pictures](#reference-pictures) (FLUX.2).',
+    ],
+    read: readImages,
+    goes: 'plan',
+    batch: 'shared',
+    digest: { part: 'imagesSha256', word: 'reference pictures' },
   }),
   exact_copy_mode: defineSetting({
     ...YES_NO,

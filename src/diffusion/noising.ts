@@ -9,6 +9,12 @@ export function addFlowNoise(original: Float32Array, noise: Float32Array, sigma:
   return mixNoise(original, noise, fround(1 - sigma), sigma)
 }
 
+/** The same with σ in half precision. */
+export function addFlowNoiseInHalf(original: Float32Array, noise: Float32Array, sigma: number): Float32Array {
+  const level = halfOf(sigma)
+  return mixNoise(original, noise, halfOf(1 - level), level)
+}
+
 /** original + σ·noise, for samples whose variance grows with σ. */
 export function addSigmaNoise(original: Float32Array, noise: Float32Array, sigma: number): Float32Array {
   return mixNoise(original, noise, 1, sigma)

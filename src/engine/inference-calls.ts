@@ -1,6 +1,7 @@
 /** What the inference process is asked, and what it answers and tells. Everything is plain data. */
 import type { PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { RequestedProvider } from '../model/providers.ts'
+import type { ReferencePicture } from '../pipelines/pipeline.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { InjectionTable } from './injection.ts'
 import type { WireError } from './wire-error.ts'
@@ -27,8 +28,8 @@ export interface PromptJob {
   /** Two prompt sets with the same key are encoded once. */
   readonly key: string
   readonly request: PromptSettings
-  /** Decides whether the negative side is needed. */
-  readonly guidanceScale: number
+  /** Whether the negative side is needed. */
+  readonly withNegative: boolean
 }
 
 export interface EncodePrompts {
@@ -52,6 +53,7 @@ export interface PictureJob extends PictureSettings {
   readonly promptKey: string
   /** [3, height, width] in −1 … 1. */
   readonly initImage: Float32Array | undefined
+  readonly references?: readonly ReferencePicture[] | undefined
   readonly previews: JobPreviews | null
 }
 

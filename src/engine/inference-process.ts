@@ -104,7 +104,7 @@ async function encodePrompts(
   context: CallContext<never>,
 ): Promise<EncodedPrompt[]> {
   const encoded: EncodedPrompt[] = []
-  for (const { key, request: prompt, guidanceScale } of request.prompts) {
+  for (const { key, request: prompt, withNegative } of request.prompts) {
     await context.breathe()
     if (context.isCancelled()) break
     const before = performance.now()
@@ -112,10 +112,9 @@ async function encodePrompts(
       void encoded.push({ key, durationMs: performance.now() - before, ...rest })
     try {
       injection.reach('text-encode')
-      const withNegative = pipeline.usesNegativePrompt(guidanceScale)
       const conditioning = await pipeline.encodePrompt({ ...prompt, withNegative })
       prompts.put(key, conditioning)
-      const tokens = conditioning.promptEmbeds.dims[1] ?? 0
+      const tokens = pipeline.sharedTokens(conditioning)
       done({ tokens, warnings: conditioning.warnings, error: null })
     } catch (error) {
       done({ tokens: 0, warnings: [], error: toWireError(error) })
@@ -142,7 +141,7 @@ async function generate(
       const { step, steps, durationMs } = info
       for (const [index, job] of jobs.entries()) {
         context.notify({ type: 'step', unit: job.unit, step, steps, durationMs })
-        await handOutPreview(opened, job, info, index, injection, context)
+        await handOutPreview({ opened, job, info, index, injection, context })
       }
       await context.breathe()
     },
@@ -155,14 +154,19 @@ async function generate(
   })
 }
 
-async function handOutPreview(
-  { inlineDecoder }: Opened,
-  { unit, previews }: PictureJob,
-  info: StepInfo,
-  index: number,
-  injection: Injection,
-  context: CallContext<PictureNotice>,
-): Promise<void> {
+interface DueStep {
+  readonly opened: Opened
+  readonly job: PictureJob
+  readonly info: StepInfo
+  /** Of the job in its batch. */
+  readonly index: number
+  readonly injection: Injection
+  readonly context: CallContext<PictureNotice>
+}
+
+async function handOutPreview({ opened, job, info, index, injection, context }: DueStep): Promise<void> {
+  const { inlineDecoder } = opened
+  const { unit, previews } = job
   const { step } = info
   if (!previews || (step % previews.every !== 0 && step !== info.steps)) return
   const [, channels, ...space] = info.dims

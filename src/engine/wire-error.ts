@@ -33,7 +33,9 @@ export class WorkerError extends PregenError {
   readonly stage: string
 
   constructor(wire: WireError, fallbackStage: string) {
-    super(wire.code, wire.message, { help: wire.help, exitCode: 3, cause: wire.stack })
+    // A provider that is not there is wrong usage, as it is in this process; the rest is work that failed.
+    const exitCode = wire.code === 'E_PROVIDER_UNAVAILABLE' ? 2 : 3
+    super(wire.code, wire.message, { help: wire.help, exitCode, cause: wire.stack })
     this.stage = wire.stage ?? fallbackStage
   }
 }

@@ -45,7 +45,9 @@ export function latentsAgree(
   { component, input, axis, packed = 1 }: LatentInput,
 ): Agreement {
   const decoded =
-    model.input('vae_decoder', 'latent_sample', 1) ?? numberIn(model, 'vae_decoder', 'latent_channels')
+    model.input('vae_decoder', 'latent_sample', 1) ??
+    numberIn(model, 'vae_decoder', 'latent_channels') ??
+    numberIn(model, 'vae_decoder', 'z_dim')
   return {
     what: packed === 1 ? 'latents' : `packed latents (${packed} pixels a token)`,
     wanted: model.input(component, input, axis) ?? numberIn(model, component, 'in_channels'),

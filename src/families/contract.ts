@@ -38,6 +38,9 @@ export function textEncoder<const Component extends string, const Tokenizer exte
 /** `hidden_states.N-1` stands for the penultimate state; the checker puts the number in. */
 export const PENULTIMATE = 'hidden_states.N-1'
 
+/** Stands for the hidden states that `text_encoder_out_layers` of model_index.json names: see `outLayers`. */
+export const OUT_LAYERS = 'hidden_states.K'
+
 export const UNET = {
   component: 'unet',
   inputs: ['sample', 'timestep', 'encoder_hidden_states'],

@@ -6,6 +6,7 @@ import type { StrengthRule } from '../diffusion/img2img.ts'
 import type { SchedulerConfig, SchedulerName, SetTimestepsOptions } from '../diffusion/scheduler.ts'
 import type { Agreement } from './agreements.ts'
 import type { ComponentContract } from './contract.ts'
+import type { GuidanceKind } from './guidance.ts'
 import type { ModelView } from './model-view.ts'
 
 /** One row a latent channel, columns red, green, blue; applied to model-space latents, giving −1 … 1. */
@@ -30,17 +31,33 @@ export interface FamilyFacts {
   readonly latentChannels: number
   /** Its latents are Stable Diffusion 1's, which AutoencoderKL's own defaults (scaling 0.18215) belong to. */
   readonly hasDefaultVae: boolean
+  /** Values that `latents_mean` and `latents_std` must have for each latent channel, where nothing else scales latents. */
+  readonly statisticsPerChannel?: number
+  /** false: diffusers has no pipeline of it that starts from a picture. */
+  readonly imageToImage?: false
   readonly defaults: {
     /** diffusers' defaults of the pipeline call. */
     readonly steps: number
     readonly guidanceScale: number
     /** Width and height over the VAE's scale where the denoiser's config does not tell. */
     readonly sampleSize: number
+    /** Where the pipeline's own is another than 1. */
+    readonly trueCfgScale?: number
   }
-  /** Whether guidance evaluates a negative prompt, or is an input of a model that it was distilled into. */
-  readonly guidance: 'second-evaluation' | 'distilled'
+  /** When a negative prompt is evaluated. */
+  readonly guidance: GuidanceKind
+  /** Guidance gives the denoiser its negative and its positive half in one call, where they are not too large. */
+  readonly stacksGuidance?: true
+  /** Whether this very model has learned its guidance, so that guidance_scale does nothing; default: none has. */
+  readonly isDistilled?: (model: ModelView) => boolean
   /** Settings that mean something to it and not to every family, by their names in a unit. */
   readonly takes: readonly string[]
+  /** Settings that every other family reads and this one does not. */
+  readonly ignores?: readonly string[]
+  /** Prompts of unequal length may share a call: what pads the shorter ones is masked. */
+  readonly masksTexts?: boolean
+  /** Of a VAE whose config has none; default 0.18215, AutoencoderKL's own. */
+  readonly vaeScalingFactor?: number
   /** What its components say of each other's widths. */
   readonly agreements: (model: ModelView) => readonly Agreement[]
   /** Width and height in pixels must be multiples of this. */
@@ -51,10 +68,7 @@ export interface FamilyFacts {
    * How planning tells which prompts will be cut off: its encoders, in the order of the contract, read the prompt, the
    * second prompt and the prompt. Absent: only the run tells.
    */
-  readonly cuts?: {
-    /** T5's length where `max_sequence_length` is not set; null: it has no T5. */
-    readonly sequenceLength: number | null
-  }
+  readonly cuts?: TextLimits
   readonly schedule: ScheduleRules
   /**
    * Linear latent-to-RGB factors that others have published for its latent space, or null.
@@ -64,6 +78,17 @@ export interface FamilyFacts {
   /** Its stages, as a module that exports `encodePrompt` and `generate`. */
   readonly pipeline: () => Promise<object>
 }
+
+export interface TextLimits {
+  /** Tokens that the last encoder reads where `max_sequence_length` is not set; null: CLIP's are all there is. */
+  readonly sequenceLength: number | null
+  /** What a chat's template puts before and after a prompt. */
+  readonly template?: ChatTemplate
+  /** Leading tokens of the template that are read beyond that length, and thrown away. */
+  readonly droppedTokens?: number
+}
+
+export type ChatTemplate = readonly [before: string, after: string]
 
 /** How its pipeline drives a scheduler. */
 export interface ScheduleRules {

@@ -25,3 +25,22 @@ export function descendingSigmas(steps: number): number[] {
     index > 0 && index === steps - 1 ? last : index * spacing + 1,
   )
 }
+
+/** The sigmas that diffusers' pipelines hand over, unless the scheduler's config says that it makes its own. */
+export function sigmasUnlessOwn(config: SchedulerConfig, steps: number): { readonly sigmas?: number[] } {
+  return config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(steps) }
+}
+
+/**
+ * n values from 1 down to 1/n as torch.linspace spaces them in float32: from both ends towards the middle (ATen,
+ * RangeFactoriesKernel.cpp), each product and sum rounded once.
+ */
+export function descendingFloats(steps: number): number[] {
+  if (steps === 1) return [1]
+  const last = Math.fround(1 / steps)
+  const step = Math.fround(Math.fround(last - 1) / (steps - 1))
+  const half = Math.floor(steps / 2)
+  return Array.from({ length: steps }, (_, i) =>
+    i < half ? Math.fround(1 + step * i) : Math.fround(last - step * (steps - i - 1)),
+  )
+}

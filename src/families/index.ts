@@ -1,11 +1,15 @@
 /** Every model family that pregen draws with. A new one is a folder beside these and an entry in the list. */
+import { chroma } from './chroma/facts.ts'
 import { flux } from './flux/facts.ts'
+import { flux2 } from './flux2/facts.ts'
 import { lcm } from './lcm/facts.ts'
+import { qwenimage } from './qwenimage/facts.ts'
 import { sd } from './sd/facts.ts'
 import { sd3 } from './sd3/facts.ts'
 import { sdxl } from './sdxl/facts.ts'
+import { zimage } from './zimage/facts.ts'
 
-export const FAMILIES = [sd, sdxl, sd3, lcm, flux] as const
+export const FAMILIES = [sd, sdxl, sd3, lcm, flux, chroma, flux2, zimage, qwenimage] as const
 
 export type Family = (typeof FAMILIES)[number]
 export type FamilyName = Family['name']

@@ -77,7 +77,8 @@ export async function loadInitImage(request: InitImageRequest): Promise<LoadedIn
   return { ...fitImage(image, { width, height }, fit), sha256: digest(bytes) }
 }
 
-async function readSource({ source, allowPrivate, signal, limits: given }: InitImageSource) {
+/** The bytes, under the limits; `shown` is the source as it may be shown. */
+export async function readSource({ source, allowPrivate, signal, limits: given }: InitImageSource) {
   const limits: ImageLimits = { ...defaultImageLimits, ...given }
   return {
     bytes: await readImageSource(source, { limits, allowPrivate, signal }),
@@ -86,6 +87,6 @@ async function readSource({ source, allowPrivate, signal, limits: given }: InitI
   }
 }
 
-function digest(bytes: Buffer): string {
+export function digest(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }

@@ -9,6 +9,7 @@ import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
 import type { RequestedProvider } from '../model/providers.ts'
+import { isGuided } from '../plan/guided.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import type { RngName } from '../random/generator.ts'
 import { embeddedModels } from './package.ts'
@@ -35,6 +36,8 @@ export interface DrawRequest {
   /** Default as the model likes. */
   readonly steps?: number | undefined
   readonly guidanceScale?: number | undefined
+  /** Qwen-Image's and FLUX.1's guidance, with a negative prompt. */
+  readonly trueCfgScale?: number | undefined
   /** Default the model's own. */
   readonly scheduler?:
     | SchedulerName
@@ -133,7 +136,10 @@ async function drawPicture(opened: OpenedModel, facts: ModelFacts, request: Draw
   const prompt: PromptJob = {
     key: job.promptKey,
     request: { prompt: request.prompt, negativePrompt: request.negativePrompt, promptSyntax: 'plain' },
-    guidanceScale: job.guidanceScale,
+    withNegative: isGuided(facts, {
+      ...job,
+      negativePrompt: request.negativePrompt,
+    }),
   }
   const { prompts } = await opened.call('encode', { prompts: [prompt], keepEncoders: true }, { signal })
   const [encoded] = prompts
@@ -178,6 +184,7 @@ function pictureJobOf({ defaults }: ModelFacts, request: DrawRequest): PictureJo
     height: request.height ?? defaults.height,
     steps: request.steps ?? defaults.steps,
     guidanceScale: request.guidanceScale ?? defaults.guidanceScale,
+    trueCfgScale: request.trueCfgScale ?? defaults.trueCfgScale,
     scheduler: { name, config },
     initImage: undefined,
     denoiseStrength: undefined,

@@ -3,6 +3,9 @@
  * of the text. V8's own messages quote it.
  */
 
+/** A JSON object that nothing is known of yet. */
+export type JsonObject = { readonly [key: string]: unknown }
+
 export interface JsonLimits {
   /** Values, keys not counted. */
   readonly maxValues: number

@@ -2,7 +2,7 @@
 import { closeSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PregenError, PregenErrors } from '../errors.ts'
-import { type ComponentContract, PENULTIMATE } from '../families/contract.ts'
+import { type ComponentContract, OUT_LAYERS, PENULTIMATE } from '../families/contract.ts'
 import { type ComponentName, familyOf, type TokenizerName } from '../families/index.ts'
 import { openInside, readUpTo } from '../model-files/open.ts'
 import { brief, briefList, firstOf } from './brief.ts'
@@ -10,7 +10,7 @@ import { checksumFaults } from './checksums.ts'
 import { fixedShapeFaults } from './fixed-shapes.ts'
 import { type ModelComponent, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
 import { graphSizeFaults } from './graph-sizes.ts'
-import { hiddenLayers } from './hidden-layers.ts'
+import { hiddenLayers, outLayers } from './hidden-layers.ts'
 import { impostor, impostorFault } from './impostor.ts'
 import { checkModelFile } from './model-file.ts'
 import type { OnnxHeader } from './onnx-header.ts'
@@ -51,7 +51,7 @@ export async function checkModelFolder(
     if (header === null) continue
     checked.push({ name: contract.component, header })
     faults.push(
-      ...interfaceFaults(component, contract, header),
+      ...interfaceFaults(component, contract, header, folder.modelIndex),
       ...typeFaults(component, header, options.provider),
     )
   }
@@ -133,6 +133,7 @@ function interfaceFaults(
   component: ModelComponent,
   contract: ComponentContract,
   header: OnnxHeader,
+  modelIndex: ModelFolder['modelIndex'],
 ): PregenError[] {
   const layers = hiddenLayers(
     component.config,
@@ -144,6 +145,11 @@ function interfaceFaults(
   const missing = [
     ...contract.inputs.filter((name) => !inputs.includes(name)).map((name) => `input ${name}`),
     ...contract.outputs
+      .flatMap((names) =>
+        names.includes(OUT_LAYERS)
+          ? outLayers(modelIndex, outputs).map((layer) => [`hidden_states.${layer}`])
+          : [names],
+      )
       .map((names) => names.map((name) => (name === PENULTIMATE ? penultimate : name)))
       .filter((names) => !names.some((name) => outputs.includes(name)))
       // Where there is one output on both sides, its name does not matter: Olive has names of its own.

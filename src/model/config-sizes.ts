@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
-import type { JsonObject } from './json-file.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -43,6 +43,13 @@ function wholeOrList(min: number, max: number): Rule {
   }
 }
 
+function listedWholes(min: number, max: number): Rule {
+  return {
+    fits: listOf(isWhole(min, max), 1, 16),
+    expected: `a list of whole numbers from ${min} to ${max}`,
+  }
+}
+
 const WIDTH = whole(1, 65_536)
 const LAYERS = whole(1, 512)
 const CHANNELS = whole(1, 1024)
@@ -64,6 +71,11 @@ const SAMPLE: Rule = {
   expected: 'a whole number from 1 to 1024, or a height and a width',
 }
 
+const SWITCHES: Rule = {
+  fits: listOf((value) => typeof value === 'boolean', 1, 8),
+  expected: 'a list of 1 to 8 times true or false',
+}
+
 const DENOISER: Readonly<Record<string, Rule>> = {
   sample_size: SAMPLE,
   in_channels: CHANNELS,
@@ -72,6 +84,8 @@ const DENOISER: Readonly<Record<string, Rule>> = {
   block_out_channels: LEVELS,
   cross_attention_dim: wholeOrList(1, 65_536),
   joint_attention_dim: WIDTH,
+  cap_feat_dim: WIDTH,
+  axes_lens: listedWholes(1, 1_000_000),
   pooled_projection_dim: WIDTH,
   time_cond_proj_dim: WIDTH,
   addition_time_embed_dim: WIDTH,
@@ -90,6 +104,8 @@ const TEXT_ENCODER: Readonly<Record<string, Rule>> = {
 
 const VAE: Readonly<Record<string, Rule>> = {
   latent_channels: LATENT_CHANNELS,
+  z_dim: LATENT_CHANNELS,
+  temperal_downsample: SWITCHES,
   block_out_channels: LEVELS,
   scaling_factor: {
     fits: (value) => isWithin(1e6)(value) && Math.abs(Number(value)) >= 1e-6,
@@ -132,13 +148,20 @@ export function configSizeFaults({ name, folder, config }: ConfiguredComponent):
     return [fault(`${key} is ${briefly(value)}; it must be ${expected}.`)]
   })
   if (faults.length > 0 || RULES[name] !== VAE) return faults
-  const { latent_channels: channels, latents_mean: mean, latents_std: deviation } = config
+  const { latents_mean: mean, latents_std: deviation } = config
+  const channelsKey = config.latent_channels === undefined ? 'z_dim' : 'latent_channels'
+  const { [channelsKey]: channels } = config
   for (const [key, list] of [
     ['latents_mean', mean],
     ['latents_std', deviation],
   ] as const) {
-    if (typeof channels !== 'number' || !Array.isArray(list) || list.length === channels) continue
-    faults.push(fault(`${key} has ${list.length} numbers for ${channels} latent_channels.`))
+    if (
+      typeof channels !== 'number' ||
+      !Array.isArray(list) ||
+      [channels, 4 * channels].includes(list.length)
+    )
+      continue
+    faults.push(fault(`${key} has ${list.length} numbers for ${channels} ${channelsKey}.`))
   }
   return faults
 }

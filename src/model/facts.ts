@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import type { PregenError } from '../errors.ts'
+import type { FamilyFacts } from '../families/family.ts'
 import { type ComponentName, familyOf } from '../families/index.ts'
 import type { ModelFacts, PreviewDecoderFault } from '../plan/model-facts.ts'
 import { createFileHasher } from './file-hash.ts'
@@ -20,8 +21,8 @@ export interface ModelFactsOptions {
 /** @param folder checked by `checkModelFolder`, so that its files are what they seem */
 export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions = {}): Promise<ModelFacts> {
   const { family, vae, components } = folder
-  const { defaults, maxSequenceLength } = familyOf(family)
-  const { steps, guidanceScale } = defaults
+  const { defaults, maxSequenceLength }: FamilyFacts = familyOf(family)
+  const { steps, guidanceScale, trueCfgScale } = defaults
   const [sampleHeight, sampleWidth] = sampleSize(folder)
   const headers = headersOf(folder)
   const fixed = fixedShapes(folder, headers, sizeMultiple(folder))
@@ -37,6 +38,7 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
       guidanceScale,
       width: fixed.width ?? side ?? sampleWidth * vae.scale,
       height: fixed.height ?? side ?? sampleHeight * vae.scale,
+      ...(trueCfgScale === undefined ? {} : { trueCfgScale }),
     },
     sizeMultiple: sizeMultiple(folder),
     latentChannels: vae.latentChannels,
@@ -59,13 +61,14 @@ function headersOf({ components }: ModelFolder): ReadonlyMap<ComponentName, Onnx
 
 /** A model that guidance was distilled into takes it as an input, or has it built in. */
 function guidanceOf(
-  { family }: ModelFolder,
+  folder: ModelFolder,
   headers: ReadonlyMap<ComponentName, OnnxHeader>,
 ): NonNullable<ModelFacts['guidance']> {
-  const { denoiser, guidance } = familyOf(family)
-  const inputs = headers.get(denoiser)?.inputs ?? []
+  const { guidance, isDistilled }: FamilyFacts = familyOf(folder.family)
+  const inputs = headers.get(familyOf(folder.family).denoiser)?.inputs ?? []
   if (inputs.some(({ name }) => name === 'guidance' || name === 'timestep_cond')) return 'input'
-  return guidance === 'distilled' ? 'none' : guidance
+  if (guidance === 'distilled' || guidance === 'true-cfg' || isDistilled?.(viewOf(folder))) return 'none'
+  return 'second-evaluation'
 }
 
 function plainFault({ code, message, help = '', location }: PregenError): PreviewDecoderFault {

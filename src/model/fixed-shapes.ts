@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
 import type { ComponentContract } from '../families/contract.ts'
+import type { FamilyFacts } from '../families/family.ts'
 import { type ComponentName, familyOf, TOKENIZER_NAMES } from '../families/index.ts'
 import { numberIn } from '../families/model-view.ts'
 import type { FixedShapes } from '../plan/fixed-shapes.ts'
@@ -13,7 +14,7 @@ import { viewOf } from './view.ts'
 type Headers = ReadonlyMap<ComponentName, OnnxHeader>
 
 /** Inputs of a denoiser that have no row a picture, or take one value for all. */
-const WITHOUT_ROWS: ReadonlySet<string> = new Set(['timestep', 'txt_ids', 'img_ids'])
+const WITHOUT_ROWS: ReadonlySet<string> = new Set(['timestep', 'txt_ids', 'img_ids', 'height', 'width'])
 /** CLIP's tokens, where the tokenizer does not say. */
 const CLIP_TOKENS = 77
 /** Any longer one stands for "no limit". */
@@ -23,10 +24,10 @@ const MAX_CLIP_TOKENS = 4096
 const lengths = new WeakMap<ModelFolder, ReadonlyMap<string, number>>()
 
 export function fixedShapes(folder: ModelFolder, headers: Headers, sizeMultiple: number): FixedShapes {
-  const { denoiser, maxSequenceLength } = familyOf(folder.family)
+  const { maxSequenceLength, cuts }: FamilyFacts = familyOf(folder.family)
   const { scale } = folder.vae
   const sample = sampleOf(folder, headers)
-  const texts = dimsOf(headers.get(denoiser)?.inputs, 'encoder_hidden_states')[1]
+  const texts = dimsOf(headers.get(familyOf(folder.family).denoiser)?.inputs, 'encoder_hidden_states')[1]
   const encoder = sequenceEncoder(folder)
   const clip = folder.family === 'sd3' ? CLIP_TOKENS : 0
   const tokens = encoder === undefined ? undefined : dimsOf(headers.get(encoder)?.inputs, 'input_ids')[1]
@@ -38,7 +39,7 @@ export function fixedShapes(folder: ModelFolder, headers: Headers, sizeMultiple:
     height: planes(folder, headers)[0]?.height ?? null,
     imageTokens: sample.length === 3 && typeof sample[1] === 'number' ? sample[1] : null,
     maxSide: side === undefined ? null : side * sizeMultiple,
-    sequenceLength: isSequence ? (fixed(tokens) ?? minus(texts, clip)) : null,
+    sequenceLength: isSequence ? (minus(tokens, cuts?.droppedTokens ?? 0) ?? minus(texts, clip)) : null,
     textTokens: isSequence ? null : fixed(texts),
     scale,
   }

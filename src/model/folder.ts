@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
+import type { FamilyFacts } from '../families/family.ts'
 import {
   COMPONENT_NAMES,
   type ComponentName,
@@ -11,10 +12,12 @@ import {
   TOKENIZER_NAMES,
   type TokenizerName,
 } from '../families/index.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { placeInside } from '../model-files/open.ts'
 import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily } from './families.ts'
-import { type JsonObject, readJsonFile, readOptionalJsonFile } from './json-file.ts'
+import { readJsonFile, readOptionalJsonFile } from './json-file.ts'
+import { missingStatistics } from './latent-statistics.ts'
 
 export interface ModelComponent {
   readonly name: ComponentName
@@ -121,7 +124,11 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
   })
   const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
 
-  if (family !== undefined) faults.push(...missingVaeConfig(components, family))
+  if (family !== undefined)
+    faults.push(
+      ...missingVaeConfig(components, family),
+      ...missingStatistics(components.vae_decoder, vaeConfig(components), family),
+    )
   if (faults.length > 0 || family === undefined) throw new PregenErrors(faults)
   const vae = vaeFacts(components, family)
   return {
@@ -239,8 +246,10 @@ function vaeConfig({
 /** diffusers' defaults where the export left a key out: scaling 0.18215 is AutoencoderKL's. */
 function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, family: FamilyName): VaeFacts {
   const config = vaeConfig(components)
-  const blocks = config.block_out_channels
-  const channels = config.latent_channels
+  const { vaeScalingFactor = 0.18215, latentChannels }: FamilyFacts = familyOf(family)
+  // Wan's and Qwen-Image's VAEs have words of their own for the same numbers.
+  const { block_out_channels: blocks, temperal_downsample: halvings } = config
+  const channels = config.latent_channels ?? config.z_dim
   const number = (key: string, otherwise: number): number => {
     const value = config[key]
     return typeof value === 'number' ? value : otherwise
@@ -250,9 +259,13 @@ function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, fa
     return Array.isArray(value) && value.every((item) => typeof item === 'number') ? value : null
   }
   return {
-    scale: Array.isArray(blocks) ? 2 ** (blocks.length - 1) : 8,
-    latentChannels: typeof channels === 'number' ? channels : familyOf(family).latentChannels,
-    scalingFactor: number('scaling_factor', 0.18215),
+    scale: Array.isArray(blocks)
+      ? 2 ** (blocks.length - 1)
+      : Array.isArray(halvings)
+        ? 2 ** halvings.length
+        : 8,
+    latentChannels: typeof channels === 'number' ? channels : latentChannels,
+    scalingFactor: number('scaling_factor', vaeScalingFactor),
     shiftFactor: number('shift_factor', 0),
     latentsMean: list('latents_mean'),
     latentsStd: list('latents_std'),

@@ -1,11 +1,9 @@
 /** JSON files of a model folder, read whole with faults that say what the file really is. */
 import { dirname } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
-import { JsonTextError, parseJsonText } from '../model-files/json-text.ts'
+import { type JsonObject, JsonTextError, parseJsonText } from '../model-files/json-text.ts'
 import { readInside } from '../model-files/open.ts'
 import { impostor, impostorFault } from './impostor.ts'
-
-export type JsonObject = Readonly<Record<string, unknown>>
 
 /** Configurations are a few kilobytes; a tokenizer.json is read elsewhere. */
 const MAX_BYTES = 4 * 2 ** 20

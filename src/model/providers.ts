@@ -4,7 +4,17 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node'
 import { messageOf, PregenError } from '../errors.ts'
-import { DOUBLING_MODEL } from './doubling-model.ts'
+
+/**
+ * The smallest model worth running: `y = x + x` for a float32 vector (IR 7, opset 14), as `onnx.helper` writes it.
+ * Providers are tried on it.
+ */
+const DOUBLING_MODEL = new Uint8Array(
+  Buffer.from(
+    'CAcSADo3Cg4KAXgKAXgSAXkiA0FkZBIBcFoQCgF4EgsKCQgBEgUKAxIBbmIQCgF5EgsKCQgBEgUKAxIBbkIECgAQDg==',
+    'base64',
+  ),
+)
 
 export const PROVIDER_NAMES = ['cuda', 'webgpu', 'dml', 'coreml', 'cpu'] as const
 export type ProviderName = (typeof PROVIDER_NAMES)[number]

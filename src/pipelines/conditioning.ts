@@ -11,31 +11,37 @@ export interface StackedConditioning {
   readonly pooled: Tensor | null
 }
 
+/** Whose texts: the prompts', the negative prompts', or both, negatives first. */
+export type Sides = 'positive' | 'negative' | 'both'
+
 /**
+ * @param sides true stands for `both`, false for `positive`
  * @throws RangeError when guidance needs negatives that were not encoded, or when prompts of different lengths are to
  *   share a batch (weighted prompts of different chunk counts)
  */
 export function stackConditioning(
   requests: readonly GenerateRequest[],
-  guided: boolean,
+  sides: Sides | boolean = 'positive',
 ): StackedConditioning {
   const texts = requests.map(({ conditioning }) => conditioning)
-  const side = (pick: (index: number) => Tensor | null): Tensor[] =>
-    texts.map((_, index) => {
-      const tensor = pick(index)
-      if (tensor === null) throw new RangeError('the conditioning lacks a part that this generation needs')
-      return tensor
-    })
-  const embeds = [
-    ...(guided ? side((index) => texts[index]!.negativePromptEmbeds) : []),
-    ...side((index) => texts[index]!.promptEmbeds),
-  ]
-  if (texts[0]!.pooledPromptEmbeds === null) return { embeds: stack(embeds), pooled: null }
-  const pooled = [
-    ...(guided ? side((index) => texts[index]!.negativePooledPromptEmbeds) : []),
-    ...side((index) => texts[index]!.pooledPromptEmbeds),
-  ]
-  return { embeds: stack(embeds), pooled: stack(pooled) }
+  const withNegative = sides === true || sides === 'both' || sides === 'negative'
+  const withPositive = sides !== 'negative'
+  const all = (
+    negative: 'negativePromptEmbeds' | 'negativePooledPromptEmbeds',
+    positive: 'promptEmbeds' | 'pooledPromptEmbeds',
+  ): Tensor =>
+    stack(
+      [...(withNegative ? [negative] : []), ...(withPositive ? [positive] : [])].flatMap((name) =>
+        texts.map(({ [name]: tensor }) => {
+          if (tensor === null)
+            throw new RangeError('the conditioning lacks a part that this generation needs')
+          return tensor
+        }),
+      ),
+    )
+  const embeds = all('negativePromptEmbeds', 'promptEmbeds')
+  const hasPooled = texts[0]!.pooledPromptEmbeds !== null
+  return { embeds, pooled: hasPooled ? all('negativePooledPromptEmbeds', 'pooledPromptEmbeds') : null }
 }
 
 /** @throws PregenError E_PROMPT_SYNTAX for families whose text encoders are not CLIP alone */

@@ -1,9 +1,11 @@
 /** A model folder as a `Pipeline`: loads and frees sessions by stage and calls the family's functions. */
+import type { FamilyFacts } from '../families/family.ts'
+import { usesNegativePrompt } from '../families/guidance.ts'
 import { type ComponentName, familyOf, type TokenizerName } from '../families/index.ts'
 import type { ModelFolder } from '../model/folder.ts'
 import { hiddenLayers } from '../model/hidden-layers.ts'
-import type { JsonObject } from '../model/json-file.ts'
 import { createModelSession, createRunMeter, type ModelSession } from '../model/session.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { sizeOf } from '../tensor/tensor.ts'
 import { createTokenizer } from '../text/create-tokenizer.ts'
 import type { FamilyStages, ImageModels, TextEncoder, TextModels } from './models.ts'
@@ -15,6 +17,7 @@ import { createVaeDecoder } from './vae.ts'
  */
 export function createPipeline(folder: ModelFolder, options: PipelineOptions): Pipeline {
   const family = familyOf(folder.family)
+  const { masksTexts = false }: FamilyFacts = family
   const meter = options.meter ?? createRunMeter()
   const { provider, threads } = options
   let text: TextModels | null = null
@@ -70,7 +73,8 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
   return {
     family: folder.family,
     meter,
-    usesNegativePrompt: (guidanceScale) => family.guidance === 'second-evaluation' && guidanceScale > 1,
+    usesNegativePrompt: (settings) => usesNegativePrompt(family, settings),
+    sharedTokens: ({ promptEmbeds }) => (masksTexts ? 0 : (promptEmbeds.dims[1] ?? 0)),
 
     async loadTextEncoders() {
       if (text !== null) return
@@ -96,7 +100,7 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
       images = { folder, vae: folder.vae, denoiser, vaeDecoder, vaeEncoder }
     },
     async generate(requests, hooks = {}) {
-      requireOneBatch(requests)
+      requireOneBatch(requests, masksTexts)
       const models = loadedImages()
       const stages: FamilyStages = await family.pipeline()
       return stages.generate(models, requests, hooks)

@@ -1,6 +1,7 @@
 /** The loop over a schedule: scale, predict, step, check, tell. */
 import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
 import { PregenError } from '../errors.ts'
+import { roundToHalves } from '../tensor/float16.ts'
 import type { Predict } from './denoiser.ts'
 import type { GenerateHooks, LatentDims } from './pipeline.ts'
 import { requireSound, stageError } from './stage.ts'
@@ -15,6 +16,8 @@ export interface DenoiseOptions {
   readonly dims: LatentDims
   readonly predict: Predict
   readonly noise: NoiseSource
+  /** Whether the latents are kept in half precision between steps, as in diffusers where the model's output is. */
+  readonly half?: boolean
   /** Writes the model's layout in the order of `dims` into `out`; absent where they are the same. */
   readonly unpack?: (packed: Float32Array, out: Float32Array) => void
   readonly hooks: GenerateHooks
@@ -23,7 +26,7 @@ export interface DenoiseOptions {
 
 /** @returns the duration of every executed step, in milliseconds */
 export async function denoise(options: DenoiseOptions): Promise<number[]> {
-  const { scheduler, firstCall, latents, dims, predict, noise, unpack, hooks, clock } = options
+  const { scheduler, firstCall, latents, dims, predict, noise, unpack, hooks, clock, half = false } = options
   const scaled = new Float32Array(latents.length)
   const latentsView = unpack === undefined ? latents : new Float32Array(latents.length)
   const denoisedView = unpack === undefined ? null : new Float32Array(latents.length)
@@ -40,6 +43,7 @@ export async function denoise(options: DenoiseOptions): Promise<number[]> {
       scheduler.scaleModelInput(latents, call, scaled)
       const prediction = await predict(scaled, timesteps[call]!)
       const denoised = scheduler.step(prediction, call, latents, noise)
+      if (half) roundToHalves(latents)
       requireSound(latents, 'The latents')
       if (stepOfCall[call + 1] === stepOfCall[call]) continue
 

@@ -90,6 +90,7 @@ function part(
   tensor: Tensor,
   [call, calls]: readonly [number, number],
 ): ModelInput {
+  if (tensor.dims.length === 0) return scalar(session, name, tensor)
   const [rows = 0, ...shape] = tensor.dims
   const size = tensor.data.length / calls
   const input = session.createInput(name, [rows / calls, ...shape])
@@ -97,8 +98,15 @@ function part(
   return input
 }
 
+/** A number that all rows share; some exports wrap it in a dimension. */
+function scalar(session: ModelSession, name: string, tensor: Tensor): ModelInput {
+  const input = session.createInput(name, session.input(name)?.dims.length === 0 ? [] : [1])
+  input.write(tensor.data)
+  return input
+}
+
 /** A scalar, [1] or [rows], as the export has it; a symbolic dimension takes a value per row. */
-function createTimestepInput(session: ModelSession, rows: number): ModelInput {
+export function createTimestepInput(session: ModelSession, rows: number): ModelInput {
   const dims = session.input('timestep')?.dims ?? []
   const [length] = dims
   if (length === undefined) return session.createInput('timestep', [])

@@ -12,6 +12,11 @@ import type { ImageModels } from './models.ts'
 import type { GenerateRequest, LatentDims } from './pipeline.ts'
 import { encodeImage } from './vae.ts'
 
+export interface StartOptions extends Pick<Schedule, 'scheduler' | 'firstCall'> {
+  /** Whether draws and first latents are half precision; default: where the text encoders compute in it. */
+  readonly half?: boolean
+}
+
 export interface StartLatents {
   /** In the order of their dims, to be denoised in place. */
   readonly latents: Float32Array
@@ -44,11 +49,10 @@ export async function startLatents(
   models: ImageModels,
   requests: readonly GenerateRequest[],
   dims: LatentDims,
-  { scheduler, firstCall }: Pick<Schedule, 'scheduler' | 'firstCall'>,
+  { scheduler, firstCall, half = inHalf(requests) }: StartOptions,
 ): Promise<StartLatents> {
   const size = sizeOf(dims.slice(1))
   const latents = new Float32Array(requests.length * size)
-  const half = requests.every(({ conditioning }) => conditioning.half)
   const draw = half ? drawHalf : drawSingle
   const generators = requests.map(({ rng, seed }) => createRandomGenerator(rng, seed))
 
@@ -78,6 +82,11 @@ export async function startLatents(
       }
     },
   }
+}
+
+/** Whether diffusers would keep the latents in half precision, which are of the texts' type. */
+export function inHalf(requests: readonly GenerateRequest[]): boolean {
+  return requests.every(({ conditioning }) => conditioning.half)
 }
 
 function drawSingle(generator: RandomGenerator, out: Float32Array): Float32Array {

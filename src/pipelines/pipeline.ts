@@ -4,6 +4,7 @@
  */
 import type { OwnPictureSetting, PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
+import type { GuidanceSettings } from '../families/guidance.ts'
 import type { FamilyName } from '../families/index.ts'
 import type { ResolvedProvider } from '../model/providers.ts'
 import type { RunMeter } from '../model/session.ts'
@@ -24,7 +25,7 @@ export interface PipelineOptions {
  */
 export interface PromptRequest extends Partial<PromptSettings> {
   readonly prompt: string
-  /** Whether the negative side is wanted: `pipeline.usesNegativePrompt(guidanceScale)`. */
+  /** Whether the negative side is wanted: `pipeline.usesNegativePrompt(settings)`. */
   readonly withNegative: boolean
 }
 
@@ -37,6 +38,9 @@ export interface PromptConditioning {
   /** Same shapes; null when the request was made without the negative side. */
   readonly negativePromptEmbeds: Tensor | null
   readonly negativePooledPromptEmbeds: Tensor | null
+  /** How many of the padded tokens are the text's own, where the denoiser is told (Chroma). */
+  readonly promptTokens?: number | undefined
+  readonly negativePromptTokens?: number | undefined
   /** Whether the encoders compute in half precision: diffusers then draws the noise in it too. */
   readonly half: boolean
   /** What the person should know, such as a prompt cut off at 77 tokens (the text that was cut is quoted). */
@@ -55,6 +59,15 @@ export interface GenerateRequest extends Omit<PictureSettings, 'scheduler'> {
   readonly scheduler: { readonly name?: SchedulerName | undefined; readonly config: SchedulerConfig }
   /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture; with `denoiseStrength`. */
   readonly initImage?: Float32Array | undefined
+  /** Pictures that the model looks at while it draws (FLUX.2), of any sizes that it can encode. */
+  readonly references?: readonly ReferencePicture[] | undefined
+}
+
+export interface ReferencePicture {
+  /** [3, height, width], −1 … 1 */
+  readonly pixels: Float32Array
+  readonly width: number
+  readonly height: number
 }
 
 /** [batch, channels, ...space]: height and width, with the time before them where the family has it. */
@@ -108,8 +121,10 @@ export interface Pipeline {
   readonly family: FamilyName
   readonly meter: RunMeter
 
-  /** Whether guidance at this scale evaluates the negative prompt (guidance distilled into the model never does). */
-  usesNegativePrompt(guidanceScale: number): boolean
+  /** Whether guidance with these settings evaluates the negative prompt (guidance distilled into the model never does). */
+  usesNegativePrompt(settings: GuidanceSettings): boolean
+  /** Tokens that prompts must have alike to share a call; 0 where the model masks what pads the shorter ones. */
+  sharedTokens(conditioning: PromptConditioning): number
 
   /** Stage 1. Loads every text encoder and tokenizer; does nothing when they are loaded. */
   loadTextEncoders(): Promise<void>
@@ -137,20 +152,24 @@ export interface Pipeline {
 const OWN = {
   conditioning: true,
   initImage: true,
+  references: true,
   rng: true,
   seed: true,
-} as const satisfies Record<'conditioning' | 'initImage' | OwnPictureSetting, true>
+} as const satisfies Record<'conditioning' | 'initImage' | 'references' | OwnPictureSetting, true>
 
 /**
+ * @param masksTexts whether texts of different lengths may share a call
  * @throws RangeError, for it is a mistake of the caller's: everything else must be the same, and texts equally long
  *   (prompts of different chunk counts)
  */
-export function requireOneBatch(requests: readonly GenerateRequest[]): void {
-  const shared = ({ initImage, conditioning, ...request }: GenerateRequest): string => {
+export function requireOneBatch(requests: readonly GenerateRequest[], masksTexts = false): void {
+  const shared = ({ initImage, references, conditioning, ...request }: GenerateRequest): string => {
     const settings = Object.entries(request)
       .filter(([name, value]) => !(name in OWN) && value !== undefined)
       .sort(([left], [right]) => (left < right ? -1 : 1))
-    return JSON.stringify([settings, initImage === undefined, conditioning.promptEmbeds.dims])
+    const sizes = references?.map(({ width, height }) => [width, height])
+    const texts = masksTexts ? conditioning.negativePromptEmbeds === null : conditioning.promptEmbeds.dims
+    return JSON.stringify([settings, initImage === undefined, sizes, texts])
   }
   const [first] = requests
   if (first === undefined) throw new RangeError('a batch needs at least one request')

@@ -66,10 +66,16 @@ export async function encodeT5(
   return outputs.last_hidden_state!
 }
 
-async function runEncoder(
+/**
+ * @param ids padded
+ * @param real how many of them are the text's own, from the first on; by default the mask, where there is one, hides none
+ * @returns copies of the outputs
+ */
+export async function runEncoder(
   encoder: TextEncoder,
   ids: ArrayLike<number>,
   names: readonly string[],
+  real = ids.length,
 ): Promise<Readonly<Record<string, Tensor>>> {
   const { session } = encoder
   return inStage('text encode', async () => {
@@ -78,7 +84,7 @@ async function runEncoder(
     const inputs = [input]
     if (session.input('attention_mask') !== null) {
       const mask = session.createInput('attention_mask', [1, ids.length])
-      mask.write(new Uint8Array(ids.length).fill(1))
+      mask.write(new Uint8Array(ids.length).fill(1, 0, real))
       inputs.push(mask)
     }
     const shapes = Object.fromEntries(names.map((name) => [name, shapeOf(name, ids.length)]))
@@ -97,7 +103,7 @@ function shapeOf(name: string, tokens: number): (number | null)[] {
   return name === 'text_embeds' || name === 'pooler_output' ? [1, null] : [1, tokens, null]
 }
 
-function truncationWarning(length: number, limit: number, cut: string): PromptWarning {
+export function truncationWarning(length: number, limit: number, cut: string): PromptWarning {
   return {
     code: 'W_PROMPT_TRUNCATED',
     message: `The prompt has ${length} tokens and the model reads ${limit}; cut off: "${cut}"`,

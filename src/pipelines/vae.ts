@@ -19,7 +19,7 @@ const VAE_HELP =
  */
 export async function encodeImage(
   { vae, vaeEncoder }: ImageModels,
-  { initImage, width, height }: GenerateRequest,
+  { initImage, width, height }: Pick<GenerateRequest, 'initImage' | 'width' | 'height'>,
   draw: (out: Float32Array) => Float32Array,
 ): Promise<Float32Array> {
   return inStage('image encode', async () => {
@@ -40,7 +40,7 @@ export async function encodeImage(
         ? samplePosterior(outputs.latent_parameters.data, draw)
         : outputs.latent_sample.data.slice()
     requireSound(latents, 'The picture’s latents', VAE_HELP)
-    toDenoiserScale(latents, vae)
+    toDenoiserScale(latents, vae, width / scale)
     return latents
   })
 }
@@ -56,13 +56,27 @@ function samplePosterior(parameters: Float32Array, draw: (out: Float32Array) => 
   return sample
 }
 
+/**
+ * Which value of `latentsMean` and `latentsStd` a latent belongs to. Where they have four a channel (FLUX.2), those are of
+ * 2 × 2 patches: channel, then row, then column of the patch.
+ */
+function statisticOf({ latentsMean, latentChannels }: VaeFacts, width: number, plane: number) {
+  if (latentsMean?.length !== 4 * latentChannels) return (index: number) => Math.floor(index / plane)
+  return (index: number) => {
+    const place = index % plane
+    const row = Math.floor(place / width)
+    return 4 * Math.floor(index / plane) + 2 * (row & 1) + ((place - row * width) & 1)
+  }
+}
+
 /** Per-channel mean and deviation where the VAE has them (as SDXL's pipelines do), else shift and scale. In place. */
-function toDenoiserScale(latents: Float32Array, vae: VaeFacts): void {
+function toDenoiserScale(latents: Float32Array, vae: VaeFacts, width: number): void {
   const { scalingFactor, shiftFactor, latentsMean, latentsStd, latentChannels } = vae
   const plane = latents.length / latentChannels
+  const statistic = statisticOf(vae, width, plane)
   for (let i = 0; i < latents.length; i++) {
     if (latentsMean !== null && latentsStd !== null) {
-      const channel = Math.floor(i / plane)
+      const channel = statistic(i)
       latents[i] = ((latents[i]! - latentsMean[channel]!) * scalingFactor) / latentsStd[channel]!
     } else {
       latents[i] = Math.fround(latents[i]! - shiftFactor) * scalingFactor
@@ -71,13 +85,14 @@ function toDenoiserScale(latents: Float32Array, vae: VaeFacts): void {
 }
 
 /** The inverse, for one picture. */
-function toVaeScale(latents: Float32Array, vae: VaeFacts): Float32Array {
+function toVaeScale(latents: Float32Array, vae: VaeFacts, width: number): Float32Array {
   const { scalingFactor, shiftFactor, latentsMean, latentsStd, latentChannels } = vae
   const plane = latents.length / latentChannels
+  const statistic = statisticOf(vae, width, plane)
   const out = new Float32Array(latents.length)
   for (let i = 0; i < latents.length; i++) {
     if (latentsMean !== null && latentsStd !== null) {
-      const channel = Math.floor(i / plane)
+      const channel = statistic(i)
       out[i] = (latents[i]! * latentsStd[channel]!) / scalingFactor + latentsMean[channel]!
     } else {
       out[i] = Math.fround(latents[i]! / scalingFactor) + shiftFactor
@@ -104,7 +119,7 @@ export function createVaeDecoder(session: ModelSession, vae: VaeFacts, dims: Lat
   return {
     decode: (latents) =>
       inStage('vae decode', async () => {
-        input.write(toVaeScale(latents, vae))
+        input.write(toVaeScale(latents, vae, width / vae.scale))
         const { [output]: sample } = await session.run([input], [output], planned)
         if (sample === undefined) throw new Error(`the VAE gave no ${output}`)
         const count = isVideo ? (sample.dims[2] ?? 0) : 1

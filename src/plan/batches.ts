@@ -6,7 +6,7 @@ import type { Unit } from './unit.ts'
  * Splits units, in order, into batches: neighbours that share whatever the table of settings says they must, up to the
  * `batch` that each of them allows.
  * @param textLengthOf tokens of a unit's encoded prompt: prompts of different lengths (weights in chunks) cannot share a
- *   call
+ *   call; 0 where they can
  */
 export function groupIntoBatches<T extends { readonly unit: Unit }>(
   units: readonly T[],
@@ -16,7 +16,7 @@ export function groupIntoBatches<T extends { readonly unit: Unit }>(
   let current: T[] = []
   let shared = ''
   for (const entry of units) {
-    const key = `${textLengthOf(entry)} ${sharedBy(entry.unit)}`
+    const key = `${textLengthOf(entry)} ${entry.unit.guided} ${sharedBy(entry.unit)}`
     if (key === shared && [...current, entry].every(({ unit }) => current.length < unit.batch)) {
       current.push(entry)
     } else {

@@ -1,9 +1,15 @@
 /** Whether a unit is done again, and why. Pure: a table of truth, without clock or disk. */
 import { type DigestParts, explainChange } from './digest.ts'
-import type { LedgerEntry } from './ledger-entry.ts'
 
 /** How a recorded file stands on disk: its bytes as recorded, gone, or others. */
-export type FileState = 'intact' | 'missing' | 'altered'
+export type FileStanding = 'intact' | 'missing' | 'altered'
+
+/** What the ledger remembers of a finished unit, as far as planning asks. */
+export interface FinishedUnit {
+  readonly digest: string
+  readonly parts: DigestParts
+  readonly files: readonly { readonly name: string }[]
+}
 
 export interface DecideInput {
   readonly digest: string
@@ -11,9 +17,9 @@ export interface DecideInput {
   /** Names from `unitFiles`. */
   readonly expectedFiles: readonly string[]
   /** null: never finished here. */
-  readonly entry: LedgerEntry | null
+  readonly entry: FinishedUnit | null
   /** By file name. A file without a state counts as missing. */
-  readonly fileStates: ReadonlyMap<string, FileState>
+  readonly fileStates: ReadonlyMap<string, FileStanding>
   /** `--force`. */
   readonly force: boolean
 }

@@ -13,6 +13,8 @@ export interface DigestContext {
   readonly modelFingerprint: string
   /** sha-256 of the starting picture's bytes; undefined without one. */
   readonly imageSha256: string | undefined
+  /** Likewise of each reference picture, in their order; null for one that is unknown. */
+  readonly imagesSha256?: readonly (string | null)[] | undefined
   /** Raised whenever a release of pregen changes pixels. */
   readonly renderVersion: number | string
 }
@@ -21,7 +23,7 @@ export interface DigestContext {
 export type DigestParts = Readonly<Record<string, Canonical>>
 
 /** Parts that are made of something else than one setting as it stands in the unit. */
-const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical>(
+const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical | undefined>(
   Object.entries({
     model: (_, { modelFingerprint }) => modelFingerprint,
     seed: ({ seed }) => String(seed),
@@ -32,10 +34,11 @@ const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical>(
     }),
     previews: ({ previews }) => previews && { ...previews },
     imageSha256: (_, { imageSha256 }) => imageSha256 ?? null,
+    imagesSha256: (_, { imagesSha256 }) => imagesSha256 && [...imagesSha256],
     fit: ({ image }) => image?.fit ?? null,
     // The text chunk names the model by its id, so the id counts where there is one.
     embedMetadata: ({ embedMetadata, model }) => (embedMetadata ? { model } : false),
-  } satisfies Record<string, (unit: Unit, context: DigestContext) => Canonical>),
+  } satisfies Record<string, (unit: Unit, context: DigestContext) => Canonical | undefined>),
 )
 
 const PARTS = SETTING_ROWS.flatMap(({ name, digest }) =>

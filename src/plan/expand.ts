@@ -5,12 +5,10 @@ import {
   type PictureSettings,
   type PromptSettings,
   SETTING_ROWS,
-  type SettingName,
   type Settings,
 } from '../cue-sheet/setting-types.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
-import type { PregenError } from '../errors.ts'
-import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
+import { createScheduleAccounts } from '../families/schedule.ts'
 import {
   checkSequenceLength,
   checkShapes,
@@ -19,15 +17,14 @@ import {
   noteUse,
   warnOfRemains,
 } from './check-settings.ts'
-import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
+import { createFamilySettings, type FamilySettings, warnOfGuidance } from './family-settings.ts'
+import { isGuided } from './guided.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { resolvePreviews } from './previews.ts'
 import { createSettingUse } from './setting-use.ts'
-import type { InitImage, Unit } from './unit.ts'
-import { nameOfSetting, report, type VariantContext } from './variant-context.ts'
-
-/** Strength of image-to-image where the sheet names none. */
-export const DEFAULT_DENOISE_STRENGTH = 0.6
+import { readTrajectory } from './trajectory.ts'
+import type { Unit } from './unit.ts'
+import { report, type VariantContext } from './variant-context.ts'
 
 export interface ExpandedPlan {
   /** In the order of the sheet: cues, then their variants. */
@@ -42,6 +39,7 @@ export interface ExpandedPlan {
 export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, ModelFacts>>): ExpandedPlan {
   const faults = new Faults()
   const accountFor = createScheduleAccounts()
+  const familySettings = createFamilySettings()
   const use = createSettingUse()
   const told = new Set<string>()
   const units = sheet.cues.flatMap((cue) =>
@@ -51,15 +49,17 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
       if (model === undefined || modelFacts === undefined) {
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
-      return [expandVariant({ sheet, cue, variant, facts: modelFacts, model, faults, accountFor, use, told })]
+      const context = { sheet, cue, variant, facts: modelFacts, model, faults, accountFor, use, told }
+      return [expandVariant(context, familySettings)]
     }),
   )
+  familySettings.finish()
   faults.throwIfAny()
   use.warn(sheet, faults)
   return { units, warnings: [...sheet.warnings, ...faults.warnings] }
 }
 
-function expandVariant(context: VariantContext): Unit {
+function expandVariant(context: VariantContext, familySettings: FamilySettings): Unit {
   const { cue, variant, facts, model } = context
   const { settings } = variant
   const width = settings.width ?? facts.defaults.width
@@ -67,15 +67,20 @@ function expandVariant(context: VariantContext): Unit {
   checkSize(width, height, context)
   checkSequenceLength(context)
   checkSyntax(context)
+  familySettings.check(context)
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
+  warnOfGuidance(context, trajectory)
   // Assigned, not spread: a quarter of the time for thousands of units.
   const unit: Unit = Object.assign(resolved(settings, facts), {
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
+    // What every family makes so far.
+    output: 'image',
     axes: variant.axes,
     model,
     previews: readPreviews(context),
+    guided: isGuided(facts, trajectory),
     ...trajectory,
   })
   checkShapes(unit, context)
@@ -100,86 +105,6 @@ function resolved(settings: Settings, { defaults, fixed }: ModelFacts): Resolved
   // One picture a call: another number would be another shape.
   if (fixed?.rows != null) values.batch = 1
   return values as Resolved
-}
-
-type Trajectoried = Pick<
-  Unit,
-  | 'scheduler'
-  | 'image'
-  | 'denoiseStrength'
-  | 'exactCopyMode'
-  | 'steps'
-  | 'executedSteps'
-  | 'guidanceScale'
-  | 'negativePrompt'
-  | 'negativePrompt2'
->
-
-/** What image-to-image, exact_copy_mode and the schedule decide together. */
-function readTrajectory(context: VariantContext, imageTokens: number): Trajectoried {
-  const { variant, facts } = context
-  const { settings } = variant
-  const image: InitImage | undefined =
-    settings.image === undefined ? undefined : { source: settings.image, fit: settings.fit }
-  const exactCopyMode = image !== undefined && settings.exactCopyMode === true
-  const asked = image === undefined ? undefined : (settings.denoiseStrength ?? DEFAULT_DENOISE_STRENGTH)
-  const denoiseStrength = exactCopyMode && asked !== undefined ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
-  const steps =
-    exactCopyMode && denoiseStrength !== undefined
-      ? exactCopySteps(facts, denoiseStrength)
-      : (settings.steps ?? facts.defaults.steps)
-  const scheduler = settings.scheduler ?? { name: undefined, config: {} }
-  if (image !== undefined && !facts.hasVaeEncoder) {
-    const why = `needs image-to-image, but the model "${context.model}" has no vae_encoder`
-    const help = 'Export the model with its VAE encoder, or take the image away.'
-    report(context, 'image', { code: 'E_NO_VAE_ENCODER', why, help })
-  }
-  const { family, schedulerConfig: folderConfig } = facts
-  const request = { family, folderConfig, scheduler, steps, strength: denoiseStrength, imageTokens }
-  const executedSteps = countSteps(request, context)
-  return {
-    image,
-    denoiseStrength,
-    exactCopyMode,
-    scheduler,
-    steps,
-    executedSteps,
-    guidanceScale: exactCopyMode ? 1 : (settings.guidanceScale ?? facts.defaults.guidanceScale),
-    negativePrompt: exactCopyMode ? undefined : settings.negativePrompt,
-    negativePrompt2: exactCopyMode ? undefined : settings.negativePrompt2,
-  }
-}
-
-/** @returns the executed steps, after reporting what stands in their way */
-function countSteps(request: ScheduleRequest, context: VariantContext): number {
-  const account = context.accountFor(request)
-  if ('executedSteps' in account) return account.executedSteps
-  for (const { key, error } of account.faults) reportScheduler(context, key, error)
-  return request.steps
-}
-
-/** A scheduler's fault at the key of its map, at the number of steps, or at the setting as a whole. */
-function reportScheduler(context: VariantContext, key: string | null, error: PregenError): void {
-  const { variant, sheet, faults } = context
-  const { scheduler: origin } = variant.origins
-  if (key !== null && origin !== undefined) {
-    const at = error.code === 'E_UNKNOWN_KEY' ? 'key' : 'value'
-    faults.add(
-      error.code,
-      sheet.locate([...origin, key], at),
-      `${nameOfSetting(origin, context, error.message)}: ${error.message}.`,
-      error.help,
-    )
-  } else {
-    const { code, message, help } = error
-    report(context, settingAtFault(error, context), { code, why: `does not work: ${message}`, help })
-  }
-}
-
-function settingAtFault({ code }: PregenError, { variant }: VariantContext): SettingName {
-  if (code === 'E_SCHEDULER_STEPS') return 'steps'
-  if (code !== 'E_NO_STEPS') return 'scheduler'
-  return variant.settings.denoiseStrength === undefined ? 'image' : 'denoiseStrength'
 }
 
 function readPreviews(context: VariantContext): Unit['previews'] {

@@ -23,11 +23,12 @@ export interface FixedShapes {
 export interface ShapeRequest {
   readonly width: number
   readonly height: number
-  /** Tokens of a picture of this size. */
-  readonly imageTokens: number
+  /** Tokens of a picture of this size; null: others come with them. */
+  readonly imageTokens: number | null
   readonly guidanceScale: number
-  /** Whether guidance evaluates the model twice. */
-  readonly isGuided: boolean
+  /** Whether guidance makes two of a picture in a call, or would above 1. */
+  readonly isDoubled: boolean
+  readonly canDouble: boolean
   readonly sequenceLength: number | undefined
 }
 
@@ -54,8 +55,9 @@ export function findShapeFaults(shapes: FixedShapes, request: ShapeRequest, mode
     }
   }
   const { imageTokens, sequenceLength } = shapes
-  if (imageTokens !== null && imageTokens !== request.imageTokens) {
-    const pixels = ((request.width * request.height) / request.imageTokens) * imageTokens
+  const own = request.imageTokens
+  if (imageTokens !== null && own !== null && imageTokens !== own) {
+    const pixels = ((request.width * request.height) / own) * imageTokens
     const why = `and height make ${request.width * request.height} pixels; the model "${model}" was exported for ${pixels}`
     const side = Math.sqrt(pixels)
     const such = Number.isInteger(side) ? `, such as ${side} × ${side}` : ''
@@ -72,8 +74,11 @@ export function findShapeFaults(shapes: FixedShapes, request: ShapeRequest, mode
 
 /** One picture goes in as one row; under guidance as two, or as one and then the other. */
 function rowFault(rows: number | null, request: ShapeRequest, model: string): ShapeFault | null {
-  if (rows === null || rows === 1 || (rows === 2 && request.isGuided)) return null
-  const why = `is ${request.guidanceScale}, for which the model is given ${request.isGuided ? '1 or 2 pictures' : '1 picture'} a call; the model "${model}" was exported for ${rows}`
-  const guided = rows === 2 ? 'Write a guidance_scale above 1, which makes two, ' : 'Take another model, '
+  if (rows === null || rows === 1 || (rows === 2 && request.isDoubled)) return null
+  const why = `is ${request.guidanceScale}, for which the model is given ${request.isDoubled ? '1 or 2 pictures' : '1 picture'} a call; the model "${model}" was exported for ${rows}`
+  const guided =
+    rows === 2 && request.canDouble
+      ? 'Write a guidance_scale above 1, which makes two, '
+      : 'Take another model, '
   return { name: 'guidanceScale', why, help: `${guided}${EXPORT_HELP}` }
 }

@@ -19,6 +19,8 @@ export interface ModelFacts {
   readonly defaults: {
     readonly steps: number
     readonly guidanceScale: number
+    /** Where the family has one of its own. */
+    readonly trueCfgScale?: number | undefined
     readonly width: number
     readonly height: number
   }
@@ -33,13 +35,13 @@ export interface ModelFacts {
   readonly previewDecoderFault?: PreviewDecoderFault | null
   /** Whether linear factors exist for its latent space: `preview.json` in the folder, or published ones of the family. */
   readonly hasLatentRgb: boolean
-  /** The longest prompt in T5 tokens that `max_sequence_length` may ask for, or null without T5. */
+  /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
   readonly maxSequenceLength: number | null
   /** Sizes that the export has built in; absent: none. */
   readonly fixed?: FixedShapes
   /**
-   * What a guidance above 1 does: a second evaluation with the negative prompt, an input of the model, or nothing; absent:
-   * what the family says.
+   * What guidance_scale does: a second evaluation with the negative prompt, an input of the model, or nothing; absent: what
+   * the family says.
    */
   readonly guidance?: 'second-evaluation' | 'input' | 'none'
 }

@@ -7,6 +7,12 @@ export interface Shard {
   readonly total: number
 }
 
+/** A shard that nobody asked for by hand, and where it comes from. */
+export interface FoundShard extends Shard {
+  /** `CI_NODE_INDEX=1 and CI_NODE_TOTAL=2`. */
+  readonly source: string
+}
+
 export const MAX_SHARDS = 100_000
 
 /** `2/5`. @throws PregenError E_BAD_SHARD */
@@ -48,7 +54,7 @@ const OWN_TOTAL = 'PREGEN_SHARD_TOTAL'
 export function shardFromEnv(
   env: Readonly<Record<string, string | undefined>>,
   total?: number,
-): Shard | null {
+): FoundShard | null {
   const system = BATCH_SYSTEMS.find(({ index }) => isSet(env[index]))
   if (system === undefined) return null
   const totalName = total !== undefined ? '--shard-total' : isSet(env[OWN_TOTAL]) ? OWN_TOTAL : system.total
@@ -62,11 +68,12 @@ export function shardFromEnv(
   const what = `The shard comes from ${system.index}=${env[system.index]} and ${totalName}=${totalText}.`
   const raw = wholeNumber(env[system.index], what)
   const shards = wholeNumber(totalText, what)
-  return checkShard(
+  const shard = checkShard(
     system.index === 'SLURM_ARRAY_TASK_ID' ? slurmIndex(raw, env, what) : raw - system.base + 1,
     shards,
     what,
   )
+  return { ...shard, source: `${system.index}=${env[system.index]} and ${totalName}=${totalText}` }
 }
 
 /** Slurm arrays may begin anywhere and go in steps: --array=10-50:10. */

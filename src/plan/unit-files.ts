@@ -1,16 +1,8 @@
 /** The files of a unit, by name. Pure: writing, checking and uploading all go by this list. */
+import { outputKindOf, stepName, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
 import type { Unit } from './unit.ts'
 
-export const FINAL_PNG = 'final.png'
-export const FINAL_THUMBNAIL = 'final.thumb.webp'
-export const TIMING_JSON = 'timing.json'
-
-type Filed = Pick<Unit, 'executedSteps' | 'previews' | 'thumbnail'>
-
-/** `3.png`: the picture of step 3, counted from 1. */
-export function stepFile(step: number): string {
-  return `${step}.png`
-}
+type Filed = Pick<Unit, 'output' | 'executedSteps' | 'previews' | 'thumbnail'>
 
 /** Steps that have a picture: every, 2 × every, … and the last. Empty without previews. */
 export function previewSteps(unit: Pick<Unit, 'executedSteps' | 'previews'>): readonly number[] {
@@ -26,11 +18,11 @@ const known = new Map<string, readonly string[]>()
 const MAX_KNOWN = 1000
 
 /**
- * Every file of a unit in the order in which it is written: step pictures, final.png, the thumbnail, and last
+ * Every file of a unit in the order in which it is written: step pictures, the final file, the thumbnail, and last
  * timing.json, whose presence promises all the others.
  */
 export function unitFiles(unit: Filed): readonly string[] {
-  const key = `${unit.executedSteps} ${unit.previews?.every} ${unit.thumbnail}`
+  const key = `${unit.output} ${unit.executedSteps} ${unit.previews?.every} ${unit.thumbnail}`
   let files = known.get(key)
   if (files === undefined) {
     files = Object.freeze(listFiles(unit))
@@ -42,9 +34,9 @@ export function unitFiles(unit: Filed): readonly string[] {
 
 function listFiles(unit: Filed): string[] {
   return [
-    ...previewSteps(unit).map(stepFile),
-    FINAL_PNG,
-    ...(unit.thumbnail ? [FINAL_THUMBNAIL] : []),
-    ...(unit.previews === null ? [] : [TIMING_JSON]),
+    ...previewSteps(unit).map(stepName),
+    outputKindOf(unit.output).name,
+    ...(unit.thumbnail ? [THUMBNAIL_NAME] : []),
+    ...(unit.previews === null ? [] : [TIMING_NAME]),
   ]
 }

@@ -32,13 +32,19 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   readonly program: string
   /** Where a matrix made it: the matrix's keys with this unit's values, in the order of the sheet. */
   readonly axes?: Readonly<Record<string, string>> | undefined
+  /** Its kind of output, a row of OUTPUT_KINDS: `image`. */
+  readonly output: string
   /** Id in the sheet's `models`. */
   readonly model: string
+  /** Whether the denoiser is evaluated a second time, for the negative prompt. */
+  readonly guided: boolean
   /** As the schedule will execute them: equal to `steps` but for image-to-image. */
   readonly executedSteps: number
   /** null: no step pictures and no timing.json (the program P0, or `previews: false`). */
   readonly previews: PreviewSettings | null
   readonly image: InitImage | undefined
+  /** Absolute paths or https URLs of the pictures that the model looks at; undefined: none. */
+  readonly images?: readonly string[] | undefined
   readonly exactCopyMode: boolean
 }
 

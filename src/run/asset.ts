@@ -1,10 +1,7 @@
 /** A unit's entry in manifest.json. */
-
-import type { Layout } from '../artifacts/layout.ts'
-import { THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
+import { type Layout, outputKindOf, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import { assetUrl, type ManifestAsset } from '../artifacts/manifest.ts'
-import { OUTPUT_KINDS } from '../artifacts/output-kinds.ts'
 import { generationParameters } from '../artifacts/png.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 
@@ -13,11 +10,10 @@ export function createAsset(
   { layout, publicUrl }: { readonly layout: Layout; readonly publicUrl: string | undefined },
   { unit, index }: PreparedUnit,
   { id, facts }: PreparedModel,
-  files: readonly LedgerFile[],
-  drawnMs: number,
+  { files, drawnMs }: { readonly files: readonly LedgerFile[]; readonly drawnMs: number },
 ): ManifestAsset {
   const { cue, variant, program, width, height } = unit
-  const kind = OUTPUT_KINDS.image
+  const kind = outputKindOf(unit.output)
   const final = files.find(({ name }) => name === kind.name)
   if (!final) throw new Error(`${cue}/${variant} has no ${kind.name}`)
   return {
@@ -25,7 +21,7 @@ export function createAsset(
     cue,
     variant,
     program,
-    ...assetUrls(layout, cue, variant, files, publicUrl),
+    ...assetUrls({ layout, cue, variant, type: kind.type, files, publicUrl }),
     prompt: unit.prompt,
     ...(unit.negativePrompt === undefined ? {} : { negative_prompt: unit.negativePrompt }),
     ...(unit.axes === undefined ? {} : { axes: unit.axes }),
@@ -50,21 +46,30 @@ export function createAsset(
   }
 }
 
-/**
- * Where a unit's files are seen, as the manifest says it.
- * @param publicUrl `storage.public_url`; undefined: addresses relative to the manifest
- */
-export function assetUrls(
-  layout: Layout,
-  cue: string,
-  variant: string,
-  files: readonly { readonly name: string }[],
-  publicUrl: string | undefined,
-): Pick<ManifestAsset, 'url' | 'thumbnail_url' | 'timing_url'> {
+interface PublishedUnit {
+  readonly layout: Layout
+  readonly cue: string
+  readonly variant: string
+  /** Its kind of output. */
+  readonly type: string
+  readonly files: readonly { readonly name: string }[]
+  /** `storage.public_url`; undefined: addresses relative to the manifest. */
+  readonly publicUrl: string | undefined
+}
+
+/** Where a unit's files are seen, as the manifest says it. */
+export function assetUrls({
+  layout,
+  cue,
+  variant,
+  type,
+  files,
+  publicUrl,
+}: PublishedUnit): Pick<ManifestAsset, 'url' | 'thumbnail_url' | 'timing_url'> {
   const urlOf = (name: string) => assetUrl(layout.fileKey(cue, variant, name), layout.prefix, publicUrl)
   const urlIfThere = (name: string) => (files.some((file) => file.name === name) ? urlOf(name) : null)
   return {
-    url: urlOf(OUTPUT_KINDS.image.name),
+    url: urlOf(outputKindOf(type).name),
     thumbnail_url: urlIfThere(THUMBNAIL_NAME),
     timing_url: urlIfThere(TIMING_NAME),
   }

@@ -27,7 +27,7 @@ export async function checkInitImages(
   const hashOf = (unit: Unit) => recorded.get(unit) ?? hashes.get(imageKey(unit))
   if (units.every(({ image }) => image === undefined)) return { hashOf, unchecked }
   const faults = new Map<string, PregenError>()
-  const isUnfetched = ({ image }: Unit) => remoteImages !== 'fetch' && /^https?:/i.test(image?.source ?? '')
+  const isUnfetched = ({ image }: Unit) => remoteImages !== 'fetch' && isRemote(image?.source ?? '')
   // What a unit was drawn from stands in the ledger: without the network, the picture there is taken to be the same.
   const ledger = units.some(isUnfetched) ? await readLedger(layout.state.ledgerPath) : null
   // The codecs are heavy, and most sheets start from no picture.
@@ -64,6 +64,18 @@ export function notFetched(unit: Unit, location?: SourceLocation): PregenError {
   const message = `${unitName(unit)} starts from a picture on the network, which a dry run does not fetch.`
   const help = 'Give --fetch to let it, or save the picture beside the sheet and name that file.'
   return new PregenError('E_IMAGE_NOT_FETCHED', message, { help, location })
+}
+
+export function isRemote(source: string): boolean {
+  return /^https?:/i.test(source)
+}
+
+/** The unit's digest was made of the bytes that were planned with: other bytes under it would be a lie. */
+export function changedSincePlan(what: string): PregenError {
+  return new PregenError('E_IMAGE_CHANGED', `${what} is not the one that the run was planned with.`, {
+    help: 'Run the same command again: it plans with the picture that is there now.',
+    exitCode: 3,
+  })
 }
 
 /** Where the sheet names a unit's image. */

@@ -3,10 +3,12 @@
  * tokenizers, which are loaded only where a text may be too long.
  */
 import { PregenError } from '../errors.ts'
+import type { ChatTemplate, FamilyFacts } from '../families/family.ts'
 import { familyOf, type TokenizerName } from '../families/index.ts'
 import { clipTokens } from '../model/fixed-shapes.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import { printable } from '../printable.ts'
+import { withoutTail } from '../text/chat-tail.ts'
 import { createTokenizer } from '../text/create-tokenizer.ts'
 import type { PromptTokenizer } from '../text/tokenizer.ts'
 import { chunkWeightedPrompt } from '../text/weighted-chunks.ts'
@@ -26,8 +28,11 @@ interface Reading {
   /** The setting that it comes from. */
   readonly setting: string
   readonly text: string
-  /** Tokens that the encoder reads. */
+  /** What a chat's template puts around it. */
+  readonly template: ChatTemplate
+  /** Tokens that the encoder reads, but for the template's first ones, which do not count. */
   readonly limit: number
+  readonly dropped: number
 }
 
 interface Cut {
@@ -35,6 +40,7 @@ interface Cut {
   readonly text: string
 }
 
+const NO_TEMPLATE: ChatTemplate = ['', '']
 const MAX_WARNINGS = 50
 const MAX_CUT_CHARS = 800
 const MAX_NAMED = 3
@@ -95,27 +101,32 @@ function warningOf({ setting, encoder, limit }: Reading, cut: Cut, units: readon
 
 /** What each encoder of the model reads for a unit, as its pipeline has it. */
 function readingsOf(unit: Unit, { folder, facts }: Model): Reading[] {
-  const { contract, cuts, guidance } = familyOf(facts.family)
+  const { contract } = familyOf(facts.family)
+  const { cuts, takes }: FamilyFacts = familyOf(facts.family)
   const { prompt, prompt2, negativePrompt = '', negativePrompt2 } = unit
   // The first and the third encoder read the first text; an empty second text counts as none.
   const second = prompt2 ? (['prompt_2', prompt2] as const) : (['prompt', prompt] as const)
   const secondNegative = negativePrompt2
     ? (['negative_prompt_2', negativePrompt2] as const)
     : (['negative_prompt', negativePrompt] as const)
-  const isGuided = guidance === 'second-evaluation' && unit.guidanceScale > 1
+  // FLUX.2's negative prompt is always an empty one.
+  const hasNegative = unit.guided && takes.includes('negativePrompt')
   const encoders = contract.flatMap((each) =>
     'tokenizer' in each && folder.components[each.component] !== undefined ? [each] : [],
   )
   const clipLimit = encoders[0] === undefined ? 0 : clipTokens(folder, encoders[0].tokenizer)
   return encoders.flatMap(({ component, tokenizer }, index): Reading[] => {
-    const isSequence = index > 0 && facts.maxSequenceLength !== null && index === encoders.length - 1
+    const isSequence = facts.maxSequenceLength !== null && index === encoders.length - 1
     const sequence = unit.maxSequenceLength ?? cuts?.sequenceLength ?? 0
     const limit = isSequence ? sequence : facts.family === 'sd3' ? clipLimit : clipTokens(folder, tokenizer)
     const texts = [
       index === 1 ? second : (['prompt', prompt] as const),
-      ...(isGuided ? [index === 1 ? secondNegative : (['negative_prompt', negativePrompt] as const)] : []),
+      ...(hasNegative ? [index === 1 ? secondNegative : (['negative_prompt', negativePrompt] as const)] : []),
     ]
-    return texts.map(([setting, text]) => ({ encoder: component, tokenizer, setting, text, limit }))
+    const { template = NO_TEMPLATE, droppedTokens: dropped = 0 } = cuts ?? {}
+    return texts.map(([setting, text]) => {
+      return { encoder: component, tokenizer, setting, text, template, limit, dropped }
+    })
   })
 }
 
@@ -135,9 +146,15 @@ async function findCuts(
     const inARow = fitting.get(reading.encoder) ?? 0
     if (inARow >= ENOUGH_THAT_FIT) continue
     const tokenizer = await tokenizers(reading.tokenizer)
-    const { untruncatedLength, truncatedText } = tokenizer.tokenize(reading.text, reading.limit)
+    const { template, limit, dropped } = reading
+    const whole = template[0] + reading.text + template[1]
+    const { untruncatedLength, truncatedText } = tokenizer.tokenize(whole, limit + dropped)
     fitting.set(reading.encoder, truncatedText === null ? inARow + 1 : 0)
-    if (truncatedText !== null) cuts.set(key, { tokens: untruncatedLength, text: truncatedText })
+    if (truncatedText === null) continue
+    cuts.set(key, {
+      tokens: untruncatedLength - dropped,
+      text: withoutTail(truncatedText, template[1].trim()),
+    })
   }
   return cuts
 }
@@ -147,8 +164,8 @@ function keyOf({ encoder, limit, text }: Reading): string {
 }
 
 /** A token is a byte of plain text at least; a begin, an end and T5's first blank come with them. */
-function mayBeCut({ text, limit }: Reading): boolean {
-  return text.length + 3 > limit || !/^[ -~]*$/.test(text)
+function mayBeCut({ text, template, limit }: Reading): boolean {
+  return template[0].length + text.length + template[1].length + 3 > limit || !/^[ -~]*$/.test(text)
 }
 
 type Tokenizers = (name: TokenizerName) => Promise<PromptTokenizer>

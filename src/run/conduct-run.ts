@@ -12,6 +12,7 @@ import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
 import { PregenError } from '../errors.ts'
+import type { Storage } from '../storage/storage.ts'
 import { rememberBucket } from './bucket-target.ts'
 import { checkCallbackTarget, createCallbacks } from './callbacks.ts'
 import { decideUnits, type UnitDecision } from './decide-units.ts'
@@ -21,13 +22,16 @@ import { drawModels } from './draw-models.ts'
 import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
 import { lockOutput } from './lock-output.ts'
-import { checkBucketEndpoint, policyOf } from './open-bucket.ts'
+import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
+import { pullUnits } from './pull-units.ts'
+import { createReferences } from './reference-images.ts'
 import { createSender } from './sender.ts'
 import { INITIAL_STATE, reduce } from './state.ts'
 import { type RunSummary, summarize } from './summary.ts'
 import type { UnitServices } from './unit-life.ts'
+import { type BucketFindings, findInBucket, findNothing } from './whole-in-bucket.ts'
 import { writeManifest } from './write-manifest.ts'
 
 /** A run's plan, its options and its event stream. */
@@ -99,15 +103,18 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     state = reduce(state, event)
   })
   const before = engine.figures()
-  const decisions = await decideUnits(prepared, ledger, options.force)
+  const { storage, findings } = await askBucket(run)
+  const { decisions } = findings
   const toRun = decisions.filter(({ action }) => action === 'run').map(({ entry }) => entry)
-  announce(run, decisions, toRun)
-  await recordTouched(decisions, ledger)
-
-  await checkCallbackTarget(prepared, options)
-  // The processes get ready while the bucket is proven.
-  if (toRun.length > 0) engine.warmUp()
-  const sender = await createSender(prepared, options, ledger, decisions, emit)
+  const sender = await closingAfter(storage, async () => {
+    announce(run, findings, toRun)
+    await recordTouched(decisions, ledger)
+    await checkCallbackTarget(prepared, options)
+    // The processes get ready while the bucket is proven.
+    if (toRun.length > 0) engine.warmUp()
+    await rememberPart(run, findings)
+    return await createSender({ prepared, options, ledger, findings, storage, emit })
+  })
   const callbacks = createCallbacks(prepared, options, ledger, emit)
   let modelLoadMs = 0
   try {
@@ -120,6 +127,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
       warn: warnOnce(run),
       injection,
       initImages: createInitImages(options.allowPrivateUrls, options.remoteImages, options.signal),
+      references: createReferences(options.allowPrivateUrls, options.remoteImages, options.signal),
       delivery: createDelivery(sender, callbacks),
       previewDecoder: engine.previewDecoder,
       publicUrl: prepared.sheet.storage?.publicUrl,
@@ -134,7 +142,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     // Their memory is not needed for what is left to send.
     await run.release()
     run.lost.throwIfAborted()
-    const manifest = await writeManifest(prepared, ledger, writeFaultsOf(injection))
+    const manifest = await writeManifest(prepared, ledger, findings.published, writeFaultsOf(injection))
     const uploads = await sender.finish(manifest, options.signal)
     await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed)
     const cancelled = options.signal.aborted
@@ -145,6 +153,35 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     callbacks.close()
     await sender.close()
   }
+}
+
+interface AskedBucket {
+  /** null: the run has none. */
+  readonly storage: Storage | null
+  readonly findings: BucketFindings
+}
+
+/** Decides by ledger and disk, then by what the bucket holds of the rest. */
+async function askBucket({ prepared, options, ledger }: LockedRun): Promise<AskedBucket> {
+  const { sheet } = prepared
+  const nothing = findNothing(await decideUnits(prepared, ledger, options.force))
+  if (sheet.storage === null || options.dryRun) return { storage: null, findings: nothing }
+  const concurrency = options.concurrency ?? sheet.storage.concurrency
+  const storage = await openBucket(sheet.storage, { concurrency, ...policyOf(options) })
+  const { pull = false, signal } = options
+  if (options.force) return { storage, findings: nothing }
+  return await closingAfter(storage, async () => {
+    const found = await findInBucket(prepared, nothing.decisions, storage, { signal, pull })
+    return { storage, findings: pull ? await pullUnits(prepared, found, storage, ledger, signal) : found }
+  })
+}
+
+/** A folder that lacks what the bucket has is a part, as a shard's is: its manifest is not the bucket's. */
+async function rememberPart({ prepared, options }: LockedRun, { published }: BucketFindings): Promise<void> {
+  if (published.size === 0) return
+  const origin = openOrigin(options.stateDir)
+  const { layout, sheet, shard } = prepared
+  await rememberBucket(layout.out, sheet.storage, shard ?? 'part', origin)
 }
 
 /** Aborted by the run's signal, and by the first failure under `--fail-fast`. */
@@ -167,7 +204,7 @@ function warnOnce({ bus }: LockedRun): (warning: PrepareWarning) => void {
 
 function announce(
   { prepared, bus: { emit } }: LockedRun,
-  decisions: readonly UnitDecision[],
+  { decisions, warnings }: BucketFindings,
   toRun: readonly PreparedUnit[],
 ): void {
   emit({
@@ -178,12 +215,14 @@ function announce(
     steps: toRun.reduce((sum, { unit }) => sum + unit.executedSteps, 0),
     version: prepared.version,
     out: prepared.layout.out,
+    prefix: prepared.layout.prefix,
     plan: decisions.map(({ entry: { unit }, action }) => {
       const { cue, variant, program, executedSteps: steps } = unit
       return { cue, variant, program, steps, action }
     }),
   })
-  for (const { code, message } of prepared.warnings) emit({ type: 'warning', code, message })
+  for (const { code, message } of [...prepared.warnings, ...warnings])
+    emit({ type: 'warning', code, message })
   for (const { action, reason, entry } of decisions) {
     const { cue, variant } = entry.unit
     if (action === 'skip') emit({ type: 'unit-skipped', cue, variant, reason })

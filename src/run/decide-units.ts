@@ -2,7 +2,7 @@
 import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { type FileState, inspectFiles } from '../artifacts/file-state.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
-import { decideUnit, type FileState as PlannedState } from '../plan/decide.ts'
+import { decideUnit, type FileStanding } from '../plan/decide.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import type { PreparedRun, PreparedUnit } from './prepared.ts'
 
@@ -50,7 +50,7 @@ function decide(
   const { unit, key, digest, parts } = entry
   const recorded = ledger.units.get(key) ?? null
   const fileStates = new Map(
-    states.map(({ name, fault }): [string, PlannedState] => [name, fault ?? 'intact']),
+    states.map(({ name, fault }): [string, FileStanding] => [name, fault ?? 'intact']),
   )
   const expectedFiles = unitFiles(unit)
   const decision = decideUnit({ digest, parts, expectedFiles, entry: recorded, fileStates, force })

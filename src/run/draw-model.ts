@@ -112,7 +112,7 @@ async function drawUntilDeath(
     })
     // The codec starts here while the worker opens the model.
     ;[opened] = await Promise.all([opening, loadSharp()])
-    await drawOpened(drawing, work, device, opened, performance.now() - before)
+    await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
     return opened.death()
   } catch (error) {
     if (isDeath(error)) return error
@@ -123,12 +123,13 @@ async function drawUntilDeath(
   }
 }
 
+/** A model where it is loaded. */
+type OpenedOn = { readonly device: Device; readonly opened: OpenedModel }
+
 async function drawOpened(
   drawing: Drawing,
   work: ModelWork,
-  device: Device,
-  opened: OpenedModel,
-  openMs: number,
+  { device, opened, openMs }: OpenedOn & { readonly openMs: number },
 ): Promise<void> {
   const { model, units } = work
   const { services, stopping: signal } = drawing
@@ -141,7 +142,7 @@ async function drawOpened(
   const text = await opened.call('encode', encoding, { signal })
   for (const warning of promptWarnings(work, text.prompts)) services.warn(warning)
   if (signal.aborted) return
-  const withVaeEncoder = units.some(({ unit }) => unit.image !== undefined)
+  const withVaeEncoder = units.some(({ unit }) => unit.image !== undefined || unit.images !== undefined)
   const denoiser = await opened.call('load-denoiser', { withVaeEncoder })
   const loadMs = openMs + text.loadMs + denoiser.loadMs
   drawing.noteModelLoad(loadMs)
@@ -154,7 +155,7 @@ async function drawOpened(
     durationMs: Math.round(loadMs),
   })
   const prompts = new Map(text.prompts.map((prompt) => [prompt.key, prompt]))
-  await drawBatches(drawing, work, device, opened, prompts)
+  await drawBatches(drawing, work, { device, opened }, prompts)
 }
 
 /** Each names the units that it is of. What is cut off has been told with the plan, where the family's facts say how. */
@@ -171,8 +172,7 @@ function promptWarnings({ model, units }: ModelWork, prompts: readonly EncodedPr
 async function drawBatches(
   drawing: Drawing,
   work: ModelWork,
-  device: Device,
-  opened: OpenedModel,
+  { device, opened }: OpenedOn,
   prompts: ReadonlyMap<string, EncodedPrompt>,
 ): Promise<void> {
   const { stopping } = drawing

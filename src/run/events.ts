@@ -31,6 +31,7 @@ export const EVENT_FIELDS = {
     shard: z.string().nullable().describe('`2/5`, or null for the whole sheet.'),
     version: text('The version id.'),
     out: text('The output folder, absolute.'),
+    prefix: text('Key prefix of all that is published: `foigoi/<version>`.'),
     plan: z
       .array(plannedUnit)
       .readonly()
@@ -64,7 +65,10 @@ export const EVENT_FIELDS = {
     version: text('The version id.'),
     folder: text("Where the version's tree lies, absolute."),
   }),
-  'unit-skipped': z.object({ ...unit, reason: text('`complete`.') }),
+  'unit-skipped': z.object({
+    ...unit,
+    reason: text('`complete`, `whole in the bucket`, `pulled from the bucket`.'),
+  }),
   'unit-started': z.object({
     ...unit,
     program: text('The id of its program.'),

@@ -1,7 +1,6 @@
 /** Init images as the model reads them. Checked before the run; loaded again when their unit's turn comes. */
-import { PregenError } from '../errors.ts'
 import { loadInitImage, toModelInput } from '../images/init-image.ts'
-import { notFetched } from './check-init-images.ts'
+import { changedSincePlan, isRemote, notFetched } from './check-init-images.ts'
 import type { PreparedUnit } from './prepared.ts'
 
 export interface InitImages {
@@ -33,7 +32,7 @@ export function createInitImages(
     async load({ unit, parts }) {
       const { image, width, height } = unit
       if (image === undefined) throw new Error('the unit has no init image')
-      if (remoteImages !== 'fetch' && /^https?:/i.test(image.source)) throw notFetched(unit)
+      if (remoteImages !== 'fetch' && isRemote(image.source)) throw notFetched(unit)
       const key = JSON.stringify([image, width, height])
       if (last?.key !== key) {
         const loaded = await loadInitImage({ ...image, width, height, allowPrivate, signal })
@@ -41,14 +40,7 @@ export function createInitImages(
       }
       // The unit's digest was made of the bytes that were planned with: other bytes under it would be a lie.
       if (last.sha256 !== parts.imageSha256) {
-        throw new PregenError(
-          'E_IMAGE_CHANGED',
-          'The init image is not the one that the run was planned with.',
-          {
-            help: 'Run the same command again: it plans with the picture that is there now.',
-            exitCode: 3,
-          },
-        )
+        throw changedSincePlan('The init image')
       }
       return last.pixels
     },

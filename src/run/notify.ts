@@ -4,6 +4,7 @@ import pLimit from 'p-limit'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import type { SheetCallback } from '../cue-sheet/sheet.ts'
 import { postJson } from '../net/post-json.ts'
+import { plural } from '../printable.ts'
 import type { EmitRunEvent } from './events.ts'
 
 export interface CallbackBody {
@@ -69,10 +70,6 @@ export function createNotifier({ callback, secret, allowPrivate, emit, signal }:
       if (failures > 1) warn(`${plural(failures - 1, 'more callback')} could not be delivered.`)
     },
   }
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 function withoutStop(sentence: string): string {

@@ -56,3 +56,13 @@ export async function proveBucket(storage: Storage, emit: EmitRunEvent): Promise
     throw error
   }
 }
+
+/** Closes a bucket that a fault leaves without an owner. */
+export async function closingAfter<T>(storage: Storage | null, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await storage?.close()
+    throw error
+  }
+}

@@ -49,6 +49,8 @@ export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
 }
 
 export interface RunOptions extends SelectOptions {
+  /** The run's id, where it was given one before it began; made anew without. */
+  readonly runId?: string | undefined
   /** Disk only: no bucket, no credentials, no network. */
   readonly dryRun: boolean
   readonly failFast: boolean
@@ -61,6 +63,8 @@ export interface RunOptions extends SelectOptions {
   readonly concurrency?: number | undefined
   readonly liveFile: boolean
   readonly verifyRemote: boolean
+  /** Units that the bucket holds whole are brought into the folder; else they stay there alone. */
+  readonly pull?: boolean | undefined
   readonly signal: AbortSignal
   /** Points at which tests break the run; empty in the product. */
   readonly injection: InjectionTable

@@ -9,18 +9,21 @@ import { PregenError, PregenErrors } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { readTrainedSizes } from '../model/trained-sizes.ts'
 import { checkCallbackUrl } from '../net/post-json.ts'
 import { digestOfParts, digestParts } from '../plan/digest.ts'
 import { expandUnits } from '../plan/expand.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import { selectUnits } from '../plan/select.ts'
-import { parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
+import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
+import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
 import { checkInitImages } from './check-init-images.ts'
 import { checkPrompts } from './check-prompts.ts'
 import type { SelectOptions } from './options.ts'
-import type { PreparedModel, PreparedRun, PreparedUnit, SheetUnit } from './prepared.ts'
+import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
+import { checkReferences } from './reference-images.ts'
 
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
 export const RENDER_VERSION = 1
@@ -45,7 +48,9 @@ export function cancelled(cause: unknown): PregenError {
 
 async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const startedAt = performance.now()
-  const shard = shardOf(options)
+  const found = shardOf(options)
+  // One of one is the whole sheet, whatever a batch system says.
+  const shard = found?.total === 1 ? null : found
   const sheet = await readSheet(options)
   if (sheet.callback !== null) {
     const { url, location } = sheet.callback
@@ -58,12 +63,14 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   // Shards are dealt from the whole list, so that they stay disjoint under --cue and the like.
   const selected = new Set(selectUnits(all, { cue, variant, program }))
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
+  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const factorFaults = await findFactorFaults(units, models)
   const prompts = await checkPrompts(units, models)
   const modelFaults = [...factorFaults, ...prompts.faults]
   if (modelFaults.length > 0) throw new PregenErrors(modelFaults)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
+  const references = await checkReferences(units, sheet, layout, options)
   const sheetUnits = new Map<string, SheetUnit>()
   const indexOf = new Map<Unit, number>()
   for (const [index, unit] of all.entries()) {
@@ -74,6 +81,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     const parts = digestParts(unit, {
       modelFingerprint: facts[unit.model]?.fingerprint ?? '',
       imageSha256: images.hashOf(unit),
+      imagesSha256: references.hashesOf(unit),
       renderVersion: RENDER_VERSION,
     })
     const key = layout.variantKey(unit.cue, unit.variant)
@@ -88,11 +96,13 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     sheetUnits,
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
-    uncheckedImages: images.unchecked,
-    warnings: [...warnings, ...schedulerWarnings(models), ...prompts.warnings].map(({ code, message }) => ({
-      code,
-      message,
-    })),
+    uncheckedImages: new Set([...images.unchecked, ...references.unchecked]),
+    warnings: [
+      ...shardWarnings(shard, units.length, all.length),
+      ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
+      ...prompts.warnings,
+      ...warnOfSizes(units, trained),
+    ],
   }
 }
 
@@ -114,8 +124,15 @@ function readSheet(options: SelectOptions): Promise<CueSheet> {
   return readSheetText(sheetBytes, { ...context, file: sheetPath })
 }
 
+/** Said loudly: a job that was numbered for another reason (GitLab's parallel matrix) would silently draw a part. */
+function shardWarnings(shard: FoundShard | Shard | null, drawn: number, all: number): PrepareWarning[] {
+  if (shard === null || !('source' in shard)) return []
+  const message = `${shard.source}: this job does shard ${shard.index}/${shard.total} of its sheet, ${drawn} of ${all} units, and leaves the others to its siblings. If each job has a sheet of its own, say --shard 1/1.`
+  return [{ code: 'W_SHARD_AUTOMATIC', message }]
+}
+
 /** `--shard` wins; without it the batch system's numbers count. */
-function shardOf({ shard, shardTotal, env }: SelectOptions): Shard | null {
+function shardOf({ shard, shardTotal, env }: SelectOptions): FoundShard | Shard | null {
   return shard === undefined ? shardFromEnv(env, shardTotal) : parseShard(shard)
 }
 

@@ -7,9 +7,6 @@ import type { Unit } from '../plan/unit.ts'
 export function promptJobOf(unit: Unit): PromptJob {
   const request = pickSettings('prompt', unit)
   // null and undefined must stay apart from "", which JSON does.
-  const key = JSON.stringify([
-    ...Object.values(request).map((value) => value ?? null),
-    unit.guidanceScale > 1,
-  ])
-  return { key, request, guidanceScale: unit.guidanceScale }
+  const key = JSON.stringify([...Object.values(request).map((value) => value ?? null), unit.guided])
+  return { key, request, withNegative: unit.guided }
 }

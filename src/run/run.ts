@@ -28,7 +28,7 @@ export interface Run extends AsyncIterable<RunEvent> {
 export function startRun(options: RunOptions, engine?: Engine): Run {
   const cancelling = new AbortController()
   const signal = AbortSignal.any([options.signal, cancelling.signal])
-  const bus = createEventBus()
+  const bus = createEventBus({ run: options.runId })
   const result = begin({ ...options, signal }, bus, engine)
   // Who only iterates hears of a failure there.
   result.catch(() => undefined)

@@ -1,13 +1,16 @@
 /** A run's way to its bucket; without one (no `storage`, or `--dry-run`) a sender that sends nothing. */
+import { RECORD_MEMO } from '../artifacts/layout.ts'
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import { unitName } from '../plan/unit.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { UploadFile, UploadSummary } from '../storage/uploader.ts'
 import type { UnitDecision } from './decide-units.ts'
 import type { EmitRunEvent } from './events.ts'
-import { openBucket, policyOf, proveBucket } from './open-bucket.ts'
+import { proveBucket } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun } from './prepared.ts'
+import type { BucketFindings } from './whole-in-bucket.ts'
 import type { WrittenManifest } from './write-manifest.ts'
 
 // CI systems grant seven seconds after a cancel; the rest of the way out needs some of them.
@@ -47,31 +50,36 @@ function withoutBucket(ledger: Ledger): Sender {
   }
 }
 
+export interface SenderOptions {
+  readonly prepared: PreparedRun
+  readonly options: RunOptions
+  readonly ledger: Ledger
+  /** What is to be done, and what the bucket turned out to have. */
+  readonly findings: BucketFindings
+  /** null: without a bucket. */
+  readonly storage: Storage | null
+  readonly emit: EmitRunEvent
+}
+
 /**
  * Opens the bucket and proves that it can be written, before any model loads.
  * @throws PregenError `E_NO_BUCKET`, `E_ACCESS_DENIED` and their kin
  */
-export async function createSender(
-  prepared: PreparedRun,
-  options: RunOptions,
-  ledger: Ledger,
-  decisions: readonly UnitDecision[],
-  emit: EmitRunEvent,
-): Promise<Sender> {
+export async function createSender(given: SenderOptions): Promise<Sender> {
+  const { prepared, options, ledger, findings, storage, emit } = given
   const { layout, sheet } = prepared
-  if (sheet.storage === null || options.dryRun) return withoutBucket(ledger)
-  const [{ createUploader }, { sendSharedManifest }, { unvouched }] = await Promise.all([
+  if (sheet.storage === null || storage === null) return withoutBucket(ledger)
+  const { decisions, published } = findings
+  const [{ createUploader }, { sendSharedManifest }, { recordOfUnit, unvouched }] = await Promise.all([
     import('../storage/uploader.ts'),
     import('../storage/shared-manifest.ts'),
     import('../storage/upload-folder.ts'),
   ])
-  const settings = sheet.storage
-  const concurrency = options.concurrency ?? settings.concurrency
-  const storage = await openBucket(settings, { concurrency, ...policyOf(options) })
+  const concurrency = options.concurrency ?? sheet.storage.concurrency
+  const isThere = (decision: UnitDecision) =>
+    published.has(decision.entry.key) || isSent(decision, ledger, storage.description)
   // A bucket that has everything is not written to, not even for a probe.
-  if (options.verifyRemote || !decisions.every((decision) => isSent(decision, ledger, storage.description))) {
-    await proveBucket(storage, emit)
-  }
+  if (options.verifyRemote || !decisions.every(isThere)) await proveBucket(storage, emit)
 
   const giveUp = new AbortController()
   const uploader = createUploader({
@@ -81,6 +89,8 @@ export async function createSender(
     concurrency,
     verifyRemote: options.verifyRemote,
     prefix: layout.prefix,
+    contents: findings.contents,
+    hasRecords: true,
     signal: giveUp.signal,
   })
   const folderOf = new Map(
@@ -91,7 +101,7 @@ export async function createSender(
   const add = (key: string, files: readonly UploadFile[]) => {
     const folder = folderOf.get(key)
     if (folder === undefined) throw new Error(`${key} was sent but never planned`)
-    return uploader.add({ key, folder, files })
+    return uploader.add({ key, folder, files, record: recordOfUnit(ledger, { key, files }) })
   }
   const expect = (objects: number) => {
     if (objects > 0) emit({ type: 'uploads-expected', objects })
@@ -125,7 +135,9 @@ export async function createSender(
       const giveUpSoon = () => setTimeout(() => giveUp.abort(), CANCELLED_DRAIN_MS).unref()
       if (signal.aborted) giveUpSoon()
       else signal.addEventListener('abort', giveUpSoon, { once: true })
-      const isSharded = prepared.shard !== null
+      // What a run does not know of its sheet, others may have made.
+      const isPart = published.size > 0 || prepared.units.length < prepared.sheetUnits.size
+      const isSharded = prepared.shard !== null || isPart
       const isWanted = () => assets.length > 0 && !signal.aborted
       try {
         if (!isSharded && isWanted()) uploader.setManifest(key, bytes)
@@ -155,13 +167,14 @@ function countsOf({ uploaded, failures }: UploadSummary): { uploaded: number; fa
   return { uploaded, failed: failures.length }
 }
 
-/** Whether a unit stays as it is and the ledger knows all its files to be in the bucket. */
+/** Whether a unit stays as it is and the ledger knows all of it to be in the bucket, its record too. */
 function isSent({ action, entry }: UnitDecision, ledger: Ledger, target: string): boolean {
   const recorded = ledger.units.get(entry.key)
+  if (action !== 'skip' || recorded === undefined) return false
   const sent = ledger.sent.get(target)?.get(entry.key)
+  const owesRecord = recorded.asset !== undefined && recorded.complete !== false && ledger.isOwn(entry.key)
   return (
-    action === 'skip' &&
-    recorded !== undefined &&
+    (!owesRecord || sent?.get(RECORD_MEMO)?.sha256 === recorded.digest) &&
     recorded.files.every(({ name, sha256 }) => sent?.get(name)?.sha256 === sha256)
   )
 }

@@ -40,6 +40,8 @@ export interface RunState {
   readonly updatedAt: string | null
   readonly version: string | null
   readonly out: string | null
+  /** `foigoi/<version>` */
+  readonly prefix: string | null
   readonly shard: string | null
   readonly counts: {
     readonly planned: number
@@ -69,6 +71,7 @@ export const INITIAL_STATE: RunState = {
   updatedAt: null,
   version: null,
   out: null,
+  prefix: null,
   shard: null,
   counts: { planned: 0, skipped: 0, done: 0, failed: 0 },
   steps: { planned: 0, done: 0 },
@@ -164,7 +167,7 @@ function change(state: RunState, event: RunEvent): RunState {
 }
 
 function planned(state: RunState, event: Extract<RunEvent, { type: 'run-planned' }>): RunState {
-  const { version, out, shard, plan } = event
+  const { version, out, prefix, shard, plan } = event
   const units = plan.map(
     ({ cue, variant, program, steps, action }): UnitProgress => ({
       ...{ cue, variant, program, steps, status: action === 'skip' ? 'skipped' : 'queued' },
@@ -175,7 +178,7 @@ function planned(state: RunState, event: Extract<RunEvent, { type: 'run-planned'
   for (let from = 0; from < units.length; from += PAGE_UNITS) pages.push(units.slice(from, from + PAGE_UNITS))
   return {
     ...state,
-    ...{ version, out, shard, pages },
+    ...{ version, out, prefix, shard, pages },
     places: new Map(units.map((unit, place) => [nameOf(unit), place])),
     counts: { ...state.counts, planned: event.units, skipped: event.skipped },
     steps: { ...state.steps, planned: event.steps },

@@ -7,10 +7,9 @@
  * It owns the unit's step pictures, its writer, its timing and its events.
  */
 import { join } from 'node:path'
-import type { Layout } from '../artifacts/layout.ts'
+import { type Layout, outputKindOf } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { makeFolderInside } from '../artifacts/output-folder.ts'
-import { OUTPUT_KINDS } from '../artifacts/output-kinds.ts'
 import { encodeThumbnail } from '../artifacts/thumbnail.ts'
 import { timingOf } from '../artifacts/timing.ts'
 import { createVariantWriter, type VariantWriter } from '../artifacts/variant-writer.ts'
@@ -28,6 +27,7 @@ import type { InitImages } from './init-images.ts'
 import { createLiveFile } from './live-file.ts'
 import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
+import type { References } from './reference-images.ts'
 import { createStepPictures, jobPreviewsOf, rendererOf, type StepPictures } from './step-pictures.ts'
 
 export type UnitState = 'queued' | 'drawing' | 'writing' | 'recorded' | 'sent' | 'failed'
@@ -51,6 +51,7 @@ export interface UnitServices {
   readonly warn: (warning: PrepareWarning) => void
   readonly injection: Injection
   readonly initImages: InitImages
+  readonly references: References
   readonly delivery: Delivery
   readonly previewDecoder: (path: string, channels: number) => DecodeLatents
   /** Base of absolute asset URLs; undefined: relative ones. */
@@ -90,12 +91,14 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
   const { layout, ledger, emit, injection, delivery } = services
   const { unit, key, digest, parts, index } = entry
   const { cue, variant } = unit
+  const output = outputKindOf(unit.output)
   const faults = writeFaultsOf(injection)
   let state: UnitState = 'queued'
   let beginnings = 0
   let begunAt = 0
   let whyAgain = ''
   let initImage: Float32Array | undefined
+  let references: PictureJob['references']
   let previews: JobPreviews | null = null
   let pictures: StepPictures | null = null
   let opened: Promise<VariantWriter> | undefined
@@ -108,7 +111,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     // Forgotten before a file is touched: a run that dies in between leaves nothing that looks whole.
     await ledger.forgetUnit(key)
     const folder = layout.variantFolder(cue, variant)
-    return await createVariantWriter({ out: layout.out, folder, faults })
+    return await createVariantWriter({ out: layout.out, folder, output, faults })
   }
   const writer = (): Promise<VariantWriter> => {
     if (opened) return opened
@@ -140,7 +143,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     const into = await writer()
     const encodeFrom = performance.now()
     const metadata = unit.embedMetadata ? parametersOf(entry, model) : undefined
-    const final = await OUTPUT_KINDS.image.encode(image, metadata)
+    const final = await output.encode(image, metadata)
     const encodeMs = performance.now() - encodeFrom
     await into.writeFinal(final)
     if (unit.thumbnail) await into.writeThumbnail(await encodeThumbnail(rgb, width, height))
@@ -159,7 +162,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     const steps = picture.stepDurationsMs.length
     const sharedMs = picture.stepDurationsMs.reduce((sum, ms) => sum + ms, 0) + picture.decodeMs
     const drawnMs = promptMs + sharedMs / batchSize
-    const asset = createAsset(services, entry, model, files, drawnMs)
+    const asset = createAsset(services, entry, model, { files, drawnMs })
     const callbackOwed = delivery.owesCalls || undefined
     await ledger.recordUnit(key, {
       digest,
@@ -191,6 +194,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     async prepare(provider) {
       try {
         initImage = unit.image ? await services.initImages.load(entry) : undefined
+        references = await services.references.load(entry, model)
         // A folder that cannot be made is told before anything is drawn for it.
         await makeFolderInside(layout.out, layout.variantFolder(cue, variant))
         previews = jobPreviewsOf(unit, provider)
@@ -212,6 +216,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         unit: index,
         promptKey: promptJobOf(unit).key,
         initImage,
+        references,
         previews,
       }
     },

@@ -1,5 +1,5 @@
 /** `manifest.json` of what the ledger knows of this sheet's units, written when it says something new. */
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { makeFolder } from '../artifacts/confined-folder.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
@@ -8,11 +8,12 @@ import type { FaultHook } from '../artifacts/faults.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts/manifest.ts'
 import { errorCode, PregenError } from '../errors.ts'
+import { unitName } from '../plan/unit.ts'
 import { assetUrls } from './asset.ts'
 import type { PreparedRun } from './prepared.ts'
 
 export interface WrittenManifest {
-  /** The same units give the same bytes. */
+  /** What the bucket gets: units that stand there alone included. The same units give the same bytes. */
   readonly bytes: Uint8Array
   /** Empty where nothing was ever finished: then there is no file either. */
   readonly assets: readonly ManifestAsset[]
@@ -24,6 +25,7 @@ export interface WrittenManifest {
 export async function writeManifest(
   prepared: PreparedRun,
   ledger: Ledger,
+  published: ReadonlyMap<string, ManifestAsset>,
   faults: FaultHook,
 ): Promise<WrittenManifest> {
   const { layout, sheet, version } = prepared
@@ -32,21 +34,31 @@ export async function writeManifest(
     const recorded = ledger.units.get(key)
     if (!recorded?.asset) continue
     // Place and address follow today's sheet; the rest is as it was when the picture was made.
+    const { type } = recorded.asset
+    const published = { layout, cue, variant, type, files: recorded.files }
     assets.push({
       ...recorded.asset,
       ...{ cue, variant },
-      ...assetUrls(layout, cue, variant, recorded.files, sheet.storage?.publicUrl),
+      ...assetUrls({ ...published, publicUrl: sheet.storage?.publicUrl }),
       metadata: { ...recorded.asset.metadata, asset_index: index },
     })
   }
   const manifest = createManifest(version, assets)
   const bytes = encodeManifest(manifest)
   const inside = confine(layout.out)
-  if (assets.length > 0 && !(await holds(inside, layout.manifestPath, bytes))) {
-    makeFolder(inside, dirname(layout.manifestPath))
-    await writeFileDurably(layout.manifestPath, bytes, { inside, faults })
+  const folder = dirname(layout.manifestPath)
+  // Shards' trees may be copied into one: then the last manifest stands, and each one's own lines beside it.
+  const own = prepared.shard === null ? [] : [`manifest.shard-${prepared.shard.replace('/', '-of-')}.json`]
+  for (const path of [layout.manifestPath, ...own.map((name) => join(folder, name))]) {
+    if (assets.length === 0 || (await holds(inside, path, bytes))) continue
+    makeFolder(inside, folder)
+    await writeFileDurably(path, bytes, { inside, faults })
   }
-  return { bytes, assets: manifest.assets }
+  if (published.size === 0) return { bytes, assets: manifest.assets }
+  const isHere = new Set(assets.map(unitName))
+  const elsewhere = [...published.values()].filter((asset) => !isHere.has(unitName(asset)))
+  const whole = createManifest(version, [...assets, ...elsewhere])
+  return { bytes: encodeManifest(whole), assets: whole.assets }
 }
 
 /** What is no file of ours there, a link say, is replaced. */

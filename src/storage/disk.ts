@@ -53,10 +53,10 @@ export function createDiskStorage(folder: string): Storage {
     head: (key) =>
       readOrNull(async () => {
         const state = await stateInside(confine(root), pathOfKey(root, key))
-        return state?.isFile() ? { key, sizeBytes: state.size, md5: null } : null
+        return state?.isFile() ? { key, sizeBytes: state.size, md5: null, etag: null } : null
       }),
     get: async (key) => (await read(key))?.body ?? null,
-    async *list(prefix) {
+    async *list(prefix, { startAfter, upTo } = {}) {
       const objects: StoredObject[] = []
       const walk = async (opened: OpenFolder | null, parents: string): Promise<void> => {
         try {
@@ -66,7 +66,7 @@ export function createDiskStorage(folder: string): Storage {
               await walk(await readOrNull(() => opened?.open(entry.name) ?? null), `${key}/`)
             else if (entry.isFile() && !isTemporaryName(entry.name) && key.startsWith(prefix)) {
               const state = await stateInside(confine(root), join(root, key))
-              objects.push({ key, sizeBytes: state?.size ?? 0, md5: null })
+              objects.push({ key, sizeBytes: state?.size ?? 0, md5: null, etag: null })
             }
           }
         } finally {
@@ -74,7 +74,10 @@ export function createDiskStorage(folder: string): Storage {
         }
       }
       await walk(await readOrNull(() => openFolder(confine(root), root)), '')
-      yield* objects.sort((a, b) => compareKeys(a.key, b.key))
+      const isAsked = ({ key }: StoredObject) =>
+        (startAfter === undefined || compareKeys(key, startAfter) > 0) &&
+        (upTo === undefined || compareKeys(key, upTo) <= 0)
+      yield* objects.filter(isAsked).sort((a, b) => compareKeys(a.key, b.key))
     },
     async delete(key) {
       await readOrNull(() => removeFileInside(confine(root), pathOfKey(root, key)))

@@ -23,7 +23,15 @@ export function createMemoryStorage(options: { keepBodies?: boolean } = {}): Mem
     signal?.throwIfAborted()
     const md5 = createHash('md5').update(body).digest('hex')
     const kept = keepBodies ? Uint8Array.from(body) : new Uint8Array()
-    objects.set(key, { key, sizeBytes: body.byteLength, md5, body: kept, contentType, cacheControl })
+    objects.set(key, {
+      key,
+      sizeBytes: body.byteLength,
+      md5,
+      etag: md5,
+      body: kept,
+      contentType,
+      cacheControl,
+    })
     return { etag: md5, attempts: 1 }
   }
   return {
@@ -33,7 +41,7 @@ export function createMemoryStorage(options: { keepBodies?: boolean } = {}): Mem
     put,
     async head(key) {
       const object = objects.get(key)
-      return object ? { key, sizeBytes: object.sizeBytes, md5: object.md5 } : null
+      return object ? { key, sizeBytes: object.sizeBytes, md5: object.md5, etag: object.md5 } : null
     },
     async get(key) {
       const object = objects.get(key)
@@ -48,10 +56,12 @@ export function createMemoryStorage(options: { keepBodies?: boolean } = {}): Mem
       return there === expected ? put(object, options) : null
     },
     heedsConditions: async () => true,
-    async *list(prefix) {
+    async *list(prefix, { startAfter = '', upTo } = {}) {
       for (const key of [...objects.keys()].sort(compareKeys)) {
         const object = objects.get(key)
-        if (object && key.startsWith(prefix)) yield { key, sizeBytes: object.sizeBytes, md5: object.md5 }
+        if (!object || !key.startsWith(prefix) || compareKeys(key, startAfter) <= 0) continue
+        if (upTo !== undefined && compareKeys(key, upTo) > 0) return
+        yield { key, sizeBytes: object.sizeBytes, md5: object.md5, etag: object.md5 }
       }
     },
     async delete(key) {

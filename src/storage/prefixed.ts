@@ -22,8 +22,12 @@ export function prefixStorage(storage: Storage, prefix: string): Storage {
     replace: (object, expected, options) =>
       storage.replace({ ...object, key: outer(object.key) }, expected, options),
     heedsConditions: (options) => storage.heedsConditions(options),
-    async *list(under, options) {
-      for await (const object of storage.list(outer(under), options)) yield inner(object)
+    async *list(under, { startAfter, upTo, ...options } = {}) {
+      const range = {
+        startAfter: startAfter === undefined ? undefined : outer(startAfter),
+        upTo: upTo === undefined ? undefined : outer(upTo),
+      }
+      for await (const object of storage.list(outer(under), { ...options, ...range })) yield inner(object)
     },
     delete: (key, options) => storage.delete(outer(key), options),
     preflight: () => storage.preflight(),

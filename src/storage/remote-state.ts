@@ -1,9 +1,17 @@
 /** What stands in the store already: by the ledger's word, or by the store's own listing. */
-import { compareVariantFiles, isVariantFileName, TIMING_NAME } from '../artifacts/layout.ts'
+import { compareVariantFiles, isVariantFileName, RECORD_MEMO, TIMING_NAME } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
+import { type RecordFile, recordId } from '../artifacts/unit-record.ts'
 import { PregenError } from '../errors.ts'
 import { printable } from '../printable.ts'
-import type { ListOptions, Storage, StoredObject } from './storage.ts'
+import {
+  type BucketContents,
+  type Listing,
+  readRecords,
+  type StoredRecord,
+  takeObject,
+} from './bucket-contents.ts'
+import type { ListOptions, Storage } from './storage.ts'
 import type { UploadEvent, UploadFile } from './upload-folder.ts'
 
 export interface RemoteStateOptions {
@@ -11,7 +19,11 @@ export interface RemoteStateOptions {
   readonly ledger?: Ledger | undefined
   /** Believe the listing only. */
   readonly verifyRemote?: boolean | undefined
+  /** What was listed already. */
+  readonly contents?: BucketContents | undefined
   readonly prefix: string
+  /** Whether units have records there, which are taken back before a unit is replaced. */
+  readonly hasRecords?: boolean | undefined
   readonly emit: (event: UploadEvent) => void
   readonly signal: AbortSignal
 }
@@ -28,17 +40,19 @@ export interface RemoteState {
    * @returns whether a marker was taken back, which then must be sent anew
    */
   retract(key: string, due: readonly UploadFile[]): Promise<boolean>
+  /** The files with the ETags of what the store holds of them; null where it is not known to hold just these. */
+  sealed(key: string, files: readonly UploadFile[]): Promise<readonly RecordFile[] | null>
   /** Deletes step pictures and others of an earlier set that the new one has not. */
   removeOrphans(key: string, files: readonly UploadFile[]): Promise<void>
 }
-
-type Listing = Map<string, Map<string, StoredObject>>
 
 export function createRemoteState(options: RemoteStateOptions): RemoteState {
   const { storage, ledger, verifyRemote = false, prefix, emit, signal } = options
   const target = storage.description
   const sentOf = (key: string) => ledger?.sent.get(target)?.get(key)
-  let listing: Promise<Listing> | undefined
+  const { contents } = options
+  let listing = contents?.isWhole === true ? Promise.resolve(contents.listing) : undefined
+  let records = contents && Promise.resolve(contents.records)
   const warned = new Set<string>()
   const warn = (code: string, message: string) => {
     if (!warned.has(code)) emit({ type: 'warning', code, message })
@@ -64,6 +78,32 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
     })
     return listing
   }
+  /** Keys of what the store says of a unit; one listing for all units. */
+  const recordsOf = async (key: string): Promise<readonly string[]> => {
+    const id = recordId(key)
+    // A store that may not be listed is warned of where its markers are looked for.
+    records ??= readRecords(storage, prefix, { signal, onIgnored }).catch((error: unknown) => {
+      if (isDenied(error)) return new Map<string, StoredRecord[]>()
+      records = undefined
+      throw error
+    })
+    return ((await records).get(id) ?? []).map((record) => record.key)
+  }
+  /** What is about to be replaced is said to be whole no more. */
+  const removeRecords = async (key: string): Promise<void> => {
+    for (const record of await recordsOf(key)) await deleteObject(record, 'records of earlier pictures stay')
+    await (await records)?.delete(recordId(key))
+  }
+  const deleteObject = async (object: string, consequence: string): Promise<boolean> => {
+    try {
+      await storage.delete(object, { signal })
+      return true
+    } catch (error) {
+      if (!isDenied(error)) throw error
+      warn('W_DELETE_DENIED', `${target} lets nothing be deleted: ${consequence}`)
+      return false
+    }
+  }
   /** Names in the store, as well as they are known; a store that the ledger knows nothing of is listed. */
   const namesOf = async (key: string): Promise<ReadonlySet<string>> => {
     const sent = sentOf(key)
@@ -73,14 +113,9 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
   const remove = async (key: string, names: readonly string[], consequence: string): Promise<void> => {
     await ledger?.doubtSent(target, key, names)
     for (const name of names) {
-      try {
-        await storage.delete(`${key}/${name}`, { signal })
-        await ledger?.forgetSent(target, key, [name])
-        if (listing) (await listing).get(key)?.delete(name)
-      } catch (error) {
-        if (!isDenied(error)) throw error
-        warn('W_DELETE_DENIED', `${target} lets nothing be deleted: ${consequence}`)
-      }
+      if (!(await deleteObject(`${key}/${name}`, consequence))) continue
+      await ledger?.forgetSent(target, key, [name])
+      if (listing) (await listing).get(key)?.delete(name)
     }
   }
 
@@ -99,12 +134,21 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
       const hasMarker = (await namesOf(key)).has(TIMING_NAME)
       const taken = hasMarker && !isMarkerOnly
       if (taken) await remove(key, [TIMING_NAME], 'while pictures are replaced, their timing.json stays')
-      await ledger?.doubtSent(
-        target,
-        key,
-        due.map((file) => file.name),
-      )
+      await ledger?.doubtSent(target, key, [...due.map((file) => file.name), RECORD_MEMO])
+      if (options.hasRecords === true && due.length > 0) await removeRecords(key)
       return taken
+    },
+    async sealed(key, files) {
+      const sent = sentOf(key)
+      const stored = verifyRemote || !sent ? (await list()).get(key) : undefined
+      const sealed: RecordFile[] = []
+      for (const { name, sha256, sizeBytes } of files) {
+        const known = sent?.get(name)
+        const etag = (known?.sha256 === sha256 ? known.etag : undefined) ?? stored?.get(name)?.etag ?? null
+        if (etag === null) return null
+        sealed.push({ name, sizeBytes, etag: etag.replaceAll('"', ''), sha256 })
+      }
+      return sealed
     },
     async removeOrphans(key, files) {
       const wanted = new Set(files.map((file) => file.name))
@@ -119,13 +163,7 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
 
 async function readListing(storage: Storage, prefix: string, options: ListOptions): Promise<Listing> {
   const listing: Listing = new Map()
-  for await (const object of storage.list(`${prefix}/`, options)) {
-    const slash = object.key.lastIndexOf('/')
-    const key = object.key.slice(0, slash)
-    const names = listing.get(key) ?? new Map<string, StoredObject>()
-    names.set(object.key.slice(slash + 1), object)
-    listing.set(key, names)
-  }
+  for await (const object of storage.list(`${prefix}/`, options)) takeObject(listing, object)
   return listing
 }
 

@@ -10,7 +10,7 @@ export function confirm(
   },
   md5: string,
 ): string {
-  const etag = checkedEtag(answer.ETag).replaceAll('"', '')
+  const etag = bare(checkedEtag(answer.ETag))
   // Under SSE-KMS and SSE-C an ETag is no MD5; there Content-MD5 has been checked by the store alone.
   const isMd5 = !answer.ServerSideEncryption?.startsWith('aws:kms') && !answer.SSECustomerAlgorithm
   if (isMd5 && etag.toLowerCase() !== md5) {
@@ -28,6 +28,16 @@ export function checkedEtag(etag: string | undefined): string {
     throw new UnconfirmedError('the answer carries an ETag that is none')
   }
   return etag
+}
+
+/** An ETag without its quotes, as it is remembered and compared; null where there is none. */
+export function bareEtag(etag: string | undefined): string | null {
+  const isUsable = etag !== undefined && etag.length <= MOST_ETAG_CHARACTERS && /^[\x20-\x7e]+$/.test(etag)
+  return isUsable && bare(etag) !== '' ? bare(etag) : null
+}
+
+function bare(etag: string): string {
+  return etag.replaceAll('"', '')
 }
 
 /** The MD5 that an ETag is, or null where it is none (a multipart upload's). */

@@ -1,7 +1,8 @@
 /** Listings of a bucket that others may have filled, or of a server that only looks like one. */
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput, type S3Client } from '@aws-sdk/client-s3'
 import { PregenError } from '../errors.ts'
-import { md5Of } from './s3-answers.ts'
+import { compareKeys } from './memory.ts'
+import { bareEtag, md5Of } from './s3-answers.ts'
 import type { CallLimits, Calls } from './s3-calls.ts'
 import { UnconfirmedError } from './s3-error-kinds.ts'
 import type { ListOptions, StoredObject } from './storage.ts'
@@ -28,7 +29,7 @@ export interface ListParts {
 export async function* listObjects(
   { client, calls, deadlineMs }: ListParts,
   prefix: string,
-  { signal, onIgnored }: ListOptions,
+  { signal, onIgnored, startAfter, upTo, deadlineMs: pageMs }: ListOptions,
 ): AsyncIterable<StoredObject> {
   const { bucket } = calls.place
   const end = performance.now() + deadlineMs
@@ -40,12 +41,16 @@ export async function* listObjects(
   let token: string | undefined
   let emptyPages = 0
   for (let pages = 1; ; pages++) {
-    const page = await calls.explained(fetchPage(client, calls, { prefix, token, limits: { signal } }))
+    const page = await calls.explained(
+      fetchPage(client, calls, { prefix, token, startAfter, limits: { signal, deadlineMs: pageMs } }),
+    )
     let keys = 0
     for (const { Key, Size, ETag } of page.Contents ?? []) {
       if (Key === undefined) continue
       keys += 1
-      if (isUsable(Key, prefix)) yield { key: Key, sizeBytes: sizeOf(Size), md5: md5Of(ETag) }
+      if (upTo !== undefined && compareKeys(Key, upTo) > 0) return
+      if (isUsable(Key, prefix))
+        yield { key: Key, sizeBytes: sizeOf(Size), md5: md5Of(ETag), etag: bareEtag(ETag) }
       else onIgnored?.(Key)
     }
     if (!page.IsTruncated) return
@@ -59,13 +64,21 @@ export async function* listObjects(
   }
 }
 
+interface PageRequest {
+  readonly prefix: string
+  readonly token?: string | undefined
+  readonly startAfter?: string | undefined
+  readonly limits: CallLimits
+}
+
 /** One page, proven to be one of this bucket. @throws StoreRefusal where it may not be listed */
 export async function fetchPage(
   client: S3Client,
   { call, place }: Calls,
-  { prefix, token, limits }: { prefix: string; token?: string | undefined; limits: CallLimits },
+  { prefix, token, startAfter, limits }: PageRequest,
 ): Promise<ListObjectsV2CommandOutput> {
-  const input = { Bucket: place.bucket, Prefix: prefix, ContinuationToken: token, MaxKeys: PAGE_KEYS }
+  const range = token === undefined ? { StartAfter: startAfter } : { ContinuationToken: token }
+  const input = { Bucket: place.bucket, Prefix: prefix, MaxKeys: PAGE_KEYS, ...range }
   const work = async (abortSignal: AbortSignal) => {
     const answer = await client.send(new ListObjectsV2Command(input), { abortSignal })
     // A page that is no listing reads as an empty one.

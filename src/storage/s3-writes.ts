@@ -13,17 +13,20 @@ export interface Writes {
   readonly heedsConditions: Storage['heedsConditions']
 }
 
+export interface WritesOptions {
+  readonly client: S3Client
+  readonly bucket: string
+  readonly calls: Calls
+  readonly probeFolder: string
+  readonly remove: (key: string, limits: CallLimits) => Promise<unknown>
+}
+
 /**
  * @param probeFolder where the probe of `heedsConditions` is put
  * @param remove a DELETE
  */
-export function createWrites(
-  client: S3Client,
-  bucket: string,
-  { call, explained }: Calls,
-  probeFolder: string,
-  remove: (key: string, limits: CallLimits) => Promise<unknown>,
-): Writes {
+export function createWrites({ client, bucket, calls, probeFolder, remove }: WritesOptions): Writes {
+  const { call, explained } = calls
   const direct = createDirectPut(client)
 
   const put: Writes['put'] = async (object, { signal, onProgress } = {}) => {

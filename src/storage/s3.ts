@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { answerTooLarge, MAX_OBJECT_BYTES, readAnswer } from './read-answer.ts'
-import { checkedEtag, md5Of } from './s3-answers.ts'
+import { bareEtag, checkedEtag, md5Of } from './s3-answers.ts'
 import { type CallLimits, createCalls, StoreRefusal } from './s3-calls.ts'
 import { createClient, defaultRegion, resolveTimeouts, type S3Options } from './s3-client.ts'
 import { resolveEndpoint } from './s3-endpoint.ts'
@@ -48,7 +48,12 @@ export function createS3Storage(options: S3Options): Storage {
     }
     const { value } = await call(`HEAD ${key}`, work, limits)
     const encrypted = value.ServerSideEncryption?.startsWith('aws:kms') || value.SSECustomerAlgorithm
-    return { key, sizeBytes: value.ContentLength ?? 0, md5: encrypted ? null : md5Of(value.ETag) }
+    return {
+      key,
+      sizeBytes: value.ContentLength ?? 0,
+      md5: encrypted ? null : md5Of(value.ETag),
+      etag: bareEtag(value.ETag),
+    }
   }
   const headOf = (key: string, limits: CallLimits) => orNull(head(key, limits))
 
@@ -89,7 +94,7 @@ export function createS3Storage(options: S3Options): Storage {
   return {
     kind: 's3',
     description: endpoint ? `s3://${bucket} (${endpoint.host})` : `s3://${bucket}`,
-    ...createWrites(client, bucket, calls, folder, remove),
+    ...createWrites({ client, bucket, calls, probeFolder: folder, remove }),
     head: (key, { signal } = {}) => explained(headOf(key, { signal })),
     read,
     get: async (key, limits) => (await read(key, limits))?.body ?? null,

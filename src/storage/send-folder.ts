@@ -3,15 +3,29 @@ import { join } from 'node:path'
 import type { LimitFunction } from 'p-limit'
 import { kindFault } from '../artifacts/file-kind.ts'
 import { hashBytes } from '../artifacts/file-state.ts'
-import { cacheControlOf, contentTypeOf, MANIFEST_NAME, TIMING_NAME } from '../artifacts/layout.ts'
+import {
+  cacheControlOf,
+  contentTypeOf,
+  MANIFEST_NAME,
+  parseVariantKey,
+  RECORD_MEMO,
+  TIMING_NAME,
+} from '../artifacts/layout.ts'
 import type { Ledger, SentObject } from '../artifacts/ledger.ts'
+import { encodeRecord, RECORD_BYTES, recordKey } from '../artifacts/unit-record.ts'
 import { PregenError } from '../errors.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { FileBody, ReadBody } from './read-body.ts'
 import type { RemoteState } from './remote-state.ts'
 import type { Storage } from './storage.ts'
 import { failureOf, type UploadFailure } from './upload-failure.ts'
-import { outOf, type UploadEvent, type UploadFile, type UploadFolder } from './upload-folder.ts'
+import {
+  outOf,
+  type UploadEvent,
+  type UploadFile,
+  type UploadFolder,
+  type UploadRecord,
+} from './upload-folder.ts'
 
 export interface SendOptions {
   readonly storage: Storage
@@ -75,7 +89,43 @@ export async function sendFolder(work: Work, job: Job): Promise<readonly UploadF
       failures.push(failureOf(folder.key, error))
     }
   }
+  if (failures.length === 0 && left.size === 0 && folder.record) {
+    try {
+      await recordFolder(work, folder, folder.record)
+    } catch (error) {
+      failures.push(failureOf(folder.key, error))
+    }
+  }
   return failures
+}
+
+/** Says in the store that a unit is whole there, last of all; no more is needed by a machine that has nothing else. */
+async function recordFolder(
+  work: Work,
+  folder: UploadFolder,
+  { digest, asset }: UploadRecord,
+): Promise<void> {
+  const { options, remote } = work
+  const { ledger, storage } = options
+  const { key } = folder
+  if (ledger?.sent.get(storage.description)?.get(key)?.get(RECORD_MEMO)?.sha256 === digest) return
+  const files = await remote.sealed(key, folder.files)
+  const version = parseVariantKey(key)
+  if (files === null || version === null) return
+  const record = { key, digest, files, asset }
+  const body = encodeRecord(record)
+  // What would not be believed is not said: the unit is drawn once more by whoever has nothing.
+  if (body.byteLength > RECORD_BYTES) return
+  const object = recordKey(version.prefix, record)
+  const how = { contentType: contentTypeOf(object), cacheControl: cacheControlOf(object) }
+  const { signal } = work.abort
+  const put = () =>
+    storage.put({ key: object, body, ...how }, { signal, onProgress: () => noteProgress(work) })
+  const { etag } = await work.limit(put)
+  noteProgress(work)
+  await ledger?.recordSent(storage.description, key, {
+    [RECORD_MEMO]: { sha256: digest, sizeBytes: body.byteLength, etag },
+  })
 }
 
 /** Finds what the store lacks, and makes the store ready for it. */

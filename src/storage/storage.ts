@@ -17,6 +17,8 @@ export interface StoredObject {
   readonly sizeBytes: number
   /** MD5 of the body in lower-case hex where the member knows it (S3: the ETag of a single PUT), else null. */
   readonly md5: string | null
+  /** Bare, as a PUT's answer gives it; null where the member has none. */
+  readonly etag: string | null
 }
 
 export interface ReadObject {
@@ -47,6 +49,12 @@ export interface ReadOptions extends CallOptions {
 }
 
 export interface ListOptions extends CallOptions {
+  /** Only keys behind this one. */
+  readonly startAfter?: string | undefined
+  /** Only keys up to this one, itself included. */
+  readonly upTo?: string | undefined
+  /** All attempts of each page together. */
+  readonly deadlineMs?: number | undefined
   /** Told of keys that are left out: not under the prefix, with `..` or with characters that no key of pregen's has. */
   readonly onIgnored?: ((key: string) => void) | undefined
 }

@@ -1,20 +1,23 @@
 /** A finished output folder, read back: its variants as they stand on disk and as the ledger knows them. */
 import { join } from 'node:path'
 import { hashFileInside, readFileInside, stateInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
+import { openFolder } from '../artifacts/confined-folder.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
 import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
 import {
   compareVariantFiles,
-  FINAL_NAME,
   isVariantKey,
   MANIFEST_NAME,
+  outputKindOf,
+  outputKindOfFile,
   pathOfKey,
+  SHARD_MANIFEST,
   stepName,
   TIMING_NAME,
 } from '../artifacts/layout.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
 import { parseTiming, timingSteps } from '../artifacts/timing.ts'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { findPrefixes, foldersIn } from './find-versions.ts'
 import { examineForeign, sharedFiles } from './foreign-files.ts'
 import { type UploadFile, unvouched } from './upload-folder.ts'
@@ -41,6 +44,8 @@ export interface TreeVersion {
   readonly variants: readonly TreeVariant[]
   /** The manifest's path where there is one. */
   readonly manifestPath: string | null
+  /** Its path, and those of shards' own whose trees were copied here. */
+  readonly manifestPaths: readonly string[]
 }
 
 export interface ReadTreeOptions {
@@ -81,9 +86,28 @@ export async function readTree(
     }
     const manifestPath = join(inside.out, ...prefix.split('/'), MANIFEST_NAME)
     const isThere = (await stateInside(inside, manifestPath))?.isFile() === true
-    versions.push({ prefix, variants, manifestPath: isThere ? manifestPath : null })
+    const manifestPaths = [...shardManifests(inside, prefix), ...(isThere ? [manifestPath] : [])]
+    versions.push({ prefix, variants, manifestPath: isThere ? manifestPath : null, manifestPaths })
   }
   return versions
+}
+
+function shardManifests(inside: Confinement, prefix: string): readonly string[] {
+  const path = join(inside.out, ...prefix.split('/'))
+  try {
+    const folder = openFolder(inside, path)
+    try {
+      const entries = folder.list().filter((entry) => entry.isFile() && SHARD_MANIFEST.test(entry.name))
+      return entries.map(({ name }) => join(path, name)).sort()
+    } finally {
+      folder.close()
+    }
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return []
+    // Told of at the units that lie there.
+    if (error instanceof PregenError && error.code === 'E_OUTPUT_SYMLINK') return []
+    throw error
+  }
 }
 
 /** Nothing of it is read or sent. */
@@ -137,8 +161,12 @@ async function readVariant(
     }
   }
   if (unit?.complete === false) problem('incomplete', null, 'a preview failed, so it has no timing.json')
-  if (!unit && !names.includes(FINAL_NAME)) problem('incomplete', null, `it has no ${FINAL_NAME}`)
-  for (const [code, name, message] of await markerFaults(inside, folder, names)) {
+  const kind = names.map(outputKindOfFile).find((found) => found !== undefined)
+  const finalName = unit?.asset
+    ? outputKindOf(unit.asset.type).name
+    : (kind?.name ?? outputKindOf('image').name)
+  if (!unit && !names.includes(finalName)) problem('incomplete', null, `it has no ${finalName}`)
+  for (const [code, name, message] of await markerFaults({ inside, folder, names, finalName })) {
     if (!problems.some((told) => told.key === `${key}/${name}`)) problem(code, name, message)
   }
   return { key, folder, files: files.sort((a, b) => compareVariantFiles(a.name, b.name)), problems }
@@ -154,12 +182,20 @@ async function namesIn(inside: Confinement, folder: string): Promise<readonly st
   }
 }
 
+interface MarkedFolder {
+  readonly inside: Confinement
+  readonly folder: string
+  readonly names: readonly string[]
+  readonly finalName: string
+}
+
 /** The marker's promise: a step picture for every step that it names, or for every k-th and the last. */
-async function markerFaults(
-  inside: Confinement,
-  folder: string,
-  names: readonly string[],
-): Promise<readonly (readonly [TreeProblem['code'], string, string])[]> {
+async function markerFaults({
+  inside,
+  folder,
+  names,
+  finalName,
+}: MarkedFolder): Promise<readonly (readonly [TreeProblem['code'], string, string])[]> {
   if (!names.includes(TIMING_NAME)) return []
   try {
     const path = join(folder, TIMING_NAME)
@@ -169,7 +205,7 @@ async function markerFaults(
     if (last > 0 && !names.includes(stepName(last))) {
       return [['missing', stepName(last), `${TIMING_NAME} stands, but the last step's picture does not`]]
     }
-    return names.includes(FINAL_NAME) ? [] : [['missing', FINAL_NAME, `${TIMING_NAME} stands without it`]]
+    return names.includes(finalName) ? [] : [['missing', finalName, `${TIMING_NAME} stands without it`]]
   } catch (error) {
     return [['invalid', TIMING_NAME, messageOf(error)]]
   }

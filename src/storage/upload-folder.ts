@@ -1,6 +1,8 @@
 /** What the uploader takes, and what it tells. */
 import { resolve } from 'node:path'
 import { pathOfKey } from '../artifacts/layout.ts'
+import type { Ledger } from '../artifacts/ledger.ts'
+import type { ManifestAsset } from '../artifacts/manifest.ts'
 
 /** The run's `object-uploaded` and `upload-failed`. */
 export type UploadEvent =
@@ -39,6 +41,15 @@ export interface UploadFolder {
   /** Where its files are on disk: the output folder, and below it the key. */
   readonly folder: string
   readonly files: readonly UploadFile[]
+  /** What the bucket is to say of it, once all of it is confirmed; absent: nothing. */
+  readonly record?: UploadRecord | undefined
+}
+
+/** Of a unit that is whole and this user's own. */
+export interface UploadRecord {
+  readonly digest: string
+  /** Its line in manifest.json. */
+  readonly asset: ManifestAsset
 }
 
 /** A file by its content alone: neither the time nor the MD5 of a record that another made is believed. */
@@ -51,4 +62,17 @@ export function outOf({ key, folder }: Pick<UploadFolder, 'key' | 'folder'>): st
   const path = resolve(folder)
   const out = resolve(path, ...key.split('/').map(() => '..'))
   return pathOfKey(out, key) === path ? out : path
+}
+
+/** What the bucket is told of a whole unit of this user's own: what came from elsewhere, nobody vouches for. */
+export function recordOfUnit(
+  ledger: Ledger,
+  { key, files }: Pick<UploadFolder, 'key' | 'files'>,
+): UploadRecord | undefined {
+  const unit = ledger.units.get(key)
+  if (!unit?.asset || unit.complete === false || !ledger.isOwn(key)) return undefined
+  const names = new Set(files.map(({ name }) => name))
+  return unit.files.every(({ name }) => names.has(name))
+    ? { digest: unit.digest, asset: unit.asset }
+    : undefined
 }

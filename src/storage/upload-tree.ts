@@ -1,13 +1,15 @@
 /** `pregen upload DIR`: sends a finished tree, or mends the bucket's copy of it. */
-import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { confine } from '../artifacts/confinement.ts'
-import { MANIFEST_NAME } from '../artifacts/layout.ts'
+import { MANIFEST_NAME, parseVariantKey } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
-import { parseManifest } from '../artifacts/manifest.ts'
+import { encodeManifest } from '../artifacts/manifest.ts'
 import { PregenError } from '../errors.ts'
+import { unitName } from '../plan/unit.ts'
 import { sendSharedManifest } from './shared-manifest.ts'
 import type { Storage } from './storage.ts'
 import { readTree, type TreeProblem, type TreeVariant, type TreeVersion } from './tree.ts'
+import { readTreeManifest } from './tree-manifest.ts'
+import { recordOfUnit } from './upload-folder.ts'
 import { createUploader, type UploadEvent, type UploadFailure } from './uploader.ts'
 
 export interface UploadTreeOptions {
@@ -20,6 +22,8 @@ export interface UploadTreeOptions {
   readonly verifyRemote?: boolean | undefined
   /** The tree is a shard's: its manifest is laid over the bucket's, and not put in its place. */
   readonly isShard?: boolean | undefined
+  /** Variants are sent, too, that no manifest of the tree speaks of: the sheet has them no more, most likely. */
+  readonly isAll?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Told how many objects are to come: all at first, then less by each that the store turns out to have. */
   readonly onExpected?: ((change: number) => void) | undefined
@@ -46,6 +50,7 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
     concurrency,
     verifyRemote,
     isShard = false,
+    isAll = false,
     signal,
     onExpected,
   } = options
@@ -58,8 +63,12 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
   const shared = { storage, ledger, emit, signal }
   for (const version of versions) {
     const { prefix } = version
-    const uploader = createUploader({ ...shared, concurrency, verifyRemote, prefix, onSkipped })
+    const uploader = createUploader({
+      ...{ ...shared, concurrency, verifyRemote, prefix, onSkipped },
+      hasRecords: true,
+    })
     let isWhole = true
+    const known = await readManifest(out, version, isAll, problems)
     for (const variant of version.variants) {
       total.variants += 1
       problems.push(...variant.problems)
@@ -67,11 +76,13 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
         isWhole = false
         continue
       }
-      void uploader.add(variant)
+      if (known?.unlisted.has(variant.key) === true && !isAll) continue
+      void uploader.add({ ...variant, record: recordOfUnit(ledger, variant) })
     }
     const key = `${prefix}/${MANIFEST_NAME}`
-    const manifest = isWhole ? await readManifest(out, version, problems) : undefined
-    if (manifest && !isShard) uploader.setManifest(key, manifest)
+    const manifest = isWhole ? known?.bytes : undefined
+    const isPart = isShard || version.manifestPaths.length > 1
+    if (manifest && !isPart) uploader.setManifest(key, manifest)
     const summary = await uploader.drain()
     total.uploaded += summary.uploaded
     total.uploadedBytes += summary.uploadedBytes
@@ -79,7 +90,7 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
     total.pending += summary.pending
     failures.push(...summary.failures)
     const isSent = summary.failures.length === 0 && summary.pending === 0
-    if (!manifest || !isShard || !isSent) continue
+    if (!manifest || !isPart || !isSent) continue
     const sent = await sendSharedManifest({ ...shared, key, ours: manifest })
     total.uploaded += sent.uploaded
     total.uploadedBytes += sent.uploadedBytes
@@ -92,20 +103,31 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
   return { ...total, failures, problems }
 }
 
-/** The manifest's bytes, if they are a manifest. */
+/** The manifest's bytes, if they are a manifest; a whole variant that no line speaks of is told. */
 async function readManifest(
   out: string,
-  { prefix, manifestPath }: TreeVersion,
+  version: TreeVersion,
+  isAll: boolean,
   problems: TreeProblem[],
-): Promise<Uint8Array | undefined> {
-  if (manifestPath === null) return undefined
+): Promise<{ bytes: Uint8Array; unlisted: ReadonlySet<string> } | undefined> {
+  const key = `${version.prefix}/${MANIFEST_NAME}`
   try {
-    const { bytes } = await readFileInside(confine(out), manifestPath, MANIFEST_BYTES)
-    parseManifest(bytes.toString('utf8'), manifestPath)
-    return bytes
+    const manifest = await readTreeManifest(confine(out), version)
+    if (manifest === null) return undefined
+    const listed = new Set(manifest.assets.map(unitName))
+    const unlisted = new Set<string>()
+    for (const variant of version.variants) {
+      const name = parseVariantKey(variant.key)
+      if (name === null || listed.has(unitName(name))) continue
+      unlisted.add(variant.key)
+      if (isAll) continue
+      const message = `no manifest here has a line about ${unitName(name)}: it is no longer in the sheet, or came without its manifest; --all sends it all the same`
+      problems.push({ key, code: 'incomplete', message })
+    }
+    return { bytes: encodeManifest(manifest), unlisted }
   } catch (error) {
     if (!(error instanceof PregenError)) throw error
-    problems.push({ key: `${prefix}/${MANIFEST_NAME}`, code: 'invalid', message: error.message })
+    problems.push({ key, code: 'invalid', message: error.message })
     return undefined
   }
 }
@@ -116,8 +138,8 @@ function isSendable({ problems }: TreeVariant): boolean {
 }
 
 /** Objects of a version that can be sent, its manifest included where all of it can. */
-function countObjects({ variants, manifestPath }: TreeVersion): number {
+function countObjects({ variants, manifestPaths }: TreeVersion): number {
   const sendable = variants.filter(isSendable)
   const files = sendable.reduce((sum, variant) => sum + variant.files.length, 0)
-  return files + (manifestPath !== null && sendable.length === variants.length ? 1 : 0)
+  return files + (manifestPaths.length > 0 && sendable.length === variants.length ? 1 : 0)
 }

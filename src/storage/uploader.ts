@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events'
 import pLimit from 'p-limit'
 import { PregenError } from '../errors.ts'
 import { watchSilence } from '../net/silence.ts'
+import type { BucketContents } from './bucket-contents.ts'
 import { createByteBudget } from './byte-budget.ts'
 import { createBodyReader } from './read-body.ts'
 import { createRemoteState } from './remote-state.ts'
@@ -48,6 +49,10 @@ export interface UploaderOptions extends SendOptions {
   readonly maxBytesInFlight?: number | undefined
   /** Skip by what the bucket lists, not by what the ledger remembers. */
   readonly verifyRemote?: boolean | undefined
+  /** What a listing at plan time found: spares another. */
+  readonly contents?: BucketContents | undefined
+  /** Whether units have records in the store. */
+  readonly hasRecords?: boolean | undefined
   /** Key prefix of the version, `foigoi/<version>`: what is listed for `verifyRemote` and for stale markers. */
   readonly prefix: string
   /** In `drain`: how long the store may confirm nothing at all before the rest is given up. */

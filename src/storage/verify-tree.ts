@@ -2,13 +2,15 @@
 import { createHash } from 'node:crypto'
 import { MANIFEST_BYTES, PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
-import { FINAL_NAME, MANIFEST_NAME, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
+import { MANIFEST_NAME, outputKindOf, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
+import { parseRecordKey } from '../artifacts/unit-record.ts'
 import { messageOf } from '../errors.ts'
 import { printable } from '../printable.ts'
 import type { Storage, StoredObject } from './storage.ts'
 import { readTree, type TreeProblem, type TreeVersion } from './tree.ts'
+import { readTreeManifest } from './tree-manifest.ts'
 
 export interface VerifyProblem {
   readonly where: 'disk' | 'bucket'
@@ -49,7 +51,7 @@ export async function verifyTree(options: VerifyTreeOptions): Promise<VerifyTree
       for (const problem of variant.problems) problems.push({ where: 'disk', ...problem })
     }
     problems.push(...(await manifestProblems(inside, version)))
-    if (storage) objects += await compareBucket(storage, inside, version, isShard, problems)
+    if (storage) objects += await compareBucket({ storage, inside, version, isShard }, problems)
   }
   return { variants, files, objects: storage ? objects : null, problems }
 }
@@ -67,16 +69,21 @@ async function manifestProblems(
   })
   if (version.manifestPath === null) return [fault('missing', 'the version has no manifest')]
   try {
-    const manifest = parseManifest(await readManifest(inside, version.manifestPath), version.manifestPath)
+    const manifest = await readTreeManifest(inside, version)
+    if (manifest === null) return [fault('missing', 'the version has no manifest')]
     const listed = new Map(manifest.assets.map((asset) => [`${asset.cue}/${asset.variant}`, asset]))
     const problems: VerifyProblem[] = []
     for (const variant of version.variants) {
       const name = parseVariantKey(variant.key)
       const asset = name ? listed.get(`${name.cue}/${name.variant}`) : undefined
-      const final = variant.files.find((file) => file.name === FINAL_NAME)
-      if (!asset) problems.push(fault('incomplete', `it does not list ${variant.key}`))
-      else if (final && final.sha256 !== asset.metadata.sha256) {
-        problems.push(fault('altered', `its sha256 of ${variant.key}/${FINAL_NAME} is another`))
+      if (asset) {
+        const finalName = outputKindOf(asset.type).name
+        const final = variant.files.find((file) => file.name === finalName)
+        if (final && final.sha256 !== asset.metadata.sha256)
+          problems.push(fault('altered', `its sha256 of ${variant.key}/${finalName} is another`))
+      } else {
+        const why = 'which is no longer in the sheet, or came without its manifest'
+        problems.push(fault('incomplete', `it does not list ${variant.key}, ${why}`))
       }
       if (name) listed.delete(`${name.cue}/${name.variant}`)
     }
@@ -87,12 +94,16 @@ async function manifestProblems(
   }
 }
 
+interface ComparedVersion {
+  readonly storage: Storage
+  readonly inside: Confinement
+  readonly version: TreeVersion
+  readonly isShard: boolean
+}
+
 /** @returns objects compared */
 async function compareBucket(
-  storage: Storage,
-  inside: Confinement,
-  version: TreeVersion,
-  isShard: boolean,
+  { storage, inside, version, isShard }: ComparedVersion,
   problems: VerifyProblem[],
 ): Promise<number> {
   const stored = new Map<string, StoredObject>()
@@ -103,7 +114,10 @@ async function compareBucket(
       code: 'unexpected',
       message: `${storage.description} holds it, and pregen would not name an object so`,
     })
-  for await (const object of storage.list(`${version.prefix}/`, { onIgnored })) stored.set(object.key, object)
+  for await (const object of storage.list(`${version.prefix}/`, { onIgnored })) {
+    // What the bucket says of its units is judged by runs.
+    if (parseRecordKey(version.prefix, object.key) === null) stored.set(object.key, object)
+  }
   const expected = version.variants.flatMap(({ key, files }) => files.map((file) => `${key}/${file.name}`))
   const manifestKey = `${version.prefix}/${MANIFEST_NAME}`
   if (version.manifestPath !== null) expected.push(manifestKey)

@@ -76,7 +76,7 @@ async function encodePrompts(
   { prompts, pictures, guidanceScale = facts.defaults.guidanceScale }: CalibrateOptions,
 ): Promise<PromptConditioning[]> {
   await pipeline.loadTextEncoders()
-  const withNegative = pipeline.usesNegativePrompt(guidanceScale)
+  const withNegative = pipeline.usesNegativePrompt({ guidanceScale })
   const encoded: PromptConditioning[] = []
   for (const prompt of prompts.slice(0, pictures)) {
     encoded.push(await pipeline.encodePrompt({ prompt, withNegative }))

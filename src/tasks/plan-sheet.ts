@@ -3,10 +3,12 @@ import { type LedgerContent, readLedger } from '../artifacts/ledger.ts'
 import { estimatePlan, type RecordedTiming } from '../plan/estimate.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import { decideUnits } from '../run/decide-units.ts'
-import { checkBucketEndpoint, policyOf } from '../run/open-bucket.ts'
+import { checkBucketEndpoint, openBucket, policyOf } from '../run/open-bucket.ts'
 import type { SelectOptions } from '../run/options.ts'
 import { prepareRun } from '../run/prepare.ts'
-import type { PrepareWarning } from '../run/prepared.ts'
+import type { PreparedRun, PrepareWarning } from '../run/prepared.ts'
+import { strayOnDisk } from '../run/strays.ts'
+import { type BucketFindings, findInBucket, findNothing } from '../run/whole-in-bucket.ts'
 import { refuseFileAsOutput } from './existing-folder.ts'
 
 export interface UnitPlan {
@@ -46,9 +48,31 @@ export interface PlanReport {
     readonly expectedMs: number | null
   }
   readonly warnings: readonly PrepareWarning[]
+  /** Keys of variants that stand here and that the sheet has no more. */
+  readonly strays: readonly string[]
+  /** The bucket may hold some of what is new here, and nothing was asked of the network. */
+  readonly isBucketUnasked: boolean
 }
 
-function recordedTimings({ units }: LedgerContent): RecordedTiming[] {
+/** Decides by ledger and disk, and by the bucket where the network may be asked. */
+async function askedBucket(
+  prepared: PreparedRun,
+  options: SelectOptions,
+  ledger: LedgerContent,
+): Promise<BucketFindings> {
+  const decisions = await decideUnits(prepared, ledger, options.force)
+  const settings = prepared.sheet.storage
+  if (settings === null || options.force || options.remoteImages !== 'fetch') return findNothing(decisions)
+  const storage = await openBucket(settings, { concurrency: settings.concurrency, ...policyOf(options) })
+  try {
+    return await findInBucket(prepared, decisions, storage, { signal: options.signal })
+  } finally {
+    await storage.close()
+  }
+}
+
+/** What finished units of this folder tell of the time of others. */
+export function recordedTimings({ units }: Pick<LedgerContent, 'units'>): RecordedTiming[] {
   return [...units.values()].flatMap(({ asset, durationMs }) => {
     if (!asset || durationMs === undefined) return []
     const { model, width, height, steps_executed: steps } = asset.metadata
@@ -63,7 +87,7 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   const { layout, models, uncheckedImages } = prepared
   await refuseFileAsOutput(layout.out)
   const ledger = await readLedger(layout.state.ledgerPath)
-  const decisions = await decideUnits(prepared, ledger, options.force)
+  const { decisions, warnings } = await askedBucket(prepared, options, ledger)
   const toRun = decisions.filter(({ action }) => action === 'run')
   const estimate = estimatePlan(
     toRun.map(({ entry }) => entry.unit),
@@ -97,6 +121,12 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
       skip: decisions.length - toRun.length,
       ...estimate,
     },
-    warnings: prepared.warnings,
+    strays: strayOnDisk(prepared, ledger),
+    warnings: [...prepared.warnings, ...warnings],
+    isBucketUnasked:
+      prepared.sheet.storage !== null &&
+      options.remoteImages !== 'fetch' &&
+      !options.force &&
+      decisions.some(({ action, reason }) => action === 'run' && reason === 'new'),
   }
 }

@@ -5,9 +5,8 @@ import { join } from 'node:path'
 import type { PictureDifference } from '../artifacts/compare-png.ts'
 import { PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { confine } from '../artifacts/confinement.ts'
-import type { Layout } from '../artifacts/layout.ts'
+import { type Layout, outputKindOf } from '../artifacts/layout.ts'
 import { readLedger } from '../artifacts/ledger.ts'
-import { OUTPUT_KINDS } from '../artifacts/output-kinds.ts'
 import { PregenError } from '../errors.ts'
 import { unitName } from '../plan/unit.ts'
 import { conductRun } from '../run/conduct-run.ts'
@@ -68,7 +67,7 @@ export async function rerenderUnits(
 }
 
 async function readFinal({ out, filePath }: Layout, { unit }: PreparedUnit): Promise<Uint8Array> {
-  const path = filePath(unit.cue, unit.variant, OUTPUT_KINDS.image.name)
+  const path = filePath(unit.cue, unit.variant, outputKindOf(unit.output).name)
   return (await readFileInside(confine(out), path, PICTURE_BYTES)).bytes
 }
 
@@ -81,7 +80,7 @@ async function compareUnit(
   if (before.status === 'rejected' || after.status === 'rejected') {
     return { unit: unitName(unit), difference: null, same: false }
   }
-  const difference = await OUTPUT_KINDS.image.compare(before.value, after.value)
+  const difference = await outputKindOf(unit.output).compare(before.value, after.value)
   const same = difference.largest <= TOLERATED_LEVEL && difference.share <= TOLERATED_SHARE
   return { unit: unitName(unit), difference, same }
 }

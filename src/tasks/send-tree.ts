@@ -19,6 +19,8 @@ export interface SendTreeOptions {
   readonly policy: EndpointPolicy
   /** Skip by what the bucket lists, not by what the ledger remembers. */
   readonly verifyRemote: boolean
+  /** Variants that no manifest of the tree speaks of are sent, too. */
+  readonly isAll?: boolean | undefined
   readonly emit: EmitRunEvent
   readonly signal: AbortSignal
   /** As a run's: whose records are this user's own. */
@@ -39,7 +41,7 @@ export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResu
       try {
         const isShard = await isShardFolder(out)
         const onExpected = (objects: number) => emit({ type: 'uploads-expected', objects })
-        const how = { concurrency, verifyRemote, isShard, signal, onExpected }
+        const how = { concurrency, verifyRemote, isShard, isAll: options.isAll, signal, onExpected }
         return await uploadTree({ out, storage, ledger, emit, ...how })
       } finally {
         await storage.close()

@@ -5,11 +5,13 @@
 
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { CLIP_PATTERN } from './known-patterns.ts'
+import { parseMerges, parseVocabulary } from './merges.ts'
 import { createPromptTokenizer } from './prompt-tokenizer.ts'
-import { isTokenId, MAX_TOKEN_ID, specialToken } from './special-tokens.ts'
+import { specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
-import type { JsonObject, TokenizerFiles } from './tokenizer-files.ts'
+import type { TokenizerFiles } from './tokenizer-files.ts'
 import {
   invalidTokenizer,
   isJsonObject,
@@ -97,7 +99,7 @@ async function tokenizerJsonFromVocabAndMerges(files: TokenizerFiles): Promise<J
       end_of_word_suffix: '</w>',
       fuse_unk: false,
       vocab,
-      merges: parseMerges(mergesFile, merges, vocabulary),
+      merges: parseMerges(mergesFile, merges, vocabulary, mergeLimit),
     },
   }
 }
@@ -106,39 +108,4 @@ function addedTokenId(files: TokenizerFiles, content: string): number | undefine
   const decoder = isJsonObject(files.config.added_tokens_decoder) ? files.config.added_tokens_decoder : {}
   const entry = Object.entries(decoder).find(([, token]) => isJsonObject(token) && token.content === content)
   return entry === undefined ? undefined : Number(entry[0])
-}
-
-function parseVocabulary(file: string, vocab: JsonObject): Map<string, number> {
-  const vocabulary = new Map<string, number>()
-  for (const [token, id] of Object.entries(vocab)) {
-    if (!isTokenId(id)) {
-      throw invalidTokenizer(file, `the id of a token is not a whole number from 0 to ${MAX_TOKEN_ID}`)
-    }
-    vocabulary.set(token, id)
-  }
-  if (vocabulary.size === 0) throw invalidTokenizer(file, 'the vocabulary is empty')
-  return vocabulary
-}
-
-/** The first line of merges.txt is its version and is passed over, whatever it says. */
-function parseMerges(
-  file: string,
-  text: string,
-  vocabulary: ReadonlyMap<string, number>,
-): [string, string][] {
-  const lines = text
-    .trim()
-    .split('\n', mergeLimit + 1)
-    .slice(1)
-  return lines.map((line, i) => {
-    const [left, right, ...rest] = line.trim().split(/\s+/, 3)
-    if (left === undefined || right === undefined || rest.length > 0) {
-      throw invalidTokenizer(file, `line ${i + 2} must be two tokens with a space between`)
-    }
-    const missing = [left, right, left + right].find((token) => !vocabulary.has(token))
-    if (missing !== undefined) {
-      throw invalidTokenizer(file, `line ${i + 2} needs a token that vocab.json does not have`)
-    }
-    return [left, right]
-  })
 }

@@ -13,8 +13,9 @@
  */
 
 import { Tokenizer } from '@huggingface/tokenizers'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { createPrecompiledNormalizer } from './precompiled-charsmap.ts'
-import type { AddedToken, JsonObject } from './tokenizer-files.ts'
+import type { AddedToken } from './tokenizer-files.ts'
 import { isJsonObject } from './tokenizer-files.ts'
 import { createUnigramEncoder } from './unigram.ts'
 

@@ -2,7 +2,7 @@
  * Regular expressions of a tokenizer.json meet every prompt, and one that backtracks without end would hold a run for
  * ever. So those of published tokenizers are taken, letter by letter, and no others.
  */
-import type { JsonObject } from './tokenizer-files.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { isJsonObject } from './tokenizer-files.ts'
 
 /** What CLIP splits a text into: contractions, runs of letters, single digits, runs of the rest. */
@@ -13,6 +13,9 @@ const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 const WORDS = '[^\\r\\n\\p{L}\\p{N}]?\\p{L}+'
 const REST = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+'
 
+/** Qwen 2, 2.5 and 3. */
+export const QWEN_PATTERN = `${CONTRACTIONS}|${WORDS}|\\p{N}|${REST}`
+
 const KNOWN: ReadonlySet<string> = new Set([
   // Normalizers: CLIP's and T5's white space.
   '\\s+',
@@ -21,9 +24,9 @@ const KNOWN: ReadonlySet<string> = new Set([
   '[\\s]+',
   CLIP_PATTERN,
   CLIP_SPECIAL + CLIP_PATTERN,
-  // GPT-2 (ByteLevel's own), Qwen 2 and 3, Llama 3, and their kin.
+  // GPT-2 (ByteLevel's own), Qwen, Llama 3, and their kin.
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-  `${CONTRACTIONS}|${WORDS}|\\p{N}|${REST}`,
+  QWEN_PATTERN,
   `${CONTRACTIONS}|${WORDS}|\\p{N}{1,3}|${REST}`,
 ])
 

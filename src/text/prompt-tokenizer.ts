@@ -2,15 +2,16 @@
 
 import { join } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
 import { createEngine, type TokenizerEngine } from './engine.ts'
 import { unsafePart } from './known-patterns.ts'
 import { collectAddedTokens, specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
-import type { AddedToken, JsonObject, TokenizerFiles } from './tokenizer-files.ts'
+import type { AddedToken, TokenizerFiles } from './tokenizer-files.ts'
 import { invalidTokenizer } from './tokenizer-files.ts'
 
 export interface PromptTokenizerOptions {
-  readonly kind: 'clip' | 't5'
+  readonly kind: PromptTokenizer['kind']
   readonly files: TokenizerFiles
   /** A whole `tokenizer.json`, read from the folder or made from its other files. */
   readonly tokenizerJson: JsonObject
@@ -35,11 +36,14 @@ export function createPromptTokenizer(options: PromptTokenizerOptions): PromptTo
   const { kind, files, tokenizerJson, vocabulary } = options
   const addedTokens = collectAddedTokens(files, (content) => vocabulary.get(content))
   const { engine, emptyPrompt } = openEngine(files, tokenizerJson, addedTokens)
-  const eosTokenId = emptyPrompt.at(-1)
+  // Qwen's texts stand as they are: what closes them is in the template.
+  const isBare = kind === 'byte-bpe'
+  const eosTokenId = isBare ? bareEos(files, engine) : emptyPrompt.at(-1)
   const padToken = specialToken(files, 'pad_token')?.content ?? options.defaultPadToken
   const padTokenId = engine.token_to_id(padToken)
   if (eosTokenId === undefined) {
-    throw invalidTokenizer(join(files.dir, 'tokenizer.json'), 'its post_processor adds no end token')
+    const what = isBare ? 'it has no end token' : 'its post_processor adds no end token'
+    throw invalidTokenizer(join(files.dir, 'tokenizer.json'), what)
   }
   if (padTokenId === undefined) {
     throw invalidTokenizer(
@@ -70,23 +74,31 @@ export function createPromptTokenizer(options: PromptTokenizerOptions): PromptTo
     padTokenId,
     encode,
     tokenize(text, maxLength = modelMaxLength) {
-      if (!Number.isInteger(maxLength) || maxLength < emptyPrompt.length) {
+      const shortest = Math.max(emptyPrompt.length, 1)
+      if (!Number.isInteger(maxLength) || maxLength < shortest) {
         throw new PregenError('E_TOKENIZER_LENGTH', `A prompt cannot be ${maxLength} tokens long.`, {
-          help: `Give a whole number from ${emptyPrompt.length} up.`,
+          help: `Give a whole number from ${shortest} up.`,
         })
       }
       const untruncated = encode(text)
       const fits = untruncated.length <= maxLength
       const ids = new Int32Array(maxLength).fill(padTokenId)
       ids.set(fits ? untruncated : untruncated.slice(0, maxLength))
-      if (!fits) ids[maxLength - 1] = eosTokenId
+      if (!fits && !isBare) ids[maxLength - 1] = eosTokenId
+      const cut = isBare ? untruncated.slice(maxLength) : untruncated.slice(maxLength - 1, -1)
       return {
         ids,
         untruncatedLength: untruncated.length,
-        truncatedText: fits ? null : decode(engine, untruncated.slice(maxLength - 1, -1), cleanUp === true),
+        truncatedText: fits ? null : decode(engine, cut, cleanUp === true),
       }
     },
   }
+}
+
+/** The folder's eos_token, which ends a turn of a chat; the pad token where it names none. */
+function bareEos(files: TokenizerFiles, engine: TokenizerEngine): number | undefined {
+  const named = specialToken(files, 'eos_token') ?? specialToken(files, 'pad_token')
+  return engine.token_to_id(named?.content ?? '<|im_end|>')
 }
 
 /** Special tokens are kept, as in the warning of diffusers' pipelines. */

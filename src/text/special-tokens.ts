@@ -1,7 +1,8 @@
 /** Special tokens of a tokenizer folder, found where transformers' `from_pretrained` looks for them. */
 
 import { join } from 'node:path'
-import type { AddedToken, JsonObject, TokenizerFiles } from './tokenizer-files.ts'
+import type { JsonObject } from '../model-files/json-text.ts'
+import type { AddedToken, TokenizerFiles } from './tokenizer-files.ts'
 import { invalidTokenizer, isJsonObject } from './tokenizer-files.ts'
 
 export interface SpecialToken {

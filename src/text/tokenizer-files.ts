@@ -5,10 +5,8 @@
 
 import { dirname, join, resolve } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
-import { JsonTextError, parseJsonText } from '../model-files/json-text.ts'
+import { type JsonObject, JsonTextError, parseJsonText } from '../model-files/json-text.ts'
 import { readInside } from '../model-files/open.ts'
-
-export type JsonObject = { readonly [key: string]: unknown }
 
 /** A token that is found in the text as it stands, before the model splits anything. */
 export interface AddedToken {

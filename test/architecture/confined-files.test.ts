@@ -21,10 +21,14 @@ const MAY: Readonly<Record<string, string>> = {
   'artifacts/origin.ts': "the user's own state folder, outside",
   'artifacts/output-folder.ts': 'makes the folder that the user named',
   'artifacts/state-folder.ts': 'makes the folder that the user named',
-  'run/existing-folder.ts': 'asks whether the folder that the user named is there',
-  'run/prompt-store.ts': 'its scratch file within an open folder',
   'watch/gallery.ts': 'reads the page out of the package',
-  'run/rerender.ts': 'a temporary folder of its own, outside',
+  'watch/runs/log-writer.ts': 'makes the log within an open folder',
+  'watch/runs/submit-run.ts': 'makes the log of the process within an open folder',
+  'watch/server/app.ts': 'a type alone',
+  'watch/server/page-files.ts': 'reads the page out of the package',
+  'watch/server/published-file.ts': 'a type alone',
+  'watch/server/run-request.ts': 'asks for the real path of the folder of sheets',
+  'watch/server/versions.ts': 'asks when a folder changed, through an open one',
 }
 
 const files = ['artifacts', 'storage', 'run', 'watch'].flatMap((room) =>

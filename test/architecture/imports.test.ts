@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -15,13 +15,24 @@ const ALLOWED: Record<string, readonly string[]> = {
   diffusion: ['tensor'],
   text: ['tensor', 'model-files'],
   net: [],
+  cuda: ['net'],
+  hub: ['net', 'families'],
   files: [],
   images: ['net', 'files', 'tensor'],
   families: ['diffusion'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
   'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files'],
-  plan: ['cue-sheet', 'families', 'diffusion'],
-  pipelines: ['cue-sheet:setting-types', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
+  plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
+  pipelines: [
+    'model-files',
+    'cue-sheet:setting-types',
+    'families',
+    'diffusion',
+    'text',
+    'model',
+    'random',
+    'tensor',
+  ],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],
   artifacts: ['plan', 'images', 'tensor'],
@@ -77,6 +88,8 @@ const ALLOWED: Record<string, readonly string[]> = {
     'run',
     'engine',
     'watch',
+    'cuda',
+    'hub',
     'cue-sheet',
     'plan',
     'model',
@@ -85,6 +98,12 @@ const ALLOWED: Record<string, readonly string[]> = {
     'storage',
     'images',
   ],
+}
+
+/** `run:events` as the page has it: `run` (events). */
+function inWords(entry: string): string {
+  const [room = '', file] = entry.split(':')
+  return file === undefined ? room : `${room} (${file})`
 }
 
 /** Files that every room may use. */
@@ -187,6 +206,38 @@ describe('imports between rooms', () => {
     for (const file of files) if (['plan', 'cue-sheet', 'families'].includes(roomOf(file) ?? '')) visit(file)
     const runtimes = [...reached].filter((file) => readFileSync(file, 'utf8').includes("'onnxruntime-node'"))
     expect(runtimes.map((file) => relative(src, file))).toEqual([])
+  })
+
+  it('are what docs/architecture.md says, room by room', () => {
+    const page = readFileSync(resolve(src, '../docs/architecture.md'), 'utf8')
+    const rows = [...page.matchAll(/^\| `([a-z-]+)\/` \|[^|]*\| ([^|]*) \|$/gm)]
+    const said = Object.fromEntries(
+      rows.map(([, room = '', list = '']) => [room, list === '—' ? [] : list.split(', ').sort()]),
+    )
+    const held = Object.fromEntries(
+      Object.entries(ALLOWED)
+        .filter(([room]) => room !== 'families/pipeline')
+        .map(([room, list]) => [
+          room,
+          list
+            .map(inWords)
+            .filter((there) => there !== 'tensor')
+            .sort(),
+        ]),
+    )
+    expect(said).toEqual(held)
+  })
+
+  it('lead through files that there are: each of the page’s stands where it says', () => {
+    const root = resolve(src, '..')
+    const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
+    const paths = [...page.matchAll(/`((?:src|test)\/[\w./-]+?)\/?`/g)].map(([, path = '']) => path)
+    expect(paths.length).toBeGreaterThan(20)
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([])
+    // The way of a unit meets each file once.
+    const way = page.slice(page.indexOf('## The way of one unit'), page.indexOf('## Rooms'))
+    const met = [...way.matchAll(/`(src\/[\w./-]+\.ts)`/g)].map(([, path = '']) => path)
+    expect(met.filter((path, index) => met.indexOf(path) !== index)).toEqual([])
   })
 
   it('make no cycle', () => {

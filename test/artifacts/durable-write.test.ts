@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isTemporaryName, sweepTemporaryFiles, writeFileDurably } from '../../src/artifacts/durable-write.ts'
 import type { KillPoint } from '../../src/artifacts/faults.ts'
 import { createQuotaFileSystem } from '../support/quota.ts'
+import fc from '../support/seed.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 describe('writeFileDurably', () => {

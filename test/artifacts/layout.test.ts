@@ -1,6 +1,5 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   cacheControlOf,
@@ -16,6 +15,7 @@ import {
 } from '../../src/artifacts/layout.ts'
 import { makeFolderInside, openOutputFolder } from '../../src/artifacts/output-folder.ts'
 import { PregenError } from '../../src/errors.ts'
+import fc from '../support/seed.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const layout = createLayout({ out: '/data/out', root: 'foigoi', version: 'opening-night' })
@@ -125,6 +125,16 @@ describe('layout', () => {
     const refusal = refusalOf(() => layout.variantKey('dawn', id))
     expect(refusal?.code).toBe('E_PATH_ESCAPE')
     expect(refusal?.message).toContain(why)
+  })
+
+  it('leaves room for every file of the longest variant', () => {
+    const [long, rest] = ['x'.repeat(240), 1024 - '/final.thumb.webp'.length]
+    const { variantKey, fileKey } = createLayout({ out: '/o', root: [long, long].join('/'), version: long })
+    const cue = 'y'.repeat(rest - Buffer.byteLength(variantKey('c', long)) + 1)
+    expect(Buffer.byteLength(variantKey(cue, long))).toBe(rest)
+    for (const name of ['99999.png', 'final.png', 'final.thumb.webp', 'timing.json'])
+      expect(fileKey(cue, long, name)).toBe(`${variantKey(cue, long)}/${name}`)
+    expect(refusalOf(() => variantKey(`${cue}y`, long))?.code).toBe('E_KEY_TOO_LONG')
   })
 
   it('refuses names and keys that stores and file systems do not take', () => {

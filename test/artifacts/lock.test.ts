@@ -13,20 +13,29 @@ beforeAll(async () => {
 })
 afterAll(() => source.remove())
 
+/** Holds the lock until a file is there. */
 const HOLD = `
+  import { existsSync } from 'node:fs'
   import { acquireLock } from './src/artifacts/lock.js'
   try {
     const lock = await acquireLock(process.argv[2])
     console.log('held')
-    setTimeout(async () => { await lock.release() }, Number(process.argv[3]))
+    const [, , , go] = process.argv
+    const timer = setInterval(async () => {
+      if (!existsSync(go)) return
+      clearInterval(timer)
+      await lock.release()
+    }, 20)
   } catch (error) {
     console.log(error.code + ' ' + error.message)
     process.exitCode = 2
   }
 `
 
+const NEVER = '/nowhere/go'
+
 async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000
+  const end = performance.now() + 50_000
   while (!(await condition())) {
     if (performance.now() > end) throw new Error('waited in vain')
     await sleep(10)
@@ -53,7 +62,7 @@ describe('output lock', () => {
 
   it('turns a second process away within a second, naming PID and host of the first', async () => {
     const path = join(await temporaryFolder(), 'lock')
-    const first = source.start(HOLD, [path, '20000'])
+    const first = source.start(HOLD, [path, NEVER])
     await waitFor(() => exists(path))
     const start = performance.now()
     const work = acquireLock(path)
@@ -66,7 +75,7 @@ describe('output lock', () => {
 
   it('heals at once after a holder that was killed', async () => {
     const path = join(await temporaryFolder(), 'lock')
-    const first = source.start(HOLD, [path, '20000'])
+    const first = source.start(HOLD, [path, NEVER])
     await waitFor(() => exists(path))
     first.process.kill('SIGKILL')
     await first.ended
@@ -131,11 +140,17 @@ describe('output lock', () => {
 
   it('goes to one of many who find the same dead lock', async () => {
     const path = join(await temporaryFolder(), 'lock')
-    const dead = source.start(HOLD, [path, '20000'])
+    const dead = source.start(HOLD, [path, NEVER])
     await waitFor(() => exists(path))
     dead.process.kill('SIGKILL')
     await dead.ended
-    const ends = await Promise.all(Array.from({ length: 6 }, () => source.start(HOLD, [path, '2500']).ended))
+    const go = join(await temporaryFolder(), 'go')
+    const six = Array.from({ length: 6 }, () => source.start(HOLD, [path, go]).ended)
+    let ended = 0
+    for (const end of six) void end.then(() => ended++)
+    await waitFor(async () => ended === 5)
+    await writeFile(go, '')
+    const ends = await Promise.all(six)
     expect(ends.filter((end) => end.stdout.startsWith('held'))).toHaveLength(1)
     expect(ends.filter((end) => end.stdout.startsWith('E_LOCKED'))).toHaveLength(5)
     expect((await readdir(dirname(path))).filter((name) => name !== 'lock')).toEqual([])

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   assetUrl,
@@ -8,6 +7,7 @@ import {
   mergeManifests,
   parseManifest,
 } from '../../src/artifacts/manifest.ts'
+import fc from '../support/seed.ts'
 
 function asset(index: number, variant = `seed-${index}`, sha256 = 'ab'): ManifestAsset {
   return {

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { encodeTiming, parseTiming, timingOf, timingSteps } from '../../src/artifacts/timing.ts'
+import fc from '../support/seed.ts'
 
 const text = (timing: Parameters<typeof encodeTiming>[0]) => new TextDecoder().decode(encodeTiming(timing))
 

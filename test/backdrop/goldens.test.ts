@@ -42,7 +42,7 @@ describe("the embedded model, against optimum's ORTStableDiffusion3Pipeline", ()
       steps,
       guidance_scale: guidanceScale,
     } = golden
-    const withNegative = pipeline.usesNegativePrompt(guidanceScale)
+    const withNegative = pipeline.usesNegativePrompt({ guidanceScale })
     const conditioning = await pipeline.encodePrompt({ prompt, negativePrompt, withNegative })
     const request: GenerateRequest = {
       ...{ conditioning, width, height, steps, guidanceScale },

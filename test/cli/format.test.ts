@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { formatBytes, formatDuration, formatTable, plural } from '../../src/cli/reporters/format.ts'
+import { formatBytes, formatDuration, formatTable } from '../../src/cli/reporters/format.ts'
+import { plural } from '../../src/printable.ts'
 
 describe('formatDuration', () => {
   it.each([

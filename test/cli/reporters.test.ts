@@ -16,6 +16,7 @@ const planned: RunEventBody = {
   steps: 40,
   version: 'opening-night',
   out: '/out',
+  prefix: 'foigoi/v',
   plan: [
     { ...unit, program: 'P1', steps: 20, action: 'run' },
     { cue: 'dawn', variant: 'close', program: 'P1', steps: 20, action: 'run' },

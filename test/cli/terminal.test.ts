@@ -75,5 +75,7 @@ describe('on a terminal', () => {
     // Where a log is written and no terminal is, neither draws; nor does a terminal that is told not to.
     const plain = await onTerminal(['upload', out, '--format', 'plain', '--verify-remote'], BUCKET_ENV)
     expect([plain.code, plain.text.includes('█')]).toEqual([0, false])
+    const dumb = await onTerminal(['upload', out, '--verify-remote'], { ...BUCKET_ENV, TERM: 'dumb' })
+    expect([dumb.code, dumb.text.includes('█'), dumb.text.includes('\x1b')]).toEqual([0, false, false])
   }, 300_000)
 })

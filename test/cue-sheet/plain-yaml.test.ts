@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { convertSheet } from '../../src/cue-sheet/convert.ts'
 import { Faults } from '../../src/cue-sheet/faults.ts'
 import { readPlainYaml } from '../../src/cue-sheet/plain-yaml.ts'
 import { scanSheet } from '../../src/cue-sheet/scan.ts'
 import { isIdMap, isTextSetting } from '../../src/cue-sheet/schema.ts'
+import fc from '../support/seed.ts'
 
 /** What the library that knows every place makes of a text; undefined where it finds any fault. */
 function readFully(text: string): unknown {

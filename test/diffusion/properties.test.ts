@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createScheduler } from '../../src/diffusion/create-scheduler.ts'
 import { SCHEDULER_NAMES, type Scheduler, type SchedulerName } from '../../src/diffusion/scheduler.ts'
 import { TorchCpuGenerator } from '../../src/random/torch-cpu.ts'
+import fc from '../support/seed.ts'
 import { modelOutput } from './trajectory.ts'
 
 const SD_TRAINING = { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' }

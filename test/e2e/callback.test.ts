@@ -161,7 +161,7 @@ describe('a callback', () => {
 
   it('once a unit, also for units drawn before that reach the bucket now', async () => {
     const callback = { url: hook(), on: 'unit' }
-    expect((await runWith(callback, {}, ['--dry-run', ALLOW])).status).toBe(0)
+    expect((await runWith(callback, {}, ['--dry-run', '--fetch', ALLOW])).status).toBe(0)
     expect(calls).toEqual([])
     const sent = await runWith(callback)
     expect([sent.status, unitsOf(sent.events, 'unit-finished')]).toEqual([0, []])
@@ -258,7 +258,7 @@ describe('an image', () => {
     }
     const image = `https://127.0.0.1:${upgrading.port}/stage.png`
     const cues = { dawn: { program: 'P0', prompt: 'x', seeds: [1], image } }
-    const result = await runWith(null, { cues }, ['--dry-run', ALLOW])
+    const result = await runWith(null, { cues }, ['--dry-run', '--fetch', ALLOW])
     expect([result.status, result.stdout]).toEqual([2, ''])
     expect(result.stderr).toMatch(/sheet\.yaml:\d+:\d+ {2}E_IMAGE_URL_STATUS\n.*answers with status 101/)
   }, 600_000)

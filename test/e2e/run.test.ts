@@ -3,7 +3,7 @@ import { cp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseManifest } from '../../src/artifacts/manifest.ts'
-import type { RunEvent } from '../../src/run/events.ts'
+import { EVENT_FIELDS, type RunEvent } from '../../src/run/events.ts'
 import { eventOf, packageRoot, runCli } from '../support/cli.ts'
 import {
   DEFAULTS,
@@ -69,6 +69,12 @@ const EXECUTED: Readonly<Record<string, number>> = {
 }
 const executedSteps = (unit: string) => EXECUTED[unit] ?? 3
 
+const PROGRAMS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(SHEET.cues).map(([cue, { program }]) => [cue, program]),
+)
+/** Of units that are not named after theirs. */
+const SEEDS: Readonly<Record<string, string>> = { 'dawn/wide': '7', 'dawn/close': '8' }
+
 let sheet: string
 let out: string
 let first: RunResult
@@ -126,7 +132,7 @@ describe('the tree', () => {
 
 describe('the events', () => {
   const KEYS: Readonly<Record<RunEvent['type'], readonly string[] | null>> = {
-    'run-planned': ['units', 'skipped', 'shard', 'steps', 'version', 'out', 'plan'],
+    'run-planned': ['units', 'skipped', 'shard', 'steps', 'version', 'prefix', 'out', 'plan'],
     'model-loaded': ['model', 'provider', 'device', 'durationMs'],
     'unit-started': ['cue', 'variant', 'program', 'seed', 'steps', 'device'],
     step: ['cue', 'variant', 'step', 'steps', 'durationMs', 'device'],
@@ -155,7 +161,40 @@ describe('the events', () => {
       expect(seq).toBe(first.events.indexOf(event) + 1)
       expect([type, Object.keys(rest).sort()]).toEqual([type, [...(KEYS[type] ?? ['never'])].sort()])
       expect(new Date(time).toISOString()).toBe(time)
+      expect(() => EVENT_FIELDS[type].strict().parse(rest)).not.toThrow()
     }
+  })
+
+  it('say what is true of this run', () => {
+    const { events } = first
+    const of = <T extends RunEvent['type']>(type: T) =>
+      events.filter((event): event is Extract<RunEvent, { type: T }> => event.type === type)
+    for (const { cue, variant, program, seed, steps } of of('unit-started')) {
+      const unit = `${cue}/${variant}`
+      expect([unit, program]).toEqual([unit, PROGRAMS[cue]])
+      expect([unit, seed]).toEqual([unit, SEEDS[unit] ?? unit.slice(unit.lastIndexOf('-') + 1)])
+      expect([unit, steps]).toEqual([unit, executedSteps(unit)])
+    }
+    for (const { cue, variant, step, path } of of('preview')) {
+      expect(path).toBe(join(out, 'foigoi/opening/cues', cue, variant, `${step}.png`))
+    }
+    const loaded = of('model-loaded')
+    expect(loaded.map(({ model, provider, device }) => [model, provider, device])).toEqual([
+      ['tiny', 'cpu', 'cpu:0'],
+      ['sd3', 'cpu', 'cpu:0'],
+    ])
+    // Each tells its own time: together they are the run's.
+    const end = eventOf(events, 'run-finished')
+    const loadMs = loaded.reduce((sum, { durationMs }) => sum + durationMs, 0)
+    expect(Math.abs(loadMs - end.modelLoadMs)).toBeLessThanOrEqual(loaded.length)
+    for (const { durationMs } of loaded) expect(durationMs).toBeGreaterThan(0)
+    expect(end).toMatchObject({
+      skipped: 0,
+      cancelled: false,
+      uploaded: 0,
+      uploadsFailed: 0,
+      folder: join(out, 'foigoi/opening'),
+    })
   })
 
   it('come in the order of the work', () => {

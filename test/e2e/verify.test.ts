@@ -53,6 +53,18 @@ describe('verify --rerender', () => {
     expect(stdout).toMatch(/: whole\nsame {2}storm\/seed-1 .*\nsame {2}storm\/seed-4 .*\n$/)
   }, 600_000)
 
+  it('with --json is one document, the pictures drawn again in it', async () => {
+    const args = ['verify', out, '--json', '--rerender', '1', '--sheet', sheet]
+    const { code, stdout } = await runCli(args)
+    expect(code).toBe(0)
+    const difference = { largest: 0, share: 0 }
+    expect(JSON.parse(stdout)).toMatchObject({
+      problems: [],
+      rerendered: [{ unit: 'storm/seed-1', difference, same: true }],
+    })
+    expect(JSON.parse((await runCli(['verify', out, '--json'])).stdout)).toMatchObject({ rerendered: null })
+  }, 600_000)
+
   it('without a sheet is bad usage, told before the tree is read', async () => {
     const { code, stdout, stderr } = await runCli(['verify', join(out, 'nowhere'), '--rerender', '2'])
     expect([code, stdout]).toEqual([2, ''])

@@ -14,6 +14,10 @@ describe('the list of families', () => {
       ['sd3', 28, 7],
       ['lcm', 4, 8.5],
       ['flux', 28, 3.5],
+      ['chroma', 35, 5],
+      ['flux2', 50, 4],
+      ['zimage', 50, 5],
+      ['qwenimage', 50, 1],
     ])
   })
 
@@ -37,7 +41,11 @@ describe('published factors', () => {
     ['sdxl', 4],
     ['sd3', 16],
     ['flux', 16],
+    ['chroma', 16],
+    ['flux2', 32],
     ['lcm', 4],
+    ['zimage', 16],
+    ['qwenimage', 16],
   ] as const)('has factors of %s for %i channels', (family, channels) => {
     const { factors, bias } = familyOf(family).previewFactors()!
     expect(factors).toHaveLength(channels)

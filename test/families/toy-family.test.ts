@@ -91,9 +91,9 @@ describe('a family that is a folder and an entry of the list', () => {
 
   it('is named in messages and in the schema', () => {
     const wrong = pregen('plan', sheet('wrong.yaml', 'program: P0, prompt: x, seeds: [1]', ', pipeline: toi'))
-    expect(wrong.stderr).toMatch(/Did you mean "toy"\? It must be sd, sdxl, sd3, lcm, flux or toy\./)
+    expect(wrong.stderr).toMatch(/Did you mean "toy"\? It must be sd, sdxl, [a-z0-9, ]+ or toy\./)
     expect(wrong.stderr).toMatch(/wrong\.yaml:2:/)
-    expect(pregen('schema').stdout).toMatch(/"flux",\s+"toy"/)
+    expect(pregen('schema').stdout).toMatch(/"flux",[^\]]+"toy"/)
     expect(pregen('models', 'inspect', model).stdout).toMatch(/toy/)
     writeFileSync(join(model, 'model_index.json'), JSON.stringify({ _class_name: 'ToiPipeline' }))
     expect(pregen('models', 'inspect', model).stderr).toMatch(/Did you mean "ToyPipeline"\?/)

@@ -12,6 +12,9 @@ import {
   RENDER_SCRIPT,
   treeHashes,
 } from '../support/render-child.ts'
+import { createRandom } from '../support/seed.ts'
+
+const random = createRandom('kill a writer')
 
 export interface CrashOptions {
   readonly folder: string
@@ -57,7 +60,7 @@ export async function killAndRerun(options: CrashOptions): Promise<{ killed: num
       const out = join(folder, `random-${i}`)
       const child = start(out)
       // Spread over start, work and end of a whole run, evenly.
-      await sleep((runMs * ((i % kills) + Math.random())) / kills)
+      await sleep((runMs * ((i % kills) + random())) / kills)
       child.process.kill('SIGKILL')
       if ((await child.ended).signal === 'SIGKILL') killed += 1
       await mkdir(out, { recursive: true })

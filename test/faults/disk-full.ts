@@ -16,7 +16,10 @@ import {
   RENDER_SCRIPT,
   treeHashes,
 } from '../support/render-child.ts'
+import { createRandom } from '../support/seed.ts'
 import { contentOf, testLayout } from '../support/variants.ts'
+
+const random = createRandom('fill the disk of a writer')
 
 const VARIANTS = 3
 const STEPS = 3
@@ -30,7 +33,7 @@ export async function fillAtOffsets(folder: string, offsets: number): Promise<vo
   const expected = await treeHashes(whole)
   for (let i = 0; i < offsets; i++) {
     const out = join(folder, `full-${i}`)
-    const bytes = Math.floor((total * (i + Math.random())) / offsets)
+    const bytes = Math.floor((total * (i + random())) / offsets)
     try {
       await writeSet(out, createQuotaFileSystem({ bytes }))
       expect.unreachable(`${bytes} bytes were enough`)
@@ -102,7 +105,7 @@ export async function fillTmpfs(folder: string, offsets: number): Promise<{ read
     const script = `
       import { spawnSync } from 'node:child_process'
       import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
-      const [mount, render, offsets] = process.argv.slice(2)
+      const [mount, render, offsets, ...parts] = process.argv.slice(2)
       const run = () => spawnSync(process.execPath, ['--no-warnings', render, mount + '/out', '3', '3', '', '0'], { encoding: 'utf8' })
       const files = () => readdirSync(mount + '/out/foigoi', { recursive: true }).filter((name) => /\\.(png|json)$/.test(name))
       const temporary = () => readdirSync(mount + '/out', { recursive: true }).filter((name) => name.endsWith('.tmp'))
@@ -111,7 +114,7 @@ export async function fillTmpfs(folder: string, offsets: number): Promise<{ read
         mkdirSync(mount + '/out', { recursive: true })
         const { bavail, bsize } = statfsSync(mount)
         // A set takes more than 60 KiB in blocks of 4 KiB; pages are the unit in which tmpfs fills.
-        const left = 4096 + Math.floor((48 * 1024 * (i + Math.random())) / Number(offsets))
+        const left = 4096 + Math.floor((48 * 1024 * (i + Number(parts[i]))) / Number(offsets))
         writeFileSync(mount + '/ballast', Buffer.alloc(bavail * bsize - left))
         const full = run()
         rmSync(mount + '/ballast')
@@ -123,7 +126,11 @@ export async function fillTmpfs(folder: string, offsets: number): Promise<{ read
     `
     const render = await source.write(RENDER_SCRIPT)
     const shell = `exec unshare -rm bash -c 'mount -t tmpfs -o size=1m none "${mount}" && exec "$0" "$@"' "$0" "$@"`
-    const end = await source.start(script, [mount, render, String(offsets)], { shell }).ended
+    const end = await source.start(
+      script,
+      [mount, render, String(offsets), ...Array.from({ length: offsets }, () => String(random()))],
+      { shell },
+    ).ended
     expect([end.code, end.stderr]).toEqual([0, ''])
     const results: unknown = JSON.parse(end.stdout)
     if (!Array.isArray(results)) throw new Error('no results')

@@ -14,7 +14,6 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import fc from 'fast-check'
 import { expect } from 'vitest'
 import { removeFolder } from '../../src/artifacts/confined-folder.ts'
 import { confine } from '../../src/artifacts/confinement.ts'
@@ -30,6 +29,7 @@ import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { uploadTree } from '../../src/storage/upload-tree.ts'
 import { verifyTree } from '../../src/storage/verify-tree.ts'
 import { createCanary, type OddKind, placeOdd, SECRET } from '../support/canary.ts'
+import fc from '../support/seed.ts'
 import { testLayout, writeTestVariant } from '../support/variants.ts'
 
 const STORAGE = {

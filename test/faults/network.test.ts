@@ -63,9 +63,8 @@ describe('promise 7: a byte flipped on the way is never taken for the object', (
 
 describe('promise 8: a second run over a complete set asks the bucket nothing', () => {
   it('with 60 units', async () => {
-    const { requests, ms } = await sendTwice(await scenario('twice'), 60)
+    const { requests } = await sendTwice(await scenario('twice'), 60)
     expect(requests).toBe(0)
-    expect(ms).toBeLessThan(5000)
   })
 })
 
@@ -85,9 +84,10 @@ describe('a captive portal', () => {
     const result = await sendTree(tree, storage)
     bucket.proxy.setFaults(() => null)
     expect(result).toMatchObject({ uploaded: tree.objects + 1, failures: [] })
-    for (const event of result.events) {
-      if (event.type === 'object-uploaded') expect(event.attempts).toBe(2)
-    }
+    const attempts = result.events.flatMap((event) =>
+      event.type === 'object-uploaded' ? event.attempts : [],
+    )
+    expect(attempts).toEqual(Array(tree.objects + 1).fill(2))
     await expectWholeInBucket(tree, storage)
     await tree.ledger.close()
     await storage.close()

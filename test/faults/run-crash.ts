@@ -16,6 +16,9 @@ import {
   unitsOf,
   writeSheet,
 } from '../support/runs.ts'
+import { createRandom } from '../support/seed.ts'
+
+const random = createRandom('kill a run')
 
 /** Plain pictures, step pictures made each of the three ways, a thumbnail. */
 const SHEET = tinySheet({
@@ -94,16 +97,16 @@ export async function killAtRandom(stage: CrashStage, folder: string, kills: num
 
 function killByClock({ sheet, wallMs }: CrashStage, out: string): Promise<RunResult> {
   return runSheet(sheet, out, ARGS, {
-    onStart: (child) => void sleep(Math.random() * wallMs).then(() => child.kill('SIGKILL')),
+    onStart: (child) => void sleep(random() * wallMs).then(() => child.kill('SIGKILL')),
   })
 }
 
 function killInWork({ sheet, events }: CrashStage, out: string): Promise<RunResult> {
-  let left = Math.floor(Math.random() * events)
+  let left = Math.floor(random() * events)
   return runSheet(sheet, out, ARGS, {
     onStdout(text, child) {
       left -= text.split('\n').length - 1
-      if (left <= 0) void sleep(Math.random() * 30).then(() => child.kill('SIGKILL'))
+      if (left <= 0) void sleep(random() * 30).then(() => child.kill('SIGKILL'))
     },
   })
 }

@@ -13,6 +13,9 @@ import {
   tinySheet,
   writeSheet,
 } from '../support/runs.ts'
+import { createRandom } from '../support/seed.ts'
+
+const random = createRandom('fill the disk of a run')
 
 const SHEET = tinySheet({
   programs: { P0: {}, P1: { previews: { method: 'latent2rgb', size: 'image' }, thumbnail: true } },
@@ -73,7 +76,7 @@ export async function fillAnywhere(folder: string, offsets: number): Promise<Dis
   try {
     const pages = isMounted ? (await pagesOfWholeRun(stage, mount)) - SLACK_PAGES : 0
     for (let i = 0; i < tmpfs; i++) {
-      await fillOnce(stage, mount, PAGE * Math.floor((pages * (i + Math.random())) / tmpfs))
+      await fillOnce(stage, mount, PAGE * Math.floor((pages * (i + random())) / tmpfs))
     }
   } finally {
     if (isMounted) expect(spawnSync('umount', [mount]).status).toBe(0)

@@ -38,7 +38,7 @@ describe('a run that ends early', () => {
       const programs = { P0: {} }
       const env = { NODE_EXTRA_CA_CERTS: join(packageRoot, 'test/fixtures/net/test-only-certificate.pem') }
       const sheet = await writeSheet(scratch.folder, tinySheet({ programs, cues }), 'image.yaml')
-      const args = ['--dry-run', '--allow-private-urls']
+      const args = ['--dry-run', '--fetch', '--allow-private-urls']
       let from = 0
       const { status } = await runSheet(sheet, join(scratch.folder, 'image'), args, {
         env,
@@ -84,6 +84,6 @@ describe('an inference process that crashes', () => {
     const manifests = [events, both.events].map((all) => eventOf(all, 'run-finished').done)
     expect(manifests).toEqual([3, 3])
     expect(await pictureHashes(two)).toEqual(await pictureHashes(one))
-    expect(await readdir(join(two, '.pregen'))).toEqual(['ledger.ndjson'])
+    expect((await readdir(join(two, '.pregen'))).sort()).toEqual(['ledger.ndjson', 'runs'])
   }, 600_000)
 })

@@ -2,7 +2,7 @@ import { mkdir, readFile, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { acquireLock } from '../../src/artifacts/lock.ts'
 import type { RunEvent } from '../../src/run/events.ts'
 import { eventOf, runCli } from '../support/cli.ts'
@@ -137,7 +137,7 @@ describe('promise 12: two processes on one output folder', () => {
     await expectNoLeftovers(out)
   }, 600_000)
 
-  it('turns a second process away within a second of its work, start included', async () => {
+  it('turns a second process away for little more than the start of the command line', async () => {
     const out = join(scratch.folder, 'turned-away')
     await mkdir(out)
     const sheet = await writeSheet(
@@ -146,7 +146,7 @@ describe('promise 12: two processes on one output folder', () => {
       'turned.yaml',
     )
     const lock = await acquireLock(join(out, '.pregen/lock'))
-    // Processor time is what a quiet machine takes: others' work on this one does not lengthen it.
+    // Held to a run that ends at once, for there is no sheet, measured beside it: a busy machine slows both.
     const figures = join(scratch.folder, 'figures.json')
     const hook = `import{writeFileSync}from'node:fs';process.on('exit',()=>writeFileSync(${JSON.stringify(figures)},JSON.stringify([process.cpuUsage(),performance.now()])))`
     const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}` }
@@ -157,14 +157,29 @@ describe('promise 12: two processes on one output folder', () => {
     }
     const args = ['run', sheet, '--out', out, '--dry-run', '--provider', 'cpu', '--format', 'plain']
     let refused = await timed(args)
-    // On a busy machine one try may be held up; a process that waits for something is slow every time.
-    for (let tries = 1; tries < 5 && refused.wallMs > 1000; tries++) refused = await timed(args)
+    const ratios = { cpu: Number.POSITIVE_INFINITY, wall: Number.POSITIVE_INFINITY }
+    // One try may be held up; a process that works, or waits for something, is slow every time.
+    for (let tries = 0; tries < 5 && !(ratios.cpu < 2 && ratios.wall < 2); tries++) {
+      const idle = await timed([
+        'run',
+        'no-such-sheet.yaml',
+        '--out',
+        join(scratch.folder, 'free'),
+        '--dry-run',
+      ])
+      refused = await timed(args)
+      ratios.cpu = Math.min(ratios.cpu, refused.cpuMs / idle.cpuMs)
+      ratios.wall = Math.min(ratios.wall, refused.wallMs / idle.wallMs)
+    }
+    console.log(
+      `turned away in ${ratios.cpu.toFixed(1)} × the processor time of a run without a sheet, ${ratios.wall.toFixed(1)} × its wall time`,
+    )
     expect([refused.code, refused.stderr]).toEqual([
       2,
       expect.stringContaining(`process ${process.pid} on ${hostname()}`),
     ])
-    expect(refused.cpuMs).toBeLessThan(1000)
-    expect(refused.wallMs).toBeLessThan(1000)
+    expect(ratios.cpu).toBeLessThan(2)
+    expect(ratios.wall).toBeLessThan(2)
     // Neither model nor sheet was read: a sheet that is not there is not missed.
     const blind = await timed(['run', 'no-such-sheet.yaml', '--out', out, '--dry-run'])
     expect([blind.code, blind.stderr]).toEqual([2, expect.stringContaining('E_LOCKED')])
@@ -172,12 +187,12 @@ describe('promise 12: two processes on one output folder', () => {
   }, 600_000)
 
   it('waits for nothing when it is turned away', async () => {
-    // In this process, so that the start of a program on a busy machine is not counted.
     const path = join(scratch.folder, 'lock')
     const lock = await acquireLock(path)
-    const from = performance.now()
+    const timers = vi.spyOn(globalThis, 'setTimeout')
     await expect(acquireLock(path)).rejects.toMatchObject({ code: 'E_LOCKED' })
-    expect(performance.now() - from).toBeLessThan(1000)
+    expect(timers).not.toHaveBeenCalled()
+    timers.mockRestore()
     await lock.release()
   })
 })

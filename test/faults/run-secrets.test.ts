@@ -87,7 +87,8 @@ describe('promises 15 and 16: what a run says and leaves', () => {
     const result = await runWhole(sheet, out, ['--allow-private-urls', '--live-file'], { env })
     await expectNoSecrets(result, out)
     const files = await filesBelow(out)
-    expect(files.filter((path) => path.startsWith('.pregen/')).length).toBe(2)
+    // The ledger, the bucket's name, and the run's log: its events and what it is.
+    expect(files.filter((path) => path.startsWith('.pregen/')).length).toBe(4)
     const pngs = files.filter((path) => path.endsWith('.png'))
     // Three steps and final; image-to-image executes two of the three.
     expect(pngs.length).toBe(4 + 3 + 4)

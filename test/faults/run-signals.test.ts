@@ -130,8 +130,8 @@ describe('promise 10: a signal in mid-inference', () => {
     const client = moto.endpoint
     const listing = await (await fetch(`${client}/show?list-type=2&max-keys=1000`)).text()
     const keys = [...listing.matchAll(/<Key>([^<]+)<\/Key>/g)].map(([, key]) => key)
-    // Three steps, final and marker each, and the manifest.
-    expect(keys.filter((key) => key?.startsWith('foigoi/v1/')).length).toBe(UNITS * 5 + 1)
+    // Three steps, final, marker and record each, and the manifest.
+    expect(keys.filter((key) => key?.startsWith('foigoi/v1/')).length).toBe(UNITS * 6 + 1)
   }, 600_000)
 
   it('ends by itself within 7 s when a step does not end, and keeps what was finished', async () => {

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkAspect, fitImage, isSameAspect } from '../../src/images/fit-image.ts'
 import { toModelInput } from '../../src/images/model-input.ts'
+import fc from '../support/seed.ts'
 import { goldens, noise, sha256 } from './goldens.ts'
 
 describe.each(goldens.fitted)('$source → $target', (golden) => {

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { resizeLanczos } from '../../src/images/pillow-resize.ts'
+import fc from '../support/seed.ts'
 import { goldens, noise, sha256 } from './goldens.ts'
 
 it.each(goldens.resized)(

@@ -61,3 +61,30 @@ export async function createConsumer(folder: string): Promise<Consumer> {
     },
   }
 }
+
+/** A module that names every export of the package, and holds some types to what they must refuse. */
+export async function useOfEveryExport(): Promise<string> {
+  const index = await readFile(join(packageRoot, 'src/index.ts'), 'utf8')
+  const names = [...index.matchAll(/^export (type )?\{([^}]+)\}/gms)].flatMap(([, onlyTypes, list = '']) =>
+    list
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '')
+      .map((name) => ({
+        name: name.replace(/^type /, ''),
+        isType: onlyTypes !== undefined || name.startsWith('type '),
+      })),
+  )
+  if (names.length < 40) throw new Error(`only ${names.length} exports were found`)
+  const values = names.filter(({ isType }) => !isType).map(({ name }) => name)
+  const types = names.filter(({ isType }) => isType).map(({ name }) => name)
+  return `import { ${names.map(({ name, isType }) => (isType ? `type ${name}` : name)).join(', ')} } from 'pregen'
+export const values: readonly unknown[] = [${values.join(', ')}]
+export type Types = [${types.join(', ')}]
+export const code: ErrorCode = 'E_CANCELLED'
+// @ts-expect-error there is no such code
+export const typo: ErrorCode = 'E_CANCELED'
+// @ts-expect-error a prompt is needed
+export const draw: DrawRequest = { seed: 1 }
+`
+}

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { packageRoot } from '../support/cli.ts'
 import { createScratch } from '../support/scratch.ts'
-import { type Consumer, createConsumer } from './consumer.ts'
+import { type Consumer, createConsumer, useOfEveryExport } from './consumer.ts'
 
 const SHEET = `
 version: v1
@@ -52,32 +52,7 @@ describe('docs/library.md', () => {
 
 describe('the types', () => {
   it('of every export and example hold without skipLibCheck', { timeout: 300_000 }, async () => {
-    const index = await readFile(join(packageRoot, 'src/index.ts'), 'utf8')
-    const names = [...index.matchAll(/^export (type )?\{([^}]+)\}/gms)].flatMap(([, onlyTypes, list = '']) =>
-      list
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== '')
-        .map((name) => ({
-          name: name.replace(/^type /, ''),
-          isType: onlyTypes !== undefined || name.startsWith('type '),
-        })),
-    )
-    expect(names.length).toBeGreaterThan(40)
-    const values = names.filter(({ isType }) => !isType).map(({ name }) => name)
-    const types = names.filter(({ isType }) => isType).map(({ name }) => name)
-    const file = await consumer.write(
-      'types.ts',
-      `import { ${names.map(({ name, isType }) => (isType ? `type ${name}` : name)).join(', ')} } from 'pregen'
-export const values: readonly unknown[] = [${values.join(', ')}]
-export type Types = [${types.join(', ')}]
-export const code: ErrorCode = 'E_CANCELLED'
-// @ts-expect-error there is no such code
-export const typo: ErrorCode = 'E_CANCELED'
-// @ts-expect-error a prompt is needed
-export const draw: DrawRequest = { seed: 1 }
-`,
-    )
+    const file = await consumer.write('types.ts', await useOfEveryExport())
     const written = await Promise.all(
       examples.map((code, index) => consumer.write(`checked-${index}.ts`, `${code}\nexport {}\n`)),
     )

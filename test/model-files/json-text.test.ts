@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { JsonTextError, parseJsonText } from '../../src/model-files/json-text.ts'
+import fc from '../support/seed.ts'
 
 const parse = (text: string) => parseJsonText(text, { maxValues: 1000 })
 

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { PregenError, PregenErrors } from '../../src/errors.ts'
 import { checkModelFolder } from '../../src/model/check.ts'
 import { modelFacts } from '../../src/model/facts.ts'
@@ -55,7 +55,7 @@ export function filesOf(folder: string): string[] {
  * @returns the snapshot
  */
 export function inHubCache(folder: string): string {
-  const hub = join(dirname(folder), `models--who--${Math.random().toString(36).slice(2)}`)
+  const hub = join(dirname(folder), `models--who--${basename(folder)}`)
   const snapshot = join(hub, 'snapshots', 'a'.repeat(40))
   mkdirSync(join(hub, 'blobs'), { recursive: true })
   for (const file of filesOf(folder)) {

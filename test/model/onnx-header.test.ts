@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { InferenceSession } from 'onnxruntime-node'
 import { expect, test } from 'vitest'
 import { readOnnxHeader } from '../../src/model/onnx-header.ts'
 import { ProtobufError } from '../../src/model/protobuf-reader.ts'
+import fc from '../support/seed.ts'
 import { MODELS } from './fixtures.ts'
 import { ELEMENT, onnxModel } from './onnx-builder.ts'
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { isPublicAddress } from '../../src/net/addresses.ts'
+import fc from '../support/seed.ts'
 
 it.each([
   '0.0.0.0',

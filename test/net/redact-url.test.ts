@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { redactUrl } from '../../src/net/redact-url.ts'
+import fc from '../support/seed.ts'
 
 it.each([
   ['https://a.example/b.png?X-Amz-Signature=secret#secret', 'https://a.example/b.png'],

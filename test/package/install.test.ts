@@ -3,6 +3,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { useOfEveryExport } from '../library/consumer.ts'
 import { packageRoot } from '../support/cli.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
@@ -44,13 +45,7 @@ describe('the package', () => {
     await run(bin, ['run', 'cues.yaml', '--dry-run'], { cwd: elsewhere, env, timeout: 120_000 })
     expect(await readdir(join(elsewhere, 'out/foigoi'))).toHaveLength(1)
 
-    await writeFile(
-      join(user, 'use.ts'),
-      "import { parseTiming, type RunEvent, SCHEDULER_NAMES } from 'pregen'\n" +
-        'export const names: readonly string[] = SCHEDULER_NAMES\n' +
-        "export const type: RunEvent['type'] = 'step'\n" +
-        "export const durations = parseTiming('{}', 'timing.json').stepDurations\n",
-    )
+    await writeFile(join(user, 'use.ts'), await useOfEveryExport())
     const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc')
     const strict = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2023', '--types', 'node']
     const typeRoots = ['--typeRoots', join(packageRoot, 'node_modules/@types')]

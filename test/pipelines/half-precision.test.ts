@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fluxTimestep } from '../../src/families/flux/pipeline.ts'
+import { fedThousandth } from '../../src/pipelines/fed-timestep.ts'
 
 // Recorded with torch 2.13: (torch.tensor([t]).to(torch.float16) / 1000).item()
 test.each([
@@ -10,7 +10,7 @@ test.each([
   [333.3, 0.333251953125],
   [110.906, 0.11090087890625],
   [8.92857, 0.0089263916015625],
-])('FLUX in half precision is fed timestep %f as torch rounds it', (timestep, fed) => {
-  expect(fluxTimestep(timestep, true)).toBe(fed)
-  expect(fluxTimestep(timestep, false)).toBe(timestep / 1000)
+])('a flow in half precision is fed timestep %f as torch rounds it', (timestep, fed) => {
+  expect(fedThousandth(timestep, true)).toBe(fed)
+  expect(fedThousandth(timestep, false)).toBe(timestep / 1000)
 })

@@ -127,8 +127,8 @@ export function arrayOf(golden: GoldenCase, name: string): Float32Array | null {
 
 /** [3, height, width] in −1 … 1, as the run prepares init images. */
 export async function initImageOf(
-  golden: GoldenCase,
-  params: GoldenParams,
+  golden: Pick<GoldenCase, 'folder'>,
+  params: Pick<GoldenParams, 'image' | 'width' | 'height'>,
 ): Promise<Float32Array | undefined> {
   if (params.image === undefined) return undefined
   const { width, height } = params
@@ -154,7 +154,7 @@ export async function encodeGolden(pipeline: Pipeline, params: GoldenParams): Pr
     negativePrompt: params.negative_prompt,
     prompt2: params.prompt_2,
     maxSequenceLength: params.max_sequence_length,
-    withNegative: pipeline.usesNegativePrompt(params.guidance_scale),
+    withNegative: pipeline.usesNegativePrompt({ guidanceScale: params.guidance_scale }),
   })
 }
 

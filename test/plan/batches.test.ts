@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { SETTING_ROWS, type SettingName } from '../../src/cue-sheet/setting-types.ts'
 import { groupIntoBatches } from '../../src/plan/batches.ts'
 import type { Unit } from '../../src/plan/unit.ts'
 import { groupBy } from '../../src/run/group-by.ts'
@@ -21,10 +22,46 @@ describe('groupIntoBatches', () => {
   it('lets prompts and seeds differ, and nothing that shapes the call', () => {
     const batch = 4
     expect(sizesOf([{ batch }, { batch, prompt: 'a seal', seed: 9n, negativePrompt: 'fog' }])).toEqual([2])
-    const image = { source: '/stage.png', fit: undefined }
-    for (const other of [{ steps: 6 }, { width: 64 }, { guidanceScale: 1 }, { model: 'sdxl' }, { image }]) {
-      expect(sizesOf([{ batch }, { batch, ...other }])).toEqual([1, 1])
-    }
+    expect(sizesOf([{ batch }, { batch, prompt: 'a longer text' }])).toEqual([1, 1])
+    expect(sizesOf([{ batch }, { batch, prompt: 'a longer text' }, { batch }])).toEqual([1, 1, 1])
+  })
+
+  /** Another value of each setting, and whether one call can hold both. */
+  const OTHERS: Readonly<Record<SettingName, readonly [other: Partial<Unit>, fits: boolean]>> = {
+    model: [{ model: 'sdxl' }, false],
+    prompt: [{ prompt: 'a seal' }, true],
+    negativePrompt: [{ negativePrompt: 'fog' }, true],
+    prompt2: [{ prompt2: 'b' }, true],
+    negativePrompt2: [{ negativePrompt2: 'b' }, true],
+    // Filled in before there is a unit.
+    promptTemplate: [{}, true],
+    promptSyntax: [{ promptSyntax: 'a1111' }, false],
+    maxSequenceLength: [{ maxSequenceLength: 77 }, false],
+    seed: [{ seed: 9n }, true],
+    rng: [{ rng: 'philox' }, true],
+    steps: [{ steps: 6 }, false],
+    guidanceScale: [{ guidanceScale: 1 }, false],
+    trueCfgScale: [{ trueCfgScale: 2 }, false],
+    cfgNormalization: [{ cfgNormalization: 0.5 }, false],
+    cfgTruncation: [{ cfgTruncation: 0.5 }, false],
+    width: [{ width: 64 }, false],
+    height: [{ height: 64 }, false],
+    scheduler: [{ scheduler: { name: 'euler', config: {} } }, false],
+    previews: [{ previews: null }, true],
+    thumbnail: [{ thumbnail: true }, true],
+    embedMetadata: [{ embedMetadata: true }, true],
+    // What each allows, and nothing that must be alike.
+    batch: [{ batch: 3 }, true],
+    images: [{ images: ['/a.png'] }, false],
+    image: [{ image: { source: '/stage.png', fit: undefined } }, false],
+    fit: [{ image: undefined }, true],
+    denoiseStrength: [{ denoiseStrength: 0.5 }, false],
+    exactCopyMode: [{ exactCopyMode: true }, true],
+  }
+
+  it.each(SETTING_ROWS.map(({ name }) => name))('%s', (name) => {
+    const [other, fits] = OTHERS[name]
+    expect(sizesOf([{ batch: 4 }, { batch: 4, ...other }])).toEqual(fits ? [2] : [1, 1])
   })
 })
 

@@ -25,5 +25,5 @@ test('a fault that several cells share is told once, with the first of them', ()
       ...SD_FACTS,
       hasVaeEncoder: false,
     }),
-  ).toEqual([expect.stringMatching(/^cues\.c\.image \(variant "sea-1"\) needs image-to-image/)])
+  ).toEqual([expect.stringMatching(/^cues\.c\.image \(variant "sea-1"\) has to be encoded/)])
 })

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { type DecideInput, decideUnit, type FileState } from '../../src/plan/decide.ts'
-import type { LedgerEntry } from '../../src/plan/ledger-entry.ts'
+import { type DecideInput, decideUnit, type FileStanding, type FinishedUnit } from '../../src/plan/decide.ts'
 
 const NAMES = ['1.png', '2.png', 'final.png', 'timing.json']
 const PARTS = { prompt: 'a', seed: '1' }
 const record = (name: string) => ({ name, sha256: 'x', sizeBytes: 1, mtimeMs: 0 })
-const ENTRY: LedgerEntry = { digest: 'd1', parts: PARTS, files: NAMES.map(record) }
+const ENTRY: FinishedUnit = { digest: 'd1', parts: PARTS, files: NAMES.map(record) }
 
-const states = (changes: Record<string, FileState> = {}) =>
-  new Map(NAMES.map((name): [string, FileState] => [name, changes[name] ?? 'intact']))
+const states = (changes: Record<string, FileStanding> = {}) =>
+  new Map(NAMES.map((name): [string, FileStanding] => [name, changes[name] ?? 'intact']))
 
 const COMPLETE: DecideInput = {
   digest: 'd1',

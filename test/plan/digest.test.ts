@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Canonical, canonicalJson } from '../../src/plan/canonical-json.ts'
 import { type DigestContext, digestOfParts, digestParts, explainChange } from '../../src/plan/digest.ts'
 import type { Unit } from '../../src/plan/unit.ts'
+import fc from '../support/seed.ts'
 import { unitOf } from './helpers.ts'
 
 const CONTEXT: DigestContext = { modelFingerprint: 'm1', imageSha256: undefined, renderVersion: 1 }
@@ -60,6 +60,9 @@ const CHANGES: readonly [reason: string, unit: Partial<Unit>, context?: Partial<
   ['steps changed', { steps: 6, executedSteps: 6 }],
   ['executed steps changed', { executedSteps: 4 }],
   ['guidance changed', { guidanceScale: 4.6 }],
+  ['true CFG scale changed', { trueCfgScale: 4 }],
+  ['CFG normalization changed', { cfgNormalization: 1 }],
+  ['CFG truncation changed', { cfgTruncation: 0.5 }],
   ['size changed', { width: 144 }],
   ['size changed', { height: 144 }],
   ['scheduler changed', { scheduler: { name: 'euler', config: {} } }],
@@ -105,7 +108,8 @@ describe('digest', () => {
   })
 
   it('covers every field of a unit but its names', () => {
-    const names = ['cue', 'variant', 'program', 'model', 'image']
+    // Whether it is guided follows from guidance and negative prompt, the kind of output from the model.
+    const names = ['cue', 'variant', 'program', 'model', 'image', 'guided', 'output']
     const covered = new Set(CHANGES.flatMap(([, change]) => Object.keys(change)))
     const fields = Object.keys(unitOf()).filter((field) => !names.includes(field))
     expect(fields.filter((field) => !covered.has(field))).toEqual([])

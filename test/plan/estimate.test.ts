@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest'
 import { estimatePlan } from '../../src/plan/estimate.ts'
+import { recordedTimings } from '../../src/tasks/plan-sheet.ts'
+import { begin, createDrawing, pictureOf } from '../run/drawing.ts'
 import { unitOf } from './helpers.ts'
 
 const TIMING = { model: 'backdrop', width: 128, height: 128, steps: 10, durationMs: 1000 }
@@ -43,4 +45,23 @@ it('scales a known model to another size by its pixels', () => {
 it('expects nothing of a model that has never run', () => {
   expect(estimatePlan([unitOf(), unitOf({ model: 'sdxl' })], [TIMING]).expectedMs).toBeNull()
   expect(estimatePlan([unitOf()], [{ ...TIMING, steps: 0 }]).expectedMs).toBeNull()
+})
+
+it('counts the time of a batch once, however many units were in it', async () => {
+  const unit = { batch: 2, steps: 2, executedSteps: 2 }
+  const drawing = await createDrawing({
+    units: [unit, unit],
+    generate: async (jobs, _, notify) => {
+      begin(jobs, notify)
+      const shared = { stepDurationsMs: [40_000, 40_000], decodeMs: 20_000 }
+      return jobs.map((job) => ({ ...pictureOf(job), ...shared }))
+    },
+  })
+  await drawing.draw()
+  expect(drawing.calls.filter((call) => call === 'generate')).toHaveLength(1)
+  const timings = recordedTimings(drawing.ledger)
+  expect(timings).toHaveLength(2)
+  // 100 s for both, and the 5 ms of their one prompt.
+  const units = drawing.units.map((entry) => entry.unit)
+  expect(estimatePlan(units, timings).expectedMs).toBe(100_005)
 })

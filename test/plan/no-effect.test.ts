@@ -16,7 +16,7 @@ function warningsOf(cue: string, facts = SD_FACTS, head = '', program = '') {
 describe('a negative prompt', () => {
   test.each([
     ['LCM', LCM_FACTS, 'negative_prompt: fog, seeds: [1]', 'LCM does not read it'],
-    ['FLUX', FLUX_FACTS, 'negative_prompt: fog, seeds: [1]', 'FLUX.1 does not read it'],
+    ['FLUX', FLUX_FACTS, 'negative_prompt: fog, seeds: [1]', 'FLUX.1 reads it above a true_cfg_scale of 1'],
     [
       'guidance 1',
       SD_FACTS,

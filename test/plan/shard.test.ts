@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseShard, shardFromEnv, shardUnits } from '../../src/plan/shard.ts'
+import fc from '../support/seed.ts'
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `unit-${i}`)
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { previewSteps, unitFiles } from '../../src/plan/unit-files.ts'
+import fc from '../support/seed.ts'
 import { unitOf } from './helpers.ts'
 
 const previews = (every: number) => ({ method: 'full', every, source: 'denoised', size: 'image' }) as const

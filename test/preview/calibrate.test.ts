@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { LatentRgbFactors } from '../../src/families/family.ts'
 import { familyOf } from '../../src/families/index.ts'
@@ -8,6 +7,7 @@ import { addPicture, combine, createNormalEquations, solve } from '../../src/pre
 import { meanSquaredError, psnr, rSquared, scorePictures } from '../../src/preview/score.ts'
 import { composeCalibrationStrip, composeStrip } from '../../src/preview/strip.ts'
 import type { RgbImage } from '../../src/tensor/rgb-image.ts'
+import fc from '../support/seed.ts'
 
 /** A small deterministic stream of numbers in −1 … 1 (an LCG; quality is of no matter here). */
 function stream(seed: number): () => number {

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PregenError } from '../../src/errors.ts'
 import type { LatentRgbFactors } from '../../src/families/family.ts'
 import { familyOf } from '../../src/families/index.ts'
 import { latentsToRgb } from '../../src/preview/latent-rgb.ts'
+import fc from '../support/seed.ts'
 
 const PLAIN: LatentRgbFactors = {
   factors: [

@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { familyOf } from '../../src/families/index.ts'
 import {
@@ -10,6 +9,7 @@ import {
   parsePreviewJson,
   readPreviewJson,
 } from '../../src/preview/preview-json.ts'
+import fc from '../support/seed.ts'
 
 const OWN = { factors: [[0.1, 0.2, 0.3]], bias: [0, 0, 0.5] } as const
 

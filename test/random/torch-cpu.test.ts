@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TorchCpuGenerator } from '../../src/random/torch-cpu.ts'
+import fc from '../support/seed.ts'
 import { readVectors } from './vectors.ts'
 
 interface Draw {
@@ -139,7 +139,8 @@ describe('torch.randn', () => {
       generator('0').randn(out)
       fastest = Math.min(fastest, performance.now() - start)
     }
-    expect(fastest).toBeLessThan(50)
+    // A few times what logarithms and cosines of as many numbers cost.
+    expect(fastest / plainMs(out)).toBeLessThan(40)
   })
 })
 
@@ -216,3 +217,13 @@ describe('properties', () => {
     )
   })
 })
+
+function plainMs(out: Float32Array): number {
+  let fastest = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 10; i++) {
+    const start = performance.now()
+    for (let k = 0; k < out.length; k++) out[k] = Math.sqrt(-2 * Math.log((k + 1) / 1e6)) * Math.cos(k)
+    fastest = Math.min(fastest, performance.now() - start)
+  }
+  return fastest
+}

@@ -1,16 +1,18 @@
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { modelFacts } from '../../src/model/facts.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
 import type { Unit } from '../../src/plan/unit.ts'
 import { checkPrompts } from '../../src/run/check-prompts.ts'
+import { unpackReference } from '../families/reference.ts'
 import { MODELS } from '../model/fixtures.ts'
+import { openPipeline } from '../pipelines/oracle.ts'
 import { unitOf } from '../plan/helpers.ts'
 
 const LONG = `${'castles and kings and queens and dragons '.repeat(12)}beyond the sea`
 
 async function modelOf(name: string, changes = {}) {
-  const folder = readModelFolder(join(MODELS, name))
+  const folder = readModelFolder(resolve(MODELS, name))
   return { id: 'm', folder, facts: { ...(await modelFacts(folder)), ...changes } }
 }
 
@@ -47,7 +49,7 @@ describe('prompts that are cut off', () => {
   })
 
   test('a negative prompt that is not evaluated is not cut', async () => {
-    expect(await messagesOf('sdxl-tiny', [{ negativePrompt: LONG, guidanceScale: 1 }])).toEqual([])
+    expect(await messagesOf('sdxl-tiny', [{ negativePrompt: LONG, guided: false }])).toEqual([])
   })
 
   test('T5 reads more, and CLIP beside it is named', async () => {
@@ -62,6 +64,31 @@ describe('prompts that are cut off', () => {
     const messages = await messagesOf('sd15-tiny', units)
     expect(messages).toHaveLength(51)
     expect(messages.at(-1)).toBe('W_MORE_WARNINGS There are 10 more prompts that are cut off.')
+  })
+})
+
+describe.each(['chroma-tiny', 'flux2-klein-tiny', 'qwenimage-tiny', 'zimage-tiny'])('%s', (name) => {
+  const folder = unpackReference(name).modelOf({})
+
+  test('cuts in the plan what it cuts in the run', async () => {
+    const unit = { variant: 'a', prompt: LONG, negativePrompt: `fog ${LONG}`, maxSequenceLength: 60 }
+    const takesNegative = name !== 'flux2-klein-tiny'
+    const messages = await messagesOf(folder, [{ ...unit, guided: true }])
+    const settings = takesNegative ? ['prompt', 'negative_prompt'] : ['prompt']
+    expect(messages.map((message) => /a: (\w+) has/.exec(message)?.[1])).toEqual(settings)
+
+    const pipeline = openPipeline(folder)
+    await pipeline.loadTextEncoders()
+    const { warnings } = await pipeline.encodePrompt({ ...unit, withNegative: takesNegative })
+    await pipeline.dispose()
+    const figures = (message: string) =>
+      [...(/(\d+) tokens.* reads (\d+); (.*)/.exec(message) ?? [])].slice(1)
+    expect(messages.map(figures)).toEqual(warnings.map(({ message }) => figures(message)))
+    expect(messages[0]).toMatch(/beyond the sea"$/)
+  })
+
+  test('says nothing of what fits', async () => {
+    expect(await messagesOf(folder, [{ prompt: 'a fox on a hill', guided: true }])).toEqual([])
   })
 })
 

@@ -19,6 +19,7 @@ import type { RunEventBody } from '../../src/run/events.ts'
 import { createInitImages } from '../../src/run/init-images.ts'
 import type { RunOptions } from '../../src/run/options.ts'
 import type { PreparedModel, PreparedUnit } from '../../src/run/prepared.ts'
+import { createReferences } from '../../src/run/reference-images.ts'
 import { SD_FACTS, unitOf } from '../plan/helpers.ts'
 import { TINY_SD15 } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'
@@ -86,7 +87,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     const size = { width: SIDE, height: SIDE, steps: 2, executedSteps: 2, previews: null }
     const unit = unitOf({ ...size, variant: `v${index}`, seed: BigInt(index), ...changes })
     const key = layout.variantKey(unit.cue, unit.variant)
-    return { unit, index, key, digest: `digest-${index}`, parts: {} }
+    return { unit, index, key, digest: String(index).padStart(64, '0'), parts: {} }
   })
   const model: PreparedModel = {
     id: 'backdrop',
@@ -169,6 +170,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
       warn: (warning) => emit({ type: 'warning', ...warning }),
       injection: createInjection(setup.injection ?? {}),
       initImages: createInitImages(false),
+      references: createReferences(false),
       delivery: { owesCalls: false, deliver: () => Promise.resolve(true) },
       previewDecoder: () => {
         throw new Error('no preview decoder here')

@@ -13,6 +13,7 @@ function planOf(run: readonly string[], skip: readonly string[] = []): RunEventB
   return {
     ...{ type: 'run-planned', units: run.length + skip.length, skipped: skip.length, shard: null },
     ...{ steps: 2 * run.length, version: 'v1', out: '/out' },
+    prefix: 'foigoi/v',
     plan: [...run.map((id) => unit(id, 'run')), ...skip.map((id) => unit(id, 'skip'))],
   }
 }

@@ -26,7 +26,13 @@ import { createUploader } from '../../src/storage/uploader.ts'
 import { verifyTree } from '../../src/storage/verify-tree.ts'
 import { type Canary, createCanary, ODD_KINDS, placeOdd, SECRET } from '../support/canary.ts'
 import { temporaryFolder } from '../support/temp.ts'
-import { contentOf, testLayout, type WrittenVariant, writeTestVariant } from '../support/variants.ts'
+import {
+  contentOf,
+  testAssetOf,
+  testLayout,
+  type WrittenVariant,
+  writeTestVariant,
+} from '../support/variants.ts'
 
 let folder: string
 let layout: Layout
@@ -42,9 +48,9 @@ beforeEach(async () => {
   memory = createMemoryStorage()
   const theirs = await openLedger(layout.state.ledgerPath, { origin: openOrigin(join(folder, 'theirs')) })
   variant = await writeTestVariant(layout, 'dawn', 'wide', { steps: 2 }, theirs)
-  await writeTestVariant(layout, 'dawn', 'close', { steps: 1 }, theirs)
+  const close = await writeTestVariant(layout, 'dawn', 'close', { steps: 1 }, theirs)
   await theirs.close()
-  writeFileSync(layout.manifestPath, encodeManifest(createManifest('v1', [])))
+  writeFileSync(layout.manifestPath, encodeManifest(createManifest('v1', [variant, close].map(testAssetOf))))
   before = canary.state()
 })
 

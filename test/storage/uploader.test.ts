@@ -8,6 +8,7 @@ import { PregenError } from '../../src/errors.ts'
 import { createMemoryStorage, type MemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { createUploader, type UploadEvent, type UploaderOptions } from '../../src/storage/uploader.ts'
+import { createRandom } from '../support/seed.ts'
 import { temporaryFolder } from '../support/temp.ts'
 import { contentOf, testLayout, writeTestVariant } from '../support/variants.ts'
 
@@ -87,19 +88,23 @@ describe('uploader', () => {
   })
 
   it('sends each timing.json only when the rest of its variant is confirmed', async () => {
+    const random = createRandom('an uneven store')
+    // Looked at when all is done: what is thrown inside the store is a failure to try again.
+    const early: string[] = []
+    let markers = 0
     const storage = watched(memory, async (key) => {
-      if (key.endsWith('timing.json')) {
-        const folder = key.slice(0, -'/timing.json'.length)
-        for (const name of ['1.png', '2.png', '3.png', 'final.png']) {
-          expect(memory.objects.has(`${folder}/${name}`)).toBe(true)
-        }
-      } else await sleep(Math.random() * 5)
+      if (!key.endsWith('timing.json')) return sleep(random() * 5)
+      markers += 1
+      const names = ['1.png', '2.png', '3.png', 'final.png']
+      const others = names.map((name) => key.replace('timing.json', name))
+      early.push(...others.filter((other) => !memory.objects.has(other)))
     })
     const upload = uploader(storage, { concurrency: 4 })
     for (let i = 0; i < 12; i++) {
       void upload.add(await writeTestVariant(layout, 'dawn', `seed-${i}`, { steps: 3 }, ledger))
     }
     expect(await upload.drain()).toMatchObject({ uploaded: 60, failures: [], pending: 0 })
+    expect([markers, early]).toEqual([12, []])
   })
 
   it('asks the store nothing at all when everything has been sent', async () => {
@@ -321,9 +326,8 @@ describe('uploader', () => {
     void upload.add(await writeTestVariant(layout, 'dawn', 'quick', { steps: 1 }, ledger))
     void upload.add(await writeTestVariant(layout, 'dawn', 'stuck', { steps: 1 }, ledger))
     upload.setManifest(layout.manifestKey, Buffer.from('{}'))
-    const start = performance.now()
+    // Nothing else ends the request that hangs.
     const summary = await upload.drain({ deadlineMs: 100 })
-    expect(performance.now() - start).toBeLessThan(1000)
     expect(summary).toMatchObject({ uploaded: 3, failures: [], pending: 4 })
     expect(events.filter((event) => event.type === 'upload-failed')).toEqual([])
   })

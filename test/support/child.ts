@@ -1,5 +1,6 @@
 /** Runs the product's own modules in a process of their own, which a test may kill at any moment. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -39,12 +40,8 @@ export interface ChildEnd {
  * build for it, and run what stands in src/ now.
  */
 export async function compileSource(rooms: readonly string[]): Promise<CompiledSource> {
-  const folder = join(
-    root,
-    'node_modules/.cache/pregen-test',
-    `${process.pid}-${Math.random().toString(36).slice(2)}`,
-  )
-  for (const path of await sourceFiles(['net', 'files', ...rooms])) {
+  const folder = join(root, 'node_modules/.cache/pregen-test', `${process.pid}-${randomUUID()}`)
+  for (const path of await sourceFiles(new Set(['net', 'files', 'tensor', ...rooms]))) {
     const text = await readFile(join(root, path), 'utf8')
     const { outputText } = ts.transpileModule(text, {
       compilerOptions: {
@@ -101,9 +98,10 @@ function startChild(file: string, argv: readonly string[], options: StartOptions
   return { process: child, ended }
 }
 
-async function sourceFiles(rooms: readonly string[]): Promise<string[]> {
-  const files = ['src/errors.ts']
-  for (const room of rooms) {
+async function sourceFiles(rooms: Iterable<string>): Promise<string[]> {
+  const files: string[] = []
+  // What stands outside the rooms may be imported from anywhere.
+  for (const room of ['.', ...rooms]) {
     for (const name of await readdir(join(root, 'src', room))) {
       if (name.endsWith('.ts')) files.push(join('src', room, name))
     }

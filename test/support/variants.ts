@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { createLayout, type Layout } from '../../src/artifacts/layout.ts'
 import type { Ledger, LedgerFile } from '../../src/artifacts/ledger.ts'
+import type { ManifestAsset } from '../../src/artifacts/manifest.ts'
 import { timingOf } from '../../src/artifacts/timing.ts'
 import { createVariantWriter } from '../../src/artifacts/variant-writer.ts'
 
@@ -55,4 +56,36 @@ export async function writeTestVariant(
   const files = await writer.finish(steps > 0 ? timingOf(Array(steps).fill(mark.length * 10), 5) : null)
   await ledger?.recordUnit(key, { digest: `${key}:${mark}:${steps}`, parts: { prompt: mark }, files })
   return { key, folder, files }
+}
+
+/** The manifest's line about a written variant. */
+export function testAssetOf(variant: WrittenVariant, index: number): ManifestAsset {
+  const final = variant.files.find((file) => file.name === 'final.png')
+  const name = variant.key.slice(variant.key.lastIndexOf('/') + 1)
+  return {
+    type: 'image',
+    cue: 'dawn',
+    variant: name,
+    program: 'P1',
+    url: `cues/dawn/${name}/final.png`,
+    thumbnail_url: null,
+    timing_url: null,
+    metadata: {
+      width: 8,
+      height: 8,
+      format: 'png',
+      seed: String(index),
+      steps: 2,
+      steps_executed: 2,
+      guidance_scale: 1,
+      scheduler: 'euler',
+      model: 'm',
+      model_fingerprint: 'f',
+      file_size_bytes: final?.sizeBytes ?? 0,
+      sha256: final?.sha256 ?? '',
+      generation_time: 1,
+      reference_mode: 'none',
+      asset_index: index,
+    },
+  }
 }

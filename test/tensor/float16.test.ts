@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fromFloat16, readFloat16, roundToHalves, toFloat16, writeFloat16 } from '../../src/tensor/float16.ts'
+import fc from '../support/seed.ts'
 
 test('known halves', () => {
   const known: readonly (readonly [number, number])[] = [

@@ -1,9 +1,9 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadClipTokenizer } from '../../src/text/clip-tokenizer.ts'
 import type { PromptTokenizer } from '../../src/text/tokenizer.ts'
+import fc from '../support/seed.ts'
 import { editJson, readGoldens, tokenizerFolder } from './tokenizer-folders.ts'
 
 interface ClipGolden {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { parsePromptWeights } from '../../src/text/prompt-weights.ts'
+import fc from '../support/seed.ts'
 
 interface Golden {
   readonly prompt: string

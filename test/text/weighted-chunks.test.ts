@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadClipTokenizer } from '../../src/text/clip-tokenizer.ts'
 import { loadT5Tokenizer } from '../../src/text/t5-tokenizer.ts'
 import { applyTokenWeights } from '../../src/text/token-weights.ts'
 import type { PromptTokenizer } from '../../src/text/tokenizer.ts'
 import { chunkWeightedPrompt, padChunks } from '../../src/text/weighted-chunks.ts'
+import fc from '../support/seed.ts'
 import { tokenizerFolder } from './tokenizer-folders.ts'
 
 let clip: PromptTokenizer

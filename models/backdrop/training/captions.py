@@ -83,11 +83,11 @@ def compose(scene, rng):
         "time": rng.random() < 0.90,
         "weather": rng.random() < (0.97 if scene.weather != "clear" else 0.28),
         "colour": scene.colour != "none" and rng.random() < 0.97,
-        "body": scene.body != "none" and rng.random() < 0.975,
+        "body": scene.body != "none",
         "position": rng.random() < 0.52,
-        "stars": rng.random() < {"many": 0.95, "few": 0.12, "none": 0.35 if scene.time == "night" else 0.0}[scene.stars],
-        "clouds": scene.clouds == "yes" and rng.random() < 0.95,
-        "boat": scene.boat == "yes" and rng.random() < 0.95,
+        "stars": rng.random() < {"many": 1.0, "few": 0.55, "none": 0.55 if scene.time == "night" else 0.0}[scene.stars],
+        "clouds": scene.clouds == "yes",
+        "boat": scene.boat == "yes",
         "empty": scene.body == "none" and rng.random() < 0.06,
     }
     if extras == 0 and scene.stars != "none" or extras == 0 and rng.random() < 0.6:

@@ -1,24 +1,35 @@
-"""Loads what make_pictures.py wrote."""
+"""Where a shape's pictures lie, and loads what make_pictures.py wrote."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import torch
-
-HELD_OUT = 2000  # the last pictures are never trained on
-
-
-def load_pictures(work):
-    return np.load(Path(work) / "pictures.npy", mmap_mode="r")
+from shapes import SQUARE, name_of
 
 
-def load_labels(work):
-    return np.load(Path(work) / "labels.npy")
+def folder_of(work, size=SQUARE):
+    return Path(work) / name_of(size)
 
 
-def load_captions(work):
-    return json.loads((Path(work) / "captions.json").read_text())
+def load_pictures(work, size=SQUARE):
+    return np.load(folder_of(work, size) / "pictures.npy", mmap_mode="r")
+
+
+def load_labels(work, size=SQUARE):
+    return np.load(folder_of(work, size) / "labels.npy")
+
+
+def load_captions(work, size=SQUARE):
+    return json.loads((folder_of(work, size) / "captions.json").read_text())
+
+
+def load_latents(work, size=SQUARE):
+    return np.load(folder_of(work, size) / "latents.npy", mmap_mode="r")
+
+
+def load_tokens(work, size=SQUARE):
+    return np.load(folder_of(work, size) / "tokens.npy")
 
 
 def to_tensor(pictures):

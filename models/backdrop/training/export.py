@@ -1,7 +1,8 @@
 """Writes the model folder: every part as ONNX in the diffusers / optimum layout, weights in half precision.
 
 --folder is left with model_index.json, the parts, the tokenizers, the scheduler, preview.json and
-preview_decoder/; other files in it (the card, the licence, the training folder) stay as they are.
+preview_decoder/; other files in it (the card, the licence, the training folder) stay as they are. --only-denoiser
+writes the transformer alone, after a run that went on from the folder.
 """
 
 import argparse
@@ -85,37 +86,51 @@ def export_preview(work, folder):
     (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
+FOLDER = Path(__file__).resolve().parent.parent
+
+
+def export_parts(pipeline, scratch):
+    onnx_export_from_model(pipeline, output=scratch, opset=18, task="text-to-image", do_validation=False)
+    for part in PARTS:
+        halve(scratch / part / "model.onnx")
+        config = json.loads((scratch / part / "config.json").read_text())
+        config.pop("_name_or_path", None)
+        (scratch / part / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    index = json.loads((scratch / "model_index.json").read_text())
+    index = {key: value for key, value in index.items() if key != "_name_or_path"}
+    (scratch / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    for extra in scratch.glob("tokenizer*/tokenizer.json"):
+        extra.unlink()  # the slow tokenizer's files say it all
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build"))
-    parser.add_argument("--folder", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--weights", default="denoiser.pt", help="denoiser.pt, or denoiser-checkpoint.pt for an early look")
     parser.add_argument("--shift", type=float, default=3.0)
+    parser.add_argument("--only-denoiser", action="store_true", help="the other parts are the model folder's own")
     args = parser.parse_args()
     torch.set_num_threads(2)
 
-    pipeline = build_pipeline(args.work, args.weights, args.shift)
+    folders, files = [*PARTS, "tokenizer", "tokenizer_2", "scheduler", "preview_decoder"], ["model_index.json", "preview.json"]
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        onnx_export_from_model(pipeline, output=scratch, opset=18, task="text-to-image", do_validation=False)
-        for part in PARTS:
-            halve(scratch / part / "model.onnx")
-            config = json.loads((scratch / part / "config.json").read_text())
-            config.pop("_name_or_path", None)
-            (scratch / part / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        export_preview(args.work, scratch)
-        index = json.loads((scratch / "model_index.json").read_text())
-        index = {key: value for key, value in index.items() if key != "_name_or_path"}
-        (scratch / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+        export_parts(build_pipeline(args.work, args.weights, args.shift), scratch)
+        if args.only_denoiser:
+            for name in set(folders) - {"transformer"}:
+                shutil.copytree(FOLDER / name, scratch / name, dirs_exist_ok=True)
+            for name in files:
+                shutil.copyfile(FOLDER / name, scratch / name)
+        else:
+            export_preview(args.work, scratch)
         args.folder.mkdir(parents=True, exist_ok=True)
-        for name in [*PARTS, "tokenizer", "tokenizer_2", "scheduler", "preview_decoder"]:
+        for name in folders:
             shutil.rmtree(args.folder / name, ignore_errors=True)
             shutil.copytree(scratch / name, args.folder / name)
-        for name in ("model_index.json", "preview.json"):
+        for name in files:
             shutil.copyfile(scratch / name, args.folder / name)
-    for extra in args.folder.glob("tokenizer*/tokenizer.json"):
-        extra.unlink()  # the slow tokenizer's files say it all
-    total = sum(f.stat().st_size for name in [*PARTS, "tokenizer", "tokenizer_2", "preview_decoder"] for f in (args.folder / name).iterdir())
+    total = sum(f.stat().st_size for name in folders for f in (args.folder / name).iterdir())
     print(f"wrote {args.folder}: {total / 1e6:.2f} MB; prompts of up to {MAX_LENGTH} tokens")
 
 

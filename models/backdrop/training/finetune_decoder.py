@@ -1,6 +1,6 @@
 """Sharpens the decoder for the latents as they are: the encoder, and so the denoiser, stay untouched.
 
-Whole pictures. Half of the latents come from WORK/latents.npy with a little noise; the other half were noised and
+Whole pictures. Half of the latents come from WORK/128x128/latents.npy with a little noise; the other half were noised and
 restored by the denoiser in one step, so that the decoder learns to straighten what the denoiser leaves uneven.
 Rewrites WORK/vae-folded.pt when it ends; a second run goes on from there.
 """
@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from data import HELD_OUT, load_pictures, to_tensor
+from data import load_latents, load_pictures, to_tensor
 from denoiser import TextToLatent
 from encode_latents import SCALING, SHIFT
 from muon import Muon, split
+from shapes import held_out
 from train_classifier import load_classifier
 from train_vae import average_gradients, gradients, make_vae, psnr
 
@@ -31,8 +32,8 @@ def work(rank, args):
     torch.manual_seed(args.seed + rank)
     rng = np.random.default_rng([args.seed, rank])
     pictures = load_pictures(args.work)
-    latents = np.load(args.work / "latents.npy", mmap_mode="r")
-    train = len(pictures) - HELD_OUT
+    latents = load_latents(args.work)
+    train = len(pictures) - held_out(len(pictures))
     classifier = load_classifier(args.work)
     vae = make_vae()
     vae.load_state_dict(torch.load(args.work / "vae-folded.pt", weights_only=True))

@@ -20,8 +20,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from data import HELD_OUT, load_pictures, to_tensor
+from data import load_pictures, to_tensor
 from muon import Muon, split
+from shapes import held_out
 from train_classifier import load_classifier
 from train_vae import average_gradients, gradients, make_vae, psnr
 
@@ -91,7 +92,7 @@ def work(rank, args):
     torch.manual_seed(args.seed + rank)
     rng = np.random.default_rng([args.seed, rank])
     pictures = load_pictures(args.work)
-    train = len(pictures) - HELD_OUT
+    train = len(pictures) - held_out(len(pictures))
     classifier = load_classifier(args.work)
     vae = make_vae()
     vae.load_state_dict(torch.load(args.work / "vae-folded.pt", weights_only=True))

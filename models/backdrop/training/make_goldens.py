@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 
 import torch
-from evaluate import load_pipeline
+import onnxruntime as ort
+from optimum.onnxruntime import ORTStableDiffusion3Pipeline
 
 GOLDENS = [
     dict(prompt="misty mountains at dawn", seed=7, width=128, height=128, steps=20, guidance_scale=4.5, negative_prompt="city"),
@@ -18,10 +19,18 @@ GOLDENS = [
     dict(prompt="a forest, moonlit, painted backdrop", seed=4, width=128, height=128, steps=28, guidance_scale=2.5),
     dict(prompt="city skyline at dusk", seed=42, width=192, height=128, steps=20, guidance_scale=3.0),
     dict(prompt="dunes at noon", seed=2147483647, width=128, height=128, steps=12, guidance_scale=3.0, negative_prompt="rain, clouds"),
-    dict(prompt="snow over the mountains at night, full moon", seed=4294967295, width=128, height=128, steps=20, guidance_scale=3.0),
+    dict(prompt="snow over the mountains at night, full moon", seed=4294967295, width=256, height=144, steps=20, guidance_scale=3.0),
     dict(prompt="Red sunset over the sea, the sun on the left, a sailboat!", seed=0, width=96, height=144, steps=8, guidance_scale=1.0),
     dict(prompt="", seed=12345, width=64, height=64, steps=4, guidance_scale=2.0, negative_prompt=""),
 ]
+
+
+def load_pipeline(folder):
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    pipeline = ORTStableDiffusion3Pipeline.from_pretrained(folder, text_encoder_3=None, tokenizer_3=None, session_options=options)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def main():
@@ -32,7 +41,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    pipeline = load_pipeline(args.folder, threads=1)
+    pipeline = load_pipeline(args.folder)
     records = []
     for number, golden in enumerate(GOLDENS, 1):
         picture = pipeline(

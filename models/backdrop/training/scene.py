@@ -57,15 +57,15 @@ def sample_scene(rng):
     weather = _pick(rng, WEATHERS, [0.43, 0.21, 0.18, 0.18])
     colour = "none" if rng.random() < 0.62 else COLOURS[rng.integers(1, len(COLOURS))]
     body_weights = {
-        "dawn": [0.46, 0.44, 0.05, 0.05],
-        "noon": [0.48, 0.50, 0.01, 0.01],
-        "dusk": [0.44, 0.40, 0.08, 0.08],
-        "night": [0.34, 0.00, 0.36, 0.30],
+        "dawn": [0.34, 0.56, 0.05, 0.05],
+        "noon": [0.36, 0.62, 0.01, 0.01],
+        "dusk": [0.32, 0.50, 0.10, 0.08],
+        "night": [0.26, 0.00, 0.42, 0.32],
     }[time]
     body = _pick(rng, BODIES, body_weights)
     position = "none" if body == "none" else POSITIONS[1 + rng.integers(3)]
     if time == "night":
-        stars = _pick(rng, STARS, [0.22, 0.40, 0.38])
+        stars = _pick(rng, STARS, [0.27, 0.38, 0.35])
     elif time == "dusk" and rng.random() < 0.12:
         stars = "many"
     else:

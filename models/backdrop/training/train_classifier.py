@@ -1,20 +1,28 @@
 """Trains the attribute classifier: the judge of evaluate.py and the feature loss of train_vae.py.
 
-It sees the generator's pictures only, a little blurred or noisy at random, never a picture of the model.
+It sees the generator's pictures of all shapes only, cut, a little blurred or noisy at random, never a picture of the
+model. Beside the attributes it marks where a sun or moon stands, so that they can be counted: in some of its pictures
+there are two, which is what a model does wrong and the generator never does.
 """
 
 import argparse
 import json
 import time
+from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from data import HELD_OUT, load_labels, load_pictures, to_tensor
+from data import to_tensor
+from draw import Painter
 from muon import Muon, split
-from scene import HEADS
+from scene import HEADS, POSITIONS, sample_scene
+from shapes import SHAPES, batch_of, name_of
 from torch import nn
+
+CELL = 8  # pixels a side of a cell of the map of discs
+JUDGED = [size for size in SHAPES if min(size) >= 96]
 
 
 class Classifier(nn.Module):
@@ -30,6 +38,7 @@ class Classifier(nn.Module):
             )  # fmt: skip
             last = width
         self.blocks = nn.ModuleList(blocks)
+        self.discs = nn.Sequential(nn.Conv2d(widths[2] + widths[3], 48, 1), nn.ReLU(), nn.Conv2d(48, 1, 1))
         self.hidden = nn.Linear(last * 16 + last, 192)
         self.heads = nn.ModuleDict({name: nn.Linear(192, len(choices)) for name, choices in HEADS.items()})
 
@@ -41,10 +50,12 @@ class Classifier(nn.Module):
         return maps
 
     def forward(self, x):
-        last = self.features(x)[-1]
+        """→ {attribute: logits}, and the logits of a disc's middle in every cell."""
+        *_, near, last = self.features(x)
         flat = torch.cat([F.adaptive_avg_pool2d(last, 4).flatten(1), last.amax((2, 3))], 1)
         hidden = F.relu(self.hidden(flat))
-        return {name: head(hidden) for name, head in self.heads.items()}
+        discs = self.discs(torch.cat([near, F.interpolate(last, size=near.shape[2:])], 1))
+        return {name: head(hidden) for name, head in self.heads.items()}, discs[:, 0]
 
 
 def load_classifier(work, name="classifier"):
@@ -53,14 +64,66 @@ def load_classifier(work, name="classifier"):
     return model.eval().requires_grad_(False)
 
 
+def disc_map(bodies, size, at=(0, 0)):
+    """1 in the cells around the middle of each disc; `at`: the picture's corner where it was cut."""
+    width, height = size
+    y, x = np.mgrid[0 : height // CELL, 0 : width // CELL] * CELL + (CELL - 1) / 2
+    found = np.zeros(y.shape, np.float32)
+    for body_x, body_y, _ in bodies:
+        found[np.maximum(np.abs(x + at[0] - body_x), np.abs(y + at[1] - body_y)) <= CELL] = 1
+    return found
+
+
+def draw_some(job):
+    """Pictures of one shape, their labels and where their discs stand; of some with a disc a second one."""
+    size, count, seed, doubled = job
+    rng = np.random.default_rng([seed, *size])
+    pictures, labels, bodies = [], [], []
+    for _ in range(count):
+        scene = sample_scene(rng)
+        painter = Painter(scene, rng, size)
+        second = None
+        if scene.body != "none" and rng.random() < doubled:
+            second = rng.choice([where for where in POSITIONS[1:] if where != scene.position])
+        pictures.append(painter.paint(second))
+        labels.append(scene.labels())
+        bodies.append(painter.bodies)
+    return size, np.stack(pictures), np.array(labels), bodies
+
+
+def count_discs(logits):
+    """Maps of discs → how many there are in each picture, and where their middles are in pixels."""
+    from scipy import ndimage
+
+    found = []
+    for picture in logits.sigmoid().numpy():
+        marked, count = ndimage.label(picture > 0.5, structure=np.ones((3, 3)))
+        middles = ndimage.center_of_mass(picture, marked, range(1, count + 1))
+        found.append([((x + 0.5) * CELL - 0.5, (y + 0.5) * CELL - 0.5) for y, x in middles])
+    return found
+
+
 @torch.no_grad()
-def accuracy(model, pictures, labels):
-    right = {name: 0 for name in HEADS}
-    for start in range(0, len(pictures), 100):
-        batch = to_tensor(pictures[start : start + 100]).contiguous(memory_format=torch.channels_last)
-        for i, (name, logits) in enumerate(model(batch).items()):
-            right[name] += int((logits.argmax(1).numpy() == labels[start : start + 100, i]).sum())
-    return {name: count / len(pictures) for name, count in right.items()}
+def look(model, pictures):
+    """→ {attribute: class indices}, and the middles of the discs of every picture."""
+    guesses, middles = {name: [] for name in HEADS}, []
+    for start in range(0, len(pictures), 50):
+        logits, discs = model(to_tensor(pictures[start : start + 50]).contiguous(memory_format=torch.channels_last))
+        middles += count_discs(discs)
+        for name, out in logits.items():
+            guesses[name].append(out.argmax(1).numpy())
+    return {name: np.concatenate(parts) for name, parts in guesses.items()}, middles
+
+
+def accuracy(model, pictures, labels, bodies):
+    """How often it is right about the generator's own pictures: the proof of the judge."""
+    guesses, middles = look(model, pictures)
+    figures = {name: round(float((guesses[name] == labels[:, i]).mean()), 4) for i, name in enumerate(HEADS)}
+    counted = [len(seen) == len(there) for seen, there in zip(middles, bodies)]
+    figures["count of discs"] = round(float(np.mean(counted)), 4)
+    two = [right for right, there in zip(counted, bodies) if len(there) == 2]
+    figures["count of two discs"] = round(float(np.mean(two)), 4) if two else None
+    return figures
 
 
 def main():
@@ -68,6 +131,7 @@ def main():
     parser.add_argument("--work", type=Path, default=Path("build"))
     parser.add_argument("--name", default="classifier")
     parser.add_argument("--steps", type=int, default=1400)
+    parser.add_argument("--pictures", type=int, default=9000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
@@ -76,32 +140,47 @@ def main():
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
 
-    pictures, labels = load_pictures(args.work), load_labels(args.work)
-    train = len(pictures) - HELD_OUT
+    shares = np.array([SHAPES[size][1] for size in JUDGED])
+    shares /= shares.sum()
+    counts = [max(60, int(args.pictures * share)) for share in shares]
+    with Pool(args.threads) as pool:
+        jobs = [(size, count, args.seed, 0.2) for size, count in zip(JUDGED, counts)]
+        drawn = {size: rest for size, *rest in pool.map(draw_some, jobs, chunksize=1)}
+        proof = pool.map(draw_some, [(size, 300, args.seed + 1000, 0.2) for size in JUDGED[:5]], chunksize=1)
     model = Classifier().to(memory_format=torch.channels_last)
-    optimizer = Muon(*split(model.named_parameters(), ("heads",)), lr=0.02, other_lr=2e-3)
+    optimizer = Muon(*split(model.named_parameters(), ("heads", "discs")), lr=0.02, other_lr=2e-3)
     began = time.time()
     for step in range(args.steps):
         for group in optimizer.param_groups:
             group["scale"] = min(1, (step + 1) / 50) * min(1, (args.steps - step) / (0.6 * args.steps))
-        picks = np.sort(rng.choice(train, args.batch, replace=False))
-        x = to_tensor(pictures[picks]).contiguous(memory_format=torch.channels_last)
+        size = JUDGED[rng.choice(len(JUDGED), p=shares)]
+        pictures, labels, bodies = drawn[size]
+        picks = rng.choice(len(pictures), min(batch_of(size, args.batch), len(pictures)), replace=False)
+        at, shown = (0, 0), size
+        if rng.random() < 0.5:  # cut, so that a disc may stand anywhere
+            at = (int(rng.integers(0, 17)), int(rng.integers(0, 17)))
+            shown = (size[0] - 16, size[1] - 16)
+        x = to_tensor(pictures[picks, at[1] : at[1] + shown[1], at[0] : at[0] + shown[0]]).contiguous(memory_format=torch.channels_last)
         if rng.random() < 0.35:
             x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
         if rng.random() < 0.35:
             x = x + torch.randn_like(x) * rng.uniform(0.01, 0.06)
+        maps = torch.from_numpy(np.stack([disc_map(bodies[i], shown, at) for i in picks]))
         with torch.autocast("cpu", torch.bfloat16):
-            logits = model(x)
+            logits, discs = model(x)
         loss = sum(F.cross_entropy(out.float(), torch.from_numpy(labels[picks, i])) for i, out in enumerate(logits.values()))
+        loss = loss + 4 * F.binary_cross_entropy_with_logits(discs.float(), maps, pos_weight=torch.tensor(8.0))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         if step % 100 == 0 or step == args.steps - 1:
             print(f"step {step} loss {loss.item():.4f} {time.time() - began:.0f} s", flush=True)
     torch.save(model.state_dict(), args.work / f"{args.name}.pt")
-    figures = accuracy(model.eval(), pictures[train:], labels[train:])
-    (args.work / f"{args.name}.json").write_text(json.dumps(figures, indent=1))
-    print(json.dumps(figures), f"{time.time() - began:.0f} s")
+    model.eval()
+    figures = {name_of(size): accuracy(model, *rest) for size, *rest in proof}
+    (args.work / f"{args.name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    for name, figure in figures.items():
+        print(name, json.dumps(figure))
 
 
 if __name__ == "__main__":

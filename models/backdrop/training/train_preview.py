@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from data import HELD_OUT, load_pictures, to_tensor
+from data import load_latents, load_pictures, to_tensor
 from encode_latents import SCALING, SHIFT
 from muon import Muon, split
+from shapes import held_out
 from torch import nn
 from train_vae import make_vae
 
@@ -59,9 +60,9 @@ def main():
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    latents = np.load(args.work / "latents.npy", mmap_mode="r")
+    latents = load_latents(args.work)
     pictures = load_pictures(args.work)
-    train = len(latents) - HELD_OUT
+    train = len(latents) - held_out(len(latents))
     vae = make_vae().eval().requires_grad_(False)
     vae.load_state_dict(torch.load(args.work / "vae-folded.pt", weights_only=True))
 

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from data import HELD_OUT, load_pictures, to_tensor
+from data import load_pictures, to_tensor
 from diffusers import AutoencoderKL
 from muon import Muon, split
+from shapes import held_out
 from train_classifier import load_classifier
 
 
@@ -83,7 +84,7 @@ def work(rank, args):
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     pictures = load_pictures(args.work)
-    train = len(pictures) - HELD_OUT
+    train = len(pictures) - held_out(len(pictures))
     classifier = load_classifier(args.work)
     vae = make_vae()
     ema = copy.deepcopy(vae).requires_grad_(False)

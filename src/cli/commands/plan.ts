@@ -1,9 +1,11 @@
 /** `pregen plan`: what `run` would do, and why, without doing it. */
+
+import { plural } from '../../printable.ts'
 import { type PlanReport, planSheet, type UnitPlan } from '../../tasks/plan-sheet.ts'
 import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
-import { formatBytes, formatDuration, formatTable, plural } from '../reporters/format.ts'
+import { formatBytes, formatDuration, formatTable } from '../reporters/format.ts'
 import { type SelectFlags, toSelectOptions } from '../select-options.ts'
 
 export async function planCommand(
@@ -35,7 +37,7 @@ function tableOf(report: PlanReport): string[] {
   return formatTable(['unit', 'program', 'action', 'reason', 'size', 'steps', 'seed'], rows)
 }
 
-function totalsOf({ version, shard, folder, totals }: PlanReport): string[] {
+function totalsOf({ version, shard, folder, totals, strays, isBucketUnasked }: PlanReport): string[] {
   const time =
     totals.expectedMs === null
       ? 'time unknown until a first run'
@@ -44,5 +46,12 @@ function totalsOf({ version, shard, folder, totals }: PlanReport): string[] {
     `${version}${shard === null ? '' : ` (shard ${shard})`}: ${plural(totals.units, 'unit')}, ${totals.run} to run, ${totals.skip} whole already`,
     `${plural(totals.steps, 'step')}, ${plural(totals.files, 'file')}, about ${formatBytes(totals.bytes)}, ${time}`,
     folder,
+    ...strays.slice(0, 20).map((key) => `no longer in the sheet  ${key}`),
+    ...(strays.length > 0
+      ? [`${plural(strays.length, 'variant')} no longer in the sheet; "pregen prune" removes them`]
+      : []),
+    ...(isBucketUnasked
+      ? ['the bucket was not asked; with --fetch, what is whole there counts as done']
+      : []),
   ]
 }

@@ -1,43 +1,94 @@
-/** `pregen run`: starts a run and reports it. */
-import type { RequestedProvider } from '../../model/providers.ts'
+/** `pregen run`: starts a run, in the foreground or the background, reports it and keeps its log. */
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openOutputFolder } from '../../artifacts/output-folder.ts'
+import { errorCode } from '../../errors.ts'
+import { createRunId } from '../../run/event-bus.ts'
+import type { RunEvent } from '../../run/events.ts'
 import { startRun } from '../../run/run.ts'
 import { exitCodeOfRun } from '../../run/summary.ts'
-import type { ExitCode } from '../exit-codes.ts'
+import { RunList } from '../../watch/runs/run-list.ts'
+import { waitForTurn } from '../../watch/runs/turn.ts'
+import type { WatchServer } from '../../watch/server/start-server.ts'
+import { type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
-import type { ReportFormat } from '../reporters/reporter.ts'
-import {
-  injectionFromEnv,
-  isCi,
-  isDumbTerminal,
-  type SelectFlags,
-  toSelectOptions,
-} from '../select-options.ts'
-import { isCancellation, watchSignals } from '../signals.ts'
-
-export interface RunFlags extends SelectFlags {
-  readonly dryRun?: boolean
-  readonly failFast?: boolean
-  readonly provider?: RequestedProvider
-  readonly deviceId?: number
-  readonly devices?: readonly number[]
-  readonly threads?: number
-  readonly concurrency?: number
-  readonly liveFile?: boolean
-  readonly verifyRemote?: boolean
-  /** Tests only: whether PREGEN_FAULTS breaks the run. */
-  readonly testFaults?: boolean
-  readonly format: ReportFormat
-}
+import { toRunArguments } from '../run-arguments.ts'
+import type { RunFlags } from '../run-flags.ts'
+import { createRunRecorder, type RunRecorder } from '../run-recorder.ts'
+import { injectionFromEnv, isCi, isDumbTerminal, toSelectOptions } from '../select-options.ts'
+import { isCancellation, type SignalWatch, watchSignals } from '../signals.ts'
 
 /** @returns the exit code */
 export async function runCommand(sheetPath: string, flags: RunFlags): Promise<ExitCode> {
+  if (flags.detach === true) return await (await import('../detach.ts')).detachRun(sheetPath, flags)
+  const id = flags.runId ?? createRunId(new Date())
+  const recorder = createRunRecorder(flags.out, {
+    ...{ id, sheet: sheetPath, detached: flags.runId !== undefined },
+    options: toRunArguments(flags),
+  })
+  const say = (line: string) => printLine(process.stderr, line)
+  const signals = watchSignals(say)
+  let server: WatchServer | null = null
+  try {
+    if (flags.serve !== undefined) server = await serveBeside(flags.out, flags.serve, say)
+    const code = await runInTurn({ sheetPath, flags, id, recorder, signals, say })
+    await recorder.end(code)
+    return code
+  } catch (error) {
+    const cancelled = signals.exitCode()
+    if (cancelled !== null && (isCancellation(error) || signals.signal.aborted)) {
+      await recorder.end(cancelled)
+      return cancelled
+    }
+    await recorder.end(exitCodeOf(error), error)
+    throw error
+  } finally {
+    await server?.close()
+    signals.close()
+  }
+}
+
+interface RunTurn {
+  readonly sheetPath: string
+  readonly flags: RunFlags
+  readonly id: string
+  readonly recorder: RunRecorder
+  readonly signals: SignalWatch
+  readonly say: (line: string) => void
+}
+
+/** How long a run that waits leaves a folder alone that another holds. */
+const LOCKED_PAUSE_MS = 500
+
+async function runInTurn(turn: RunTurn): Promise<ExitCode> {
+  const { flags, id, recorder, signals, say } = turn
+  if (flags.wait !== true) return await runNow(turn)
+  await openOutputFolder(flags.out)
+  await recorder.takeUp()
+  for (;;) {
+    await waitForTurn(new RunList(flags.out), id, {
+      signal: signals.signal,
+      onQueue: (ahead) => say(`${id} waits for ${ahead.join(', ')}`),
+    })
+    try {
+      return await runNow(turn)
+    } catch (error) {
+      // A run that did not wait in line came first.
+      if (errorCode(error) !== 'E_LOCKED') throw error
+      await sleep(LOCKED_PAUSE_MS, undefined, { signal: signals.signal })
+    }
+  }
+}
+
+async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Promise<ExitCode> {
   const streams = { stdout: process.stdout, stderr: process.stderr }
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
-  const signals = watchSignals((line) => printLine(process.stderr, line))
   try {
+    if (flags.wait === true) await recorder.begin()
     const run = startRun({
       ...toSelectOptions(sheetPath, flags),
+      runId: id,
       dryRun: flags.dryRun === true,
       withoutTargets: flags.dryRun === true,
       remoteImages: flags.dryRun === true && flags.fetch !== true ? 'refuse' : 'fetch',
@@ -48,18 +99,33 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
       concurrency: flags.concurrency,
       liveFile: flags.liveFile === true,
       verifyRemote: flags.verifyRemote === true,
+      pull: flags.pull === true,
       signal: signals.signal,
       injection: flags.testFaults === true ? injectionFromEnv() : {},
     })
-    run.subscribe(reporter.onEvent)
+    run.subscribe((event: RunEvent) => {
+      reporter.onEvent(event)
+      recorder.onEvent(event)
+    })
     const summary = await run.result
     return signals.exitCode() ?? exitCodeOfRun(summary)
-  } catch (error) {
-    const cancelled = signals.exitCode()
-    if (cancelled !== null && isCancellation(error)) return cancelled
-    throw error
   } finally {
     reporter.close()
-    signals.close()
   }
+}
+
+const USUAL_PORT = 4747
+
+/** The server for as long as the run lasts. @throws PregenError `E_PORT_IN_USE` before any model loads */
+async function serveBeside(
+  out: string,
+  port: number | true,
+  say: (line: string) => void,
+): Promise<WatchServer> {
+  const { openServer } = await import('./serve.ts')
+  const folder = await openOutputFolder(resolve(out))
+  const usual = { host: '127.0.0.1', previewQuality: 75, previewSize: 512 }
+  const server = await openServer(folder, { ...usual, port: port === true ? USUAL_PORT : port })
+  say(`watch at ${server.url}`)
+  return server
 }

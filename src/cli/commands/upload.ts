@@ -3,6 +3,7 @@ import { openOrigin } from '../../artifacts/origin.ts'
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import type { SheetStorage } from '../../cue-sheet/sheet.ts'
 import { PregenError } from '../../errors.ts'
+import { plural } from '../../printable.ts'
 import { findBucket, namedBucket, refuseForeignBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/event-bus.ts'
 import { requireOutputFolder } from '../../tasks/existing-folder.ts'
@@ -10,7 +11,7 @@ import { sendTree } from '../../tasks/send-tree.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printLine, printLines } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
-import { formatBytes, plural } from '../reporters/format.ts'
+import { formatBytes } from '../reporters/format.ts'
 import type { ReportFormat } from '../reporters/reporter.ts'
 import {
   type EndpointFlags,
@@ -31,6 +32,7 @@ export interface UploadFlags extends EndpointFlags, SheetFlags {
   readonly prefix?: string
   readonly concurrency?: number
   readonly verifyRemote?: boolean
+  readonly all?: boolean
   readonly format: ReportFormat
 }
 
@@ -78,6 +80,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       policy: toEndpointPolicy(flags),
       concurrency: flags.concurrency ?? settings.concurrency,
       verifyRemote: flags.verifyRemote === true,
+      isAll: flags.all === true,
       emit: bus.emit,
       signal: signals.signal,
       stateDir: stateFolder(),

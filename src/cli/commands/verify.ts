@@ -4,6 +4,7 @@ import { readLedger } from '../../artifacts/ledger.ts'
 import { openOrigin } from '../../artifacts/origin.ts'
 import { PregenError } from '../../errors.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
+import { plural } from '../../printable.ts'
 import { findBucket, isShardFolder, refuseForeignBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/event-bus.ts'
 import { groupBy } from '../../run/group-by.ts'
@@ -15,7 +16,6 @@ import { type RerenderResult, rerenderUnits } from '../../tasks/rerender.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
 import { describeTrouble } from '../reporters/describe.ts'
-import { plural } from '../reporters/format.ts'
 import {
   type EndpointFlags,
   injectionFromEnv,
@@ -70,8 +70,7 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
         help: 'Name the folder that a run wrote to with --out.',
       })
     }
-    if (flags.json === true) printJson(process.stdout, result, 2)
-    else {
+    if (flags.json !== true) {
       printLines(process.stdout, describeProblems(result.problems))
       const inBucket = result.objects === null ? '' : `, ${plural(result.objects, 'object')} in the bucket`
       const verdict = result.problems.length === 0 ? 'whole' : plural(result.problems.length, 'fault')
@@ -87,24 +86,33 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
       )
     }
     const redrawn = await rerender()
-    return result.problems.length > 0 && redrawn === EXIT.ok ? EXIT.someFailed : redrawn
+    // One document: what was drawn again is part of it.
+    if (flags.json === true) printJson(process.stdout, { ...result, rerendered: redrawn.results }, 2)
+    else printLines(process.stdout, redrawn.results?.map(lineOf) ?? [])
+    return result.problems.length > 0 && redrawn.code === EXIT.ok ? EXIT.someFailed : redrawn.code
   } finally {
     await storage?.close()
   }
 }
 
+interface Redrawn {
+  readonly code: ExitCode
+  /** null: nothing was to be drawn, or a signal came before it was. */
+  readonly results: readonly RerenderResult[] | null
+}
+
 /** What `--rerender` asks for, judged before the tree is read. */
-function rerenderOf(dir: string, flags: VerifyFlags): () => Promise<ExitCode> {
+function rerenderOf(dir: string, flags: VerifyFlags): () => Promise<Redrawn> {
   const { rerender: count, sheet } = flags
-  if (count === undefined) return () => Promise.resolve(EXIT.ok)
+  if (count === undefined) return () => Promise.resolve({ code: EXIT.ok, results: null })
   if (sheet !== undefined) return () => rerender(dir, sheet, flags, count)
   throw new PregenError('E_NO_SHEET', '--rerender needs the sheet that the folder was made from.', {
     help: 'Name it with --sheet.',
   })
 }
 
-/** Draws some units again, and stops for signals as a run does; 0 when all came out the same. */
-async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: number): Promise<ExitCode> {
+/** Draws some units again, and stops for signals as a run does; code 0 when all came out the same. */
+async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: number): Promise<Redrawn> {
   const options = toSelectOptions(sheet, { ...flags, out: dir })
   const defaults = {
     ...{ dryRun: true, failFast: false, liveFile: false, verifyRemote: false },
@@ -120,12 +128,11 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
     const runOptions = { ...options, ...defaults, provider: flags.provider, signal: signals.signal }
     const results = await rerenderUnits(runOptions, count, bus)
     const cancelled = signals.exitCode()
-    if (cancelled !== null) return cancelled
-    printLines(process.stdout, results.map(lineOf))
-    return results.every(({ same }) => same) ? EXIT.ok : EXIT.someFailed
+    if (cancelled !== null) return { code: cancelled, results: null }
+    return { code: results.every(({ same }) => same) ? EXIT.ok : EXIT.someFailed, results }
   } catch (error) {
     const cancelled = signals.exitCode()
-    if (cancelled !== null && isCancellation(error)) return cancelled
+    if (cancelled !== null && isCancellation(error)) return { code: cancelled, results: null }
     throw error
   } finally {
     signals.close()

@@ -1,7 +1,9 @@
 /** Sentences for events, shared by the plain lines and the bars. */
+
+import { plural } from '../../printable.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { conceal, hasConcealed } from '../concealed.ts'
-import { formatBytes, formatDuration, plural } from './format.ts'
+import { formatBytes, formatDuration } from './format.ts'
 
 type Finished = Extract<RunEvent, { type: 'run-finished' }>
 
@@ -28,6 +30,13 @@ export function messageOfEvent(event: Extract<RunEvent, { message: string }>): s
   return conceal(isCut ? (event.message.split('; cut off: ', 1)[0] ?? '') : event.message)
 }
 
+/** Nothing was drawn: never "everything is there" where something is not. */
+function whyNothing({ skipped, left, uploaded, uploadsFailed }: Finished): string {
+  if (skipped + left === 0) return 'nothing to do: this shard or selection is empty'
+  if (uploaded > 0 || uploadsFailed > 0 || left > 0) return 'nothing to generate'
+  return 'nothing to do: everything is there and whole'
+}
+
 /** The summary that ends a run: what was made, where it lies, how fast it went. */
 export function describeEnd(event: Finished, stepsDone: number): string[] {
   const counts = [
@@ -47,7 +56,7 @@ export function describeEnd(event: Finished, stepsDone: number): string[] {
       `${perStep < 0.1 ? perStep.toPrecision(2) : perStep.toFixed(2)} s/step on ${event.provider ?? 'cpu'}, model loaded in ${formatDuration(event.modelLoadMs)}, peak memory ${formatBytes(event.peakRssBytes)}`,
     )
   } else if (event.done === 0 && event.failed === 0 && !event.cancelled) {
-    lines.push(event.uploaded > 0 ? 'nothing to generate' : 'nothing to do: everything is there and whole')
+    lines.push(whyNothing(event))
   }
   lines.push(event.folder)
   return lines

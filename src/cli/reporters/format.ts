@@ -24,11 +24,6 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
 }
 
-/** `1 unit`, `2 units`. */
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
-}
-
 /** The widest cell of a table; ids have 255 bytes at most, words of a stranger's file any length. */
 const MAX_CELL_CHARS = 300
 

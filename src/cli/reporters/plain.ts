@@ -1,7 +1,9 @@
 /** One line an event that matters, on stderr: for CI logs and terminals that cannot draw. */
+
+import { plural } from '../../printable.ts'
 import { printLine } from '../print.ts'
 import { describeEnd, describeTrouble } from './describe.ts'
-import { formatDuration, plural } from './format.ts'
+import { formatDuration } from './format.ts'
 import type { ReporterStreams, ReportView } from './reporter.ts'
 
 export function createPlainView({ stderr }: ReporterStreams): ReportView {

@@ -5,7 +5,7 @@
 import { PregenError } from '../../errors.ts'
 import { BaseScheduler } from '../base-scheduler.ts'
 import { booleanOf, choiceOf, numberOf, optionalNumberOf } from '../config-keys.ts'
-import { addFlowNoise } from '../noising.ts'
+import { addFlowNoise, addFlowNoiseInHalf } from '../noising.ts'
 import { linspace } from '../numpy.ts'
 import type { NoiseSource, SetTimestepsOptions } from '../scheduler.ts'
 import { type SigmaSpacing, spaceSigmas } from '../sigma-spacing.ts'
@@ -118,7 +118,13 @@ export class FlowMatchEulerScheduler extends BaseScheduler {
     return denoised
   }
 
-  override addNoise(original: Float32Array, noise: Float32Array, callIndex: number): Float32Array {
-    return addFlowNoise(original, noise, this.#levels[callIndex]!)
+  override addNoise(
+    original: Float32Array,
+    noise: Float32Array,
+    callIndex: number,
+    half = false,
+  ): Float32Array {
+    const add = half ? addFlowNoiseInHalf : addFlowNoise
+    return add(original, noise, this.#levels[callIndex]!)
   }
 }

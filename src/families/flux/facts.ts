@@ -2,12 +2,12 @@
 import { contextWidth, latentsAgree, pooledWidth, textWidth } from '../agreements.ts'
 import { TRANSFORMER, textEncoder, VAE } from '../contract.ts'
 import { defineFamily, type LatentRgbFactors } from '../family.ts'
-import { descendingSigmas, flowShift } from '../flow-shift.ts'
+import { flowShift, sigmasUnlessOwn } from '../flow-shift.ts'
 import { numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
 
 /** 16 channels, unpacked to [1, 16, h, w]. Source and licence as in ../sd/facts.ts. */
-const FLUX_FACTORS: LatentRgbFactors = {
+export const FLUX_FACTORS: LatentRgbFactors = {
   factors: [
     [-0.041168, 0.019917, 0.097253],
     [0.028096, 0.02673, 0.129576],
@@ -53,8 +53,9 @@ export const flux = defineFamily({
   latentChannels: 16,
   hasDefaultVae: false,
   defaults: { steps: 28, guidanceScale: 3.5, sampleSize: 128 },
-  guidance: 'distilled',
-  takes: ['prompt2', 'maxSequenceLength'],
+  // guidance_scale goes into the model; true_cfg_scale evaluates it a second time.
+  guidance: 'true-cfg',
+  takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'maxSequenceLength', 'trueCfgScale'],
   agreements: (model) => [
     {
       what: 'texts',
@@ -81,7 +82,7 @@ export const flux = defineFamily({
     // Sigmas 1 … 1/n, shifted by the number of image tokens where the config says so.
     options: (config, { steps, imageTokens }) => ({
       mu: flowShift(config, imageTokens, 1.15),
-      ...(config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(steps) }),
+      ...sigmasUnlessOwn(config, steps),
     }),
     misfit: flowMisfit,
   },

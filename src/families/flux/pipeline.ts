@@ -3,11 +3,17 @@
  * the picture's size (dev). After diffusers' FluxPipeline and FluxImg2ImgPipeline.
  */
 
-import { requirePlainSyntax, stackConditioning } from '../../pipelines/conditioning.ts'
+import { applyGuidance } from '../../diffusion/guidance.ts'
+import {
+  requirePlainSyntax,
+  type StackedConditioning,
+  stackConditioning,
+} from '../../pipelines/conditioning.ts'
 import { denoise } from '../../pipelines/denoise-loop.ts'
-import { createDenoiser } from '../../pipelines/denoiser.ts'
+import { createDenoiser, type Predict } from '../../pipelines/denoiser.ts'
+import { fedThousandth } from '../../pipelines/fed-timestep.ts'
 import { finishPictures } from '../../pipelines/finish.ts'
-import { latentDims, startLatents } from '../../pipelines/latents.ts'
+import { inHalf, latentDims, startLatents } from '../../pipelines/latents.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
 import { packLatents, unpackLatents } from '../../pipelines/packing.ts'
 import type {
@@ -21,24 +27,32 @@ import { createWarnings } from '../../pipelines/prompt-pair.ts'
 import { prepareSchedule } from '../../pipelines/schedule.ts'
 import { createStepClock } from '../../pipelines/step-clock.ts'
 import { encodeClip, encodeT5 } from '../../pipelines/text-conditioning.ts'
-import { halfOf } from '../../tensor/float16.ts'
+import { predictTwice } from '../../pipelines/two-calls.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
-import { T5_LENGTH } from './facts.ts'
+import { trueCfgScale } from '../guidance.ts'
+import { flux, T5_LENGTH } from './facts.ts'
 
-/** CLIP gives the pooled vector, T5 the tokens. A negative prompt has no effect. */
+/** CLIP gives the pooled vector, T5 the tokens. A negative prompt counts above a true_cfg_scale of 1. */
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'FLUX')
   const { warn, all } = createWarnings()
-  const { prompt, prompt2 } = request
+  const { prompt, prompt2, negativePrompt = '', negativePrompt2 } = request
   const clip = encoderOf(text, 'text_encoder')
   const t5 = encoderOf(text, 'text_encoder_2')
   const length = request.maxSequenceLength ?? T5_LENGTH
-  const { pooled } = await encodeClip(clip, prompt, { layer: 'last', pooled: 'pooler_output' }, warn)
+  const encodeSide = async (first: string, second: string) => {
+    const { pooled } = await encodeClip(clip, first, { layer: 'last', pooled: 'pooler_output' }, warn)
+    return { pooled, embeds: await encodeT5(t5, second, length, warn) }
+  }
+  const positive = await encodeSide(prompt, prompt2 || prompt)
+  const negative = request.withNegative
+    ? await encodeSide(negativePrompt, negativePrompt2 || negativePrompt)
+    : null
   return {
-    promptEmbeds: await encodeT5(t5, prompt2 || prompt, length, warn),
-    pooledPromptEmbeds: pooled,
-    negativePromptEmbeds: null,
-    negativePooledPromptEmbeds: null,
+    promptEmbeds: positive.embeds,
+    pooledPromptEmbeds: positive.pooled,
+    negativePromptEmbeds: negative?.embeds ?? null,
+    negativePooledPromptEmbeds: negative?.pooled ?? null,
     half: t5.half,
     warnings: all(),
   }
@@ -64,24 +78,34 @@ export async function generate(
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser
-  const texts = stackConditioning(requests, false)
-  const half = requests.every(({ conditioning }) => conditioning.half)
-  const predict = createDenoiser({
-    session: models.denoiser,
-    sample: { name: 'hidden_states', dims: [batch, tokens, 4 * channels] },
-    output: 'out_hidden_states',
-    constants: {
-      encoder_hidden_states: texts.embeds,
-      pooled_projections: texts.pooled!,
-      txt_ids: zeros([texts.embeds.dims[1]!, 3]),
-      img_ids: imageIds(height / 2, width / 2),
-      ...(models.denoiser.input('guidance') === null
-        ? {}
-        : { guidance: filled(batch, request.guidanceScale) }),
-    },
-    guidanceScale: null,
-    feedTimestep: (timestep) => fluxTimestep(timestep, half),
-  })
+  const half = inHalf(requests)
+  const side = (texts: StackedConditioning): Predict =>
+    createDenoiser({
+      session: models.denoiser,
+      sample: { name: 'hidden_states', dims: [batch, tokens, 4 * channels] },
+      output: 'out_hidden_states',
+      constants: {
+        encoder_hidden_states: texts.embeds,
+        pooled_projections: texts.pooled!,
+        txt_ids: zeros([texts.embeds.dims[1]!, 3]),
+        img_ids: imageIds(height / 2, width / 2),
+        ...(models.denoiser.input('guidance') === null
+          ? {}
+          : { guidance: filled(batch, request.guidanceScale) }),
+      },
+      guidanceScale: null,
+      feedTimestep: (timestep) => fedThousandth(timestep, half),
+    })
+  const scale = trueCfgScale(flux, request)
+  const positive = side(stackConditioning(requests))
+  const predict =
+    scale > 1 && request.conditioning.negativePromptEmbeds !== null
+      ? predictTwice({
+          positive,
+          negative: side(stackConditioning(requests, 'negative')),
+          combine: (uncond, cond, out) => applyGuidance(uncond, cond, scale, out),
+        })
+      : positive
 
   // 4. The loop
   const unpack = (packed: Float32Array, out: Float32Array) => unpackLatents(packed, dims, out)
@@ -103,16 +127,8 @@ export async function generate(
   return finishPictures(models, unpacked, dims, { prepareMs, durations, clock })
 }
 
-/**
- * What the model is fed: t / 1000. diffusers first rounds t to the latents' precision, which in halves moves it by up to
- * a quarter of a training timestep.
- */
-export function fluxTimestep(timestep: number, half: boolean): number {
-  return half ? halfOf(halfOf(timestep) / 1000) : timestep / 1000
-}
-
 /** Each image token's place: (0, row, column). @returns [rows · columns, 3] */
-function imageIds(rows: number, columns: number): Tensor {
+export function imageIds(rows: number, columns: number): Tensor {
   const data = new Float32Array(rows * columns * 3)
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) data.set([0, row, column], (row * columns + column) * 3)

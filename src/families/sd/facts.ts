@@ -30,6 +30,7 @@ export const sd = defineFamily({
   hasDefaultVae: true,
   defaults: { steps: 50, guidanceScale: 7.5, sampleSize: 64 },
   guidance: 'second-evaluation',
+  stacksGuidance: true,
   takes: ['negativePrompt', 'promptSyntax'],
   agreements: (model) => [
     {

@@ -51,6 +51,7 @@ export const sd3 = defineFamily({
   hasDefaultVae: false,
   defaults: { steps: 28, guidanceScale: 7, sampleSize: 128 },
   guidance: 'second-evaluation',
+  stacksGuidance: true,
   takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'maxSequenceLength'],
   agreements: (model) => [
     {

@@ -1,0 +1,76 @@
+/** `pregen serve [DIR]`: the live page, gallery, replay and jobs of an output folder over HTTP. */
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { PregenError } from '../../errors.ts'
+import { embeddedModels, pageFolder, readPackageVersion } from '../../library/package.ts'
+import type { Submitted } from '../../watch/server/app.ts'
+import { checkRequest } from '../../watch/server/run-request.ts'
+import { startServer, type WatchServer } from '../../watch/server/start-server.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printLine } from '../print.ts'
+import { watchSignals } from '../signals.ts'
+import { submitInBackground } from '../submit.ts'
+
+export interface ServeFlags {
+  readonly port: number
+  readonly host: string
+  readonly token?: string
+  readonly allowOrigin?: readonly string[]
+  readonly sheets?: string
+  readonly previewQuality: number
+  readonly previewSize: number
+}
+
+/** Serves until a signal ends it. */
+export async function serveCommand(dir: string, flags: ServeFlags): Promise<ExitCode> {
+  const out = requireFolder(dir, 'E_NO_RUN', 'Draw something there first: pregen run cues.yaml')
+  const say = (line: string) => printLine(process.stderr, line)
+  const signals = watchSignals(() => undefined)
+  try {
+    const server = await openServer(out, flags)
+    printLine(process.stdout, server.url)
+    say(`serving ${out}; Ctrl-C ends it, runs go on`)
+    await new Promise<void>((ended) =>
+      signals.signal.addEventListener('abort', () => ended(), { once: true }),
+    )
+    await server.close()
+    return EXIT.ok
+  } finally {
+    signals.close()
+  }
+}
+
+export async function openServer(out: string, flags: ServeFlags): Promise<WatchServer> {
+  const { host, port, token, allowOrigin = [], previewQuality, previewSize } = flags
+  const sheets =
+    flags.sheets === undefined
+      ? null
+      : requireFolder(flags.sheets, 'E_SERVER_SHEETS', 'Name a folder of cue sheets.')
+  if (token !== undefined && !/^[\w.~+/-]{16,200}$/.test(token)) {
+    throw new PregenError('E_TOKEN_NEEDED', 'The token must have 16 to 200 letters, digits or ._~+/-.', {
+      help: 'Without --token a good one is made.',
+    })
+  }
+  for (const origin of allowOrigin) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      throw new PregenError('E_SERVER_HOST', `${JSON.stringify(origin)} is no origin.`, {
+        help: 'Write scheme, host and port alone, such as https://show.example.',
+      })
+    }
+  }
+  return await startServer({
+    ...{ out, host, port, token, origins: allowOrigin, previewQuality, previewSize },
+    pageFolder,
+    version: readPackageVersion(),
+    submit: async (body, { runs }): Promise<Submitted> => {
+      const request = await checkRequest(body, { sheets, embeddedModels, env: process.env })
+      return await submitInBackground({ ...request, out, runs })
+    },
+  })
+}
+
+function requireFolder(path: string, code: string, help: string): string {
+  const folder = resolve(path)
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return folder
+  throw new PregenError(code, `There is no folder ${path}.`, { help })
+}

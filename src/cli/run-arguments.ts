@@ -1,0 +1,42 @@
+/** A run's flags as words of a command line again: for the process that runs in the background, and for "do it again". */
+import type { RunFlags } from './run-flags.ts'
+
+/** A row a flag that is handed on; what belongs to this process alone (`--format`, `--serve`, …) is not. */
+const HANDED_ON = {
+  dryRun: '--dry-run',
+  fetch: '--fetch',
+  force: '--force',
+  failFast: '--fail-fast',
+  versionId: '--version-id',
+  cue: '--cue',
+  variant: '--variant',
+  program: '--program',
+  shard: '--shard',
+  shardTotal: '--shard-total',
+  provider: '--provider',
+  deviceId: '--device-id',
+  devices: '--devices',
+  threads: '--threads',
+  concurrency: '--concurrency',
+  liveFile: '--live-file',
+  verifyRemote: '--verify-remote',
+  pull: '--pull',
+  allowPrivateUrls: '--allow-private-urls',
+  allowLocalEndpoint: '--allow-local-endpoint',
+  allowPrivateEndpoint: '--allow-private-endpoint',
+  env: '--env',
+  envAll: '--env-all',
+  testFaults: '--test-faults',
+} as const satisfies Partial<Record<keyof RunFlags, string>>
+
+export function toRunArguments(flags: RunFlags): readonly string[] {
+  const values: Readonly<Record<string, unknown>> = { ...flags }
+  return Object.entries(HANDED_ON).flatMap(([name, flag]) => {
+    const value = values[name]
+    if (value === undefined || value === false) return []
+    if (value === true) return [flag]
+    if (name === 'env' && Array.isArray(value)) return value.map((each) => `${flag}=${each}`)
+    // One word, so that no value can be taken for an option.
+    return [`${flag}=${Array.isArray(value) ? value.join(',') : value}`]
+  })
+}

@@ -1,0 +1,102 @@
+/** Qwen-Image: FLUX.1's tokens, a language model's hidden states, guidance that keeps each token's length. */
+import { contextWidth, latentsAgree, textWidth } from '../agreements.ts'
+import { textEncoder, VAE } from '../contract.ts'
+import { type ChatTemplate, defineFamily, type LatentRgbFactors } from '../family.ts'
+import { flowShift, sigmasUnlessOwn } from '../flow-shift.ts'
+import { flowMisfit } from '../scheduler-fit.ts'
+
+/**
+ * 16 channels of the latent space that Qwen-Image shares with Wan 2.1. Source: invoke-ai/InvokeAI,
+ * invokeai/app/util/step_callback.py, Apache-2.0 licence.
+ */
+const WAN21_FACTORS: LatentRgbFactors = {
+  factors: [
+    [-0.1299, -0.1692, 0.2932],
+    [0.0671, 0.0406, 0.0442],
+    [0.3568, 0.2548, 0.1747],
+    [0.0372, 0.2344, 0.142],
+    [0.0313, 0.0189, -0.0328],
+    [0.0296, -0.0956, -0.0665],
+    [-0.3477, -0.4059, -0.2925],
+    [0.0166, 0.1902, 0.1975],
+    [-0.0412, 0.0267, -0.1364],
+    [-0.1293, 0.074, 0.1636],
+    [0.068, 0.3019, 0.1128],
+    [0.0032, 0.0581, 0.0639],
+    [-0.1251, 0.0927, 0.1699],
+    [0.006, -0.0633, 0.0005],
+    [0.3477, 0.2275, 0.295],
+    [0.1984, 0.0913, 0.1861],
+  ],
+  bias: [-0.1835, -0.0868, -0.336],
+}
+
+/** diffusers' default of `max_sequence_length`. */
+export const DEFAULT_TOKENS = 512
+
+/** QwenImagePipeline's `prompt_template_encode`, and how many tokens of it are dropped: a fixed number there. */
+export const TEMPLATE: ChatTemplate = [
+  '<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity, text, spatial ' +
+    'relationships of the objects and background:<|im_end|>\n<|im_start|>user\n',
+  '<|im_end|>\n<|im_start|>assistant\n',
+]
+export const DROPPED_TOKENS = 34
+/** diffusers' limit of `max_sequence_length`. */
+const MAX_TOKENS = 1024
+
+export const qwenimage = defineFamily({
+  name: 'qwenimage',
+  title: 'Qwen-Image',
+  pipelineClass: 'QwenImagePipeline',
+  schedulerClass: 'FlowMatchEulerDiscreteScheduler',
+  contract: [
+    textEncoder('text_encoder', 'tokenizer', { outputs: ['last_hidden_state'] }),
+    {
+      component: 'transformer',
+      inputs: [
+        'hidden_states',
+        'encoder_hidden_states',
+        'encoder_hidden_states_mask',
+        'timestep',
+        'height',
+        'width',
+      ],
+      outputs: [['out_hidden_states']],
+    },
+    ...VAE,
+  ],
+  denoiser: 'transformer',
+  latentChannels: 16,
+  hasDefaultVae: false,
+  // AutoencoderKLQwenImage has means and deviations in its place.
+  vaeScalingFactor: 1,
+  // The pipeline has no guidance_scale that does anything.
+  defaults: { steps: 50, guidanceScale: 1, trueCfgScale: 4, sampleSize: 128 },
+  guidance: 'true-cfg',
+  takes: ['negativePrompt', 'maxSequenceLength', 'trueCfgScale'],
+  ignores: ['guidanceScale'],
+  masksTexts: true,
+  agreements: (model) => [
+    {
+      what: 'texts',
+      wanted: contextWidth(model, 'transformer', 'joint_attention_dim'),
+      wantedBy: 'transformer',
+      given: textWidth(model, 'text_encoder'),
+      givenBy: 'text_encoder',
+    },
+    latentsAgree(model, { component: 'transformer', input: 'hidden_states', axis: 2, packed: 4 }),
+  ],
+  sizeMultiple: (model) => 2 * model.vaeScale,
+  maxSequenceLength: () => MAX_TOKENS,
+  cuts: { sequenceLength: DEFAULT_TOKENS, template: TEMPLATE, droppedTokens: DROPPED_TOKENS },
+  schedule: {
+    strength: 'floor-start',
+    options: (config, { steps, imageTokens }) => ({
+      mu: flowShift(config, imageTokens, 1.15),
+      ...sigmasUnlessOwn(config, steps),
+    }),
+    misfit: flowMisfit,
+  },
+  previewFactors: () => WAN21_FACTORS,
+  pipeline: () => import('./pipeline.ts'),
+})

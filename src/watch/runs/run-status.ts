@@ -1,0 +1,203 @@
+/** What `status --json`, `jobs --json` and the server say of a run: from its record, its log and its process. */
+import { relative, sep } from 'node:path'
+import { z } from 'zod'
+import { type RunState, type UnitProgress, unitOf, unitsOf } from '../../run/state.ts'
+import { expectedLeftMs, type Pace } from './pace.ts'
+import type { RunRecord } from './run-record.ts'
+
+export const RUN_STATES = ['queued', 'running', 'done', 'partial', 'failed', 'cancelled', 'died'] as const
+export type RunStateName = (typeof RUN_STATES)[number]
+
+const count = (about: string) => z.int().nonnegative().describe(about)
+const nullable = <T extends z.ZodType>(schema: T, about: string) => schema.nullable().describe(about)
+const text = (about: string) => z.string().describe(about)
+const picture = z.object({
+  step: count('Counts from 1.'),
+  path: text('On disk, absolute.'),
+  url: nullable(z.string(), 'With a server: its address.'),
+})
+const unit = {
+  cue: text('Id of the cue.'),
+  variant: text('Id of the variant.'),
+}
+const drawing = z.object({
+  ...unit,
+  step: count('The last step that is done; 0 before the first.'),
+  steps: count('Steps that will be executed.'),
+  device: nullable(z.string(), 'What draws it: `cpu:0`.'),
+  pictures: z.array(picture).describe('Step pictures so far.'),
+})
+
+/** A run in the list. */
+export const runSummarySchema = z.object({
+  id: text('Such as `20261126-231502-4f7a`; ids sort by time.'),
+  state: z.enum(RUN_STATES).describe('`died`: its process is gone without having ended it.'),
+  position: nullable(z.int().positive(), 'Place in the queue, from 1; null for a run that does not wait.'),
+  sheet: text('As it was named.'),
+  version: nullable(z.string(), 'The version id; null before it was planned.'),
+  prefix: nullable(z.string(), 'Key prefix of what it publishes.'),
+  out: text('The output folder, absolute.'),
+  pid: nullable(z.int().positive(), 'Of its process; null before it has begun.'),
+  host: text('The machine it runs on.'),
+  submitted_at: text('ISO 8601, UTC.'),
+  begun_at: nullable(z.string(), 'When its turn came.'),
+  ended_at: nullable(z.string(), 'null while it goes on, and for a run that died.'),
+  units: nullable(count(''), 'Units of the run; null before it was planned.'),
+  done: count('Units drawn whole.'),
+  skipped: count('Units that were whole already.'),
+  failed: count('Units that failed.'),
+  left: count('Units that are still to come.'),
+  eta_seconds: nullable(z.number().nonnegative(), 'Until its end, waiting not counted; null: unknown.'),
+  error: nullable(
+    z.object({ code: z.string(), message: z.string(), help: z.string().nullable() }),
+    'What ended it before its time.',
+  ),
+  exit_code: nullable(z.int(), 'Of its process.'),
+  url: nullable(z.string(), 'With a server: the page that shows it.'),
+})
+
+export const runStatusSchema = runSummarySchema.extend({
+  detached: z.boolean().describe('Whether it runs in the background.'),
+  options: z.array(z.string()).describe('As on the command line.'),
+  current: nullable(drawing, 'The unit in the making; the first of several.'),
+  drawing: z.array(drawing).describe('All units in the making, one a device.'),
+  uploads: z
+    .object({ expected: z.int(), sent: count(''), failed: count('') })
+    .describe('Objects for the bucket.'),
+  finished: z
+    .array(z.object({ ...unit, files: z.array(z.string()) }))
+    .describe('Finished units, the newest last, with the paths of their files.'),
+  failures: z
+    .array(
+      z.object({ ...unit, stage: z.string(), code: z.string(), message: z.string(), command: z.string() }),
+    )
+    .describe('Failed units, with the command that does each again.'),
+  warnings: z.array(z.object({ code: z.string(), message: z.string() })),
+  continue_command: text('Goes on where the run stopped.'),
+})
+
+export type RunSummaryJson = z.infer<typeof runSummarySchema>
+export type RunStatusJson = z.infer<typeof runStatusSchema>
+
+export interface StatusInput {
+  readonly record: RunRecord
+  readonly state: RunState
+  readonly pace: Pace
+  readonly out: string
+  readonly isAlive: boolean
+  /** Runs that wait before it. */
+  readonly ahead: number
+  /** Address of the page and of files, where a server answers. */
+  readonly urls?: { readonly page: string; readonly file: (key: string) => string } | undefined
+}
+
+/** 129, 130, 143: by a signal; 131: asked to finish what was in hand. */
+const CANCELLED = new Set([129, 130, 131, 143])
+
+export function stateName({
+  record,
+  state,
+  isAlive,
+}: Pick<StatusInput, 'record' | 'state' | 'isAlive'>): RunStateName {
+  const code = record.exitCode ?? (state.end === null ? null : state.end.cancelled ? 143 : codeOfEnd(state))
+  if (code !== null) {
+    if (CANCELLED.has(code)) return 'cancelled'
+    if (code === 0) return 'done'
+    return code === 3 && state.counts.done + state.counts.skipped > 0 ? 'partial' : 'failed'
+  }
+  if (!isAlive) return 'died'
+  return record.begunAt === null ? 'queued' : 'running'
+}
+
+function codeOfEnd({ end }: RunState): number {
+  return end !== null && end.failed === 0 && end.uploadsFailed === 0 ? 0 : 3
+}
+
+export function summarize(input: StatusInput): RunSummaryJson {
+  const { record, state, pace, out, ahead, urls } = input
+  const name = stateName(input)
+  const { planned, skipped, done, failed } = state.counts
+  const isPlanned = state.seq > 0
+  const leftMs = isPlanned ? expectedLeftMs(pace, state) : null
+  const isGoing = name === 'queued' || name === 'running'
+  const expected = leftMs === null ? record.expectedSeconds : Math.round(leftMs / 100) / 10
+  return {
+    id: record.id,
+    state: name,
+    position: name === 'queued' ? ahead + 1 : null,
+    sheet: record.sheet,
+    version: state.version,
+    prefix: state.prefix,
+    out,
+    pid: record.pid,
+    host: record.host,
+    submitted_at: record.submittedAt,
+    begun_at: record.begunAt,
+    ended_at: record.endedAt ?? state.end?.time ?? null,
+    units: isPlanned ? planned : null,
+    done,
+    skipped,
+    failed,
+    left: isPlanned ? Math.max(0, planned - skipped - done - failed) : 0,
+    eta_seconds: isGoing ? expected : null,
+    error: record.error,
+    exit_code: record.exitCode,
+    url: urls?.page ?? null,
+  }
+}
+
+/** Of thousands of finished units the newest are named. */
+const MAX_FINISHED = 200
+
+export function describeRun(input: StatusInput): RunStatusJson {
+  const { record, state, out, urls } = input
+  const units = unitsOf(state)
+  const again = commandOf(record, out)
+  const inHand = state.drawing.flatMap((name) => unitOf(state, name) ?? [])
+  const shown = (unit: UnitProgress) => ({
+    cue: unit.cue,
+    variant: unit.variant,
+    step: unit.step,
+    steps: unit.steps,
+    device: unit.device,
+    pictures: unit.previews.map(({ step, path }) => {
+      const key = relative(out, path).split(sep).join('/')
+      return { step, path, url: key.startsWith('..') ? null : (urls?.file(key) ?? null) }
+    }),
+  })
+  const drawn = stateName(input) === 'running' ? inHand.map(shown) : []
+  return {
+    ...summarize(input),
+    detached: record.detached,
+    options: record.options,
+    current: drawn[0] ?? null,
+    drawing: drawn,
+    uploads: state.uploads,
+    finished: units
+      .filter(({ status }) => status === 'done')
+      .slice(-MAX_FINISHED)
+      .map(({ cue, variant, files }) => ({ cue, variant, files: [...files] })),
+    failures: units
+      .filter(({ error }) => error !== null)
+      .slice(0, MAX_FINISHED)
+      .map(({ cue, variant, error }) => ({
+        cue,
+        variant,
+        stage: error?.stage ?? '',
+        code: error?.code ?? '',
+        message: error?.message ?? '',
+        command: `${again} --cue ${quoted(cue)} --variant ${quoted(variant)}`,
+      })),
+    warnings: [...state.warnings],
+    continue_command: again,
+  }
+}
+
+/** The command line that does what the run did not get to. */
+export function commandOf({ sheet, options }: Pick<RunRecord, 'sheet' | 'options'>, out: string): string {
+  return ['pregen', 'run', quoted(sheet), '--out', quoted(out), ...options.map(quoted)].join(' ')
+}
+
+function quoted(word: string): string {
+  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,69 @@
+/** The lines of a run's log as server-sent events. The client pulls: what it does not read stays on disk. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseRunEvent } from '../../run/events.ts'
+import { readLogPart } from '../runs/log-reader.ts'
+import type { RunList } from '../runs/run-list.ts'
+
+const LOOK_MS = 100
+/** Proxies close a connection that says nothing. */
+const HEARTBEAT_MS = 15_000
+
+/** @param since `seq` of the last event that the client has */
+export async function eventStream(runs: RunList, id: string, since: number): Promise<Response> {
+  if (await hasNothingMore(runs, id, since)) return new Response(null, { status: 204 })
+  const leaving = new AbortController()
+  const chunks = eventChunks(runs, id, since, leaving.signal)
+  const encoder = new TextEncoder()
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { value, done } = await chunks.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    cancel() {
+      leaving.abort()
+    },
+  })
+  return new Response(body, {
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+  })
+}
+
+/** A client that comes back after the end is told so, or it would come back for ever. */
+async function hasNothingMore(runs: RunList, id: string, since: number): Promise<boolean> {
+  const follower = runs.follower(id)
+  await follower.update()
+  return since > 0 && since >= follower.state.seq && (await runs.isOver(id))
+}
+
+async function* eventChunks(
+  runs: RunList,
+  id: string,
+  since: number,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  let next = 0
+  let spokenAt = performance.now()
+  yield 'retry: 1000\n\n'
+  for (;;) {
+    // Asked before the log is read, so that nothing written between the two is missed.
+    const isOver = await runs.isOver(id)
+    const part = await readLogPart(runs.inside, id, next)
+    next = part.next
+    const events = part.lines.flatMap((line) => {
+      const event = parseRunEvent(line)
+      return event === null || event.seq <= since ? [] : [`id: ${event.seq}\ndata: ${line}\n\n`]
+    })
+    if (events.length > 0) {
+      spokenAt = performance.now()
+      yield events.join('')
+    }
+    if (part.hasMore) continue
+    if (isOver || signal.aborted) return
+    if (performance.now() - spokenAt > HEARTBEAT_MS) {
+      spokenAt = performance.now()
+      yield ': still here\n\n'
+    }
+    await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
+  }
+}

@@ -1,0 +1,141 @@
+/** Listens, and joins routes, sockets and logs. */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import { hostname } from 'node:os'
+import type { Duplex } from 'node:stream'
+import { getRequestListener } from '@hono/node-server'
+import { WebSocketServer } from 'ws'
+import { errorCode, messageOf, PregenError } from '../../errors.ts'
+import { isRunId } from '../runs/run-folder.ts'
+import { RunList } from '../runs/run-list.ts'
+import { type AccessRules, judgeAccess } from './access.ts'
+import { type AppOptions, createApp } from './app.ts'
+import { LiveHub } from './live-hub.ts'
+import { LivePictures } from './live-picture.ts'
+import { readPageFiles } from './page-files.ts'
+
+export interface ServerOptions {
+  /** An existing output folder. */
+  readonly out: string
+  readonly host: string
+  /** 0: any that is free. */
+  readonly port: number
+  /** undefined: made anew. */
+  readonly token?: string | undefined
+  readonly origins: readonly string[]
+  readonly previewQuality: number
+  readonly previewSize: number
+  /** Folder of the built page. */
+  readonly pageFolder: string
+  /** Of pregen. */
+  readonly version: string
+  readonly submit: (body: unknown, server: WatchServer) => ReturnType<AppOptions['submit']>
+}
+
+export interface WatchServer {
+  /** `http://127.0.0.1:4747` */
+  readonly origin: string
+  /** With the token, for a browser. */
+  readonly url: string
+  readonly runs: RunList
+  /** Pictures encoded for viewers so far. */
+  readonly encodes: () => number
+  readonly close: () => Promise<void>
+}
+
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1'])
+const MAX_CLIENT_MESSAGE = 4096
+
+/** @throws PregenError `E_PORT_IN_USE`, `E_SERVER_HOST`, `E_TOKEN_NEEDED` */
+export async function startServer(options: ServerOptions): Promise<WatchServer> {
+  const { out, host, origins, pageFolder, version } = options
+  if (!LOOPBACK.has(host) && options.token === undefined) {
+    throw new PregenError(
+      'E_TOKEN_NEEDED',
+      `Other machines could ask on ${host}: that needs a token of your own.`,
+      {
+        help: 'Give one with --token (16 characters or more), or take 127.0.0.1.',
+      },
+    )
+  }
+  const token = options.token ?? randomBytes(24).toString('hex')
+  const page = readPageFiles(pageFolder)
+  const server = createServer()
+  const port = await listen(server, host, options.port)
+  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const urls = (id: string) => ({
+    page: `${origin}/#run=${id}`,
+    file: (key: string) => `${origin}/files/${key.split('/').map(encodeURIComponent).join('/')}`,
+  })
+  const runs = new RunList(out, urls)
+  const pictures = new LivePictures(runs.inside, {
+    quality: options.previewQuality,
+    size: options.previewSize,
+  })
+  const hub = new LiveHub(runs, pictures)
+  const rules: AccessRules = { token, cookieName: `pregen-${port}`, hosts: [hostname(), host], origins }
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_CLIENT_MESSAGE })
+
+  const watchServer: WatchServer = {
+    origin,
+    url: `${origin}/?token=${token}`,
+    runs,
+    encodes: () => pictures.encodes,
+    async close() {
+      hub.close()
+      for (const socket of sockets.clients) socket.terminate()
+      sockets.close()
+      server.close()
+      server.closeAllConnections()
+      if (server.listening) await once(server, 'close')
+    },
+  }
+  const app = createApp({
+    runs,
+    hub,
+    rules,
+    page,
+    version,
+    submit: (body) => options.submit(body, watchServer),
+  })
+  server.on('request', getRequestListener(app.fetch))
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    const { pathname, searchParams } = new URL(request.url ?? '/', origin)
+    const { host: asked, origin: from, authorization, cookie } = request.headers
+    const access = judgeAccess({ host: asked, origin: from, authorization, cookie }, rules)
+    if (!access.allowed) return refuse(socket, access.status)
+    const wanted = searchParams.get('run')
+    if (pathname !== '/api/live' || (wanted !== null && !isRunId(wanted))) return refuse(socket, 404)
+    sockets.handleUpgrade(request, socket, head, (client) => void hub.attach(client, wanted))
+  })
+  return watchServer
+}
+
+const REASONS: Readonly<Record<number, string>> = { 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found' }
+
+function refuse(socket: Duplex, status: number): void {
+  socket.end(`HTTP/1.1 ${status} ${REASONS[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}
+
+async function listen(server: ReturnType<typeof createServer>, host: string, port: number): Promise<number> {
+  try {
+    server.listen(port, host)
+    await once(server, 'listening')
+  } catch (error) {
+    if (errorCode(error) === 'EADDRINUSE') {
+      throw new PregenError('E_PORT_IN_USE', `Port ${port} on ${host} is in use.`, {
+        help: 'Another pregen may serve there already. Take another with --port (0: any that is free).',
+        cause: error,
+      })
+    }
+    throw new PregenError('E_SERVER_HOST', `Cannot listen on ${host}:${port}: ${messageOf(error)}.`, {
+      help: 'Take 127.0.0.1, or an address of this machine.',
+      cause: error,
+    })
+  }
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('a server without a port')
+  return address.port
+}
