@@ -21,7 +21,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   images: ['net', 'files', 'tensor'],
   families: ['diffusion'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
-  'cue-sheet': ['families', 'diffusion', 'net:addresses'],
+  'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files'],
   plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
   pipelines: [
     'model-files',
@@ -61,6 +61,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'images',
       'net',
       'model',
+      'text',
     ],
     ...['tensor'],
   ],
