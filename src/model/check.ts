@@ -155,7 +155,8 @@ function interfaceFaults(
       .map((names) => `output ${names.join(' or ')}`),
   ]
   const known = [...contract.inputs, ...(contract.optionalInputs ?? [])]
-  const unknown = inputs.filter((name) => !known.includes(name))
+  const isCarried = (name: string) => contract.streams === true && /^past\.\d+$/.test(name)
+  const unknown = inputs.filter((name) => !known.includes(name) && !isCarried(name))
   if (missing.length === 0 && unknown.length === 0) return []
   const parts = [
     ...(missing.length > 0 ? [`lacks ${missing.join(', ')}`] : []),

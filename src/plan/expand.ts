@@ -22,6 +22,7 @@ import { readPictures, takes } from './pictures.ts'
 import { resolvePreviews } from './previews.ts'
 import type { Unit } from './unit.ts'
 import { report, type VariantContext } from './variant-context.ts'
+import { type ClipLengths, readVideo, type UnitVideo } from './video.ts'
 
 /** Strength of image-to-image where the sheet names none. */
 export const DEFAULT_DENOISE_STRENGTH = 0.6
@@ -34,9 +35,14 @@ export interface ExpandedPlan {
 
 /**
  * @param facts by model id; every model of the sheet must be there
+ * @param clips how many pictures each video that the sheet names has
  * @throws PregenErrors with every fault that only the models' facts show, each with file, line and column
  */
-export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, ModelFacts>>): ExpandedPlan {
+export function expandUnits(
+  sheet: CueSheet,
+  facts: Readonly<Record<string, ModelFacts>>,
+  clips: ClipLengths = new Map(),
+): ExpandedPlan {
   const faults = new Faults()
   const accountFor = createScheduleAccounts()
   const familySettings = createFamilySettings()
@@ -48,7 +54,7 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
       const context = { sheet, cue, variant, facts: modelFacts, model, faults, accountFor }
-      return [expandVariant(context, familySettings)]
+      return [expandVariant(context, familySettings, clips)]
     }),
   )
   familySettings.finish()
@@ -56,7 +62,7 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
   return { units, warnings: [...sheet.warnings, ...faults.warnings] }
 }
 
-function expandVariant(context: VariantContext, familySettings: FamilySettings): Unit {
+function expandVariant(context: VariantContext, familySettings: FamilySettings, clips: ClipLengths): Unit {
   const { cue, variant, facts, model } = context
   const { settings } = variant
   const width = settings.width ?? facts.defaults.width
@@ -65,20 +71,21 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings):
   checkSequenceLength(context)
   checkSyntax(context)
   familySettings.check(context)
-  const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
+  const video = facts.video && readVideo(context, facts.video, clips)
+  const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2, video)
   warnOfGuidance(context, trajectory)
   // Assigned, not spread: a quarter of the time for thousands of units.
   return Object.assign(resolved(settings, facts), {
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
-    // What every family makes so far.
-    output: 'image',
+    output: video === undefined ? 'image' : 'video',
     axes: variant.axes,
     model,
     previews: readPreviews(context),
     guided: isGuided(facts, trajectory),
     ...trajectory,
+    ...video,
   })
 }
 
@@ -113,14 +120,21 @@ type Trajectoried = Pick<
 >
 
 /** What image-to-image, exact_copy_mode and the schedule decide together. */
-function readTrajectory(context: VariantContext, imageTokens: number): Trajectoried {
+function readTrajectory(
+  context: VariantContext,
+  imageTokens: number,
+  video: UnitVideo | undefined,
+): Trajectoried {
   const { variant, facts } = context
   const { settings } = variant
-  const { image, images } = readPictures({
+  const pictures = readPictures({
     ...context,
     report: (name, fault) => report(context, name, fault),
   })
-  const exactCopyMode = image !== undefined && settings.exactCopyMode === true
+  const { images } = pictures
+  // A video's pictures are shown to the model; what its drawing starts from is another video.
+  const image = video === undefined ? pictures.image : video.video
+  const exactCopyMode = pictures.image !== undefined && video === undefined && settings.exactCopyMode === true
   const asked = image === undefined ? undefined : (settings.denoiseStrength ?? DEFAULT_DENOISE_STRENGTH)
   const denoiseStrength = exactCopyMode && asked !== undefined ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
   const steps =
@@ -132,7 +146,7 @@ function readTrajectory(context: VariantContext, imageTokens: number): Trajector
   const request = { family, folderConfig, scheduler, steps, strength: denoiseStrength, imageTokens }
   const executedSteps = countSteps(request, context)
   return {
-    image,
+    image: pictures.image,
     images,
     denoiseStrength,
     exactCopyMode,

@@ -1,5 +1,6 @@
 /** What planning must know of a model folder. `model/` reads it from disk; planning stays pure. */
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
+import type { KeyframeRules } from '../families/family.ts'
 import type { FamilyName } from '../families/index.ts'
 
 /** An error's code and words, as plain data. */
@@ -36,4 +37,29 @@ export interface ModelFacts {
   readonly hasLatentRgb: boolean
   /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
   readonly maxSequenceLength: number | null
+  /** Of models that make videos. */
+  readonly video?: VideoFacts | undefined
+}
+
+export interface VideoFacts {
+  /** Where the sheet says nothing. */
+  readonly numFrames: number
+  readonly fps: number
+  /** A video has a multiple of these, and one frame. */
+  readonly framesPerLatent: number
+  readonly keyframes: KeyframeRules
+  readonly startsFromVideo: boolean
+  /** The one length of the text that the model understands; null: any up to the longest. */
+  readonly textLength: number | null
+  /** How its CLIP is shown pictures; null without one. */
+  readonly vision: VisionFacts | null
+}
+
+export interface VisionFacts {
+  /** Of the square that it sees, cropped from the middle. */
+  readonly side: number
+  /** What the shorter edge of a picture is brought to before. */
+  readonly shortestEdge: number
+  readonly mean: readonly [number, number, number]
+  readonly std: readonly [number, number, number]
 }
