@@ -12,6 +12,7 @@ const MAY: Readonly<Record<string, string>> = {
   'artifacts/confinement.ts': 'judges what was opened',
   'artifacts/confined-folder.ts': 'opens folders',
   'artifacts/confined-files.ts': 'opens files',
+  'artifacts/durable-file.ts': 'writes within an open folder',
   'artifacts/durable-write.ts': 'writes within an open folder',
   'artifacts/ledger.ts': 'makes the ledger within an open folder',
   'artifacts/ledger-read.ts': 'names a flag',

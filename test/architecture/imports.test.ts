@@ -20,6 +20,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   files: [],
   images: ['net', 'files', 'tensor'],
   families: ['diffusion'],
+  media: ['images', 'tensor'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
   'cue-sheet': ['families', 'diffusion', 'net:addresses'],
   plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
