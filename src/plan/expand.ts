@@ -71,7 +71,7 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings, 
   checkSequenceLength(context)
   checkSyntax(context)
   familySettings.check(context)
-  const video = facts.video && readVideo(context, facts.video, clips)
+  const video = facts.video && readVideo(context, facts.video, clips, { width, height })
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2, video)
   warnOfGuidance(context, trajectory)
   // Assigned, not spread: a quarter of the time for thousands of units.

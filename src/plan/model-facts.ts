@@ -53,6 +53,27 @@ export interface VideoFacts {
   readonly textLength: number | null
   /** How its CLIP is shown pictures; null without one. */
   readonly vision: VisionFacts | null
+  readonly cost: VideoCostFacts
+}
+
+/** What memory and work are reckoned from. */
+export interface VideoCostFacts {
+  readonly framesPerLatent: number
+  /** Pixels of a token's side. */
+  readonly tokenSide: number
+  /** Of the denoiser. */
+  readonly heads: number
+  readonly layers: number
+  readonly channels: number
+  readonly feedForward: number
+  /** Positions that it knows along time, height and width. */
+  readonly maxPositions: number
+  /** Attention is one operator, which holds no scores; else each pair of tokens has a number in memory. */
+  readonly hasFusedAttention: boolean
+  /** Of the files, in bytes. */
+  readonly weights: { readonly text: number; readonly denoiser: number; readonly vae: number }
+  /** What the VAE's decoder carries from one call to the next, for each pixel of a frame. */
+  readonly cacheBytesAPixel: number
 }
 
 export interface VisionFacts {

@@ -5,6 +5,7 @@ import { familyOf } from '../families/index.ts'
 import type { VideoFacts } from './model-facts.ts'
 import type { Unit } from './unit.ts'
 import { report, type VariantContext } from './variant-context.ts'
+import { sizeFault } from './video-cost.ts'
 
 export type UnitVideo = Pick<
   Unit,
@@ -14,10 +15,18 @@ export type UnitVideo = Pick<
 /** How many pictures a folder holds, by its path; a folder that cannot be read is not in it. */
 export type ClipLengths = ReadonlyMap<string, number>
 
-export function readVideo(context: VariantContext, video: VideoFacts, clips: ClipLengths): UnitVideo {
+export function readVideo(
+  context: VariantContext,
+  video: VideoFacts,
+  clips: ClipLengths,
+  size: { readonly width: number; readonly height: number },
+): UnitVideo {
   const { settings } = context.variant
   checkGiven(context, video)
   checkTextLength(context, video)
+  const numFrames = countFrames(context, video, clips)
+  const fault = sizeFault({ ...size, numFrames }, video.cost)
+  if (fault !== null) report(context, fault.setting, fault)
   // diffusers' pipelines stretch what has another aspect.
   const { fit = 'fill' } = settings
   const given = (source: string | undefined) => (source === undefined ? undefined : { source, fit })
@@ -25,7 +34,7 @@ export function readVideo(context: VariantContext, video: VideoFacts, clips: Cli
     image: settings.video === undefined ? given(settings.image) : undefined,
     lastImage: given(settings.lastImage),
     video: given(settings.video),
-    numFrames: countFrames(context, video, clips),
+    numFrames,
     fps: settings.fps ?? video.fps,
     frames: settings.frames,
     guidanceScale2: settings.guidanceScale2,

@@ -110,9 +110,6 @@ async function* drawSamples(
 
 /** The family's published factors, where they are for as many channels as the model has. */
 function matchingFactors(folder: ModelFolder, facts: ModelFacts): LatentRgbFactors | null {
-  const published = familyOf(facts.family).previewFactors(
-    folder.vae.scalingFactor,
-    facts.latentChannels,
-  )
+  const published = familyOf(facts.family).previewFactors(folder.vae.scalingFactor, facts.latentChannels)
   return published?.factors.length === facts.latentChannels ? published : null
 }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: garbled text is made of them.
 /**
  * Encodings of a byte a character, as ftfy tries them on garbled text. Bytes are strings of U+0000 … U+00FF here. `sloppy`: a byte
  * without a character stands for the control of its number, and 1A for U+FFFD, of which nobody knows what it was.

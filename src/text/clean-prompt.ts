@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: garbled text is made of them.
 /** Prompts as diffusers' video pipelines read them: mended by ftfy, unescaped, with single spaces. */
 import { fixText } from './fix-text.ts'
 import { unescapeHtml } from './html-entities.ts'

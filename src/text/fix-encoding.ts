@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: garbled text is made of them.
 /**
  * UTF-8 that was read as another encoding, read again as what it was ("cafÃ©" → "café"). Ported from ftfy 6.3.1
  * (`fix_encoding`, `fixes.py`; Robyn Speer, Apache-2.0 licence).

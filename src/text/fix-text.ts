@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: garbled text is made of them.
 /**
  * Text as it was meant: garbled encodings, HTML entities, ligatures, full-width forms, curly quotes, line breaks, control
  * characters, and Unicode's normal form C. Ported from ftfy 6.3.1 (`fix_text` with its defaults; Robyn Speer, Apache-2.0

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noControlCharactersInRegex: garbled text is made of them.
 /**
  * Neighbours that hardly ever stand beside each other but in garbled text: the heuristic of ftfy 6.3.1 (`badness.py`; Robyn Speer,
  * Apache-2.0 licence), an expression a rule.

@@ -36,7 +36,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],
-  artifacts: ['plan', 'images', 'tensor'],
+  artifacts: ['plan', 'images', 'tensor', 'media:video-kind'],
   storage: ['artifacts', 'run:events', 'plan', 'net', 'files'],
   engine: [
     ...[
@@ -63,7 +63,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'net',
       'model',
     ],
-    ...['tensor'],
+    ...['tensor', 'media'],
   ],
   tasks: [
     ...[
