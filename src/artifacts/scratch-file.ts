@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { removeFileInside } from './confined-files.ts'
 import { openFolder, PRIVATE_FILE } from './confined-folder.ts'
 import { confine } from './confinement.ts'
 
@@ -27,6 +28,11 @@ export async function openScratch(path: string): Promise<ScratchFile> {
   } finally {
     folder.close()
   }
+}
+
+/** Nothing there is well, too. */
+export async function removeScratch(path: string): Promise<void> {
+  await removeFileInside(confine(dirname(dirname(path))), path)
 }
 
 /** A piece of a scratch file. @throws Error where it ends early */

@@ -3,9 +3,8 @@
  * into a scratch file that the inference process reads, so that no process holds a whole one.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openScratch } from '../artifacts/scratch-file.ts'
+import { openScratch, removeScratch } from '../artifacts/scratch-file.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { PictureJob } from '../engine/inference-calls.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
@@ -99,7 +98,7 @@ export function createSourceVideos(scratchFolder: string): SourceVideos {
   const drop = async (key: string): Promise<void> => {
     const [dropped] = await Promise.allSettled([held.get(key)?.made])
     held.delete(key)
-    if (dropped.status === 'fulfilled' && dropped.value) await rm(dropped.value.video.path, { force: true })
+    if (dropped.status === 'fulfilled' && dropped.value) await removeScratch(dropped.value.video.path)
   }
   /** The newest is kept: neighbours in a sheet mostly share their video. */
   const dropUnused = async (): Promise<void> => {

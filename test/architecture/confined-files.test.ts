@@ -21,6 +21,7 @@ const MAY: Readonly<Record<string, string>> = {
   'artifacts/file-state.ts': 'asks for the real path of a folder',
   'artifacts/origin.ts': "the user's own state folder, outside",
   'artifacts/output-folder.ts': 'makes the folder that the user named',
+  'artifacts/scratch-file.ts': 'writes and reads within an open folder',
   'artifacts/state-folder.ts': 'makes the folder that the user named',
   'watch/gallery.ts': 'reads the page out of the package',
   'watch/runs/log-writer.ts': 'makes the log within an open folder',
