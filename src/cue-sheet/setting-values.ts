@@ -62,7 +62,7 @@ export function readVideo(value: string, { path, context }: ValuePlace): string 
     'E_VIDEO_URL',
     doc.locate(path),
     `${formatPath(path)} is ${quoteWritten(doc.written(path) ?? value)}.`,
-    'A video is read from a folder of pictures on this machine: give its path, relative to the sheet.',
+    'A video is read from a file or a folder of pictures on this machine: give its path, relative to the sheet.',
   )
   return undefined
 }

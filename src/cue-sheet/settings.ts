@@ -451,11 +451,12 @@ export const SETTINGS = {
   video: defineSetting({
     name: 'video',
     schema: z.string().min(1),
-    description: 'A video that drawing starts from: a folder of numbered pictures, relative to the sheet.',
+    description:
+      'A video that drawing starts from: a folder of numbered pictures, or a video file, relative to the sheet.',
     code: 'E_BAD_VALUE',
     must: 'a path',
     docs: [
-      'path of a folder',
+      'path of a folder or file',
       '–',
       'A video that drawing starts from: [video to video](video.md#video-to-video).',
     ],

@@ -25,10 +25,10 @@ export async function listClip(folder: string): Promise<readonly string[]> {
     const code = errorCode(error)
     const isMissing = code === 'ENOENT'
     const what = isMissing
-      ? `There is no folder "${folder}".`
+      ? `There is no folder or file "${folder}".`
       : `"${folder}" cannot be read as a folder: ${messageOf(error)}`
     throw new PregenError('E_VIDEO_MISSING', what, {
-      help: 'A video is given as a folder of numbered pictures (0001.png, 0002.png, …); its path is relative to the sheet.',
+      help: 'A video is given as a folder of numbered pictures (0001.png, 0002.png, …) or as a file; its path is relative to the sheet.',
       cause: error,
     })
   }

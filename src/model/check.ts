@@ -15,6 +15,7 @@ import { checkModelFile } from './model-file.ts'
 import type { OnnxHeader } from './onnx-header.ts'
 import type { ProviderName } from './providers.ts'
 import { shapeFaults } from './shapes.ts'
+import { streamingFaults } from './streaming.ts'
 
 export interface CheckOptions {
   /** The provider that will run the model; absent: what no provider can run is still a fault. */
@@ -55,6 +56,7 @@ export async function checkModelFolder(
     )
   }
   faults.push(...shapeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
+  faults.push(...streamingFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
   if (faults.length === 0) {
     faults.push(...graphSizeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
   }

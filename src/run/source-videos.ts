@@ -2,16 +2,16 @@
  * Videos that units are drawn from: checked before the run, and brought to size when their unit's turn comes, picture by picture
  * into a scratch file that the inference process reads, so that no process holds a whole one.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { openScratch, removeScratch } from '../artifacts/scratch-file.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { PictureJob } from '../engine/inference-calls.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
-import { checkClip, listClip, readClip } from '../images/clip-folder.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import { changedSincePlan } from './check-init-images.ts'
 import type { PreparedUnit } from './prepared.ts'
+import { openSourceClip } from './source-clip.ts'
 
 type SourceVideo = NonNullable<PictureJob['sourceVideo']>
 
@@ -23,7 +23,7 @@ export async function countClips(sheet: CueSheet): Promise<Map<string, number>> 
       const { video } = settings
       if (video === undefined || counts.has(video)) continue
       try {
-        counts.set(video, (await listClip(video)).length)
+        counts.set(video, (await openSourceClip(video)).frames)
       } catch (error) {
         if (!(error instanceof PregenError)) throw error
       }
@@ -47,7 +47,7 @@ export async function checkSourceVideos(
     const key = keyOf(unit)
     if (unit.video === undefined || hashes.has(key) || faults.has(key)) continue
     try {
-      hashes.set(key, await checkClip(await picturesOf(unit), signal))
+      hashes.set(key, await (await openSourceClip(unit.video.source)).hash(unit.numFrames ?? 1, signal))
     } catch (error) {
       if (!(error instanceof PregenError) || signal?.aborted) throw error
       const { code, message, help, exitCode } = error
@@ -60,12 +60,6 @@ export async function checkSourceVideos(
   }
   if (faults.size > 0) throw new PregenErrors([...faults.values()])
   return (unit) => hashes.get(keyOf(unit))
-}
-
-/** As many pictures of the folder as the unit has frames. */
-async function picturesOf({ video, numFrames }: Unit): Promise<readonly string[]> {
-  if (video === undefined) throw new Error('the unit is drawn from no video')
-  return (await listClip(video.source)).slice(0, numFrames)
 }
 
 const keyOf = ({ video, numFrames }: Unit) => JSON.stringify([video?.source ?? null, numFrames])
@@ -130,18 +124,23 @@ export function createSourceVideos(scratchFolder: string): SourceVideos {
 }
 
 async function bringToSize(unit: Unit, scratchFolder: string): Promise<Made> {
-  const { width, height, video } = unit
-  const paths = await picturesOf(unit)
+  const { width, height, video, numFrames = 1 } = unit
+  if (video === undefined) throw new Error('the unit is drawn from no video')
+  const clip = await openSourceClip(video.source)
   // Named as temporary files are: what a killed run leaves, the next one sweeps.
   const path = join(scratchFolder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
-  const hash = createHash('sha256')
   const scratch = await openScratch(path)
+  let frames = 0
+  let sha256: string
   try {
-    const pictures = readClip(paths, { width, height }, video?.fit, (sha256) => void hash.update(sha256))
-    for await (const { rgb } of pictures) await scratch.append(rgb)
+    sha256 = await clip.read(numFrames, { width, height }, video.fit, async ({ rgb }) => {
+      await scratch.append(rgb)
+      frames++
+    })
   } finally {
     await scratch.close()
   }
-  const sha256 = hash.digest('hex')
-  return { sha256, video: { path, key: `${sha256} ${width}x${height} ${video?.fit}`, frames: paths.length } }
+  // A file may have fewer than it says.
+  if (frames < numFrames) throw changedSincePlan('The video')
+  return { sha256, video: { path, key: `${sha256} ${width}x${height} ${video.fit}`, frames } }
 }

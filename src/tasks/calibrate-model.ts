@@ -87,7 +87,7 @@ async function encodePrompts(
 
 async function* drawSamples(
   pipeline: Pipeline,
-  { defaults }: ModelFacts,
+  { defaults, video }: ModelFacts,
   prompts: readonly PromptConditioning[],
   options: CalibrateOptions,
   whenDrawn: (sample: CalibrationSample) => Promise<void>,
@@ -98,11 +98,22 @@ async function* drawSamples(
     onPicture(picture + 1)
     const conditioning = prompts[picture % prompts.length]
     if (!conditioning) throw new Error(`no prompt for picture ${picture + 1}`)
-    const request = { conditioning, seed: BigInt(picture), rng: 'torch-cpu', width, height, steps } as const
+    // Of a video one frame: its latents are a picture's.
+    const numFrames = video === undefined ? undefined : 1
+    const request = {
+      conditioning,
+      numFrames,
+      seed: BigInt(picture),
+      rng: 'torch-cpu',
+      width,
+      height,
+      steps,
+    } as const
     const [medium] = await pipeline.generate([{ ...request, guidanceScale, scheduler: { config: {} } }])
     if (!medium) throw new Error(`the pipeline gave no picture ${picture + 1}`)
     const { frames, latents } = medium
-    const sample = { ...frames[0], latents: latents.data, dims: latents.dims }
+    const dims = video === undefined ? latents.dims : latents.dims.filter((_, axis) => axis !== 2)
+    const sample = { ...frames[0], latents: latents.data, dims }
     await whenDrawn(sample)
     yield sample
   }

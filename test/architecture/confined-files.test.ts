@@ -23,6 +23,7 @@ const MAY: Readonly<Record<string, string>> = {
   'artifacts/output-folder.ts': 'makes the folder that the user named',
   'artifacts/scratch-file.ts': 'writes and reads within an open folder',
   'artifacts/state-folder.ts': 'makes the folder that the user named',
+  'run/source-clip.ts': 'reads the video that the user named',
   'watch/gallery.ts': 'reads the page out of the package',
   'watch/runs/log-writer.ts': 'makes the log within an open folder',
   'watch/runs/submit-run.ts': 'makes the log of the process within an open folder',
