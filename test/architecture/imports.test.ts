@@ -22,7 +22,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   families: ['diffusion'],
   media: ['images', 'tensor'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
-  'cue-sheet': ['families', 'diffusion', 'net:addresses'],
+  'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files'],
   plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
   pipelines: [
     'model-files',
@@ -36,7 +36,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],
-  artifacts: ['plan', 'images', 'tensor', 'media:video-kind'],
+  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor', 'media:video-kind'],
   storage: ['artifacts', 'run:events', 'plan', 'net', 'files'],
   engine: [
     ...[
@@ -62,6 +62,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'images',
       'net',
       'model',
+      'text',
     ],
     ...['tensor', 'media'],
   ],

@@ -105,6 +105,7 @@ export const wan = defineFamily({
   ],
   sizeMultiple: (model) => 2 * model.vaeScale,
   maxSequenceLength: () => TEXT_LENGTH,
+  cuts: { sequenceLength: TEXT_LENGTH, isCleaned: true },
   schedule: { strength: 'floor-kept', misfit: flowMisfit },
   video: {
     defaults: (model) =>
