@@ -59,7 +59,9 @@ export function splitKey(key: string): { readonly folder: string; readonly name:
   const slash = key.lastIndexOf('/')
   const plain = { folder: key.slice(0, Math.max(slash, 0)), name: key.slice(slash + 1) }
   const above = plain.folder.lastIndexOf('/')
-  if (!VARIANT_FOLDERS.includes(plain.folder.slice(above + 1)) || above < 0) return plain
+  // Asked about each of a hundred thousand objects.
+  if (above < 0 || !plain.folder.endsWith(FRAMES_FOLDER)) return plain
+  if (!VARIANT_FOLDERS.includes(plain.folder.slice(above + 1))) return plain
   const nested = { folder: key.slice(0, above), name: key.slice(above + 1) }
   return parseVariantKey(nested.folder) === null ? plain : nested
 }

@@ -2,7 +2,7 @@
 import { decodeHTML, decodeHTMLStrict } from 'entities'
 import { WINDOWS_1252_CONTROLS } from './charmaps.ts'
 
-const REFERENCE = /&(?:#\d+;?|#[xX][\da-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)/g
+const REFERENCE = /&(?:#\d+;?|#[xX][\da-fA-F]+;?|[^\t\n\f <&#;]+;?)/g
 
 /** What browsers take numbers of Windows-1252 for, and the others of HTML's table; the rest of 128 … 159 stands for itself. */
 const REPLACED: ReadonlyMap<number, string> = new Map(
