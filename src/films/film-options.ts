@@ -23,6 +23,7 @@ export const FILM_DEFAULTS = { format: 'mp4', pace: 'true', hold: '2s', fadeMs: 
 
 export const MAX_HOLD_MS = 600_000
 export const MAX_FADE_MS = 10_000
+export const MAX_FILM_FPS = 240
 /** Of `pace`: from a thousandth of the speed to a thousand times as fast. */
 export const MAX_PACE = 1000
 

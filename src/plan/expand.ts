@@ -14,6 +14,8 @@ import type { PregenError } from '../errors.ts'
 import { noGuidance } from '../families/guidance.ts'
 import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
+import type { FilmOptions } from '../films/film-options.ts'
+import { parseFrameRate } from '../media/frame-rate.ts'
 import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import { createFamilySettings, type FamilySettings, warnOfGuidance } from './family-settings.ts'
 import { isGuided } from './guided.ts'
@@ -67,6 +69,9 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings):
   familySettings.check(context)
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
   warnOfGuidance(context, trajectory)
+  const previews = readPreviews(context)
+  // Without step pictures there is nothing to film.
+  const film = previews !== null && filmOf(settings)
   // Assigned, not spread: a quarter of the time for thousands of units.
   return Object.assign(resolved(settings, facts), {
     cue: cue.id,
@@ -76,10 +81,17 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings):
     output: 'image',
     axes: variant.axes,
     model,
-    previews: readPreviews(context),
+    previews,
+    ...(film ? { film } : {}),
     guided: isGuided(facts, trajectory),
     ...trajectory,
   })
+}
+
+function filmOf({ film }: Settings): FilmOptions | false {
+  if (film === undefined || film === false) return false
+  const { fps, ...rest } = film
+  return { ...rest, frameRate: parseFrameRate(fps) }
 }
 
 // Listed once: a sheet may have 100,000 units.

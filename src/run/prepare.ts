@@ -19,6 +19,7 @@ import { selectUnits } from '../plan/select.ts'
 import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
 import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
+import { checkFilms } from './check-films.ts'
 import { checkInitImages } from './check-init-images.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
@@ -66,6 +67,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const factorFaults = await findFactorFaults(units, models)
   if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
+  await checkFilms(units, sheet)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
   const references = await checkReferences(units, sheet, layout, options)

@@ -162,6 +162,8 @@ function change(state: RunState, event: RunEvent): RunState {
     case 'run-finished':
       return { ...state, drawing: [], end: event }
     case 'preview-failed':
+    case 'film-made':
+    case 'film-failed':
       return state
   }
 }

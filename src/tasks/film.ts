@@ -2,7 +2,7 @@
 import { join, relative, resolve, sep } from 'node:path'
 import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
-import { createStateLayout, MANIFEST_NAME, pathOfKey } from '../artifacts/layout.ts'
+import { createStateLayout, FILMS_FOLDER, MANIFEST_NAME, pathOfKey } from '../artifacts/layout.ts'
 import { type ManifestAsset, parseManifest } from '../artifacts/manifest.ts'
 import { openOutputFolder } from '../artifacts/output-folder.ts'
 import { PregenError } from '../errors.ts'
@@ -11,9 +11,6 @@ import { readVariantPictures, type VariantPictures } from '../films/variant-pict
 import { filmFault, type WrittenFilm, writeFilm } from '../films/write-film.ts'
 import { type Selection, selectUnits } from '../plan/select.ts'
 import { lockOutput } from '../run/lock-output.ts'
-
-/** Where films lie below the output folder. */
-export const FILMS_FOLDER = 'films'
 
 export interface FilmedVersion {
   readonly version: string

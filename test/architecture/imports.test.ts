@@ -23,8 +23,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   media: ['images', 'tensor'],
   films: ['media', 'artifacts', 'images', 'tensor'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
-  'cue-sheet': ['families', 'diffusion', 'net:addresses'],
-  plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
+  'cue-sheet': ['families', 'diffusion', 'net:addresses', 'films:film-options'],
+  plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout', 'films:film-options', 'media:frame-rate'],
   pipelines: [
     'model-files',
     'cue-sheet:setting-types',
@@ -64,7 +64,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'net',
       'model',
     ],
-    ...['tensor'],
+    ...['tensor', 'films'],
   ],
   tasks: [
     ...[

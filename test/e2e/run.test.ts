@@ -139,10 +139,22 @@ describe('the events', () => {
     preview: ['cue', 'variant', 'step', 'path'],
     'unit-finished': ['cue', 'variant', 'files', 'durationMs'],
     'run-finished': [
-      ...['done', 'skipped', 'failed', 'left', 'cancelled', 'uploaded', 'uploadsFailed', 'wallMs'],
+      ...[
+        'done',
+        'skipped',
+        'failed',
+        'left',
+        'cancelled',
+        'uploaded',
+        'uploadsFailed',
+        'filmsFailed',
+        'wallMs',
+      ],
       ...['sessionRunMs', 'modelLoadMs', 'peakRssBytes', 'provider', 'version', 'folder'],
     ],
     // What must not come in a run that goes well.
+    'film-made': null,
+    'film-failed': null,
     'preview-failed': null,
     'unit-failed': null,
     'unit-skipped': null,
