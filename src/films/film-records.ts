@@ -1,23 +1,27 @@
 /** What films were made of, `<out>/.pregen/films.json`: one that is as it was made is not made again. */
+import { z } from 'zod'
 import { readFileInside } from '../artifacts/confined-files.ts'
 import { PRIVATE_FILE } from '../artifacts/confined-folder.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
-import { isRecord, isShallow } from '../artifacts/is-record.ts'
 import { isKey } from '../artifacts/layout.ts'
 import type { Origin } from '../artifacts/origin.ts'
+import { isShallow } from '../artifacts/read-back.ts'
 import { makeStateFolder } from '../artifacts/state-folder.ts'
 import { errorCode, PregenError } from '../errors.ts'
 
-export interface FilmRecord {
+const recordSchema = z.object({
   /** Digest of its options and of the files that it is made of. */
-  readonly basis: string
-  readonly sha256: string
-  readonly md5: string
-  readonly sizeBytes: number
-  readonly mtimeMs: number
+  basis: z.string(),
+  sha256: z.string(),
+  md5: z.string(),
+  sizeBytes: z.number(),
+  mtimeMs: z.number(),
   /** Descriptions of the buckets that have it. */
-  readonly sent: readonly string[]
-}
+  sent: z.array(z.string()).readonly(),
+})
+const markedSchema = recordSchema.extend({ mark: z.string() })
+
+export type FilmRecord = Readonly<z.infer<typeof recordSchema>>
 
 export interface FilmRecords {
   /** By key, as this user wrote it: another's word for what a film is counts for nothing. */
@@ -29,11 +33,10 @@ const MAX_BYTES = 64 * 1024 * 1024
 
 export async function openFilmRecords(path: string, origin: Origin): Promise<FilmRecords> {
   const inside = makeStateFolder(path)
-  const records = new Map<string, FilmRecord & { readonly mark: string }>()
-  for (const [key, record] of Object.entries(await readRecords())) {
-    if (isKey(key) && isFilmRecord(record) && origin.isOwn(textOf(key, record), record.mark)) {
-      records.set(key, record)
-    }
+  const records = new Map<string, z.infer<typeof markedSchema>>()
+  for (const [key, value] of Object.entries(await readRecords())) {
+    const { data } = markedSchema.safeParse(value)
+    if (data && isKey(key) && origin.isOwn(textOf(key, data), data.mark)) records.set(key, data)
   }
   return {
     get: (key) => records.get(key),
@@ -48,7 +51,7 @@ export async function openFilmRecords(path: string, origin: Origin): Promise<Fil
     try {
       const { bytes } = await readFileInside(inside, path, MAX_BYTES)
       const value: unknown = JSON.parse(bytes.toString('utf8'))
-      return isRecord(value) && isShallow(value, 4) ? value : {}
+      return isShallow(value, 4) ? (z.record(z.string(), z.unknown()).safeParse(value).data ?? {}) : {}
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return {}
       // What is too large is none of ours; a link or a pipe in its place is told of.
@@ -60,15 +63,4 @@ export async function openFilmRecords(path: string, origin: Origin): Promise<Fil
 
 function textOf(key: string, { basis, sha256, md5, sizeBytes, sent }: FilmRecord): string {
   return JSON.stringify(['film', key, basis, sha256, md5, sizeBytes, sent])
-}
-
-function isFilmRecord(value: unknown): value is FilmRecord & { readonly mark: string } {
-  return (
-    isRecord(value) &&
-    ['basis', 'sha256', 'md5', 'mark'].every((name) => typeof value[name] === 'string') &&
-    typeof value.sizeBytes === 'number' &&
-    typeof value.mtimeMs === 'number' &&
-    Array.isArray(value.sent) &&
-    value.sent.every((target) => typeof target === 'string')
-  )
 }
