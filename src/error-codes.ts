@@ -48,6 +48,7 @@ export const ERROR_CODES = [
   'E_FILE_CHANGED',
   'E_FILE_EXISTS',
   'E_FILE_KIND',
+  'E_FILM_FORMAT',
   'E_FIXED_SHAPE',
   'E_GPU_OUT_OF_MEMORY',
   'E_HUB_ANSWER',

@@ -8,6 +8,8 @@ export const THUMBNAIL_NAME = 'final.thumb.webp'
 /** The marker: its presence says that every step picture is there. */
 export const TIMING_NAME = 'timing.json'
 export const MANIFEST_NAME = 'manifest.json'
+/** Beside the sheet's root: films of steps, `films/<version>/<cue>/<variant>.mp4`. */
+export const FILMS_FOLDER = 'films'
 /** On disk alone: a shard's own lines, which stay apart when several shards' trees are copied together. */
 export const SHARD_MANIFEST = /^manifest\.shard-\d{1,6}-of-\d{1,6}\.json$/
 /** How the ledger remembers, beside the names of a unit's files, that a bucket has the unit's record. */
@@ -108,6 +110,11 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.png': 'image/png',
   '.webp': 'image/webp',
   '.json': 'application/json',
+  '.mp4': 'video/mp4',
+  '.webm': 'video/webm',
+  '.mov': 'video/quicktime',
+  '.gif': 'image/gif',
+  '.ffconcat': 'text/plain; charset=utf-8',
 }
 
 /** Content type of a file or key: a final file's by its kind, any other's by its extension. */

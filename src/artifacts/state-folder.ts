@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { makeFolder, openFolder, PRIVATE_FOLDER } from './confined-folder.ts'
 import { type Confinement, confineState, lookAt, refuseLinks, wrongKind } from './confinement.ts'
 
-const FILES = new Set(['ledger.ndjson', 'lock', 'storage.json'])
+const FILES = new Set(['films.json', 'ledger.ndjson', 'lock', 'storage.json'])
 const FOLDERS = new Set(['live', 'jobs', 'runs'])
 const NAME = '.pregen'
 

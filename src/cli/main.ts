@@ -3,13 +3,18 @@
  * `--help` and `--version` answer at once.
  */
 import { Argument, Command, CommanderError, Option } from 'commander'
+import { FILM_FORMATS } from '../films/film-options.ts'
 import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
   collectText,
   collectVariable,
   parseDevices,
+  parseFade,
+  parseFps,
   parseGuidanceScale,
+  parseHold,
+  parsePaceOption,
   parsePositiveInteger,
   parseText,
   parseTwoOrMore,
@@ -152,6 +157,30 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--version-id <id>', 'only this version (default: every one in the folder)', parseText)
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/gallery.ts')).galleryCommand(dir, options)
+    })
+
+  program
+    .command('film')
+    .argument('<dir>', 'the --out folder of a run', parseText)
+    .description("films of how pictures formed, at their steps' own pace")
+    .option('--version-id <id>', 'only this version (default: every one in the folder)', parseText)
+    .option('--cue <glob>', 'only these cues', parseText)
+    .option('--variant <glob>', 'only these variants', parseText)
+    .option('--program <glob>', 'only these programs', parseText)
+    .addOption(new Option('--format <format>', 'kind of film').choices([...FILM_FORMATS]).default('mp4'))
+    .option(
+      '--pace <pace>',
+      'true: as timing.json has it; even: steps alike; a factor: 2 is twice as fast',
+      parsePaceOption,
+      'true',
+    )
+    .option('--hold <time>', 'how long the final picture stays (default: 2s)', parseHold, 2000)
+    .option('--fade <ms>', 'a cross-fade from step to step', parseFade, 0)
+    .option('--fps <n>', 'frames a second, where the format has them', parseFps, 30)
+    .option('--grid', 'one film a cue, its variants side by side')
+    .option('--to <folder>', 'where films go (default: <dir>/films)', parseText)
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/film.ts')).filmCommand(dir, options)
     })
 
   withEndpoint(withVariables(program.command('doctor')))

@@ -11,7 +11,6 @@ import { openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
-import { PregenError } from '../errors.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
 import type { Storage } from '../storage/storage.ts'
 import { rememberBucket } from './bucket-target.ts'
@@ -23,7 +22,8 @@ import { drawModels } from './draw-models.ts'
 import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
 import { createKeyframes } from './keyframes.ts'
-import { lockOutput } from './lock-output.ts'
+import { lockLost, lockOutput } from './lock-output.ts'
+import { makeFilms, withFilms } from './make-films.ts'
 import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
@@ -149,11 +149,21 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     // Their memory is not needed for what is left to send.
     await run.release()
     run.lost.throwIfAborted()
+    const films = await makeFilms({ prepared, options, ledger, storage, emit })
     const manifest = await writeManifest(prepared, ledger, findings.published, writeFaultsOf(injection))
-    const uploads = await sender.finish(manifest, options.signal)
-    await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed)
+    const uploads = withFilms(await sender.finish(manifest, options.signal), films)
+    await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed + films.failed)
     const cancelled = options.signal.aborted
-    const summary = summarize({ prepared, state, cancelled, uploads, modelLoadMs, before, engine })
+    const summary = summarize({
+      prepared,
+      state,
+      cancelled,
+      uploads,
+      filmsFailed: films.failed,
+      modelLoadMs,
+      before,
+      engine,
+    })
     emit({ type: 'run-finished', ...summary })
     return summary
   } finally {
@@ -246,11 +256,4 @@ async function recordTouched(decisions: readonly UnitDecision[], ledger: Ledger)
     const files = recorded.files.map((file) => renewed.get(file.name) ?? file)
     await ledger.renewUnit(entry.key, { ...recorded, files })
   }
-}
-
-function lockLost(out: string): PregenError {
-  return new PregenError('E_LOCK_LOST', `another process has taken over the output folder ${out}`, {
-    help: 'Let it finish, or stop it and run again: what is whole is kept.',
-    exitCode: 3,
-  })
 }

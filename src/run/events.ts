@@ -57,6 +57,7 @@ export const EVENT_FIELDS = {
     cancelled: flag('Whether a signal ended it.'),
     uploaded: whole('Objects sent to the bucket.'),
     uploadsFailed: whole('Objects that could not be sent.'),
+    filmsFailed: whole('Films that could not be made.'),
     wallMs: whole('From before the sheet was read until now.'),
     sessionRunMs: whole("Time inside ONNX Runtime's `session.run`, all calls added up."),
     modelLoadMs: whole('Time spent on loading models.'),
@@ -106,6 +107,12 @@ export const EVENT_FIELDS = {
     stage: text(
       '`prepare`, `load model`, `text encode`, `image encode`, `denoise step 3`, `vae decode`, `preview`, `write`, …',
     ),
+    code: text('An `E_…` code; [errors.md](errors.md) lists them.'),
+    message: text('For people.'),
+  }),
+  'film-made': z.object({ ...unit, path: text('The file, or the folder of numbered pictures, absolute.') }),
+  'film-failed': z.object({
+    ...unit,
     code: text('An `E_…` code; [errors.md](errors.md) lists them.'),
     message: text('For people.'),
   }),

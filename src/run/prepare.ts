@@ -18,6 +18,7 @@ import { selectUnits } from '../plan/select.ts'
 import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
 import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
+import { checkFilms } from './check-films.ts'
 import { checkInitImages, checkLastImages } from './check-init-images.ts'
 import { findMemoryFaults } from './check-memory.ts'
 import { checkPrompts } from './check-prompts.ts'
@@ -70,6 +71,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const prompts = await checkPrompts(units, models)
   const modelFaults = [...factorFaults, ...prompts.faults]
   if (modelFaults.length > 0) throw new PregenErrors(modelFaults)
+  await checkFilms(units, sheet)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
   const lastImages = await checkLastImages(units, sheet, layout, options)

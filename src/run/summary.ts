@@ -13,6 +13,7 @@ export interface RunEnd {
   readonly state: RunState
   readonly cancelled: boolean
   readonly uploads: { readonly uploaded: number; readonly failed: number }
+  readonly filmsFailed: number
   readonly modelLoadMs: number
   /** Of the engine, when the run began. */
   readonly before: WorkerFigures
@@ -20,7 +21,7 @@ export interface RunEnd {
 }
 
 export function summarize(end: RunEnd): RunSummary {
-  const { prepared, state, cancelled, uploads, modelLoadMs, before, engine } = end
+  const { prepared, state, cancelled, uploads, filmsFailed, modelLoadMs, before, engine } = end
   const { planned, done, skipped, failed } = state.counts
   const { sessionRunMs, peakRssBytes } = engine.figures()
   return {
@@ -31,6 +32,7 @@ export function summarize(end: RunEnd): RunSummary {
     cancelled,
     uploaded: uploads.uploaded,
     uploadsFailed: uploads.failed,
+    filmsFailed,
     wallMs: Math.round(performance.now() - prepared.startedAt),
     sessionRunMs: Math.round(sessionRunMs - before.sessionRunMs),
     modelLoadMs: Math.round(modelLoadMs),
@@ -43,6 +45,6 @@ export function summarize(end: RunEnd): RunSummary {
 }
 
 /** The exit code that a finished run stands for: 0 all done, 3 something failed. */
-export function exitCodeOfRun({ failed, uploadsFailed }: RunSummary): 0 | 3 {
-  return failed === 0 && uploadsFailed === 0 ? 0 : 3
+export function exitCodeOfRun({ failed, uploadsFailed, filmsFailed }: RunSummary): 0 | 3 {
+  return failed + uploadsFailed + filmsFailed === 0 ? 0 : 3
 }

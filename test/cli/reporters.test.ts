@@ -32,6 +32,7 @@ const finished = {
   cancelled: false,
   uploaded: 5,
   uploadsFailed: 1,
+  filmsFailed: 0,
   wallMs: 65_000,
   sessionRunMs: 50_000,
   modelLoadMs: 1500,

@@ -118,6 +118,7 @@ export const runFinished = (
     cancelled: false,
     uploaded: 0,
     uploadsFailed: 0,
+    filmsFailed: 0,
   },
   ...{
     wallMs: 1000,

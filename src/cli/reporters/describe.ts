@@ -16,6 +16,8 @@ export function describeTrouble(event: RunEvent): string | null {
       return `preview failed  ${event.cue}/${event.variant} step ${event.step} (${event.method}): ${messageOfEvent(event)}`
     case 'unit-failed':
       return `failed  ${event.cue}/${event.variant}: ${event.stage}: ${messageOfEvent(event)} [${event.code}]`
+    case 'film-failed':
+      return `film failed  ${event.cue}/${event.variant}: ${messageOfEvent(event)} [${event.code}]`
     case 'upload-failed':
       return `upload failed  ${event.key} after ${plural(event.attempts, 'attempt')}: ${messageOfEvent(event)}`
     default:
@@ -43,6 +45,7 @@ export function describeEnd(event: Finished, stepsDone: number): string[] {
     `${event.done} done`,
     `${event.skipped} skipped`,
     `${event.failed} failed`,
+    ...(event.filmsFailed > 0 ? [`${plural(event.filmsFailed, 'film')} not made`] : []),
     ...(event.left > 0 ? [`${event.left} left`] : []),
     ...(event.uploaded > 0 || event.uploadsFailed > 0 ? [`${event.uploaded} uploaded`] : []),
     ...(event.uploadsFailed > 0 ? [`${event.uploadsFailed} not uploaded`] : []),

@@ -110,7 +110,7 @@ export function stateName({
 }
 
 function codeOfEnd({ end }: RunState): number {
-  return end !== null && end.failed === 0 && end.uploadsFailed === 0 ? 0 : 3
+  return end !== null && end.failed + end.uploadsFailed + end.filmsFailed === 0 ? 0 : 3
 }
 
 export function summarize(input: StatusInput): RunSummaryJson {
