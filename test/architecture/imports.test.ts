@@ -37,7 +37,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],
-  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor'],
+  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor', 'media:video-kind'],
   storage: ['artifacts', 'run:events', 'plan', 'net', 'files'],
   engine: [
     ...[
@@ -65,7 +65,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'model',
       'text',
     ],
-    ...['tensor', 'films'],
+    ...['tensor', 'films', 'media'],
   ],
   tasks: [
     ...[

@@ -155,6 +155,7 @@ describe('the events', () => {
     // What must not come in a run that goes well.
     'film-made': null,
     'film-failed': null,
+    frame: null,
     'preview-failed': null,
     'unit-failed': null,
     'unit-skipped': null,
