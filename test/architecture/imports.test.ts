@@ -65,7 +65,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'model',
       'text',
     ],
-    ...['tensor', 'media', 'films'],
+    ...['tensor', 'films', 'media'],
   ],
   tasks: [
     ...[

@@ -153,9 +153,9 @@ describe('the events', () => {
       ...['sessionRunMs', 'modelLoadMs', 'peakRssBytes', 'provider', 'version', 'folder'],
     ],
     // What must not come in a run that goes well.
-    frame: null,
     'film-made': null,
     'film-failed': null,
+    frame: null,
     'preview-failed': null,
     'unit-failed': null,
     'unit-skipped': null,
