@@ -137,7 +137,11 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
       modelLoadMs += durationMs
     }
     const stopping = stopOf(run)
-    const drawing: Drawing = { devices: engine.devices, services, options, stopping, noteModelLoad }
+    const { draining = new AbortController().signal } = options
+    const drawing: Drawing = {
+      ...{ devices: engine.devices, services, options, noteModelLoad },
+      ...{ stopping, ending: AbortSignal.any([stopping, draining]) },
+    }
     if (toRun.length > 0) await drawModels(drawing, prepared, toRun)
     // Their memory is not needed for what is left to send.
     await run.release()
@@ -146,7 +150,8 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     const uploads = await sender.finish(manifest, options.signal)
     await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed)
     const cancelled = options.signal.aborted
-    const summary = summarize({ prepared, state, cancelled, uploads, modelLoadMs, before, engine })
+    const ended = { cancelled, draining: draining.aborted }
+    const summary = summarize({ prepared, state, ...ended, uploads, modelLoadMs, before, engine })
     emit({ type: 'run-finished', ...summary })
     return summary
   } finally {
