@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { removeFileInside, stateInside } from './confined-files.ts'
-import { withFolder } from './confined-folder.ts'
+import { syncOpened, withFolder } from './confined-folder.ts'
 import { type Confinement, confine } from './confinement.ts'
 import { type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
@@ -75,7 +75,7 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       const settled = await Promise.allSettled(files.values())
       if (!files.has(output.name)) throw new Error(`${folder} has no ${output.name} to finish`)
       await files.get(output.name)
-      await syncNamed(inside, folder)
+      await syncNamed(inside, folder, faults)
       if (timing) {
         const failed = settled.find((result) => result.status === 'rejected')
         if (failed) throw failed.reason
@@ -114,7 +114,7 @@ async function removeStale({ inside, folder, kept, faults }: StaleFolder): Promi
   }
   if (names.includes(TIMING_NAME)) {
     await remove(TIMING_NAME)
-    await syncNamed(inside, folder)
+    await syncNamed(inside, folder, faults)
     await faults('stale-marker-removed', folder)
   }
   const rest = names.filter((name) => name !== kept && name !== TIMING_NAME)
@@ -122,9 +122,9 @@ async function removeStale({ inside, folder, kept, faults }: StaleFolder): Promi
   if (rest.length > 0) await faults('steps-cleared', folder)
 }
 
-async function syncNamed(inside: Confinement, folder: string): Promise<void> {
+async function syncNamed(inside: Confinement, folder: string, faults: FaultHook): Promise<void> {
   try {
-    await withFolder(inside, folder, (opened) => opened.sync())
+    await withFolder(inside, folder, (opened) => syncOpened(opened, faults))
   } catch (error) {
     throw writeError(folder, error)
   }
