@@ -107,6 +107,7 @@ async function drawUntilDeath(
     const opening = device.open({
       path: model.folder.path,
       pipeline: model.pipeline,
+      variant: model.variant,
       previewDecoder: model.previewDecoder,
       provider: drawing.options.provider ?? model.provider ?? 'auto',
       threads: drawing.options.threads,

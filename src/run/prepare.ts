@@ -20,6 +20,7 @@ import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
 import { checkInitImages } from './check-init-images.ts'
 import { checkPrompts } from './check-prompts.ts'
+import { takeImageSizes } from './image-sizes.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
@@ -51,19 +52,20 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const found = shardOf(options)
   // One of one is the whole sheet, whatever a batch system says.
   const shard = found?.total === 1 ? null : found
-  const sheet = await readSheet(options)
-  if (sheet.callback !== null) {
-    const { url, location } = sheet.callback
+  const written = await readSheet(options)
+  if (written.callback !== null) {
+    const { url, location } = written.callback
     checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
   }
-  const models = await prepareModels(sheet, options)
+  const models = await prepareModels(written, options)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
+  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
+  const { sheet, warnings: sizeWarnings } = await takeImageSizes(written, facts, trained)
   const { units: all, warnings } = expandUnits(sheet, facts)
   const { cue, variant, program } = options
   // Shards are dealt from the whole list, so that they stay disjoint under --cue and the like.
   const selected = new Set(selectUnits(all, { cue, variant, program }))
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
-  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const factorFaults = await findFactorFaults(units, models)
   const prompts = await checkPrompts(units, models)
   const modelFaults = [...factorFaults, ...prompts.faults]
@@ -101,6 +103,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
       ...shardWarnings(shard, units.length, all.length),
       ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
       ...prompts.warnings,
+      ...sizeWarnings,
       ...warnOfSizes(units, trained),
     ],
   }
@@ -174,8 +177,8 @@ async function prepareModel(
   model: SheetModel,
   cacheDir: string | undefined,
 ): Promise<PreparedModel> {
-  const { path, pipeline, previewDecoder, provider, sha256 } = model
-  const folder = readModelFolder(path, { pipeline, previewDecoder })
+  const { path, pipeline, variant, previewDecoder, provider, sha256 } = model
+  const folder = readModelFolder(path, { pipeline, variant, previewDecoder })
   await checkModelFolder(folder, { cacheDir })
   const facts = await modelFacts(folder, { cacheDir })
   if (sha256 !== undefined && sha256 !== facts.fingerprint) {
@@ -188,5 +191,5 @@ async function prepareModel(
       },
     )
   }
-  return { id, folder, facts, provider, pipeline, previewDecoder }
+  return { id, folder, facts, provider, pipeline, variant, previewDecoder }
 }
