@@ -4,6 +4,7 @@
  */
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { FILM_FORMATS } from '../films/film-options.ts'
+import { standInForHome } from '../library/home.ts'
 import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
@@ -29,6 +30,7 @@ const PROVIDERS = ['auto', 'cuda', 'webgpu', 'dml', 'coreml', 'cpu']
 
 /** @returns the exit code; never throws */
 export async function main(argv: readonly string[]): Promise<number> {
+  standInForHome()
   const output = watchOutput(process.stdout, process.stderr)
   const outcome: { exitCode: number } = { exitCode: EXIT.ok }
   const program = createProgram(outcome)
@@ -62,7 +64,8 @@ Examples:
   pregen plan cues.yaml                         what would run, what is whole already, and why
   pregen run cues.yaml --cue 'dawn*' --force    do some of it again
 
-Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/143 cancelled.`,
+Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
+75 drained with units left, 129/130/143 cancelled by SIGHUP, SIGINT, SIGTERM.`,
     )
 
   withEndpoint(
@@ -78,6 +81,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--devices <ids>', 'several devices, such as 0,1: each takes the next picture', parseDevices)
     .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--drain', 'let Ctrl-C and SIGTERM finish the pictures in hand first; SIGUSR1 always does')
     .option('--detach', 'run in the background: prints its id and returns')
     .option('--wait', 'wait until earlier runs on the output folder have ended')
     .option(
@@ -296,6 +300,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     })
   withJobs(program.command('cancel').argument('<id>', 'a run, or the end of its id'))
     .description('end a run as SIGTERM does, or take it out of the queue')
+    .option('--drain', 'let it finish the pictures in hand first')
     .action(async (id: string, options) => {
       outcome.exitCode = await (await import('./commands/jobs.ts')).cancelCommand(id, options)
     })

@@ -17,6 +17,7 @@ export function readModels(input: SheetInput, { directory }: LayerContext): Read
       embedded: false,
       provider: map.provider,
       pipeline: map.pipeline,
+      variant: map.variant,
       previewDecoder: map.preview_decoder === undefined ? undefined : resolve(directory, map.preview_decoder),
       sha256: map.sha256,
     })

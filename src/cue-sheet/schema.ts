@@ -27,6 +27,13 @@ export const modelSchema = z.strictObject({
     .enum(FAMILY_NAMES)
     .optional()
     .describe('Family of the model. Default: what model_index.json says.'),
+  variant: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/)
+    .optional()
+    .describe(
+      'Which of several exports in one folder: "fp16" takes model_fp16.onnx or model.fp16.onnx where a component has one.',
+    ),
   preview_decoder: z
     .string()
     .min(1)

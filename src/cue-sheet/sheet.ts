@@ -12,6 +12,8 @@ export interface SheetModel {
   readonly embedded: boolean
   readonly provider: 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml' | undefined
   readonly pipeline: FamilyName | undefined
+  /** `fp16`: `model_fp16.onnx` or `model.fp16.onnx` where a component has one. */
+  readonly variant?: string | undefined
   /** Absolute folder of a tiny decoder for previews. */
   readonly previewDecoder: string | undefined
   /** The fingerprint that the folder must have, lower-case hex. */

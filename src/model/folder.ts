@@ -18,12 +18,13 @@ import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily } from './families.ts'
 import { readJsonFile, readOptionalJsonFile } from './json-file.ts'
 import { missingStatistics } from './latent-statistics.ts'
+import { modelFileIn, variantFaults } from './model-variant.ts'
 
 export interface ModelComponent {
   readonly name: ComponentName
   /** Absolute path of the component's folder. */
   readonly folder: string
-  /** Absolute path of its `model.onnx`. */
+  /** Absolute path of its `model.onnx`, or of the variant that was asked for. */
   readonly modelPath: string
   /** Its `config.json`; empty when it has none, as in folders exported long ago. */
   readonly config: JsonObject
@@ -74,6 +75,8 @@ export interface ModelFolder {
 export interface ReadModelFolderOptions {
   /** Family or diffusers class that wins over model_index.json (`pipeline:` in the sheet). */
   readonly pipeline?: string | undefined
+  /** Such as `fp16`: components that have `model_fp16.onnx` or `model.fp16.onnx` are that. */
+  readonly variant?: string | undefined
   /** Path of a preview decoder's .onnx file or folder; default: `preview_decoder/` or `taesd/` in the model folder. */
   readonly previewDecoder?: string | undefined
 }
@@ -108,10 +111,11 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
     const folder = join(root, name)
     if (!isFolder(folder) || attempt(() => placeInside(folder, root), null) === null) continue
     const config = attempt(() => readOptionalJsonFile(join(folder, 'config.json'), root), null) ?? {}
-    const component = { name, folder, modelPath: join(folder, 'model.onnx'), config }
+    const component = { name, folder, modelPath: modelFileIn(folder, options.variant), config }
     faults.push(...configSizeFaults(component))
     components[name] = component
   }
+  faults.push(...variantFaults(root, components, options.variant))
   const tokenizers: Partial<Record<TokenizerName, string>> = {}
   for (const name of TOKENIZER_NAMES) {
     const folder = join(root, name)

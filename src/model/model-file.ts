@@ -6,6 +6,7 @@ import { openInside, readUpTo } from '../model-files/open.ts'
 import { briefList } from './brief.ts'
 import { dataFileFaults, holesFault } from './data-files.ts'
 import { impostor, impostorFault } from './impostor.ts'
+import { variantOf } from './model-variant.ts'
 import { type OnnxHeader, readOpenOnnxHeader } from './onnx-header.ts'
 import { ProtobufError } from './protobuf-reader.ts'
 
@@ -38,9 +39,9 @@ function checkFile(path: string, root: string): ModelFileCheck {
   if (file === null) {
     const others = otherFiles(path)
     const help =
-      others === ''
+      others === null
         ? 'Each component is a folder with a model.onnx, as optimum-cli export onnx writes it (docs/models.md).'
-        : `There is ${others} beside it: give it the name ${basename(path)} (data files keep theirs).`
+        : `There is ${others.list} beside it: ${others.variant === undefined ? '' : `pick it with variant: ${others.variant} under "models" in the sheet, or `}give it the name ${basename(path)} (data files keep theirs).`
     throw new PregenError('E_MODEL_FILE_MISSING', 'This file of the model is missing.', { help, location })
   }
   const { descriptor, stats } = file
@@ -62,14 +63,15 @@ function checkFile(path: string, root: string): ModelFileCheck {
 }
 
 /** The .onnx files that lie where one is missing, for its message. */
-function otherFiles(path: string): string {
+function otherFiles(path: string): { readonly list: string; readonly variant: string | undefined } | null {
   const folder = dirname(path)
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return ''
-  return briefList(
-    readdirSync(folder)
-      .filter((name) => name.endsWith('.onnx'))
-      .sort(),
-  )
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return null
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.onnx'))
+    .sort()
+  if (names.length === 0) return null
+  const [variant] = names.flatMap((name) => variantOf(name) ?? [])
+  return { list: briefList(names), variant }
 }
 
 function notOnnx(error: ProtobufError, path: string): PregenError {

@@ -34,6 +34,7 @@ import { createSourceVideos } from './source-videos.ts'
 import { INITIAL_STATE, reduce } from './state.ts'
 import { type RunSummary, summarize } from './summary.ts'
 import type { UnitServices } from './unit-life.ts'
+import { type FileSystemWatch, watchFileSystem } from './warn-of-file-system.ts'
 import { type BucketFindings, findInBucket, findNothing } from './whole-in-bucket.ts'
 import { writeManifest } from './write-manifest.ts'
 
@@ -58,7 +59,14 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
   refuseLinkedFolder(layout.out, join(dirname(layout.manifestPath), 'cues'))
   // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
   const lost = new AbortController()
-  const lock = await lockOutput(layout.state.lockPath, { onLost: () => lost.abort(lockLost(layout.out)) })
+  const injection = createInjection(options.injection)
+  const faults = writeFaultsOf(injection)
+  const fileSystem = watchFileSystem(layout.out)
+  const onLost = () => lost.abort(lockLost(layout.out))
+  const lock = await lockOutput(layout.state.lockPath, { onLost, faults }).catch((error: unknown) => {
+    fileSystem.end()
+    throw error
+  })
   const signal = AbortSignal.any([options.signal, lost.signal])
   try {
     // Only now, with the lock held, is a temporary file certainly nobody's.
@@ -66,8 +74,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     removeFolder(confine(layout.out), layout.state.liveFolder)
     const origin = openOrigin(options.stateDir)
     await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
-    const injection = createInjection(options.injection)
-    const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(injection), origin })
+    const ledger = await openLedger(layout.state.ledgerPath, { faults, origin })
     try {
       const { env, devices } = options
       const engine = request.engine ?? createEngine({ env, devices, injection: options.injection })
@@ -76,7 +83,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
       }
       try {
         const current = { ...request, options: { ...options, signal }, engine }
-        return await runPlanned({ ...current, ledger, injection, lost: lost.signal, release })
+        return await runPlanned({ ...current, ledger, injection, fileSystem, lost: lost.signal, release })
       } finally {
         await release()
       }
@@ -85,6 +92,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     }
   } finally {
     await lock.release()
+    fileSystem.end()
   }
 }
 
@@ -92,6 +100,7 @@ interface LockedRun extends RunRequest {
   readonly engine: Engine
   readonly ledger: Ledger
   readonly injection: ReturnType<typeof createInjection>
+  readonly fileSystem: FileSystemWatch
   /** Aborted when another process has taken the folder over. */
   readonly lost: AbortSignal
   /** Ends the engine's processes, unless others use it. */
@@ -111,6 +120,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
   const toRun = decisions.filter(({ action }) => action === 'run').map(({ entry }) => entry)
   const sender = await closingAfter(storage, async () => {
     announce(run, findings, toRun)
+    run.fileSystem.tellTo((warning) => emit({ type: 'warning', ...warning }))
     await recordTouched(decisions, ledger)
     await checkCallbackTarget(prepared, options)
     // The processes get ready while the bucket is proven.
@@ -144,7 +154,11 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
       modelLoadMs += durationMs
     }
     const stopping = stopOf(run)
-    const drawing: Drawing = { devices: engine.devices, services, options, stopping, noteModelLoad }
+    const { draining = new AbortController().signal } = options
+    const drawing: Drawing = {
+      ...{ devices: engine.devices, services, options, noteModelLoad },
+      ...{ stopping, ending: AbortSignal.any([stopping, draining]) },
+    }
     if (toRun.length > 0) await drawModels(drawing, prepared, toRun)
     // Their memory is not needed for what is left to send.
     await run.release()
@@ -154,16 +168,8 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     const uploads = withFilms(await sender.finish(manifest, options.signal), films)
     await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed + films.failed)
     const cancelled = options.signal.aborted
-    const summary = summarize({
-      prepared,
-      state,
-      cancelled,
-      uploads,
-      filmsFailed: films.failed,
-      modelLoadMs,
-      before,
-      engine,
-    })
+    const ended = { cancelled, draining: draining.aborted, uploads, filmsFailed: films.failed }
+    const summary = summarize({ prepared, state, ...ended, modelLoadMs, before, engine })
     emit({ type: 'run-finished', ...summary })
     return summary
   } finally {

@@ -53,8 +53,10 @@ export const EVENT_FIELDS = {
     done: whole('Units drawn whole.'),
     skipped: whole('Units that were whole already.'),
     failed: whole('Units that failed.'),
-    left: whole('Units not tried: the run was cancelled, or stopped by `--fail-fast`.'),
+    left: whole('Units not tried: the run was cancelled, drained, or stopped by `--fail-fast`.'),
     cancelled: flag('Whether a signal ended it.'),
+    // Logs of earlier releases have none.
+    drained: flag('Whether it was drained: what was in hand is finished, and units are left.').default(false),
     uploaded: whole('Objects sent to the bucket.'),
     uploadsFailed: whole('Objects that could not be sent.'),
     filmsFailed: whole('Films that could not be made.'),

@@ -66,6 +66,8 @@ export interface RunOptions extends SelectOptions {
   /** Units that the bucket holds whole are brought into the folder; else they stay there alone. */
   readonly pull?: boolean | undefined
   readonly signal: AbortSignal
+  /** Aborted: the pictures in hand are finished, and no other is begun. */
+  readonly draining?: AbortSignal | undefined
   /** Points at which tests break the run; empty in the product. */
   readonly injection: InjectionTable
 }

@@ -22,6 +22,7 @@ import { checkFilms } from './check-films.ts'
 import { checkInitImages, checkLastImages } from './check-init-images.ts'
 import { findMemoryFaults } from './check-memory.ts'
 import { checkPrompts } from './check-prompts.ts'
+import { takeImageSizes } from './image-sizes.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
@@ -54,19 +55,20 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const found = shardOf(options)
   // One of one is the whole sheet, whatever a batch system says.
   const shard = found?.total === 1 ? null : found
-  const sheet = await readSheet(options)
-  if (sheet.callback !== null) {
-    const { url, location } = sheet.callback
+  const written = await readSheet(options)
+  if (written.callback !== null) {
+    const { url, location } = written.callback
     checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
   }
-  const models = await prepareModels(sheet, options)
+  const models = await prepareModels(written, options)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
+  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
+  const { sheet, warnings: sizeWarnings } = await takeImageSizes(written, facts, trained)
   const { units: all, warnings } = expandUnits(sheet, facts, await countClips(sheet))
   const { cue, variant, program } = options
   // Shards are dealt from the whole list, so that they stay disjoint under --cue and the like.
   const selected = new Set(selectUnits(all, { cue, variant, program }))
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
-  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const factorFaults = await findFactorFaults(units, models)
   const prompts = await checkPrompts(units, models)
   const modelFaults = [...factorFaults, ...prompts.faults]
@@ -112,6 +114,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
       ...shardWarnings(shard, units.length, all.length),
       ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
       ...prompts.warnings,
+      ...sizeWarnings,
       ...warnOfSizes(units, trained),
     ],
   }
@@ -193,8 +196,8 @@ async function prepareModel(
   model: SheetModel,
   cacheDir: string | undefined,
 ): Promise<PreparedModel> {
-  const { path, pipeline, previewDecoder, provider, sha256 } = model
-  const folder = readModelFolder(path, { pipeline, previewDecoder })
+  const { path, pipeline, variant, previewDecoder, provider, sha256 } = model
+  const folder = readModelFolder(path, { pipeline, variant, previewDecoder })
   await checkModelFolder(folder, { cacheDir })
   const facts = await modelFacts(folder, { cacheDir })
   if (sha256 !== undefined && sha256 !== facts.fingerprint) {
@@ -207,5 +210,5 @@ async function prepareModel(
       },
     )
   }
-  return { id, folder, facts, provider, pipeline, previewDecoder }
+  return { id, folder, facts, provider, pipeline, variant, previewDecoder }
 }

@@ -1,4 +1,5 @@
 /** `pregen upload`: the lock, the ledger and the bucket around the tree's uploader. */
+import { resolve } from 'node:path'
 import { createStateLayout } from '../artifacts/layout.ts'
 import { openLedger } from '../artifacts/ledger.ts'
 import { openOrigin } from '../artifacts/origin.ts'
@@ -7,6 +8,7 @@ import { isShardFolder } from '../run/bucket-target.ts'
 import type { EmitRunEvent } from '../run/events.ts'
 import { lockOutput } from '../run/lock-output.ts'
 import { openBucket, proveBucket } from '../run/open-bucket.ts'
+import { watchFileSystem } from '../run/warn-of-file-system.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import type { UploadTreeResult } from '../storage/upload-tree.ts'
 
@@ -32,7 +34,12 @@ export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResu
   const { out, settings, concurrency, policy, verifyRemote, emit, signal, stateDir } = options
   const { uploadTree } = await import('../storage/upload-tree.ts')
   const state = createStateLayout(out)
-  const lock = await lockOutput(state.lockPath)
+  const fileSystem = watchFileSystem(resolve(out))
+  fileSystem.tellTo((warning) => emit({ type: 'warning', ...warning }))
+  const lock = await lockOutput(state.lockPath).catch((error: unknown) => {
+    fileSystem.end()
+    throw error
+  })
   try {
     const ledger = await openLedger(state.ledgerPath, { origin: openOrigin(stateDir) })
     try {
@@ -51,5 +58,6 @@ export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResu
     }
   } finally {
     await lock.release()
+    fileSystem.end()
   }
 }

@@ -30,6 +30,7 @@ const finished = {
   failed: 1,
   left: 0,
   cancelled: false,
+  drained: false,
   uploaded: 5,
   uploadsFailed: 1,
   filmsFailed: 0,

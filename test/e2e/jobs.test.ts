@@ -73,7 +73,7 @@ describe('runs in the background', () => {
   })
 
   it('are cancelled, waiting or at work', { timeout: 300_000 }, async () => {
-    const { cwd, submit, until } = await folderOfRuns()
+    const { cwd, submit, status, until } = await folderOfRuns()
     const working = await submit('long', 400, 40)
     await until(working, 'running')
     const waiting = await submit('later', 1)
@@ -81,9 +81,28 @@ describe('runs in the background', () => {
     const cancel = async (id: string) => expect((await runCli(['cancel', id], { cwd })).code).toBe(0)
     await cancel(waiting)
     expect(await until(waiting, 'cancelled')).toMatchObject({ done: 0, exit_code: 143 })
+    // A terminal that closes is nothing to it.
+    process.kill((await status(working)).pid ?? 0, 'SIGHUP')
     await cancel(working)
     expect(await until(working, 'cancelled')).toMatchObject({ exit_code: 143 })
     expect(existsSync(join(cwd, 'out/foigoi/later'))).toBe(false)
+  })
+
+  it('finish the picture in hand when they are drained', { timeout: 300_000 }, async () => {
+    const { cwd, submit, status, until } = await folderOfRuns()
+    const working = await submit('long', 400, 40)
+    await until(working, 'running')
+    while ((await status(working)).current === null) await sleep(50)
+    const waiting = await submit('later', 1)
+    await until(waiting, 'queued')
+    for (const id of [waiting, working]) {
+      expect((await runCli(['cancel', '--drain', id], { cwd })).code).toBe(0)
+      const end = await until(id, 'drained')
+      expect(end).toMatchObject({ exit_code: 75, failed: 0 })
+      if (id === working) expect([end.done > 0, end.left > 0]).toEqual([true, true])
+    }
+    const { stdout } = await runCli(['status', working], { cwd })
+    expect(stdout).toMatch(/drained[\s\S]*go on {4}pregen run long\.yaml/)
   })
 
   it('tell what is wrong before and after they begin', { timeout: 120_000 }, async () => {

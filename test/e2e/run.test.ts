@@ -204,6 +204,7 @@ describe('the events', () => {
     expect(end).toMatchObject({
       skipped: 0,
       cancelled: false,
+      drained: false,
       uploaded: 0,
       uploadsFailed: 0,
       folder: join(out, 'foigoi/opening'),

@@ -20,6 +20,8 @@ describe('the state of a run', () => {
   it('is told from its record, its log and its process', async () => {
     const out = join(await temporaryFolder(), 'out')
     const begunAt = new Date().toISOString()
+    const drained = await stageRun({ out, id: id(0) })
+    await drained.record({ begunAt, exitCode: 75 })
     const done = await stageRun({ out, id: id(1) })
     await done.record({ begunAt, exitCode: 0 })
     const partial = await stageRun({ out, id: id(2), units: 2 })
@@ -47,7 +49,7 @@ describe('the state of a run', () => {
     const runs = new RunList(out)
     const summaries = await runs.summaries()
     expect(summaries.map(({ state }) => state).reverse()).toEqual([
-      ...['done', 'partial', 'failed', 'cancelled', 'died', 'done', 'running', 'queued', 'queued'],
+      ...['drained', 'done', 'partial', 'failed', 'cancelled', 'died', 'done', 'running', 'queued', 'queued'],
     ])
     expect(new Set(summaries.map(({ state }) => state)).size).toBe(RUN_STATES.length)
     expect(

@@ -14,6 +14,7 @@ export interface JobsFlags {
   readonly out: string
   readonly json?: boolean
   readonly watch?: boolean
+  readonly drain?: boolean
 }
 
 export async function jobsCommand({ out, json }: JobsFlags): Promise<ExitCode> {
@@ -61,12 +62,15 @@ const WATCH_MS = 500
 export async function cancelCommand(id: string, flags: JobsFlags): Promise<ExitCode> {
   const runs = openRuns(flags.out)
   const run = await findRun(runs, id)
-  const { state } = await cancelRun(runs, run)
+  const drains = flags.drain === true
+  const { state } = await cancelRun(runs, run, undefined, drains ? 'SIGUSR1' : 'SIGTERM')
   const words =
     state === 'running'
-      ? 'told to end: it writes what is done, then stops'
-      : state === 'cancelled'
-        ? 'cancelled'
+      ? drains
+        ? 'told to finish the pictures in hand, then to stop'
+        : 'told to end: it writes what is done, then stops'
+      : state === 'cancelled' || state === 'drained'
+        ? state
         : `it had ended already: ${state}`
   printLine(process.stderr, `${run}: ${words}`)
   return EXIT.ok

@@ -10,7 +10,7 @@ import { exitCodeOfRun } from '../../run/summary.ts'
 import { RunList } from '../../watch/runs/run-list.ts'
 import { waitForTurn } from '../../watch/runs/turn.ts'
 import type { WatchServer } from '../../watch/server/start-server.ts'
-import { type ExitCode, exitCodeOf } from '../exit-codes.ts'
+import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
 import { toRunArguments } from '../run-arguments.ts'
@@ -28,7 +28,10 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
     options: toRunArguments(flags),
   })
   const say = (line: string) => printLine(process.stderr, line)
-  const signals = watchSignals(say)
+  const signals = watchSignals(say, {
+    drain: flags.drain === true ? 'first' : 'asked',
+    isDetached: flags.runId !== undefined,
+  })
   let server: WatchServer | null = null
   try {
     if (flags.serve !== undefined) server = await serveBeside(flags.out, flags.serve, say)
@@ -66,11 +69,16 @@ async function runInTurn(turn: RunTurn): Promise<ExitCode> {
   if (flags.wait !== true) return await runNow(turn)
   await openOutputFolder(flags.out)
   await recorder.takeUp()
+  const signal = AbortSignal.any([signals.signal, signals.draining])
+  const onQueue = (ahead: readonly string[]) => say(`${id} waits for ${ahead.join(', ')}`)
   for (;;) {
-    await waitForTurn(new RunList(flags.out), id, {
-      signal: signals.signal,
-      onQueue: (ahead) => say(`${id} waits for ${ahead.join(', ')}`),
-    })
+    try {
+      await waitForTurn(new RunList(flags.out), id, { signal, onQueue })
+    } catch (error) {
+      // One that waits has nothing in hand.
+      if (signals.draining.aborted && !signals.signal.aborted) return EXIT.drained
+      throw error
+    }
     try {
       return await runNow(turn)
     } catch (error) {
@@ -101,6 +109,7 @@ async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Pro
       verifyRemote: flags.verifyRemote === true,
       pull: flags.pull === true,
       signal: signals.signal,
+      draining: signals.draining,
       injection: flags.testFaults === true ? injectionFromEnv() : {},
     })
     run.subscribe((event: RunEvent) => {

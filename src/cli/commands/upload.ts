@@ -3,6 +3,7 @@ import { openOrigin } from '../../artifacts/origin.ts'
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import type { SheetStorage } from '../../cue-sheet/sheet.ts'
 import { PregenError } from '../../errors.ts'
+import { stateFolder } from '../../library/home.ts'
 import { plural } from '../../printable.ts'
 import { findBucket, namedBucket, refuseForeignBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/event-bus.ts'
@@ -18,7 +19,6 @@ import {
   isCi,
   isDumbTerminal,
   type SheetFlags,
-  stateFolder,
   toEndpointPolicy,
   toReadOptions,
 } from '../select-options.ts'
@@ -52,7 +52,7 @@ async function destinationOf(out: string, flags: UploadFlags): Promise<SheetStor
       },
     )
   }
-  if (sheet === undefined) await refuseForeignBucket(out, openOrigin(stateFolder()))
+  if (sheet === undefined) await refuseForeignBucket(out, openOrigin(stateFolder(process.env)))
   return findBucket(out, sheet, toReadOptions(flags))
 }
 
@@ -83,7 +83,7 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       isAll: flags.all === true,
       emit: bus.emit,
       signal: signals.signal,
-      stateDir: stateFolder(),
+      stateDir: stateFolder(process.env),
     })
     reporter.close()
     if (result.variants === 0 && result.problems.length === 0) {

@@ -51,14 +51,14 @@ export function describeEnd(event: Finished, stepsDone: number): string[] {
     ...(event.uploadsFailed > 0 ? [`${event.uploadsFailed} not uploaded`] : []),
   ]
   const lines = [
-    `${event.cancelled ? 'cancelled: ' : ''}${counts.join(', ')} in ${formatDuration(event.wallMs)}`,
+    `${event.cancelled ? 'cancelled: ' : event.drained ? 'drained: ' : ''}${counts.join(', ')} in ${formatDuration(event.wallMs)}`,
   ]
   if (stepsDone > 0) {
     const perStep = event.sessionRunMs / stepsDone / 1000
     lines.push(
       `${perStep < 0.1 ? perStep.toPrecision(2) : perStep.toFixed(2)} s/step on ${event.provider ?? 'cpu'}, model loaded in ${formatDuration(event.modelLoadMs)}, peak memory ${formatBytes(event.peakRssBytes)}`,
     )
-  } else if (event.done === 0 && event.failed === 0 && !event.cancelled) {
+  } else if (event.done === 0 && event.failed === 0 && !event.cancelled && !event.drained) {
     lines.push(whyNothing(event))
   }
   lines.push(event.folder)

@@ -5,7 +5,16 @@ import { type RunState, type UnitProgress, unitOf, unitsOf } from '../../run/sta
 import { expectedLeftMs, type Pace } from './pace.ts'
 import type { RunRecord } from './run-record.ts'
 
-export const RUN_STATES = ['queued', 'running', 'done', 'partial', 'failed', 'cancelled', 'died'] as const
+export const RUN_STATES = [
+  'queued',
+  'running',
+  'done',
+  'partial',
+  'failed',
+  'cancelled',
+  'drained',
+  'died',
+] as const
 export type RunStateName = (typeof RUN_STATES)[number]
 
 const count = (about: string) => z.int().nonnegative().describe(about)
@@ -31,7 +40,11 @@ const drawing = z.object({
 /** A run in the list. */
 export const runSummarySchema = z.object({
   id: text('Such as `20261126-231502-4f7a`; ids sort by time.'),
-  state: z.enum(RUN_STATES).describe('`died`: its process is gone without having ended it.'),
+  state: z
+    .enum(RUN_STATES)
+    .describe(
+      '`drained`: it finished what was in hand, and units are left. `died`: its process is gone without having ended it.',
+    ),
   position: nullable(z.int().positive(), 'Place in the queue, from 1; null for a run that does not wait.'),
   sheet: text('As it was named.'),
   version: nullable(z.string(), 'The version id; null before it was planned.'),
@@ -91,8 +104,10 @@ export interface StatusInput {
   readonly urls?: { readonly page: string; readonly file: (key: string) => string } | undefined
 }
 
-/** 129, 130, 143: by a signal; 131: asked to finish what was in hand. */
-const CANCELLED = new Set([129, 130, 131, 143])
+/** By SIGHUP, SIGINT, SIGTERM. */
+const CANCELLED = new Set([129, 130, 143])
+/** Asked to finish what was in hand. */
+const DRAINED = 75
 
 export function stateName({
   record,
@@ -102,6 +117,7 @@ export function stateName({
   const code = record.exitCode ?? (state.end === null ? null : state.end.cancelled ? 143 : codeOfEnd(state))
   if (code !== null) {
     if (CANCELLED.has(code)) return 'cancelled'
+    if (code === DRAINED) return 'drained'
     if (code === 0) return 'done'
     return code === 3 && state.counts.done + state.counts.skipped > 0 ? 'partial' : 'failed'
   }
@@ -110,6 +126,7 @@ export function stateName({
 }
 
 function codeOfEnd({ end }: RunState): number {
+  if (end?.drained) return DRAINED
   return end !== null && end.failed + end.uploadsFailed + end.filmsFailed === 0 ? 0 : 3
 }
 
