@@ -1,7 +1,7 @@
 /** The lines of a ledger: what each says, how it is read from text, and what it changes. */
 import type { DigestParts } from '../plan/digest.ts'
 import { isRecord, isShallow } from './is-record.ts'
-import { isKey, isVariantFileName, isVariantKey, MANIFEST_NAME, RECORD_MEMO } from './layout.ts'
+import { isKey, isPageName, isVariantFileName, isVariantKey, MANIFEST_NAME, RECORD_MEMO } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
 
 /** One file of a unit as it was when the unit was finished. */
@@ -159,7 +159,8 @@ function isLedgerFile(value: unknown): value is LedgerFile {
 }
 
 function isSentEntry([name, object]: [string, unknown]): boolean {
-  if (!isVariantFileName(name) && name !== MANIFEST_NAME && name !== RECORD_MEMO) return false
+  if (!isVariantFileName(name) && !isPageName(name) && name !== MANIFEST_NAME && name !== RECORD_MEMO)
+    return false
   return object === null || isSentObject(object)
 }
 

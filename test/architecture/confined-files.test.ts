@@ -21,7 +21,7 @@ const MAY: Readonly<Record<string, string>> = {
   'artifacts/origin.ts': "the user's own state folder, outside",
   'artifacts/output-folder.ts': 'makes the folder that the user named',
   'artifacts/state-folder.ts': 'makes the folder that the user named',
-  'watch/gallery.ts': 'reads the page out of the package',
+  'artifacts/page.ts': 'reads the page out of the package',
   'watch/runs/log-writer.ts': 'makes the log within an open folder',
   'watch/runs/submit-run.ts': 'makes the log of the process within an open folder',
   'watch/server/app.ts': 'a type alone',

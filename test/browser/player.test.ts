@@ -2,7 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readGallery, writeGallery } from '../../src/watch/gallery.ts'
+import { readPage, writePage } from '../../src/artifacts/page.ts'
 import { packageRoot } from '../support/cli.ts'
 import { createScratch } from '../support/scratch.ts'
 import { startBrowser, type TestBrowser, type TestPage } from './support/browser.ts'
@@ -43,7 +43,7 @@ beforeAll(async () => {
     { cue: 'dawn', variant: 'odd', stepsMs: [10, 10] },
     { cue: 'dawn', variant: 'gone', stepsMs: [10] },
   ])
-  await writeGallery(scratch.folder, folder, await readGallery(join(packageRoot, 'dist/watch/page')))
+  await writePage(scratch.folder, folder, await readPage(join(packageRoot, 'dist/watch/page')))
   const cues = join(folder, 'cues/dawn')
   await writeFile(join(cues, 'torn/2.png'), (await readFile(join(cues, 'torn/2.png'))).subarray(0, 30))
   await writeFile(join(cues, 'odd/timing.json'), '{"stepDurations":{"1":5')

@@ -1,8 +1,8 @@
 /** `pregen gallery`: writes the static page beside the pictures. */
+import { readPage, writePage } from '../../artifacts/page.ts'
 import { PregenError } from '../../errors.ts'
 import { pageFolder } from '../../library/package.ts'
 import { requireOutputFolder } from '../../tasks/existing-folder.ts'
-import { readGallery, writeGallery } from '../../watch/gallery.ts'
 import { findVersions } from '../../watch/versions.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
@@ -25,7 +25,7 @@ export async function galleryCommand(dir: string, flags: GalleryFlags): Promise<
           : `It holds ${all.map(({ version }) => version).join(', ')}.`,
     })
   }
-  const files = await readGallery(pageFolder)
-  for (const { folder } of versions) printLine(process.stdout, await writeGallery(out, folder, files))
+  const files = await readPage(pageFolder)
+  for (const { folder } of versions) printLine(process.stdout, await writePage(out, folder, files))
   return EXIT.ok
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import { errorCode } from '../../errors.ts'
+import { pageFolder } from '../../library/package.ts'
 import { createRunId } from '../../run/event-bus.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { startRun } from '../../run/run.ts'
@@ -99,6 +100,7 @@ async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Pro
       liveFile: flags.liveFile === true,
       verifyRemote: flags.verifyRemote === true,
       pull: flags.pull === true,
+      pageFolder,
       signal: signals.signal,
       injection: flags.testFaults === true ? injectionFromEnv() : {},
     })

@@ -33,14 +33,19 @@ export class RunList {
     return listRunIds(this.inside)
   }
 
-  /** The newest that is at work, else the newest of all; null without any. */
-  async newest(): Promise<string | null> {
-    const ids = this.ids()
-    for (const id of ids.toReversed().slice(0, 10)) {
+  /**
+   * The newest that is at work, else the newest of all; null without any.
+   * @param command only runs that do this
+   */
+  async newest(command?: RunStatusJson['command']): Promise<string | null> {
+    let newest: string | null = null
+    for (const id of this.ids().toReversed()) {
       const input = await this.#look(id, 0)
-      if (input !== null && stateName(input) === 'running') return id
+      if (input === null || (command !== undefined && input.record.command !== command)) continue
+      if (stateName(input) === 'running') return id
+      newest ??= id
     }
-    return ids.at(-1) ?? null
+    return newest
   }
 
   follower(id: string): RunFollower {

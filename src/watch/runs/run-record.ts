@@ -14,7 +14,9 @@ const time = z.string().max(40)
 
 const recordSchema = z.object({
   id: z.string(),
-  /** As it was named on the command line. */
+  /** Records of earlier releases are of runs that draw. */
+  command: z.enum(['run', 'upload']).default('run'),
+  /** As it was named on the command line; of an upload without one, its folder. */
   sheet: z.string(),
   host: z.string(),
   /** null: submitted, and the process has not begun yet. */
@@ -41,17 +43,19 @@ export interface NewRun {
   readonly id: string
   readonly sheet: string
   readonly detached: boolean
+  /** Default: `run`. */
+  readonly command?: RunRecord['command'] | undefined
   readonly options: readonly string[]
   readonly expectedSeconds?: number | null
 }
 
 /** A record of a run that no process has taken up yet. */
 export function createRecord(
-  { id, sheet, detached, options, expectedSeconds = null }: NewRun,
+  { id, sheet, detached, command = 'run', options, expectedSeconds = null }: NewRun,
   now = new Date(),
 ): RunRecord {
   return {
-    ...{ id, sheet, detached, expectedSeconds, options: [...options] },
+    ...{ id, command, sheet, detached, expectedSeconds, options: [...options] },
     ...{ host: hostname(), pid: null, process: null, submittedAt: now.toISOString() },
     ...{ begunAt: null, endedAt: null, exitCode: null, error: null },
   }

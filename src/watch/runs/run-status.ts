@@ -33,7 +33,8 @@ export const runSummarySchema = z.object({
   id: text('Such as `20261126-231502-4f7a`; ids sort by time.'),
   state: z.enum(RUN_STATES).describe('`died`: its process is gone without having ended it.'),
   position: nullable(z.int().positive(), 'Place in the queue, from 1; null for a run that does not wait.'),
-  sheet: text('As it was named.'),
+  command: z.enum(['run', 'upload']).describe('What it does: `upload` draws nothing.'),
+  sheet: text('The sheet as it was named; of an upload without one, the folder.'),
   version: nullable(z.string(), 'The version id; null before it was planned.'),
   prefix: nullable(z.string(), 'Key prefix of what it publishes.'),
   out: text('The output folder, absolute.'),
@@ -103,7 +104,9 @@ export function stateName({
   if (code !== null) {
     if (CANCELLED.has(code)) return 'cancelled'
     if (code === 0) return 'done'
-    return code === 3 && state.counts.done + state.counts.skipped > 0 ? 'partial' : 'failed'
+    const some =
+      state.counts.done + state.counts.skipped + (record.command === 'upload' ? state.uploads.sent : 0)
+    return code === 3 && some > 0 ? 'partial' : 'failed'
   }
   if (!isAlive) return 'died'
   return record.begunAt === null ? 'queued' : 'running'
@@ -117,7 +120,7 @@ export function summarize(input: StatusInput): RunSummaryJson {
   const { record, state, pace, out, ahead, urls } = input
   const name = stateName(input)
   const { planned, skipped, done, failed } = state.counts
-  const isPlanned = state.seq > 0
+  const isPlanned = state.version !== null
   const leftMs = isPlanned ? expectedLeftMs(pace, state) : null
   const isGoing = name === 'queued' || name === 'running'
   const expected = leftMs === null ? record.expectedSeconds : Math.round(leftMs / 100) / 10
@@ -125,6 +128,7 @@ export function summarize(input: StatusInput): RunSummaryJson {
     id: record.id,
     state: name,
     position: name === 'queued' ? ahead + 1 : null,
+    command: record.command,
     sheet: record.sheet,
     version: state.version,
     prefix: state.prefix,
@@ -194,8 +198,12 @@ export function describeRun(input: StatusInput): RunStatusJson {
 }
 
 /** The command line that does what the run did not get to. */
-export function commandOf({ sheet, options }: Pick<RunRecord, 'sheet' | 'options'>, out: string): string {
-  return ['pregen', 'run', quoted(sheet), '--out', quoted(out), ...options.map(quoted)].join(' ')
+export function commandOf(
+  { command, sheet, options }: Pick<RunRecord, 'command' | 'sheet' | 'options'>,
+  out: string,
+): string {
+  const what = command === 'upload' ? ['upload', quoted(out)] : ['run', quoted(sheet), '--out', quoted(out)]
+  return ['pregen', ...what, ...options.map(quoted)].join(' ')
 }
 
 function quoted(word: string): string {
