@@ -9,20 +9,24 @@ import { formatDuration } from './reporters/format.ts'
 import { toRunArguments } from './run-arguments.ts'
 import type { RunFlags } from './run-flags.ts'
 import { toSelectOptions } from './select-options.ts'
+import { readSheetInput } from './sheet-input.ts'
 import { submitInBackground } from './submit.ts'
+
+type SheetInput = Awaited<ReturnType<typeof readSheetInput>>
 
 /** The command answers within a second: planning that takes longer is left to the run. */
 const PLAN_MS = 350
 
 export async function detachRun(sheetPath: string, flags: RunFlags): Promise<ExitCode> {
   const out = await openOutputFolder(resolve(flags.out))
-  const expectedSeconds = await expectSeconds(sheetPath, flags)
+  const input = await readSheetInput(sheetPath)
+  const expectedSeconds = await expectSeconds(input, flags)
   const options = toRunArguments(flags)
   const cwd = process.cwd()
   const run = await submitInBackground({
     out,
-    sheet: sheetPath,
-    text: undefined,
+    sheet: input.sheetPath,
+    text: input.sheetBytes && Buffer.from(input.sheetBytes).toString('utf8'),
     options,
     cwd,
     expectedSeconds,
@@ -46,11 +50,12 @@ export async function detachRun(sheetPath: string, flags: RunFlags): Promise<Exi
 }
 
 /** From the steps planned and what earlier runs took a step; null where nothing tells, or not in time. */
-async function expectSeconds(sheetPath: string, flags: RunFlags): Promise<number | null> {
+async function expectSeconds(input: SheetInput, flags: RunFlags): Promise<number | null> {
   const tooLong = AbortSignal.timeout(PLAN_MS)
   try {
     const { totals } = await planSheet({
-      ...toSelectOptions(sheetPath, flags),
+      ...toSelectOptions(input.sheetPath, flags),
+      ...input,
       remoteImages: 'skip',
       signal: tooLong,
     })

@@ -29,6 +29,8 @@ const recordSchema = z.object({
   endedAt: time.nullable(),
   exitCode: z.int().nullable(),
   error: z.object({ code: z.string(), message: z.string(), help: z.string().nullable() }).nullable(),
+  /** Whether the sheet came as text: a copy stands beside the record. */
+  isText: z.boolean().default(false),
   /** Whether it runs in the background. */
   detached: z.boolean(),
   /** Expected when it was submitted, in seconds; null: nothing tells. */
@@ -43,6 +45,8 @@ export interface NewRun {
   readonly id: string
   readonly sheet: string
   readonly detached: boolean
+  /** Default: a file. */
+  readonly isText?: boolean | undefined
   /** Default: `run`. */
   readonly command?: RunRecord['command'] | undefined
   readonly options: readonly string[]
@@ -51,11 +55,11 @@ export interface NewRun {
 
 /** A record of a run that no process has taken up yet. */
 export function createRecord(
-  { id, sheet, detached, command = 'run', options, expectedSeconds = null }: NewRun,
+  { id, sheet, detached, isText = false, command = 'run', options, expectedSeconds = null }: NewRun,
   now = new Date(),
 ): RunRecord {
   return {
-    ...{ id, command, sheet, detached, expectedSeconds, options: [...options] },
+    ...{ id, command, sheet, isText, detached, expectedSeconds, options: [...options] },
     ...{ host: hostname(), pid: null, process: null, submittedAt: now.toISOString() },
     ...{ begunAt: null, endedAt: null, exitCode: null, error: null },
   }

@@ -1,8 +1,9 @@
 /** What `status --json`, `jobs --json` and the server say of a run: from its record, its log and its process. */
-import { relative, sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { z } from 'zod'
 import { type RunState, type UnitProgress, unitOf, unitsOf } from '../../run/state.ts'
 import { expectedLeftMs, type Pace } from './pace.ts'
+import { runFolder, SHEET_COPY } from './run-folder.ts'
 import type { RunRecord } from './run-record.ts'
 
 export const RUN_STATES = ['queued', 'running', 'done', 'partial', 'failed', 'cancelled', 'died'] as const
@@ -199,11 +200,13 @@ export function describeRun(input: StatusInput): RunStatusJson {
 
 /** The command line that does what the run did not get to. */
 export function commandOf(
-  { command, sheet, options }: Pick<RunRecord, 'command' | 'sheet' | 'options'>,
+  { id, command, sheet, isText, options }: Pick<RunRecord, 'id' | 'command' | 'sheet' | 'isText' | 'options'>,
   out: string,
 ): string {
-  const what = command === 'upload' ? ['upload', quoted(out)] : ['run', quoted(sheet), '--out', quoted(out)]
-  return ['pregen', ...what, ...options.map(quoted)].join(' ')
+  const source = isText ? '-' : quoted(sheet)
+  const what = command === 'upload' ? ['upload', quoted(out)] : ['run', source, '--out', quoted(out)]
+  const input = isText ? ['<', quoted(join(runFolder(out, id), SHEET_COPY))] : []
+  return ['pregen', ...what, ...options.map(quoted), ...input].join(' ')
 }
 
 function quoted(word: string): string {
