@@ -102,6 +102,21 @@ describe('the state of a run', () => {
     expect(status?.eta_seconds).toBeCloseTo(1.3, 1)
   })
 
+  it('is listed from its record alone once it has ended, and told in full from its log', async () => {
+    const out = join(await temporaryFolder(), 'out')
+    const run = await stageRun({ out, id: id(1), units: 2 })
+    await run.emit(started('v1'))
+    await run.finish('dawn', 'v1')
+    const result = { version: 'v', prefix: 'foigoi/v', planned: 2, skipped: 0, done: 1, failed: 1, sent: 0 }
+    await run.record({ begunAt: new Date().toISOString(), exitCode: 3, result })
+    const runs = new RunList(out)
+    expect(await runs.summaries()).toMatchObject([
+      { state: 'partial', version: 'v', units: 2, done: 1, failed: 1, left: 0 },
+    ])
+    expect(runs.follower(id(1)).state.seq).toBe(0)
+    expect((await runs.status(id(1)))?.finished).toMatchObject([{ cue: 'dawn', variant: 'v1' }])
+  })
+
   it('survives lines that are torn, foreign or of later releases', async () => {
     const out = join(await temporaryFolder(), 'out')
     const run = await stageRun({ out, id: id(1) })

@@ -86,7 +86,7 @@ export class RunList {
     const inputs: StatusInput[] = []
     let ahead = 0
     for (const id of this.ids()) {
-      const input = await this.#look(id, ahead)
+      const input = await this.#look(id, ahead, id === until)
       if (input === null) continue
       inputs.push(input)
       if (stateName(input) === 'queued') ahead += 1
@@ -95,11 +95,13 @@ export class RunList {
     return inputs
   }
 
-  async #look(id: string, ahead: number): Promise<StatusInput | null> {
+  /** @param isFull whether each unit is asked for */
+  async #look(id: string, ahead: number, isFull = false): Promise<StatusInput | null> {
     const record = await readRunRecord(this.inside, id)
     if (record === null) return null
     const follower = this.follower(id)
-    await follower.update()
+    // Of a run that has ended, the record says all that a list needs.
+    if (isFull || record.exitCode === null || record.result === null) await follower.update()
     const isEnded = record.exitCode !== null || follower.state.end !== null
     const isAlive = !isEnded && (await isRunAlive(record, follower.movedAtMs))
     const { state, pace } = follower

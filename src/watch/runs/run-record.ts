@@ -28,6 +28,19 @@ const recordSchema = z.object({
   begunAt: time.nullable(),
   endedAt: time.nullable(),
   exitCode: z.int().nullable(),
+  /** What the log of a run that has ended comes to, so that a list of runs need not read it; null: nothing was kept. */
+  result: z
+    .object({
+      version: z.string().nullable(),
+      prefix: z.string().nullable(),
+      planned: z.int(),
+      skipped: z.int(),
+      done: z.int(),
+      failed: z.int(),
+      sent: z.int(),
+    })
+    .nullable()
+    .default(null),
   error: z.object({ code: z.string(), message: z.string(), help: z.string().nullable() }).nullable(),
   /** Whether the sheet came as text: a copy stands beside the record. */
   isText: z.boolean().default(false),
@@ -61,7 +74,7 @@ export function createRecord(
   return {
     ...{ id, command, sheet, isText, detached, expectedSeconds, options: [...options] },
     ...{ host: hostname(), pid: null, process: null, submittedAt: now.toISOString() },
-    ...{ begunAt: null, endedAt: null, exitCode: null, error: null },
+    ...{ begunAt: null, endedAt: null, exitCode: null, result: null, error: null },
   }
 }
 

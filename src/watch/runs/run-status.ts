@@ -93,6 +93,16 @@ export interface StatusInput {
   readonly urls?: { readonly page: string; readonly file: (key: string) => string } | undefined
 }
 
+/** What stays of a run in its record when it has ended. */
+export function resultOf({ version, prefix, counts, uploads }: RunState): NonNullable<RunRecord['result']> {
+  return { version, prefix, ...counts, sent: uploads.sent }
+}
+
+/** By the log where it was read, else by what the record kept of it. */
+function factsOf({ record, state }: Pick<StatusInput, 'record' | 'state'>) {
+  return state.seq === 0 && record.result !== null ? record.result : resultOf(state)
+}
+
 /** 129, 130, 143: by a signal; 131: asked to finish what was in hand. */
 const CANCELLED = new Set([129, 130, 131, 143])
 
@@ -105,8 +115,8 @@ export function stateName({
   if (code !== null) {
     if (CANCELLED.has(code)) return 'cancelled'
     if (code === 0) return 'done'
-    const some =
-      state.counts.done + state.counts.skipped + (record.command === 'upload' ? state.uploads.sent : 0)
+    const { done, skipped, sent } = factsOf({ record, state })
+    const some = done + skipped + (record.command === 'upload' ? sent : 0)
     return code === 3 && some > 0 ? 'partial' : 'failed'
   }
   if (!isAlive) return 'died'
@@ -120,8 +130,8 @@ function codeOfEnd({ end }: RunState): number {
 export function summarize(input: StatusInput): RunSummaryJson {
   const { record, state, pace, out, ahead, urls } = input
   const name = stateName(input)
-  const { planned, skipped, done, failed } = state.counts
-  const isPlanned = state.version !== null
+  const { version, prefix, planned, skipped, done, failed } = factsOf(input)
+  const isPlanned = version !== null
   const leftMs = isPlanned ? expectedLeftMs(pace, state) : null
   const isGoing = name === 'queued' || name === 'running'
   const expected = leftMs === null ? record.expectedSeconds : Math.round(leftMs / 100) / 10
@@ -131,8 +141,8 @@ export function summarize(input: StatusInput): RunSummaryJson {
     position: name === 'queued' ? ahead + 1 : null,
     command: record.command,
     sheet: record.sheet,
-    version: state.version,
-    prefix: state.prefix,
+    version,
+    prefix,
     out,
     pid: record.pid,
     host: record.host,
