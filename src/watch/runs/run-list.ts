@@ -2,7 +2,7 @@
 import { type Confinement, confine } from '../../artifacts/confinement.ts'
 import { PregenError } from '../../errors.ts'
 import { RunFollower } from './follow-run.ts'
-import { listRunIds } from './run-folder.ts'
+import { isRunId, listRunIds } from './run-folder.ts'
 import { isRunAlive, readRunRecord } from './run-record.ts'
 import {
   describeRun,
@@ -64,6 +64,11 @@ export class RunList {
   async status(id: string): Promise<RunStatusJson | null> {
     const input = (await this.#lookAtAll(id)).find(({ record }) => record.id === id)
     return input === undefined ? null : describeRun(input)
+  }
+
+  /** Whether there is such a run. */
+  async has(id: string): Promise<boolean> {
+    return isRunId(id) && (await readRunRecord(this.inside, id)) !== null
   }
 
   /** Runs that were submitted before one, and have not ended: they go first. */
