@@ -1,9 +1,8 @@
 /** `pregen run … --detach`: what is wrong with the sheet is told now; the run itself goes its own way. */
 import { resolve } from 'node:path'
 import { openOutputFolder } from '../artifacts/output-folder.ts'
-import { errorCode } from '../errors.ts'
-import { planSheet } from '../tasks/plan-sheet.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { expectSeconds } from './expected-time.ts'
 import { printJson, printLine } from './print.ts'
 import { formatDuration } from './reporters/format.ts'
 import { toRunArguments } from './run-arguments.ts'
@@ -12,15 +11,10 @@ import { toSelectOptions } from './select-options.ts'
 import { readSheetInput } from './sheet-input.ts'
 import { submitInBackground } from './submit.ts'
 
-type SheetInput = Awaited<ReturnType<typeof readSheetInput>>
-
-/** The command answers within a second: planning that takes longer is left to the run. */
-const PLAN_MS = 350
-
 export async function detachRun(sheetPath: string, flags: RunFlags): Promise<ExitCode> {
   const out = await openOutputFolder(resolve(flags.out))
   const input = await readSheetInput(sheetPath)
-  const expectedSeconds = await expectSeconds(input, flags)
+  const expectedSeconds = await expectSeconds({ ...toSelectOptions(input.sheetPath, flags), ...input })
   const options = toRunArguments(flags)
   const cwd = process.cwd()
   const run = await submitInBackground({
@@ -47,21 +41,4 @@ export async function detachRun(sheetPath: string, flags: RunFlags): Promise<Exi
   )
   printLine(process.stderr, `end it:    pregen cancel ${run.id}${where}`)
   return EXIT.ok
-}
-
-/** From the steps planned and what earlier runs took a step; null where nothing tells, or not in time. */
-async function expectSeconds(input: SheetInput, flags: RunFlags): Promise<number | null> {
-  const tooLong = AbortSignal.timeout(PLAN_MS)
-  try {
-    const { totals } = await planSheet({
-      ...toSelectOptions(input.sheetPath, flags),
-      ...input,
-      remoteImages: 'skip',
-      signal: tooLong,
-    })
-    return totals.expectedMs === null ? null : Math.round(totals.expectedMs / 100) / 10
-  } catch (error) {
-    if (tooLong.aborted && errorCode(error) === 'E_CANCELLED') return null
-    throw error
-  }
 }

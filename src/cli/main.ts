@@ -91,7 +91,9 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/run.ts')).runCommand(sheet, options)
     })
 
-  withEndpoint(withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML); -: on stdin')))
+  withEndpoint(
+    withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML); -: on stdin')),
+  )
     .description('what would run or be skipped, and why; counts, bytes, expected time')
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')

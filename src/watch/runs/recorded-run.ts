@@ -18,8 +18,8 @@ import { resultOf } from './run-status.ts'
 
 export interface RecordedRun {
   readonly inside: Confinement
-  /** Its turn has come. */
-  readonly begin: () => Promise<void>
+  /** Its turn has come. @param version where it is known by then */
+  readonly begin: (version: string | null) => Promise<void>
   /** Takes an event of the run for the log. */
   readonly append: (event: RunEvent) => void
   /** How it ended; the last thing that is written. */
@@ -60,7 +60,7 @@ export async function recordRun(
   const log: RunLog = createRunLog(inside, run.id, trouble)
   return {
     inside,
-    begin: () => write({ begunAt: new Date().toISOString() }),
+    begin: (version) => write({ begunAt: new Date().toISOString(), version }),
     append(event) {
       state = reduce(state, event)
       log.append(event)

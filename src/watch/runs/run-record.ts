@@ -18,6 +18,8 @@ const recordSchema = z.object({
   command: z.enum(['run', 'upload']).default('run'),
   /** As it was named on the command line; of an upload without one, its folder. */
   sheet: z.string(),
+  /** null before the sheet was read. */
+  version: z.string().nullable().default(null),
   host: z.string(),
   /** null: submitted, and the process has not begun yet. */
   pid: z.int().positive().nullable(),
@@ -73,7 +75,7 @@ export function createRecord(
 ): RunRecord {
   return {
     ...{ id, command, sheet, isText, detached, expectedSeconds, options: [...options] },
-    ...{ host: hostname(), pid: null, process: null, submittedAt: now.toISOString() },
+    ...{ version: null, host: hostname(), pid: null, process: null, submittedAt: now.toISOString() },
     ...{ begunAt: null, endedAt: null, exitCode: null, result: null, error: null },
   }
 }

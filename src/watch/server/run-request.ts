@@ -55,6 +55,19 @@ export interface CheckedRequest {
   /** As on the command line. */
   readonly options: readonly string[]
   readonly cwd: string
+  /** What the run is to do, for a look ahead; the sheet's path is where its own paths start from. */
+  readonly select: RequestedUnits
+}
+
+export interface RequestedUnits {
+  readonly sheetPath: string
+  readonly sheetBytes?: Uint8Array | undefined
+  readonly versionId?: string | undefined
+  readonly cue?: string | undefined
+  readonly variant?: string | undefined
+  readonly program?: string | undefined
+  readonly shard?: string | undefined
+  readonly force: boolean
 }
 
 export interface RequestContext {
@@ -72,16 +85,25 @@ export async function checkRequest(body: unknown, context: RequestContext): Prom
   const { sheets, embeddedModels, env } = context
   const versionId = options.version_id
   const args = optionArguments(options)
+  const { cue, variant, program, shard, force = false } = options
+  const units = { versionId, cue, variant, program, shard, force }
   if (text !== undefined) {
     const cwd = sheets ?? process.cwd()
     const bytes = new TextEncoder().encode(text)
     const sheet = parseCueSheet(bytes, { file: join(cwd, 'sheet.yaml'), env, embeddedModels, versionId })
     checkPaths(sheet, sheets)
-    return { sheet: 'sheet.yaml', text, options: args, cwd }
+    const select = { ...units, sheetPath: join(cwd, 'sheet.yaml'), sheetBytes: bytes }
+    return { sheet: 'sheet.yaml', text, options: args, cwd, select }
   }
   const file = await sheetBelow(sheets, path ?? '')
   checkPaths(await readCueSheet(file, { env, embeddedModels, versionId }), sheets)
-  return { sheet: file, text: undefined, options: args, cwd: sheets ?? process.cwd() }
+  return {
+    sheet: file,
+    text: undefined,
+    options: args,
+    cwd: sheets ?? process.cwd(),
+    select: { ...units, sheetPath: file },
+  }
 }
 
 async function sheetBelow(sheets: string | null, path: string): Promise<string> {
