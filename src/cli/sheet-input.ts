@@ -1,12 +1,10 @@
-/** `-` in the place of a sheet's path: the sheet comes on stdin, and its relative paths start from the working folder. */
+/** A sheet on stdin, for commands that need it more than once: it is read here, and handed on as bytes. */
+import { STDIN } from '../cue-sheet/read.ts'
 import { MAX_SHEET_BYTES } from '../cue-sheet/scan.ts'
 import type { SelectOptions } from '../run/options.ts'
 
-/** What messages call a sheet that is no file. */
-export const INPUT_NAME = 'sheet.yaml'
-
 export async function readSheetInput(path: string): Promise<Pick<SelectOptions, 'sheetPath' | 'sheetBytes'>> {
-  if (path !== '-') return { sheetPath: path }
+  if (path !== STDIN) return { sheetPath: path }
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of process.stdin) {
@@ -15,5 +13,5 @@ export async function readSheetInput(path: string): Promise<Pick<SelectOptions, 
     // One byte more than allowed is enough to know that it is too large.
     if (length > MAX_SHEET_BYTES) break
   }
-  return { sheetPath: INPUT_NAME, sheetBytes: Buffer.concat(chunks) }
+  return { sheetPath: 'stdin', sheetBytes: Buffer.concat(chunks) }
 }

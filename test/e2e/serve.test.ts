@@ -94,6 +94,10 @@ it.each([
   ['outside', { path: '../secret.yaml' }],
   ['an absolute path', { path: '/etc/passwd' }],
   ['a model outside', { sheet: 'version: v\nmodels: { m: /etc }\nprograms: { P0: {} }\ncues: {}\n' }],
+  [
+    'a file of rows outside',
+    { sheet: 'version: v\nprograms: { P0: {} }\ncues: { a: { program: P0, rows: ../secret.csv } }\n' },
+  ],
   ['an option that is none', { path: 'demo.yaml', options: { out: '/tmp' } }],
   ['nothing', {}],
 ])('%s is refused', async (_what, body) => {

@@ -7,7 +7,6 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
 import { formatBytes, formatDuration, formatTable } from '../reporters/format.ts'
 import { type SelectFlags, toSelectOptions } from '../select-options.ts'
-import { readSheetInput } from '../sheet-input.ts'
 
 export async function planCommand(
   sheetPath: string,
@@ -15,8 +14,8 @@ export async function planCommand(
 ): Promise<ExitCode> {
   const report = await planSheet({
     ...toSelectOptions(sheetPath, flags),
-    ...(await readSheetInput(sheetPath)),
     remoteImages: flags.fetch === true ? 'fetch' : 'skip',
+    withoutTargets: true,
   })
   if (flags.json === true) printJson(process.stdout, report, 2)
   else printLines(process.stdout, [...tableOf(report), '', ...totalsOf(report)])

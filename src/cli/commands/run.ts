@@ -97,6 +97,7 @@ async function runNow(turn: RunTurn): Promise<ExitCode> {
       ...(await turn.input),
       runId: id,
       dryRun: flags.dryRun === true,
+      withoutTargets: flags.dryRun === true,
       remoteImages: flags.dryRun === true && flags.fetch !== true ? 'refuse' : 'fetch',
       failFast: flags.failFast === true,
       provider: flags.provider,

@@ -2,8 +2,8 @@
 import { realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
-import { parseCueSheet } from '../../cue-sheet/parse.ts'
-import { readCueSheet } from '../../cue-sheet/read.ts'
+import { findRowFiles } from '../../cue-sheet/parse.ts'
+import { readCueSheet, readSheetText } from '../../cue-sheet/read.ts'
 import type { CueSheet } from '../../cue-sheet/sheet.ts'
 import { errorCode, PregenError, PregenErrors } from '../../errors.ts'
 
@@ -90,8 +90,13 @@ export async function checkRequest(body: unknown, context: RequestContext): Prom
   if (text !== undefined) {
     const cwd = sheets ?? process.cwd()
     const bytes = new TextEncoder().encode(text)
-    const sheet = parseCueSheet(bytes, { file: join(cwd, 'sheet.yaml'), env, embeddedModels, versionId })
-    checkPaths(sheet, sheets)
+    const how = { file: join(cwd, 'sheet.yaml'), env, embeddedModels, versionId }
+    // Files of rows are read with the sheet: whether they may be is asked first.
+    refuseOutside(
+      findRowFiles(bytes, how).map((name) => resolve(cwd, name)),
+      sheets,
+    )
+    checkPaths(await readSheetText(bytes, how), sheets)
     const select = { ...units, sheetPath: join(cwd, 'sheet.yaml'), sheetBytes: bytes }
     return { sheet: 'sheet.yaml', text, options: args, cwd, select }
   }
@@ -126,7 +131,11 @@ function checkPaths(sheet: CueSheet, sheets: string | null): void {
       if (settings.image !== undefined && !/^https?:/i.test(settings.image)) paths.add(settings.image)
     }
   }
-  const outside = [...paths].filter((path) => sheets === null || !isBelow(sheets, path))
+  refuseOutside([...paths], sheets)
+}
+
+function refuseOutside(paths: readonly string[], sheets: string | null): void {
+  const outside = paths.filter((path) => sheets === null || !isBelow(sheets, path))
   if (outside.length === 0) return
   const help = sheets === null ? 'Start the server with --sheets DIR.' : 'Put it into that folder.'
   throw new PregenErrors(
