@@ -3,10 +3,11 @@ import { cp, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { GetObjectCommand, NoSuchKey, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { PAGE_NAMES } from '../../src/artifacts/layout.ts'
 import { packageRoot, runCli } from '../support/cli.ts'
-import { type MotoServer, startMoto } from '../support/moto.ts'
+import { type MotoServer, startMoto, TEST_CREDENTIALS } from '../support/moto.ts'
 import { BUCKET_ENV, runWhole } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
 import { startBrowser, type TestBrowser } from './support/browser.ts'
@@ -32,19 +33,24 @@ afterAll(async () => {
 
 /** What a bucket's public address does: an object as it is stored, and nothing more. */
 async function startHost(endpoint: string) {
+  const how = { region: 'us-east-1', forcePathStyle: true, credentials: TEST_CREDENTIALS }
+  const client = new S3Client({ endpoint, ...how })
   const server = createServer(async (request, response) => {
-    const stored = await fetch(`${endpoint}/${BUCKET}${request.url}`)
-    const kept = ['content-type', 'etag'].flatMap((name) => {
-      const value = stored.headers.get(name)
-      return value === null ? [] : [[name, value] as const]
-    })
-    response.writeHead(stored.status, Object.fromEntries(kept)).end(Buffer.from(await stored.arrayBuffer()))
+    const Key = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname.slice(1))
+    try {
+      const stored = await client.send(new GetObjectCommand({ Bucket: BUCKET, Key }))
+      const kept = { 'content-type': stored.ContentType, 'cache-control': stored.CacheControl }
+      response.writeHead(200, kept).end(await stored.Body?.transformToByteArray())
+    } catch (error) {
+      response.writeHead(error instanceof NoSuchKey ? 404 : 502).end()
+    }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const stop = () => {
     server.closeAllConnections()
     server.close()
+    client.destroy()
   }
   return { origin: `http://127.0.0.1:${port}`, stop }
 }
@@ -73,7 +79,10 @@ it('the published demo replays from its address', { timeout: 400_000 }, async ()
   expect([verified.code, verified.stderr]).toEqual([0, expect.not.stringContaining('page.js')])
 
   const url = `${host.origin}/${PREFIX}/foigoi/demo/index.html`
-  expect((await fetch(url)).headers.get('content-type')).toBe('text/html; charset=utf-8')
+  const answer = await fetch(url)
+  expect([answer.status, answer.headers.get('content-type'), answer.headers.get('cache-control')]).toEqual([
+    ...[200, 'text/html; charset=utf-8', 'no-cache'],
+  ])
   const { page, context, errors, foreign } = await browser.open()
   await page.goto(url)
   await page.waitForSelector('.tile img')
