@@ -129,6 +129,11 @@ export const sheetSchema = z.strictObject({
     .describe('Programs by id: settings that cues share. P0 makes no step pictures unless asked.'),
   cues: z.record(z.string(), cueSchema).describe('Cues by id.'),
   storage: storageSchema.nullable().optional().describe('A bucket to upload to. Absent: disk only.'),
+  gallery: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe('Write and upload the page that shows the version, beside its pictures. Default false.'),
   callback: z
     .union([z.string().min(1), callbackMapSchema])
     .nullable()

@@ -72,6 +72,8 @@ export interface CueSheet {
   readonly models: Readonly<Record<string, SheetModel>>
   readonly cues: readonly SheetCue[]
   readonly storage: SheetStorage | null
+  /** Whether the page stands beside the manifest. */
+  readonly gallery: boolean
   readonly callback: SheetCallback | null
   readonly warnings: readonly SheetWarning[]
   /** Place of a path of the sheet, for faults that only planning can see. */

@@ -3,7 +3,7 @@ import type { RequestedProvider } from '../model/providers.ts'
 import type { RunOptions } from '../run/options.ts'
 import { type Run, startRun } from '../run/run.ts'
 import { cacheFolder, standInForHome } from './home.ts'
-import { embeddedModels } from './package.ts'
+import { embeddedModels, pageFolder } from './package.ts'
 
 /** A cue sheet as an object of the same shape as the YAML; its relative paths start from the working folder. */
 export type SheetObject = Readonly<Record<string, unknown>>
@@ -67,6 +67,7 @@ export function toRunOptions(sheet: string | SheetObject, options: RenderOptions
     signal: signal ?? new AbortController().signal,
     cacheDir: cacheDir === null ? undefined : (cacheDir ?? cacheFolder(env)),
     embeddedModels,
+    pageFolder,
     force: options.force === true,
     dryRun: options.dryRun === true,
     failFast: options.failFast === true,

@@ -9,6 +9,7 @@ import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
+import { type PublishedPageFile, readPage, writePage } from '../artifacts/page.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
@@ -36,7 +37,7 @@ import { type RunSummary, summarize } from './summary.ts'
 import type { UnitServices } from './unit-life.ts'
 import { type FileSystemWatch, watchFileSystem } from './warn-of-file-system.ts'
 import { type BucketFindings, findInBucket, findNothing } from './whole-in-bucket.ts'
-import { writeManifest } from './write-manifest.ts'
+import { type WrittenManifest, writeManifest } from './write-manifest.ts'
 
 /** A run's plan, its options and its event stream. */
 export interface RunRequest {
@@ -165,7 +166,8 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     run.lost.throwIfAborted()
     const films = await makeFilms({ prepared, options, ledger, storage, emit })
     const manifest = await writeManifest(prepared, ledger, findings.published, writeFaultsOf(injection))
-    const uploads = withFilms(await sender.finish(manifest, options.signal), films)
+    const page = await readyPage(run, manifest)
+    const uploads = withFilms(await sender.finish(manifest, page, options.signal), films)
     await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed + films.failed)
     const cancelled = options.signal.aborted
     const ended = { cancelled, draining: draining.aborted, uploads, filmsFailed: films.failed }
@@ -177,6 +179,19 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     await sourceVideos.close()
     await sender.close()
   }
+}
+
+/** The page of a version that wants one, on disk by now; nothing while there is nothing to show. */
+async function readyPage(
+  { prepared, options, injection }: LockedRun,
+  { assets, isOnDisk }: WrittenManifest,
+): Promise<readonly PublishedPageFile[]> {
+  const { pageFolder } = options
+  if (!prepared.sheet.gallery || pageFolder === undefined || assets.length === 0) return []
+  const { out, manifestPath } = prepared.layout
+  const files = await readPage(pageFolder)
+  if (isOnDisk) await writePage(out, dirname(manifestPath), files, writeFaultsOf(injection))
+  return files
 }
 
 interface AskedBucket {

@@ -23,6 +23,8 @@ export interface SendTreeOptions {
   readonly verifyRemote: boolean
   /** Variants that no manifest of the tree speaks of are sent, too. */
   readonly isAll?: boolean | undefined
+  /** The built page, for versions that have it. */
+  readonly pageFolder: string
   readonly emit: EmitRunEvent
   readonly signal: AbortSignal
   /** As a run's: whose records are this user's own. */
@@ -31,7 +33,7 @@ export interface SendTreeOptions {
 
 /** @throws PregenError `E_LOCKED`, or what the bucket's preflight finds */
 export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResult> {
-  const { out, settings, concurrency, policy, verifyRemote, emit, signal, stateDir } = options
+  const { out, settings, concurrency, policy, verifyRemote, pageFolder, emit, signal, stateDir } = options
   const { uploadTree } = await import('../storage/upload-tree.ts')
   const state = createStateLayout(out)
   const fileSystem = watchFileSystem(resolve(out))
@@ -48,7 +50,15 @@ export async function sendTree(options: SendTreeOptions): Promise<UploadTreeResu
       try {
         const isShard = await isShardFolder(out)
         const onExpected = (objects: number) => emit({ type: 'uploads-expected', objects })
-        const how = { concurrency, verifyRemote, isShard, isAll: options.isAll, signal, onExpected }
+        const how = {
+          concurrency,
+          verifyRemote,
+          isShard,
+          isAll: options.isAll,
+          pageFolder,
+          signal,
+          onExpected,
+        }
         return await uploadTree({ out, storage, ledger, emit, ...how })
       } finally {
         await storage.close()

@@ -1,10 +1,14 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { RunList } from '../../src/watch/runs/run-list.ts'
 import { type RunStatusJson, runStatusSchema } from '../../src/watch/runs/run-status.ts'
-import { packageRoot, runCli } from '../support/cli.ts'
+import { packageRoot, pregenBin, runCli } from '../support/cli.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const model = join(packageRoot, 'test/fixtures/oracle/models/sd15-tiny')
@@ -27,9 +31,12 @@ async function folderOfRuns() {
     expect(Object.keys(answer).sort()).toEqual(['eta_seconds', 'id', 'position', 'state', 'url'])
     return answer.id
   }
+  const published = JSON.parse(await readFile(join(packageRoot, 'docs/run-status.schema.json'), 'utf8'))
+  const documented = z.fromJSONSchema(published)
   const status = async (id: string): Promise<RunStatusJson> => {
     const { code, stdout, stderr } = await runCli(['status', id, '--json'], { cwd })
     expect(code, stderr).toBe(0)
+    expect(documented.safeParse(JSON.parse(stdout)).error).toBeUndefined()
     return runStatusSchema.parse(JSON.parse(stdout))
   }
   const until = async (id: string, ...states: string[]): Promise<RunStatusJson> => {
@@ -44,7 +51,38 @@ async function folderOfRuns() {
   return { cwd, submit, status, until }
 }
 
+/** Resolves when a process is no more: a zombie is none. */
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
+    if (stat === null || stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')) return
+    await sleep(10)
+  }
+}
+
 describe('runs in the background', () => {
+  it('go on when the terminal that started them closes', { timeout: 180_000 }, async () => {
+    const { cwd, until } = await folderOfRuns()
+    await writeFile(join(cwd, 'one.yaml'), sheet('one', 3))
+    // A shell that leads its group, as a terminal's does, and stays when the command has ended.
+    const words = `"${process.execPath}" "${pregenBin}" run one.yaml --dry-run --detach; echo ready; sleep 600`
+    const shell = spawn('bash', ['-c', words], { cwd, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+    let said = ''
+    for await (const text of shell.stdout) {
+      said += String(text)
+      if (said.includes('ready')) break
+    }
+    const exited = once(shell, 'exit')
+    process.kill(-(shell.pid ?? 0), 'SIGHUP')
+    await exited
+    const id = said.split('\n')[0] ?? ''
+    const { pid } = await until(id, 'running', 'done')
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
+    // A session of its own, where it can still be asked.
+    if (stat !== null) expect(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]).toBe(String(pid))
+    expect((await until(id, 'done')).done).toBe(3)
+  })
+
   it('go one after the other; one that is killed is told as died, and the next begins', {
     timeout: 300_000,
   }, async () => {
@@ -58,6 +96,9 @@ describe('runs in the background', () => {
     expect(done.finished).toHaveLength(2)
     const { pid } = await until(second, 'running')
     process.kill(pid ?? 0, 'SIGKILL')
+    await gone(pid ?? 0)
+    // Told at the first look, not after a time.
+    expect((await new RunList(join(cwd, 'out')).status(second))?.state).toBe('died')
     const died = await until(second, 'died')
     expect(died.continue_command).toBe(`pregen run two.yaml --out ${join(cwd, 'out')} --dry-run`)
     expect((await until(third, 'done')).done).toBe(1)

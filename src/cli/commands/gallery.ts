@@ -1,8 +1,8 @@
 /** `pregen gallery`: writes the static page beside the pictures. */
+import { readPage, writePage } from '../../artifacts/page.ts'
 import { PregenError } from '../../errors.ts'
 import { pageFolder } from '../../library/package.ts'
 import { requireOutputFolder } from '../../tasks/existing-folder.ts'
-import { readGallery, writeGallery } from '../../watch/gallery.ts'
 import { findVersions, type OutputVersion } from '../../watch/versions.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
@@ -15,8 +15,8 @@ export interface GalleryFlags {
 export async function galleryCommand(dir: string, flags: GalleryFlags): Promise<ExitCode> {
   const out = await requireOutputFolder(dir)
   const versions = await requireVersions(dir, out, flags.versionId)
-  const files = await readGallery(pageFolder)
-  for (const { folder } of versions) printLine(process.stdout, await writeGallery(out, folder, files))
+  const files = await readPage(pageFolder)
+  for (const { folder } of versions) printLine(process.stdout, await writePage(out, folder, files))
   return EXIT.ok
 }
 

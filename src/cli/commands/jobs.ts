@@ -92,7 +92,7 @@ function rowOf(run: RunSummaryJson): string[] {
     String(run.done + run.skipped),
     String(run.failed),
     String(run.left),
-    run.sheet,
+    run.command === 'upload' ? `${run.sheet} (upload)` : run.sheet,
   ]
 }
 
@@ -102,9 +102,12 @@ export function linesOf(status: RunStatusJson): string[] {
   const place = position === null ? '' : `, ${position === 1 ? 'next' : `${position}. in the queue`}`
   const lines = [
     `${status.id}  ${state}${place}${status.pid !== null && (state === 'running' || state === 'queued') ? `  pid ${status.pid}` : ''}`,
-    `  sheet    ${status.sheet}${status.version === null ? '' : `, version ${status.version}`}`,
-    `  units    ${status.units ?? '?'}: ${status.done} done, ${status.skipped} skipped, ${status.failed} failed, ${status.left} left`,
+    `  ${status.command === 'upload' ? 'upload' : 'sheet '}   ${status.sheet}${status.version === null ? '' : `, version ${status.version}`}`,
   ]
+  if (status.command === 'run') {
+    const { units, done, skipped, failed, left } = status
+    lines.push(`  units    ${units ?? '?'}: ${done} done, ${skipped} skipped, ${failed} failed, ${left} left`)
+  }
   if (status.uploads.expected > 0) {
     const { sent, expected, failed } = status.uploads
     lines.push(`  uploads  ${sent} of ${expected} sent${failed > 0 ? `, ${failed} failed` : ''}`)

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import { errorCode } from '../../errors.ts'
+import { pageFolder } from '../../library/package.ts'
 import { createRunId } from '../../run/event-bus.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { startRun } from '../../run/run.ts'
@@ -17,6 +18,7 @@ import { toRunArguments } from '../run-arguments.ts'
 import type { RunFlags } from '../run-flags.ts'
 import { createRunRecorder, type RunRecorder } from '../run-recorder.ts'
 import { injectionFromEnv, isCi, isDumbTerminal, toSelectOptions } from '../select-options.ts'
+import { readSheetInput } from '../sheet-input.ts'
 import { isCancellation, type SignalWatch, watchSignals } from '../signals.ts'
 
 /** @returns the exit code */
@@ -35,7 +37,8 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
   let server: WatchServer | null = null
   try {
     if (flags.serve !== undefined) server = await serveBeside(flags.out, flags.serve, say)
-    const code = await runInTurn({ sheetPath, flags, id, recorder, signals, say })
+    const input = readSheetInput(sheetPath)
+    const code = await runInTurn({ sheetPath, input, flags, id, recorder, signals, say })
     await recorder.end(code)
     return code
   } catch (error) {
@@ -54,6 +57,8 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
 
 interface RunTurn {
   readonly sheetPath: string
+  /** Read once, however often the folder turns out to be taken. */
+  readonly input: ReturnType<typeof readSheetInput>
   readonly flags: RunFlags
   readonly id: string
   readonly recorder: RunRecorder
@@ -89,13 +94,15 @@ async function runInTurn(turn: RunTurn): Promise<ExitCode> {
   }
 }
 
-async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Promise<ExitCode> {
+async function runNow(turn: RunTurn): Promise<ExitCode> {
+  const { sheetPath, flags, id, recorder, signals } = turn
   const streams = { stdout: process.stdout, stderr: process.stderr }
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
   try {
     if (flags.wait === true) await recorder.begin()
     const run = startRun({
       ...toSelectOptions(sheetPath, flags),
+      ...(await turn.input),
       runId: id,
       dryRun: flags.dryRun === true,
       withoutTargets: flags.dryRun === true,
@@ -108,6 +115,7 @@ async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Pro
       liveFile: flags.liveFile === true,
       verifyRemote: flags.verifyRemote === true,
       pull: flags.pull === true,
+      pageFolder,
       signal: signals.signal,
       draining: signals.draining,
       injection: flags.testFaults === true ? injectionFromEnv() : {},
