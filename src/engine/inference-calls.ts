@@ -1,6 +1,12 @@
 /** What the inference process is asked, and what it answers and tells. Everything is plain data. */
 import type { PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
-import type { RequestedProvider } from '../model/providers.ts'
+import type {
+  KnownProviders,
+  PassedOver,
+  ProviderName,
+  ProviderStatus,
+  RequestedProvider,
+} from '../model/providers.ts'
 import type { ReferencePicture } from '../pipelines/pipeline.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { InjectionTable } from './injection.ts'
@@ -11,6 +17,7 @@ export interface InferenceStart {
   readonly injection: InjectionTable
   /** The tool's own process. */
   readonly toolPid: number
+  readonly known: KnownProviders
 }
 
 export interface OpenModel {
@@ -105,9 +112,19 @@ interface Loaded {
 }
 
 export interface InferenceProcedures {
+  /** Whether a small model runs on a provider. */
+  readonly probe: {
+    readonly input: { readonly name: ProviderName; readonly deviceId: number }
+    readonly output: ProviderStatus
+    readonly notice: never
+  }
   readonly open: {
     readonly input: OpenModel
-    readonly output: { readonly provider: string; readonly deviceId: number }
+    readonly output: {
+      readonly provider: string
+      readonly deviceId: number
+      readonly passedOver: readonly PassedOver[]
+    }
     readonly notice: never
   }
   readonly encode: {

@@ -4,7 +4,8 @@
  * itself while native code is at work aborts.
  */
 import { readModelFolder } from '../model/folder.ts'
-import { resolveProvider } from '../model/providers.ts'
+import { checkHalves } from '../model/halves.ts'
+import { probeProvider, resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
 import type { Pipeline, StepInfo } from '../pipelines/pipeline.ts'
 import { sizeOf } from '../tensor/tensor.ts'
@@ -31,7 +32,7 @@ interface Opened {
   readonly prompts: PromptStore
 }
 
-function createInference({ injection: table, toolPid }: InferenceStart): Served<InferenceProcedures> {
+function createInference({ injection: table, toolPid, known }: InferenceStart): Served<InferenceProcedures> {
   const injection = createInjection(table, toolPid)
   let model: Opened | null = null
   let closedModelsRunMs = 0
@@ -53,16 +54,19 @@ function createInference({ injection: table, toolPid }: InferenceStart): Served<
   return {
     sessionRunMs,
     handlers: {
+      probe: ({ name, deviceId }) => probeProvider(name, deviceId, known),
       async open(request) {
         // One that failed half-way may still hold sessions and prompts.
         await close()
         const { path, pipeline, previewDecoder, threads } = request
         const folder = readModelFolder(path, { pipeline, previewDecoder })
-        const provider = await resolveProvider(request.provider, request.deviceId)
+        const provider = await resolveProvider(request.provider, request.deviceId, known)
+        await checkHalves(folder, provider)
         const created = createPipeline(folder, { provider, threads })
         const inlineDecoder = createInlineDecoder(folder, created, provider)
         model = { pipeline: created, inlineDecoder, prompts: promptStoreOf(request) }
-        return { provider: provider.name, deviceId: provider.deviceId }
+        const { name, deviceId, passedOver } = provider
+        return { provider: name, deviceId, passedOver }
       },
       async encode(request, context) {
         const loadMs = await timed(() => opened().pipeline.loadTextEncoders())

@@ -4,6 +4,7 @@ import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import type { OpenedModel } from '../engine/device.ts'
 import { createEngine } from '../engine/engine.ts'
 import type { PictureJob, PromptJob } from '../engine/inference-calls.ts'
+import { inferenceEnvironment } from '../engine/inference-environment.ts'
 import { PregenError } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
@@ -13,6 +14,7 @@ import { isGuided } from '../plan/guided.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import type { RngName } from '../random/generator.ts'
 import { embeddedModels } from './package.ts'
+import { cacheFolder } from './render.ts'
 
 export interface OpenModelOptions {
   /** Default `auto`. */
@@ -90,7 +92,12 @@ export async function openModel(
   await checkModelFolder(folder)
   const facts = await modelFacts(folder)
   const { provider = 'auto', device, threads } = options
-  const engine = createEngine({ env: process.env, devices: device === undefined ? [] : [device] })
+  const environment = await inferenceEnvironment({
+    env: process.env,
+    cacheDir: cacheFolder(process.env),
+    providers: new Set([provider]),
+  })
+  const engine = createEngine({ ...environment, devices: device === undefined ? [] : [device] })
   const open = async (): Promise<OpenedModel> => {
     const [own] = engine.devices
     if (!own) throw new Error('an engine has a device')

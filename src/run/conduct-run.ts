@@ -10,6 +10,7 @@ import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
+import { inferenceEnvironment } from '../engine/inference-environment.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
 import { PregenError } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -66,8 +67,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     const injection = createInjection(options.injection)
     const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(injection), origin })
     try {
-      const { env, devices } = options
-      const engine = request.engine ?? createEngine({ env, devices, injection: options.injection })
+      const engine = request.engine ?? (await openEngine(request))
       const release = async () => {
         if (request.engine === undefined) await engine.close()
       }
@@ -83,6 +83,14 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
   } finally {
     await lock.release()
   }
+}
+
+async function openEngine({ prepared, options }: RunRequest): Promise<Engine> {
+  const { env, cacheDir, devices, injection, provider } = options
+  const models = prepared.units.map(({ unit }) => prepared.models.get(unit.model)?.provider)
+  const providers = new Set(models.map((own) => provider ?? own ?? 'auto'))
+  const environment = await inferenceEnvironment({ env, cacheDir, providers })
+  return createEngine({ ...environment, devices, injection })
 }
 
 interface LockedRun extends RunRequest {

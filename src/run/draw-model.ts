@@ -6,6 +6,7 @@
 import pLimit, { type LimitFunction } from 'p-limit'
 import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
 import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
+import { isWrongProvider } from '../engine/wire-error.ts'
 import { PregenError } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { groupIntoBatches } from '../plan/batches.ts'
@@ -76,7 +77,7 @@ function lifeOf({ services }: Drawing, { model, lives }: ModelWork, entry: Prepa
 
 /** Whether a model that cannot be drawn fails its own units, and leaves the other models' alone. */
 function isUnitsFault(reason: unknown): boolean {
-  return reason instanceof PregenError && reason.code !== 'E_PROVIDER_UNAVAILABLE'
+  return reason instanceof PregenError && !isWrongProvider(reason.code)
 }
 
 /** One device's share, its process started again when it dies. @throws what keeps the device from drawing */
@@ -110,6 +111,7 @@ async function drawUntilDeath(
     })
     // The codec starts here while the worker opens the model.
     ;[opened] = await Promise.all([opening, loadSharp()])
+    tellChoice(drawing, opened)
     await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
     return opened.death()
   } catch (error) {
@@ -119,6 +121,13 @@ async function drawUntilDeath(
     // After a stop or a fault too: sessions and the prompts' scratch file go before anything else is loaded.
     await opened?.close()
   }
+}
+
+/** Told before anything loads: `auto` takes what works, and says what it would rather have had. */
+function tellChoice({ services }: Drawing, { provider, device, passedOver }: OpenedModel): void {
+  if (passedOver.length === 0) return
+  const reasons = passedOver.map((other) => `${other.provider}: ${other.problem}. ${other.help}`)
+  services.emit({ type: 'provider-chosen', provider, device, passedOver: reasons })
 }
 
 /** A model where it is loaded. */

@@ -39,6 +39,11 @@ export const EVENT_FIELDS = {
         'Every unit, in the order of the sheet: `cue`, `variant`, `program`, `steps`, and `action`, `run` or `skip`.',
       ),
   }),
+  'provider-chosen': z.object({
+    provider: text('What `auto` took: `cpu`, …'),
+    ...device,
+    passedOver: texts('Better ones that do not work here: each with its reason and what to do.'),
+  }),
   'model-loaded': z.object({
     model: text('Its id in the sheet.'),
     provider: text('What it runs on: `cpu`, `cuda`, …'),

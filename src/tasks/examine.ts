@@ -1,7 +1,8 @@
 /** `pregen doctor`: what works on this machine, for this sheet, and what to do about the rest. Generates nothing. */
 import { readCueSheet } from '../cue-sheet/read.ts'
+import { inferenceEnvironment } from '../engine/inference-environment.ts'
+import { probeProviders } from '../engine/probe-providers.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
-import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
 import { openBucket, policyOf } from '../run/open-bucket.ts'
 import type { ReadSheetOptions } from '../run/options.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
@@ -20,6 +21,8 @@ export interface Finding {
 export interface ExamineOptions extends ReadSheetOptions, EndpointPolicy {
   /** Its models and bucket are looked at too; undefined: the embedded models. */
   readonly sheetPath: string | undefined
+  /** Where providers are installed, and hashes of big files are kept. */
+  readonly cacheDir: string | undefined
 }
 
 /** @throws PregenErrors when the sheet itself has faults */
@@ -28,9 +31,8 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const { embeddedModels } = how
   const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, how)
   const findings: Finding[] = [runtimeFinding()]
-  // One after the other: two GPU providers at once may crash.
-  for (const name of PROVIDER_NAMES) {
-    const { works, problem, help } = await probeProvider(name)
+  const environment = await inferenceEnvironment({ env: how.env, cacheDir: options.cacheDir })
+  for (const { name, works, problem, help } of await probeProviders(environment)) {
     findings.push({ area: 'provider', name, works, detail: problem ?? 'a small model ran on it', help })
   }
   const folders = sheet

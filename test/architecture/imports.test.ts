@@ -40,6 +40,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   engine: [
     ...[
       'artifacts',
+      'cuda',
       'cue-sheet:setting-types',
       'diffusion',
       'model',

@@ -145,6 +145,8 @@ describe('the events', () => {
     // What must not come in a run that goes well.
     'preview-failed': null,
     'unit-failed': null,
+    // A machine without a GPU asks for the CPU here.
+    'provider-chosen': null,
     'unit-skipped': null,
     'unit-restarted': null,
     'uploads-expected': null,

@@ -118,6 +118,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
       }
       return {
         provider: 'cpu',
+        passedOver: [],
         device: `cpu:${index}`,
         death: () => own.death,
         close: async () => void (own.death ?? (await answer('close', () => null))),

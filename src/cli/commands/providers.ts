@@ -1,10 +1,8 @@
 /** `pregen providers install|remove|list`: ONNX Runtime's CUDA provider, kept in pregen's cache. */
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { installCuda } from '../../cuda/install.ts'
 import { listInstalled, removeInstalled } from '../../cuda/installed.ts'
 import { cacheFolder } from '../../library/render.ts'
+import { findOnnxruntimeNode } from '../../model/onnxruntime-node.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine } from '../print.ts'
 import { createDownloadProgress } from '../progress.ts'
@@ -23,7 +21,7 @@ export async function providersInstallCommand(flags: ProvidersInstallFlags): Pro
   try {
     const { provider, machine, missing, wheels } = await installCuda({
       cacheDir: cacheFolder(process.env),
-      ...onnxruntimeNode(),
+      ...findOnnxruntimeNode(),
       env: process.env,
       from: flags.from,
       withLibraries: flags.withLibraries === true,
@@ -80,11 +78,4 @@ export async function providersRemoveCommand(): Promise<ExitCode> {
       : `removed ${removed.map(({ folder }) => folder).join(', ')}`,
   )
   return EXIT.ok
-}
-
-/** The ONNX Runtime that this installation runs on. */
-function onnxruntimeNode(): { readonly version: string; readonly runtimeFolder: string } {
-  const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')))
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  return { version, runtimeFolder: join(root, 'bin/napi-v6', process.platform, process.arch) }
 }
