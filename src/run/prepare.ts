@@ -21,6 +21,7 @@ import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
 import { checkInitImages } from './check-init-images.ts'
 import type { SelectOptions } from './options.ts'
+import { placeOfModel } from './place-model.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
 import { checkReferences } from './reference-images.ts'
@@ -135,7 +136,7 @@ function shardOf({ shard, shardTotal, env }: SelectOptions): FoundShard | Shard 
 /** Reads and checks the folders of all models that the sheet uses. @throws PregenErrors with all their faults */
 async function prepareModels(
   sheet: CueSheet,
-  { cacheDir, signal }: SelectOptions,
+  { cacheDir, env, signal }: SelectOptions,
 ): Promise<Map<string, PreparedModel>> {
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
@@ -143,7 +144,8 @@ async function prepareModels(
     signal?.throwIfAborted()
     const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
     try {
-      models.set(id, await prepareModel(id, model, cacheDir))
+      const path = placeOfModel(model, sheet, env)
+      models.set(id, await prepareModel(id, { ...model, path }, cacheDir))
     } catch (error) {
       if (error instanceof PregenErrors) faults.push(...error.errors.map(inSheet))
       else if (error instanceof PregenError) faults.push(inSheet(error))

@@ -5,6 +5,7 @@ import { probeProviders } from '../engine/probe-providers.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
 import { openBucket, policyOf } from '../run/open-bucket.ts'
 import type { ReadSheetOptions } from '../run/options.ts'
+import { placeOfModel } from '../run/place-model.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import { inspectModel } from './inspect-model.ts'
 
@@ -36,9 +37,11 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
     findings.push({ area: 'provider', name, works, detail: problem ?? 'a small model ran on it', help })
   }
   const folders = sheet
-    ? Object.values(sheet.models).map(({ id, path }) => [id, path] as const)
-    : Object.entries(embeddedModels)
-  for (const [id, path] of folders) findings.push(...(await modelFindings(id, path)))
+    ? Object.values(sheet.models).map(
+        (model) => [model.id, () => placeOfModel(model, sheet, how.env)] as const,
+      )
+    : Object.entries(embeddedModels).map(([id, path]) => [id, () => path] as const)
+  for (const [id, placeOf] of folders) findings.push(...(await modelFindings(id, placeOf)))
   if (sheet?.storage) {
     const { bucket, concurrency } = sheet.storage
     findings.push(
@@ -55,9 +58,9 @@ function runtimeFinding(): Finding {
   return { area: 'runtime', name: 'node', works: true, detail, help: null }
 }
 
-async function modelFindings(id: string, path: string): Promise<Finding[]> {
+async function modelFindings(id: string, placeOf: () => string): Promise<Finding[]> {
   try {
-    const { facts, previews } = await inspectModel(path)
+    const { facts, previews } = await inspectModel(placeOf())
     const detail = `${facts.family}, ${facts.defaults.width}×${facts.defaults.height}, previews: ${previews.join(', ')}`
     return [{ area: 'model', name: id, works: true, detail, help: null }]
   } catch (error) {

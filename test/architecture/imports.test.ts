@@ -53,6 +53,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   run: [
     ...[
       'engine',
+      'hub',
       'families',
       'plan',
       'cue-sheet',

@@ -26,7 +26,6 @@ export async function providersInstallCommand(flags: ProvidersInstallFlags): Pro
       from: flags.from,
       withLibraries: flags.withLibraries === true,
       withoutCard: flags.withoutCard === true,
-      fetch,
       signal: signals.signal,
       onProgress: bar.update,
     })
