@@ -82,6 +82,10 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
     .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
     .option('--pull', 'bring down what the bucket holds whole and the folder lacks')
+    .option(
+      '--trust-size',
+      "do not hash big model files: the hub's cache names their hash, others go by size",
+    )
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
     .addOption(testFaultsOption())
     .addOption(
@@ -96,6 +100,10 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
     .option('--fetch', 'ask the network: init images behind URLs, and what is whole in the bucket')
+    .option(
+      '--trust-size',
+      "do not hash big model files: the hub's cache names their hash, others go by size",
+    )
     .option('--allow-private-urls', 'let image URLs point at private addresses')
     .action(async (sheet: string, options) => {
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)

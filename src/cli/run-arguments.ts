@@ -21,6 +21,7 @@ const HANDED_ON = {
   liveFile: '--live-file',
   verifyRemote: '--verify-remote',
   pull: '--pull',
+  trustSize: '--trust-size',
   allowPrivateUrls: '--allow-private-urls',
   allowLocalEndpoint: '--allow-local-endpoint',
   allowPrivateEndpoint: '--allow-private-endpoint',

@@ -7,6 +7,7 @@ import { type ComponentName, familyOf, type TokenizerName } from '../families/in
 import { openInside, readUpTo } from '../model-files/open.ts'
 import { brief, briefList, firstOf } from './brief.ts'
 import { checksumFaults } from './checksums.ts'
+import type { HashOptions } from './file-hash.ts'
 import { type ModelComponent, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
 import { graphSizeFaults } from './graph-sizes.ts'
 import { hiddenLayers, outLayers } from './hidden-layers.ts'
@@ -16,11 +17,9 @@ import type { OnnxHeader } from './onnx-header.ts'
 import type { ProviderName } from './providers.ts'
 import { shapeFaults } from './shapes.ts'
 
-export interface CheckOptions {
+export interface CheckOptions extends HashOptions {
   /** The provider that will run the model; absent: what no provider can run is still a fault. */
   readonly provider?: ProviderName | undefined
-  /** Where hashes of big files are kept between runs, for folders with a SHA256SUMS file. */
-  readonly cacheDir?: string | undefined
 }
 
 export interface CheckedComponent {
@@ -59,7 +58,7 @@ export async function checkModelFolder(
     faults.push(...graphSizeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
   }
   faults.push(...strayFaults(folder), ...plainFileFaults(folder))
-  faults.push(...(await checksumFaults(folder.path, options.cacheDir)))
+  faults.push(...(await checksumFaults(folder.path, options)))
   if (faults.length > 0) throw new PregenErrors(faults)
   return checked
 }

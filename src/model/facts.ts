@@ -6,19 +6,15 @@ import type { PregenError } from '../errors.ts'
 import type { FamilyFacts } from '../families/family.ts'
 import { familyOf } from '../families/index.ts'
 import type { ModelFacts, PreviewDecoderFault } from '../plan/model-facts.ts'
-import { createFileHasher } from './file-hash.ts'
+import { createFileHasher, type HashOptions } from './file-hash.ts'
 import { folderSchedulerConfig, type ModelFolder, previewDecoderRoot, TOKENIZER_FILES } from './folder.ts'
+import { memoryFacts } from './memory-facts.ts'
 import { readOnnxHeader } from './onnx-header.ts'
 import { previewDecoderFault } from './preview-decoder.ts'
 import { viewOf } from './view.ts'
 
-export interface ModelFactsOptions {
-  /** Where hashes of big files are kept between runs; absent: every file is hashed anew. */
-  readonly cacheDir?: string | undefined
-}
-
 /** @param folder checked by `checkModelFolder`, so that its files are what they seem */
-export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions = {}): Promise<ModelFacts> {
+export async function modelFacts(folder: ModelFolder, options: HashOptions = {}): Promise<ModelFacts> {
   const { family, vae, components } = folder
   const { defaults, maxSequenceLength }: FamilyFacts = familyOf(family)
   const { steps, guidanceScale, trueCfgScale } = defaults
@@ -27,7 +23,7 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
   const usable = decoderFault === null ? folder : { ...folder, previewDecoder: null }
   return {
     family,
-    fingerprint: await fingerprint(usable, options.cacheDir),
+    fingerprint: await fingerprint(usable, options),
     defaults: {
       ...{ steps, guidanceScale, width: sampleWidth * vae.scale, height: sampleHeight * vae.scale },
       ...(trueCfgScale === undefined ? {} : { trueCfgScale }),
@@ -41,6 +37,7 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
     previewDecoderFault: decoderFault === null ? null : plainFault(decoderFault),
     hasLatentRgb: hasLatentRgb(folder),
     maxSequenceLength: maxSequenceLength(viewOf(folder)),
+    memory: memoryFacts(folder),
   }
 }
 
@@ -69,8 +66,8 @@ function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
 }
 
 /** sha-256 over the names, sizes and contents of the deciding files, whatever folder they lie in. */
-async function fingerprint(folder: ModelFolder, cacheDir: string | undefined): Promise<string> {
-  const hasher = await createFileHasher(cacheDir)
+async function fingerprint(folder: ModelFolder, options: HashOptions): Promise<string> {
+  const hasher = await createFileHasher(options)
   const digest = createHash('sha256').update(`${folder.family}\n`)
   for (const { name, path, root } of decidingFiles(folder)) {
     const sha256 = await hasher.hash(path, root)

@@ -1,6 +1,7 @@
 /** What planning must know of a model folder. `model/` reads it from disk; planning stays pure. */
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import type { FamilyName } from '../families/index.ts'
+import type { MemoryFacts } from './memory.ts'
 
 /** An error's code and words, as plain data. */
 export interface PreviewDecoderFault {
@@ -36,4 +37,6 @@ export interface ModelFacts {
   readonly hasLatentRgb: boolean
   /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
   readonly maxSequenceLength: number | null
+  /** What the estimate of memory is made from; absent: nothing is said of it. */
+  readonly memory?: MemoryFacts | undefined
 }

@@ -23,6 +23,7 @@ import { drawModels } from './draw-models.ts'
 import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
 import { lockOutput } from './lock-output.ts'
+import { providersOf, requireFit } from './memory-fit.ts'
 import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
@@ -87,9 +88,9 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
 
 async function openEngine({ prepared, options }: RunRequest): Promise<Engine> {
   const { env, cacheDir, devices, injection, provider } = options
-  const models = prepared.units.map(({ unit }) => prepared.models.get(unit.model)?.provider)
-  const providers = new Set(models.map((own) => provider ?? own ?? 'auto'))
+  const providers = providersOf(prepared, provider)
   const environment = await inferenceEnvironment({ env, cacheDir, providers })
+  requireFit(prepared, { known: environment.known, provider, devices })
   return createEngine({ ...environment, devices, injection })
 }
 

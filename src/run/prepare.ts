@@ -9,6 +9,7 @@ import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
+import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
 import { readTrainedSizes } from '../model/trained-sizes.ts'
 import { checkCallbackUrl } from '../net/post-json.ts'
@@ -136,7 +137,7 @@ function shardOf({ shard, shardTotal, env }: SelectOptions): FoundShard | Shard 
 /** Reads and checks the folders of all models that the sheet uses. @throws PregenErrors with all their faults */
 async function prepareModels(
   sheet: CueSheet,
-  { cacheDir, env, signal }: SelectOptions,
+  { cacheDir, onHash, trustSize, env, signal }: SelectOptions,
 ): Promise<Map<string, PreparedModel>> {
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
@@ -145,7 +146,7 @@ async function prepareModels(
     const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
     try {
       const path = placeOfModel(model, sheet, env)
-      models.set(id, await prepareModel(id, { ...model, path }, cacheDir))
+      models.set(id, await prepareModel(id, { ...model, path }, { cacheDir, onHash, trustSize }))
     } catch (error) {
       if (error instanceof PregenErrors) faults.push(...error.errors.map(inSheet))
       else if (error instanceof PregenError) faults.push(inSheet(error))
@@ -167,15 +168,11 @@ function atItsModel(error: PregenError, sheet: CueSheet, { id, embedded, path }:
   return new PregenError(code, `models.${id}: ${location.file}: ${message}`, { help, location: place })
 }
 
-async function prepareModel(
-  id: string,
-  model: SheetModel,
-  cacheDir: string | undefined,
-): Promise<PreparedModel> {
+async function prepareModel(id: string, model: SheetModel, hashing: HashOptions): Promise<PreparedModel> {
   const { path, pipeline, previewDecoder, provider, sha256 } = model
   const folder = readModelFolder(path, { pipeline, previewDecoder })
-  await checkModelFolder(folder, { cacheDir })
-  const facts = await modelFacts(folder, { cacheDir })
+  await checkModelFolder(folder, hashing)
+  const facts = await modelFacts(folder, hashing)
   if (sha256 !== undefined && sha256 !== facts.fingerprint) {
     throw new PregenError(
       'E_MODEL_SHA256',

@@ -3,6 +3,8 @@ import { readCueSheet } from '../cue-sheet/read.ts'
 import { inferenceEnvironment } from '../engine/inference-environment.ts'
 import { probeProviders } from '../engine/probe-providers.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
+import { estimateMemory } from '../plan/memory.ts'
+import type { ModelFacts } from '../plan/model-facts.ts'
 import { openBucket, policyOf } from '../run/open-bucket.ts'
 import type { ReadSheetOptions } from '../run/options.ts'
 import { placeOfModel } from '../run/place-model.ts'
@@ -41,7 +43,7 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
         (model) => [model.id, () => placeOfModel(model, sheet, how.env)] as const,
       )
     : Object.entries(embeddedModels).map(([id, path]) => [id, () => path] as const)
-  for (const [id, placeOf] of folders) findings.push(...(await modelFindings(id, placeOf)))
+  for (const [id, placeOf] of folders) findings.push(...(await modelFindings(id, placeOf, options.cacheDir)))
   if (sheet?.storage) {
     const { bucket, concurrency } = sheet.storage
     findings.push(
@@ -58,14 +60,27 @@ function runtimeFinding(): Finding {
   return { area: 'runtime', name: 'node', works: true, detail, help: null }
 }
 
-async function modelFindings(id: string, placeOf: () => string): Promise<Finding[]> {
+async function modelFindings(
+  id: string,
+  placeOf: () => string,
+  cacheDir: string | undefined,
+): Promise<Finding[]> {
   try {
-    const { facts, previews } = await inspectModel(placeOf())
-    const detail = `${facts.family}, ${facts.defaults.width}×${facts.defaults.height}, previews: ${previews.join(', ')}`
+    const { facts, previews } = await inspectModel(placeOf(), { cacheDir })
+    const { width, height } = facts.defaults
+    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryOfFacts(facts)}`
     return [{ area: 'model', name: id, works: true, detail, help: null }]
   } catch (error) {
     return faultsOf(error).map((fault) => findingOf('model', id, fault))
   }
+}
+
+/** At the model's own size. */
+function memoryOfFacts({ memory, defaults: { width, height } }: ModelFacts): string {
+  if (memory === undefined) return ''
+  const picture = { width, height, batch: 1, guided: true }
+  const gb = (device: 'cpu' | 'gpu') => (estimateMemory(memory, picture, device).peakBytes / 1e9).toFixed(1)
+  return `; about ${gb('cpu')} GB of memory on the CPU, ${gb('gpu')} GB on a GPU`
 }
 
 async function bucketFindings(name: string, open: () => ReturnType<typeof openBucket>): Promise<Finding[]> {

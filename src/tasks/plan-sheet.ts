@@ -3,6 +3,7 @@ import { type LedgerContent, readLedger } from '../artifacts/ledger.ts'
 import { estimatePlan, type RecordedTiming } from '../plan/estimate.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import { decideUnits } from '../run/decide-units.ts'
+import { type ModelMemory, memoryOf, requirePlanFits } from '../run/memory-fit.ts'
 import { checkBucketEndpoint, openBucket, policyOf } from '../run/open-bucket.ts'
 import type { SelectOptions } from '../run/options.ts'
 import { prepareRun } from '../run/prepare.ts'
@@ -50,6 +51,8 @@ export interface PlanReport {
   readonly warnings: readonly PrepareWarning[]
   /** Keys of variants that stand here and that the sheet has no more. */
   readonly strays: readonly string[]
+  /** What each model takes at its peak, estimated. */
+  readonly memory: readonly ModelMemory[]
   /** The bucket may hold some of what is new here, and nothing was asked of the network. */
   readonly isBucketUnasked: boolean
 }
@@ -86,6 +89,7 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   checkBucketEndpoint(prepared.sheet, policyOf(options))
   const { layout, models, uncheckedImages } = prepared
   await refuseFileAsOutput(layout.out)
+  await requirePlanFits(prepared, options)
   const ledger = await readLedger(layout.state.ledgerPath)
   const { decisions, warnings } = await askedBucket(prepared, options, ledger)
   const toRun = decisions.filter(({ action }) => action === 'run')
@@ -123,6 +127,7 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
     },
     strays: strayOnDisk(prepared, ledger),
     warnings: [...prepared.warnings, ...warnings],
+    memory: memoryOf(prepared),
     isBucketUnasked:
       prepared.sheet.storage !== null &&
       options.remoteImages !== 'fetch' &&

@@ -12,6 +12,7 @@ import { waitForTurn } from '../../watch/runs/turn.ts'
 import type { WatchServer } from '../../watch/server/start-server.ts'
 import { type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
+import { createHashProgress } from '../progress.ts'
 import { createReporter } from '../reporters/create.ts'
 import { toRunArguments } from '../run-arguments.ts'
 import type { RunFlags } from '../run-flags.ts'
@@ -86,8 +87,10 @@ async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Pro
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
   try {
     if (flags.wait === true) await recorder.begin()
+    const hashing = await createHashProgress()
     const run = startRun({
       ...toSelectOptions(sheetPath, flags),
+      onHash: hashing.onHash,
       runId: id,
       dryRun: flags.dryRun === true,
       remoteImages: flags.dryRun === true && flags.fetch !== true ? 'refuse' : 'fetch',
