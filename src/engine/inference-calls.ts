@@ -1,5 +1,6 @@
 /** What the inference process is asked, and what it answers and tells. Everything is plain data. */
 import type { PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
+import type { OptimizedModel } from '../model/optimized.ts'
 import type {
   KnownProviders,
   PassedOver,
@@ -27,8 +28,17 @@ export interface OpenModel {
   readonly provider: RequestedProvider
   readonly deviceId: number | undefined
   readonly threads: number | undefined
+  /** Where `models optimize` keeps graphs of this model. */
+  readonly optimizedRoot?: string | undefined
   /** Where conditioning that does not fit in memory is kept. */
   readonly spillFolder: string
+}
+
+export interface OptimizeOptions {
+  readonly path: string
+  readonly provider: RequestedProvider
+  /** `<cache>/optimized/<fingerprint>` */
+  readonly root: string
 }
 
 export interface PromptJob {
@@ -116,6 +126,12 @@ export interface InferenceProcedures {
   readonly probe: {
     readonly input: { readonly name: ProviderName; readonly deviceId: number }
     readonly output: ProviderStatus
+    readonly notice: never
+  }
+  /** Keeps what ONNX Runtime makes of a model's graphs. */
+  readonly optimize: {
+    readonly input: OptimizeOptions
+    readonly output: OptimizedModel
     readonly notice: never
   }
   readonly open: {

@@ -5,6 +5,7 @@
  */
 import { readModelFolder } from '../model/folder.ts'
 import { checkHalves } from '../model/halves.ts'
+import { optimizeModel } from '../model/optimized.ts'
 import { probeProvider, resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
 import type { Pipeline, StepInfo } from '../pipelines/pipeline.ts'
@@ -55,14 +56,18 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
     sessionRunMs,
     handlers: {
       probe: ({ name, deviceId }) => probeProvider(name, deviceId, known),
+      async optimize({ path, provider: requested, root }) {
+        const provider = await resolveProvider(requested, 0, known)
+        return await optimizeModel(readModelFolder(path), root, provider)
+      },
       async open(request) {
         // One that failed half-way may still hold sessions and prompts.
         await close()
-        const { path, pipeline, previewDecoder, threads } = request
+        const { path, pipeline, previewDecoder, threads, optimizedRoot } = request
         const folder = readModelFolder(path, { pipeline, previewDecoder })
         const provider = await resolveProvider(request.provider, request.deviceId, known)
         await checkHalves(folder, provider)
-        const created = createPipeline(folder, { provider, threads })
+        const created = createPipeline(folder, { provider, threads, optimizedRoot })
         const inlineDecoder = createInlineDecoder(folder, created, provider)
         model = { pipeline: created, inlineDecoder, prompts: promptStoreOf(request) }
         const { name, deviceId, passedOver } = provider

@@ -23,7 +23,7 @@ export async function modelFacts(folder: ModelFolder, options: HashOptions = {})
   const usable = decoderFault === null ? folder : { ...folder, previewDecoder: null }
   return {
     family,
-    fingerprint: await fingerprint(usable, options),
+    ...(await fingerprints(usable, options)),
     defaults: {
       ...{ steps, guidanceScale, width: sampleWidth * vae.scale, height: sampleHeight * vae.scale },
       ...(trueCfgScale === undefined ? {} : { trueCfgScale }),
@@ -66,15 +66,21 @@ function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
 }
 
 /** sha-256 over the names, sizes and contents of the deciding files, whatever folder they lie in. */
-async function fingerprint(folder: ModelFolder, options: HashOptions): Promise<string> {
+async function fingerprints(
+  folder: ModelFolder,
+  options: HashOptions,
+): Promise<Pick<ModelFacts, 'fingerprint' | 'graphsFingerprint'>> {
   const hasher = await createFileHasher(options)
-  const digest = createHash('sha256').update(`${folder.family}\n`)
+  const all = createHash('sha256').update(`${folder.family}\n`)
+  const graphs = createHash('sha256')
   for (const { name, path, root } of decidingFiles(folder)) {
     const sha256 = await hasher.hash(path, root)
-    digest.update(`${name}\n${statSync(path).size}\n${sha256}\n`)
+    const line = `${name}\n${statSync(path).size}\n${sha256}\n`
+    all.update(line)
+    if (!name.startsWith('preview')) graphs.update(line)
   }
   await hasher.save()
-  return digest.digest('hex')
+  return { fingerprint: all.digest('hex'), graphsFingerprint: graphs.digest('hex') }
 }
 
 function decidingFiles(folder: ModelFolder): { name: string; path: string; root: string }[] {

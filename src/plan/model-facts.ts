@@ -15,6 +15,8 @@ export interface ModelFacts {
   readonly family: FamilyName
   /** sha-256 over the folder's files that decide pixels. */
   readonly fingerprint: string
+  /** The same without what previews alone are made with; absent: no optimized graphs are looked for. */
+  readonly graphsFingerprint?: string | undefined
   /** diffusers' defaults of the family (steps, guidance) and the folder's native size. */
   readonly defaults: {
     readonly steps: number

@@ -9,6 +9,7 @@ import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
 import { isWrongProvider } from '../engine/wire-error.ts'
 import { PregenError } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
+import { optimizedRoot } from '../model/optimized.ts'
 import { groupIntoBatches } from '../plan/batches.ts'
 import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
 import { generateBatch, promptTimes } from './generate-batch.ts'
@@ -16,6 +17,7 @@ import type { RunOptions } from './options.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
 import { createUnitLife, type UnitLife, type UnitServices } from './unit-life.ts'
+import { createWarmUp } from './warm-up.ts'
 
 // One in the device's hands and one behind it: a unit's end and the next one's start leave no gap.
 const QUEUED_BATCHES = 2
@@ -27,7 +29,7 @@ const MAX_BEGINNINGS = 2
 export interface Drawing {
   readonly devices: readonly Device[]
   readonly services: UnitServices
-  readonly options: Pick<RunOptions, 'provider' | 'threads'>
+  readonly options: Pick<RunOptions, 'provider' | 'threads'> & Partial<Pick<RunOptions, 'cacheDir'>>
   /** Aborted: the run stops before the next step. */
   readonly stopping: AbortSignal
   readonly noteModelLoad: (durationMs: number) => void
@@ -101,12 +103,14 @@ async function drawUntilDeath(
   try {
     const before = performance.now()
     const { model } = work
+    const { cacheDir } = drawing.options
     const opening = device.open({
       path: model.folder.path,
       pipeline: model.pipeline,
       previewDecoder: model.previewDecoder,
       provider: drawing.options.provider ?? model.provider ?? 'auto',
       threads: drawing.options.threads,
+      optimizedRoot: keptGraphs(model, cacheDir),
       spillFolder: drawing.services.layout.state.folder,
     })
     // The codec starts here while the worker opens the model.
@@ -128,6 +132,11 @@ function tellChoice({ services }: Drawing, { provider, device, passedOver }: Ope
   if (passedOver.length === 0) return
   const reasons = passedOver.map((other) => `${other.provider}: ${other.problem}. ${other.help}`)
   services.emit({ type: 'provider-chosen', provider, device, passedOver: reasons })
+}
+
+function keptGraphs({ facts: { graphsFingerprint } }: PreparedModel, cacheDir: string | undefined) {
+  if (cacheDir === undefined || graphsFingerprint === undefined) return undefined
+  return optimizedRoot(cacheDir, graphsFingerprint)
 }
 
 /** A model where it is loaded. */
@@ -179,9 +188,10 @@ async function drawBatches(
   const open = pLimit(OPEN_BATCHES)
   const queued = pLimit(QUEUED_BATCHES)
   const claimPromptMs = promptTimes(prompts)
+  const warmUp = createWarmUp(opened, drawing.services.emit)
 
   const drawBatch = async (batch: readonly UnitLife[]): Promise<void> => {
-    const drawn = await queued(() => generateBatch(opened, batch, stopping))
+    const drawn = await queued(() => generateBatch(opened, batch, { signal: stopping, warmUp }))
     if (drawn.type === 'pictures') {
       device.resetDeaths()
       const finish = (life: UnitLife, place: number) => {

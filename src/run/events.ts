@@ -50,6 +50,13 @@ export const EVENT_FIELDS = {
     ...device,
     durationMs: whole('Time spent on loading this model.'),
   }),
+  'device-warmed': z.object({
+    ...device,
+    width: whole('Pixels.'),
+    height: whole('Pixels.'),
+    batch: whole('Pictures in one call.'),
+    durationMs: whole('Time of the first call at this size, which is in no unit and in no `timing.json`.'),
+  }),
   warning: z.object({
     code: text('A `W_…` code; [errors.md](errors.md#warnings) lists them.'),
     message: text('For people.'),

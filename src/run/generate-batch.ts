@@ -4,6 +4,7 @@ import type { DrawnPicture, EncodedPrompt } from '../engine/inference-calls.ts'
 import { PregenError } from '../errors.ts'
 import { promptJobOf } from './prompt-key.ts'
 import type { UnitLife } from './unit-life.ts'
+import type { WarmUp } from './warm-up.ts'
 
 /** What became of a batch on a device. */
 export type BatchOutcome =
@@ -16,12 +17,13 @@ export type BatchOutcome =
 export async function generateBatch(
   opened: OpenedModel,
   batch: readonly UnitLife[],
-  signal: AbortSignal,
+  { signal, warmUp }: { readonly signal: AbortSignal; readonly warmUp: WarmUp },
 ): Promise<BatchOutcome> {
   if (signal.aborted) return { type: 'cancelled' }
   const lives = new Map(batch.map((life) => [life.entry.index, life]))
   const jobs = batch.map((life) => life.job())
   try {
+    await warmUp(jobs, signal)
     const { pictures } = await opened.call(
       'generate',
       { jobs },

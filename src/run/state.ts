@@ -122,6 +122,7 @@ function change(state: RunState, event: RunEvent): RunState {
       return { ...state, warnings: [...state.warnings, { code, message }].slice(-MAX_WARNINGS) }
     }
     case 'provider-chosen':
+    case 'device-warmed':
       return state
     case 'unit-skipped':
       return withUnit(state, event, () => ({ status: 'skipped' }))

@@ -147,6 +147,7 @@ describe('the events', () => {
     'unit-failed': null,
     // A machine without a GPU asks for the CPU here.
     'provider-chosen': null,
+    'device-warmed': null,
     'unit-skipped': null,
     'unit-restarted': null,
     'uploads-expected': null,
