@@ -3,6 +3,7 @@
  * `--help` and `--version` answer at once.
  */
 import { Argument, Command, CommanderError, Option } from 'commander'
+import { KNOWN_MODELS } from '../cue-sheet/starter.ts'
 import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
@@ -298,6 +299,11 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .argument('[file]', 'the sheet to write', 'cues.yaml')
     .description('write a sheet to start from')
     .option('--force', 'replace a file that is there')
+    .addOption(
+      new Option('--model <name>', 'with the settings of a published model').choices(
+        Object.keys(KNOWN_MODELS),
+      ),
+    )
     .action(async (file: string, options) => {
       outcome.exitCode = await (await import('./commands/init.ts')).initCommand(file, options)
     })
