@@ -2,6 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { z } from 'zod'
+
+const packageSchema = z.looseObject({ version: z.string() })
 
 export interface OnnxruntimeNode {
   readonly version: string
@@ -11,6 +14,6 @@ export interface OnnxruntimeNode {
 
 export function findOnnxruntimeNode(): OnnxruntimeNode {
   const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')))
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const { version } = packageSchema.parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
   return { version, runtimeFolder: join(root, 'bin/napi-v6', process.platform, process.arch) }
 }

@@ -1,6 +1,7 @@
 /** What planning must know of a model folder. `model/` reads it from disk; planning stays pure. */
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import type { FamilyName } from '../families/index.ts'
+import type { FixedShapes } from './fixed-shapes.ts'
 import type { MemoryFacts } from './memory.ts'
 
 /** An error's code and words, as plain data. */
@@ -39,6 +40,13 @@ export interface ModelFacts {
   readonly hasLatentRgb: boolean
   /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
   readonly maxSequenceLength: number | null
+  /** Sizes that the export has built in; absent: none. */
+  readonly fixed?: FixedShapes
+  /**
+   * What guidance_scale does: a second evaluation with the negative prompt, an input of the model, or nothing; absent: what
+   * the family says.
+   */
+  readonly guidance?: 'second-evaluation' | 'input' | 'none'
   /** What the estimate of memory is made from; absent: nothing is said of it. */
   readonly memory?: MemoryFacts | undefined
 }

@@ -18,6 +18,7 @@ export async function planCommand(
     ...toSelectOptions(sheetPath, flags),
     onHash: hashing.onHash,
     remoteImages: flags.fetch === true ? 'fetch' : 'skip',
+    withoutTargets: true,
   })
   hashing.stop()
   if (flags.json === true) printJson(process.stdout, report, 2)

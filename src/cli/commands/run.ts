@@ -93,6 +93,7 @@ async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Pro
       onHash: hashing.onHash,
       runId: id,
       dryRun: flags.dryRun === true,
+      withoutTargets: flags.dryRun === true,
       remoteImages: flags.dryRun === true && flags.fetch !== true ? 'refuse' : 'fetch',
       failFast: flags.failFast === true,
       provider: flags.provider,
