@@ -30,7 +30,7 @@ report=$out/report.md
 started=$(date +%s)
 : > "$report"
 
-say() { printf '%s\n' "$*" | tee -a "$report"; }
+say() { printf '%s\n' "$@" | tee -a "$report"; }
 left() { echo $((seconds - ($(date +%s) - started))); }
 pregen() { timeout "$(left)" node "$root/bin/pregen.js" "$@"; }
 # A part that has no time left is told, and so is one that fails; the next goes on.

@@ -33,8 +33,10 @@ export function reasonOf(thrown: unknown, library: string | null): string {
 }
 
 function missingLibrary(message: string): string | null {
-  const name = /([\w.+-]+\.so[.\d]*): cannot open shared object file/.exec(message)?.[1]
-  return name === undefined ? null : `${name} is missing`
+  const end = message.indexOf(': cannot open shared object file')
+  if (end < 0) return null
+  const name = message.slice(0, end).split(/[\s/]/).at(-1)
+  return `${name} is missing`
 }
 
 /** Lets the loader try: a provider's library is no module of Node's, so that it fails in any case, and says of what. */
