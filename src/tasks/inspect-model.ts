@@ -1,12 +1,15 @@
 /** What `pregen models inspect` and `pregen doctor` tell of a model folder. */
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
+import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { storedBytes } from '../model/memory-facts.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 
 export interface ComponentReport {
   readonly name: string
   readonly opset: number
+  /** With the data files that it names. */
   readonly sizeBytes: number
   /** Element types of its weights. */
   readonly dtypes: readonly string[]
@@ -24,15 +27,15 @@ export interface ModelReport {
 }
 
 /** @throws PregenErrors with every fault of the folder */
-export async function inspectModel(path: string): Promise<ModelReport> {
+export async function inspectModel(path: string, hashing: HashOptions = {}): Promise<ModelReport> {
   const folder = readModelFolder(path)
-  const checked = await checkModelFolder(folder)
-  const facts = await modelFacts(folder)
+  const checked = await checkModelFolder(folder, hashing)
+  const facts = await modelFacts(folder, hashing)
   const components = checked.map(
     ({ name, header }): ComponentReport => ({
       name,
       opset: header.opset,
-      sizeBytes: header.sizeBytes,
+      sizeBytes: storedBytes(folder.components[name]?.modelPath ?? '', header),
       dtypes: header.weightTypes,
       inputs: header.inputs.map((input) => `${input.name}[${input.dims.join(',')}]`),
     }),

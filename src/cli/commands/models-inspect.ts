@@ -1,12 +1,17 @@
 /** `pregen models inspect`: what a folder holds, and every fault of it. */
+
+import { cacheFolder } from '../../library/home.ts'
 import { inspectModel, type ModelReport } from '../../tasks/inspect-model.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLines } from '../print.ts'
+import { createHashProgress } from '../progress.ts'
 import { formatBytes, formatTable } from '../reporters/format.ts'
 
 /** @throws PregenErrors with every fault of the folder */
 export async function inspectCommand(dir: string, flags: { readonly json?: boolean }): Promise<ExitCode> {
-  const report = await inspectModel(dir)
+  const hashing = await createHashProgress()
+  const report = await inspectModel(dir, { cacheDir: cacheFolder(process.env), onHash: hashing.onHash })
+  hashing.stop()
   if (flags.json === true) printJson(process.stdout, report, 2)
   else printLines(process.stdout, linesOf(report))
   return EXIT.ok
