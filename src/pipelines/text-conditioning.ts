@@ -33,9 +33,7 @@ export async function encodeClip(
   warn: Warn,
 ): Promise<ClipStates> {
   const { maxLength = encoder.tokenizer.modelMaxLength } = options
-  const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(text, maxLength)
-  if (truncatedText !== null) warn(truncationWarning(untruncatedLength, maxLength, truncatedText))
-  return runClip(encoder, ids, options)
+  return runClip(encoder, tokenize(encoder, text, maxLength, warn).ids, options)
 }
 
 /** @param ids padded token ids, with start and end */
@@ -60,10 +58,34 @@ export async function encodeT5(
   maxLength: number,
   warn: Warn,
 ): Promise<Tensor> {
-  const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(text, maxLength)
-  if (truncatedText !== null) warn(truncationWarning(untruncatedLength, maxLength, truncatedText))
+  const { ids } = tokenize(encoder, text, maxLength, warn)
   const outputs = await runEncoder(encoder, ids, ['last_hidden_state'])
   return outputs.last_hidden_state!
+}
+
+export interface MaskedText {
+  /** Copies of the outputs that were asked for, a row a place, pads too. */
+  readonly states: Readonly<Record<string, Tensor>>
+  /** The text's own places, from the first on. */
+  readonly tokens: number
+}
+
+/** One text padded or cut to `length`, its padding hidden from the encoder by the mask. */
+export async function encodeMasked(
+  encoder: TextEncoder,
+  text: string,
+  { length, names }: { readonly length: number; readonly names: readonly string[] },
+  warn: Warn,
+): Promise<MaskedText> {
+  const { ids, tokens } = tokenize(encoder, text, length, warn)
+  return { states: await runEncoder(encoder, ids, names, tokens), tokens }
+}
+
+/** @param limit places, pads and all. @returns `tokens`: those of the text that are read */
+function tokenize({ tokenizer }: TextEncoder, text: string, limit: number, warn: Warn) {
+  const { ids, untruncatedLength, truncatedText } = tokenizer.tokenize(text, limit)
+  if (truncatedText !== null) warn(truncationWarning(untruncatedLength, limit, truncatedText))
+  return { ids, tokens: Math.min(untruncatedLength, limit) }
 }
 
 /**
