@@ -85,6 +85,7 @@ export const ERROR_CODES = [
   'E_LOCKED',
   'E_LOCK_LOST',
   'E_MANIFEST_INVALID',
+  'E_MASK_NEEDED',
   'E_MERGE_KEY',
   'E_MISSING_KEY',
   'E_MODEL_CHECKSUM',

@@ -4,7 +4,7 @@ import { PregenError } from '../errors.ts'
 import { FAMILIES, FAMILY_NAMES, type FamilyName } from '../families/index.ts'
 
 /**
- * @param className `_class_name` of model_index.json; optimum's `ORT…` and diffusers' `…Img2Img…` names count too
+ * @param className `_class_name` of model_index.json; optimum's `ORT…` and diffusers' `…Img2Img…` and `…Inpaint…` names count too
  * @param requested what the sheet asked for instead: a family or a class name
  * @throws PregenError E_UNKNOWN_PIPELINE
  */
@@ -30,6 +30,6 @@ export function detectFamily(
 }
 
 function named(name: string): FamilyName | undefined {
-  const plain = name.replace(/^(ORT|Onnx)/, '').replace(/Img2Img(?=Pipeline$)/, '')
+  const plain = name.replace(/^(ORT|Onnx)/, '').replace(/(Img2Img|Inpaint)(?=Pipeline$)/, '')
   return FAMILIES.find((family) => family.name === name || family.pipelineClass === plain)?.name
 }

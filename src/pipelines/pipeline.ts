@@ -59,6 +59,8 @@ export interface GenerateRequest extends Omit<PictureSettings, 'scheduler'> {
   readonly scheduler: { readonly name?: SchedulerName | undefined; readonly config: SchedulerConfig }
   /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture; with `denoiseStrength`. */
   readonly initImage?: Float32Array | undefined
+  /** Inpainting: [height, width], 1 where the picture is drawn anew and 0 where it is kept; with `initImage`. */
+  readonly mask?: Float32Array | undefined
   /** Pictures that the model looks at while it draws (FLUX.2), of any sizes that it can encode. */
   readonly references?: readonly ReferencePicture[] | undefined
 }
@@ -152,10 +154,11 @@ export interface Pipeline {
 const OWN = {
   conditioning: true,
   initImage: true,
+  mask: true,
   references: true,
   rng: true,
   seed: true,
-} as const satisfies Record<'conditioning' | 'initImage' | 'references' | OwnPictureSetting, true>
+} as const satisfies Record<'conditioning' | 'initImage' | 'mask' | 'references' | OwnPictureSetting, true>
 
 /**
  * @param masksTexts whether texts of different lengths may share a call
@@ -163,13 +166,13 @@ const OWN = {
  *   (prompts of different chunk counts)
  */
 export function requireOneBatch(requests: readonly GenerateRequest[], masksTexts = false): void {
-  const shared = ({ initImage, references, conditioning, ...request }: GenerateRequest): string => {
+  const shared = ({ initImage, mask, references, conditioning, ...request }: GenerateRequest): string => {
     const settings = Object.entries(request)
       .filter(([name, value]) => !(name in OWN) && value !== undefined)
       .sort(([left], [right]) => (left < right ? -1 : 1))
     const sizes = references?.map(({ width, height }) => [width, height])
     const texts = masksTexts ? conditioning.negativePromptEmbeds === null : conditioning.promptEmbeds.dims
-    return JSON.stringify([settings, initImage === undefined, sizes, texts])
+    return JSON.stringify([settings, initImage === undefined, mask === undefined, sizes, texts])
   }
   const [first] = requests
   if (first === undefined) throw new RangeError('a batch needs at least one request')

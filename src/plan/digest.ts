@@ -13,6 +13,8 @@ export interface DigestContext {
   readonly modelFingerprint: string
   /** sha-256 of the starting picture's bytes; undefined without one. */
   readonly imageSha256: string | undefined
+  /** Likewise of the mask. */
+  readonly maskSha256?: string | undefined
   /** Likewise of each reference picture, in their order; null for one that is unknown. */
   readonly imagesSha256?: readonly (string | null)[] | undefined
   /** Raised whenever a release of pregen changes pixels. */
@@ -34,6 +36,7 @@ const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical |
     }),
     previews: ({ previews }) => previews && { ...previews },
     imageSha256: (_, { imageSha256 }) => imageSha256 ?? null,
+    maskSha256: (_, { maskSha256 }) => maskSha256,
     imagesSha256: (_, { imagesSha256 }) => imagesSha256 && [...imagesSha256],
     fit: ({ image }) => image?.fit ?? null,
     // The text chunk names the model by its id, so the id counts where there is one.

@@ -11,6 +11,7 @@ import {
 import { MAX_PIXELS } from '../cue-sheet/settings.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { PregenError } from '../errors.ts'
+import type { FamilyFacts } from '../families/family.ts'
 import { noGuidance } from '../families/guidance.ts'
 import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts, type ScheduleRequest } from '../families/schedule.ts'
@@ -23,7 +24,7 @@ import { resolvePreviews } from './previews.ts'
 import type { Unit } from './unit.ts'
 import { report, type VariantContext } from './variant-context.ts'
 
-/** Strength of image-to-image where the sheet names none. */
+/** Strength of image-to-image where the sheet names none and there is no mask. */
 export const DEFAULT_DENOISE_STRENGTH = 0.6
 
 export interface ExpandedPlan {
@@ -102,6 +103,7 @@ type Trajectoried = Pick<
   | 'scheduler'
   | 'image'
   | 'images'
+  | 'mask'
   | 'denoiseStrength'
   | 'exactCopyMode'
   | 'steps'
@@ -116,12 +118,14 @@ type Trajectoried = Pick<
 function readTrajectory(context: VariantContext, imageTokens: number): Trajectoried {
   const { variant, facts } = context
   const { settings } = variant
-  const { image, images } = readPictures({
+  const { image, images, mask } = readPictures({
     ...context,
     report: (name, fault) => report(context, name, fault),
   })
   const exactCopyMode = image !== undefined && settings.exactCopyMode === true
-  const asked = image === undefined ? undefined : (settings.denoiseStrength ?? DEFAULT_DENOISE_STRENGTH)
+  const { inpainting }: FamilyFacts = familyOf(facts.family)
+  const usual = (mask === undefined ? undefined : inpainting?.strength) ?? DEFAULT_DENOISE_STRENGTH
+  const asked = image === undefined ? undefined : (settings.denoiseStrength ?? usual)
   const denoiseStrength = exactCopyMode && asked !== undefined ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
   const steps =
     exactCopyMode && denoiseStrength !== undefined
@@ -134,6 +138,7 @@ function readTrajectory(context: VariantContext, imageTokens: number): Trajector
   return {
     image,
     images,
+    mask,
     denoiseStrength,
     exactCopyMode,
     scheduler,

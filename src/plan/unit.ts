@@ -43,6 +43,8 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   /** null: no step pictures and no timing.json (the program P0, or `previews: false`). */
   readonly previews: PreviewSettings | null
   readonly image: InitImage | undefined
+  /** Absolute path or https URL of the mask, which is brought to size as the image is; undefined: none. */
+  readonly mask?: string | undefined
   /** Absolute paths or https URLs of the pictures that the model looks at; undefined: none. */
   readonly images?: readonly string[] | undefined
   readonly exactCopyMode: boolean

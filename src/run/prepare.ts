@@ -79,6 +79,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     const parts = digestParts(unit, {
       modelFingerprint: facts[unit.model]?.fingerprint ?? '',
       imageSha256: images.hashOf(unit),
+      maskSha256: images.maskHashOf(unit),
       imagesSha256: references.hashesOf(unit),
       renderVersion: RENDER_VERSION,
     })
@@ -99,6 +100,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
       ...shardWarnings(shard, units.length, all.length),
       ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
       ...warnOfSizes(units, trained),
+      ...images.warnings,
     ],
   }
 }

@@ -23,7 +23,7 @@ import { createAsset, parametersOf } from './asset.ts'
 import type { Delivery } from './delivery.ts'
 import { describeFailure } from './describe-failure.ts'
 import type { EmitRunEvent } from './events.ts'
-import type { InitImages } from './init-images.ts'
+import type { InitImages, UnitPixels } from './init-images.ts'
 import { createLiveFile } from './live-file.ts'
 import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
@@ -97,7 +97,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
   let beginnings = 0
   let begunAt = 0
   let whyAgain = ''
-  let initImage: Float32Array | undefined
+  let pixels: UnitPixels = { initImage: undefined }
   let references: PictureJob['references']
   let previews: JobPreviews | null = null
   let pictures: StepPictures | null = null
@@ -193,7 +193,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     beginnings: () => beginnings,
     async prepare(provider) {
       try {
-        initImage = unit.image ? await services.initImages.load(entry) : undefined
+        pixels = await services.initImages.load(entry)
         references = await services.references.load(entry, model)
         // A folder that cannot be made is told before anything is drawn for it.
         await makeFolderInside(layout.out, layout.variantFolder(cue, variant))
@@ -215,7 +215,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         ...pickSettings('picture', unit),
         unit: index,
         promptKey: promptJobOf(unit).key,
-        initImage,
+        ...pixels,
         references,
         previews,
       }

@@ -30,7 +30,8 @@ export const sd = defineFamily({
   hasDefaultVae: true,
   defaults: { steps: 50, guidanceScale: 7.5, sampleSize: 64 },
   guidance: 'second-evaluation',
-  takes: ['negativePrompt', 'promptSyntax'],
+  inpainting: { strength: 1 },
+  takes: ['mask', 'negativePrompt', 'promptSyntax'],
   agreements: (model) => [
     {
       what: 'texts',
@@ -39,7 +40,7 @@ export const sd = defineFamily({
       given: textWidth(model, 'text_encoder'),
       givenBy: 'text_encoder',
     },
-    latentsAgree(model, { component: 'unet', input: 'sample', axis: 1 }),
+    latentsAgree(model, { component: 'unet', input: 'sample', axis: 1, inpainting: true }),
   ],
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,

@@ -32,7 +32,8 @@ export const sdxl = defineFamily({
   hasDefaultVae: false,
   defaults: { steps: 50, guidanceScale: 5, sampleSize: 128 },
   guidance: 'second-evaluation',
-  takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'promptSyntax'],
+  inpainting: { strength: 0.9999 },
+  takes: ['mask', 'negativePrompt', 'prompt2', 'negativePrompt2', 'promptSyntax'],
   agreements(model) {
     const alone = !model.has('text_encoder')
     const second = textWidth(model, 'text_encoder_2')
@@ -51,7 +52,7 @@ export const sdxl = defineFamily({
         given: projectionWidth(model, 'text_encoder_2'),
         givenBy: 'text_encoder_2',
       },
-      latentsAgree(model, { component: 'unet', input: 'sample', axis: 1 }),
+      latentsAgree(model, { component: 'unet', input: 'sample', axis: 1, inpainting: true }),
     ]
   },
   sizeMultiple: unetSizeMultiple,
