@@ -20,9 +20,7 @@ import { encodeMasked } from '../../pipelines/text-conditioning.ts'
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { stack } from '../../tensor/join.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
-
-/** diffusers' default length of T5's input. */
-const T5_LENGTH = 512
+import { T5_LENGTH } from './facts.ts'
 
 /** T5 with its padding masked. No negative prompt is an empty one. */
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {

@@ -20,12 +20,10 @@ import { encodeMasked } from '../../pipelines/text-conditioning.ts'
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { joinChannels, stack } from '../../tensor/join.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
+import { FLUX2_TEMPLATE, TEXT_LENGTH } from './facts.ts'
 import { imagePositions, textPositions } from './positions.ts'
 import { encodeReferences } from './references.ts'
 import { flux2Template } from './template.ts'
-
-/** diffusers' default length of the templated prompt, pads and all. */
-const TEXT_LENGTH = 512
 
 /** A model that was distilled into few steps takes no guidance, whatever is asked for. */
 function isDistilled({ folder }: TextModels | ImageModels): boolean {
@@ -41,7 +39,8 @@ export async function encodePrompt(text: TextModels, request: PromptRequest): Pr
   const outputs = encoder.session.outputs.map(({ name }) => name)
   const names = outLayers(text.folder.modelIndex, outputs).map((layer) => `hidden_states.${layer}`)
   const encode = async (prompt: string): Promise<Tensor> => {
-    const { states } = await encodeMasked(encoder, flux2Template(prompt), { length, names }, warn)
+    const template = { length, names, tail: FLUX2_TEMPLATE[1].trim() }
+    const { states } = await encodeMasked(encoder, flux2Template(prompt), template, warn)
     return names.map((name) => states[name]!).reduce(joinChannels)
   }
   return {

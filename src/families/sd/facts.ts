@@ -31,6 +31,7 @@ export const sd = defineFamily({
   defaults: { steps: 50, guidanceScale: 7.5, sampleSize: 64 },
   guidance: 'second-evaluation',
   inpainting: { strength: 1 },
+  stacksGuidance: true,
   takes: ['mask', 'negativePrompt', 'promptSyntax'],
   agreements: (model) => [
     {
@@ -44,6 +45,7 @@ export const sd = defineFamily({
   ],
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,
+  cuts: { sequenceLength: null },
   schedule: {
     strength: 'floor-kept',
     // diffusers' StableDiffusionPipeline mends old configs. A scheduler that is made anew from that config keeps the

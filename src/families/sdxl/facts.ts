@@ -33,6 +33,7 @@ export const sdxl = defineFamily({
   defaults: { steps: 50, guidanceScale: 5, sampleSize: 128 },
   guidance: 'second-evaluation',
   inpainting: { strength: 0.9999 },
+  stacksGuidance: true,
   takes: ['mask', 'negativePrompt', 'prompt2', 'negativePrompt2', 'promptSyntax'],
   agreements(model) {
     const alone = !model.has('text_encoder')
@@ -57,6 +58,7 @@ export const sdxl = defineFamily({
   },
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,
+  cuts: { sequenceLength: null },
   schedule: { strength: 'floor-kept', misfit: noiseMisfit },
   previewFactors: () => SDXL_FACTORS,
   pipeline: () => import('./pipeline.ts'),
