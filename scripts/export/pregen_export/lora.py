@@ -29,7 +29,10 @@ def merge(pipeline: str, denoiser: nn.Module, loras: list[tuple[Path, float]]) -
         if not file.is_file():
             raise SystemExit(f"There is no LoRA {file}.")
         before = checksum(denoiser)
-        pipe.load_lora_weights(str(file.parent), weight_name=file.name)
+        try:
+            pipe.load_lora_weights(str(file.parent), weight_name=file.name)
+        except Exception as error:  # noqa: BLE001 - each library has its own kind
+            raise SystemExit(f"{file} does not fit this model: {error}") from error
         pipe.fuse_lora(components=["transformer"], lora_scale=scale)
         pipe.unload_lora_weights()
         if scale != 0 and checksum(denoiser) == before:
