@@ -91,6 +91,7 @@ export const ERROR_CODES = [
   'E_LOCKED',
   'E_LOCK_LOST',
   'E_MANIFEST_INVALID',
+  'E_MASK_NEEDED',
   'E_MEMORY_TOO_SMALL',
   'E_MERGE_KEY',
   'E_MISSING_KEY',

@@ -392,11 +392,35 @@ export const SETTINGS = {
     ...STRENGTH,
     name: 'denoiseStrength',
     needsImage: 'or video',
-    description: 'Image-to-image, video-to-video: 0 keeps the picture, 1 ignores it. Default 0.6.',
-    docs: ['0 … 1', '0.6', 'How much of the starting picture, or video, is redrawn.'],
+    description:
+      'Image-to-image, video-to-video: 0 keeps the picture, 1 ignores it. Default 0.6; with a mask 1 (SD) or 0.9999 (SDXL).',
+    docs: [
+      '0 … 1',
+      "0.6; with a mask the family's (SD 1, SDXL 0.9999)",
+      'How much of the starting picture, or video, is redrawn.',
+    ],
     goes: 'picture',
     batch: 'shared',
     digest: { part: 'denoiseStrength', word: 'denoise strength', nullIfAbsent: true },
+  }),
+  mask: defineSetting({
+    name: 'mask',
+    needsImage: true,
+    onlySome: 'or fault',
+    schema: z.string().min(1),
+    description:
+      'Inpainting (Stable Diffusion, SDXL): white is drawn anew, black is kept. A path relative to the sheet, or an https URL.',
+    code: 'E_BAD_VALUE',
+    must: 'a path or an https URL',
+    docs: [
+      'path or https URL',
+      '–',
+      'What of the starting picture is drawn anew: [inpainting](#inpainting).',
+    ],
+    read: readImage,
+    goes: 'plan',
+    batch: 'presence',
+    digest: { part: 'maskSha256', word: 'mask' },
   }),
   images: defineSetting({
     name: 'images',

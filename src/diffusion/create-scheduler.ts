@@ -11,6 +11,7 @@ import { FlowMatchEulerScheduler } from './schedulers/flow-match-euler.ts'
 import { HeunScheduler } from './schedulers/heun.ts'
 import { LcmScheduler } from './schedulers/lcm.ts'
 import { PndmScheduler } from './schedulers/pndm.ts'
+import { TcdScheduler } from './schedulers/tcd.ts'
 import { UniPcScheduler } from './schedulers/unipc.ts'
 
 type SchedulerConstructor = new (name: SchedulerName, config: SchedulerConfig) => Scheduler
@@ -26,6 +27,7 @@ const CONSTRUCTORS = {
   ddpm: DdpmScheduler,
   pndm: PndmScheduler,
   lcm: LcmScheduler,
+  tcd: TcdScheduler,
   unipc: UniPcScheduler,
 } satisfies Record<SchedulerName, SchedulerConstructor>
 

@@ -119,6 +119,20 @@ const DPM_SOLVER_MULTISTEP: SchedulerClass = {
   inherited: ['sigma_min', 'sigma_max'],
 }
 
+/** Of models distilled into few steps. */
+const DISTILLED: KeySpecs = {
+  ...training(0.00085, 0.012, 'scaled_linear'),
+  original_inference_steps: { kind: 'number', fallback: 50, integer: true, min: 1, max: 10_000 },
+  clip_sample: off,
+  ...CLIPPING,
+  set_alpha_to_one: on,
+  prediction_type: choice('epsilon', ALPHA_PREDICTION_TYPES),
+  ...THRESHOLDING,
+  ...spacing('leading'),
+  timestep_scaling: { kind: 'number', fallback: 10, above: 0, max: 1_000_000 },
+  rescale_betas_zero_snr: off,
+}
+
 export const SCHEDULER_CLASSES = {
   'flow-match-euler': {
     className: 'FlowMatchEulerDiscreteScheduler',
@@ -231,20 +245,11 @@ export const SCHEDULER_CLASSES = {
       ...spacing('leading'),
     },
   },
-  lcm: {
-    className: 'LCMScheduler',
-    keys: {
-      ...training(0.00085, 0.012, 'scaled_linear'),
-      original_inference_steps: { kind: 'number', fallback: 50, integer: true, min: 1, max: 10_000 },
-      clip_sample: off,
-      ...CLIPPING,
-      set_alpha_to_one: on,
-      prediction_type: choice('epsilon', ALPHA_PREDICTION_TYPES),
-      ...THRESHOLDING,
-      ...spacing('leading'),
-      timestep_scaling: { kind: 'number', fallback: 10, above: 0, max: 1_000_000 },
-      rescale_betas_zero_snr: off,
-    },
+  lcm: { className: 'LCMScheduler', keys: DISTILLED },
+  tcd: {
+    className: 'TCDScheduler',
+    // Of diffusers' step(), which its pipelines take beside the scheduler's config; 0 where the call names none.
+    keys: { ...DISTILLED, eta: { kind: 'number', fallback: 0, min: 0, max: 1 } },
   },
   unipc: {
     className: 'UniPCMultistepScheduler',

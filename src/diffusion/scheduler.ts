@@ -19,6 +19,7 @@ export const SCHEDULER_NAMES = [
   'ddpm',
   'pndm',
   'lcm',
+  'tcd',
   'unipc',
 ] as const
 

@@ -23,10 +23,19 @@ const ignoresTimesteps = (config: SchedulerConfig): boolean =>
 
 const RULES: readonly UnusedKeys[] = [
   {
-    names: ['lcm'],
+    names: ['lcm', 'tcd'],
     keys: ['timestep_spacing', 'steps_offset', 'set_alpha_to_one'],
     unused: () => true,
-    why: 'with lcm, whose timesteps follow from original_inference_steps',
+    why: 'with lcm and tcd, whose timesteps follow from original_inference_steps',
+  },
+  {
+    names: ['tcd'],
+    keys: [
+      ...['clip_sample', 'clip_sample_range', 'timestep_scaling'],
+      ...['thresholding', 'dynamic_thresholding_ratio', 'sample_max_value'],
+    ],
+    unused: () => true,
+    why: 'with tcd, which takes over the keys of lcm and reads none of these',
   },
   {
     names: DPM_NAMES,

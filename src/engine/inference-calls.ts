@@ -81,6 +81,8 @@ export interface PictureJob extends PictureSettings {
   readonly promptKey: string
   /** [3, height, width] in −1 … 1. */
   readonly initImage: Float32Array | undefined
+  /** [height, width]: 1 where it is drawn anew, 0 where it is kept. */
+  readonly mask?: Float32Array | undefined
   readonly references?: readonly ReferencePicture[] | undefined
   readonly keyframes?: readonly Keyframe[] | undefined
   readonly sourceVideo?: ScratchVideo | undefined

@@ -42,15 +42,18 @@ export function pooledWidth(model: ModelView): number | undefined {
 /** The denoiser's latents against the VAE's. @param packed pixels of the latents in one token */
 export function latentsAgree(
   model: ModelView,
-  { component, input, axis, packed = 1 }: LatentInput,
+  { component, input, axis, packed = 1, inpainting = false }: LatentInput,
 ): Agreement {
   const decoded =
     model.input('vae_decoder', 'latent_sample', 1) ??
     numberIn(model, 'vae_decoder', 'latent_channels') ??
     numberIn(model, 'vae_decoder', 'z_dim')
+  const taken = model.input(component, input, axis) ?? numberIn(model, component, 'in_channels')
+  // Beside the latents: the mask, and the latents of what it leaves.
+  const isInpainting = inpainting && decoded !== undefined && taken === 2 * decoded + 1
   return {
     what: packed === 1 ? 'latents' : `packed latents (${packed} pixels a token)`,
-    wanted: model.input(component, input, axis) ?? numberIn(model, component, 'in_channels'),
+    wanted: isInpainting ? decoded : taken,
     wantedBy: component,
     given: decoded === undefined ? undefined : decoded * packed,
     givenBy: 'vae_decoder',
@@ -62,6 +65,8 @@ export interface LatentInput {
   readonly input: string
   readonly axis: number
   readonly packed?: number
+  /** The denoiser may be one that was trained for inpainting, which takes more channels. */
+  readonly inpainting?: boolean
 }
 
 export function sum(left: number | undefined, right: number | undefined): number | undefined {

@@ -37,6 +37,11 @@ export interface FamilyFacts {
   readonly statisticsPerChannel?: number
   /** false: diffusers has no pipeline of it that starts from a picture. */
   readonly imageToImage?: false
+  /** Absent: it does not draw within a mask. */
+  readonly inpainting?: {
+    /** diffusers' default of the pipeline call, where the sheet names no strength. */
+    readonly strength: number
+  }
   readonly defaults: {
     /** diffusers' defaults of the pipeline call. */
     readonly steps: number

@@ -44,6 +44,7 @@ export async function modelFacts(folder: ModelFolder, options: HashOptions = {})
     schedulerClass: folder.schedulerClass,
     schedulerConfig: folderSchedulerConfig(folder),
     hasVaeEncoder: components.vae_encoder !== undefined,
+    needsMask: needsMask(folder),
     hasPreviewDecoder: usable.previewDecoder !== null,
     previewDecoderFault: decoderFault === null ? null : plainFault(decoderFault),
     hasLatentRgb: hasLatentRgb(folder),
@@ -79,6 +80,14 @@ function plainFault({ code, message, help = '', location }: PregenError): Previe
 /** Width and height in pixels must be multiples of this. */
 export function sizeMultiple(folder: ModelFolder): number {
   return familyOf(folder.family).sizeMultiple(viewOf(folder))
+}
+
+/** Whether its denoiser takes, beside the latents, a mask and the latents of what the mask leaves. */
+export function needsMask(folder: ModelFolder): boolean {
+  const { inpainting, denoiser }: FamilyFacts = familyOf(folder.family)
+  const view = viewOf(folder)
+  const taken = view.input(denoiser, 'sample', 1) ?? view.config(denoiser, 'in_channels')
+  return inpainting !== undefined && taken === 2 * folder.vae.latentChannels + 1
 }
 
 /** [height, width] of the latents that the denoiser was trained for. FLUX's config has none. */

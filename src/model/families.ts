@@ -5,7 +5,7 @@ import type { FamilyFacts } from '../families/family.ts'
 import { FAMILIES, FAMILY_NAMES, type FamilyName } from '../families/index.ts'
 
 /**
- * @param className `_class_name` of model_index.json; optimum's `ORT…` and diffusers' `…Img2Img…` names count too
+ * @param className `_class_name` of model_index.json; optimum's `ORT…` and diffusers' `…Img2Img…` and `…Inpaint…` names count too
  * @param requested what the sheet asked for instead: a family or a class name
  * @throws PregenError E_UNKNOWN_PIPELINE
  */
@@ -36,7 +36,7 @@ export function detectFamily(
 const ALL: readonly (FamilyFacts & { readonly name: FamilyName })[] = FAMILIES
 
 function named(name: string): FamilyName | undefined {
-  const plain = name.replace(/^(ORT|Onnx)/, '').replace(/Img2Img(?=Pipeline$)/, '')
+  const plain = name.replace(/^(ORT|Onnx)/, '').replace(/(Img2Img|Inpaint)(?=Pipeline$)/, '')
   return ALL.find(
     ({ name: own, pipelineClass, otherClasses = [] }) =>
       own === name || pipelineClass === plain || otherClasses.includes(plain),

@@ -20,6 +20,8 @@ export interface DenoiseOptions {
   readonly half?: boolean
   /** Writes the model's layout in the order of `dims` into `out`; absent where they are the same. */
   readonly unpack?: (packed: Float32Array, out: Float32Array) => void
+  /** Changes the latents in place after each call of the model. */
+  readonly afterCall?: ((latents: Float32Array, call: number) => void) | null
   readonly hooks: GenerateHooks
   readonly clock: StepClock
 }
@@ -27,6 +29,7 @@ export interface DenoiseOptions {
 /** @returns the duration of every executed step, in milliseconds */
 export async function denoise(options: DenoiseOptions): Promise<number[]> {
   const { scheduler, firstCall, latents, dims, predict, noise, unpack, hooks, clock, half = false } = options
+  const { afterCall = null } = options
   const scaled = new Float32Array(latents.length)
   const latentsView = unpack === undefined ? latents : new Float32Array(latents.length)
   const denoisedView = unpack === undefined ? null : new Float32Array(latents.length)
@@ -44,6 +47,7 @@ export async function denoise(options: DenoiseOptions): Promise<number[]> {
       const prediction = await predict(scaled, timesteps[call]!)
       const denoised = scheduler.step(prediction, call, latents, noise)
       if (half) roundToHalves(latents)
+      afterCall?.(latents, call)
       requireSound(latents, 'The latents')
       if (stepOfCall[call + 1] === stepOfCall[call]) continue
 

@@ -8,6 +8,8 @@ export interface DenoiserOptions {
   readonly session: ModelSession
   /** The input that the latents go to, and its shape for the pictures alone, without the guidance doubling. */
   readonly sample: { readonly name: string; readonly dims: readonly number[] }
+  /** Further channels of that input, the same at every step: [pictures, channels, ...plane], not doubled. */
+  readonly appended?: Tensor | null
   readonly output: string
   /** Inputs that stay the same from step to step, already stacked [negatives, positives] under guidance. */
   readonly constants: Readonly<Record<string, Tensor>>
@@ -27,7 +29,8 @@ export interface DenoiserOptions {
 export type Predict = (sample: Float32Array, timestep: number) => Promise<Float32Array>
 
 export function createDenoiser(options: DenoiserOptions): Predict {
-  const { session, sample, guidanceScale, feedTimestep = (timestep) => timestep } = options
+  const { session, sample, appended = null, guidanceScale } = options
+  const { feedTimestep = (timestep) => timestep } = options
   // Exports by Olive have names of their own; one output is the one that is meant.
   const output = session.hasOutput(options.output)
     ? options.output
@@ -36,7 +39,13 @@ export function createDenoiser(options: DenoiserOptions): Predict {
   const calls = guidanceScale !== null && takesHalves(options) ? 2 : 1
   const copies = guidanceScale === null ? 1 : 2 / calls
   const rows = copies * pictures
-  const sampleInput = session.createInput(sample.name, [rows, ...shape])
+  const [channels = 0, ...plane] = shape
+  const [own, beside] = [sizeOf(shape), (appended?.dims[1] ?? 0) * sizeOf(plane)]
+  const sampleInput = session.createInput(sample.name, [rows, channels + (appended?.dims[1] ?? 0), ...plane])
+  for (let row = 0; appended !== null && row < rows; row++) {
+    const from = (row % pictures) * beside
+    sampleInput.write(appended.data.subarray(from, from + beside), row * (own + beside) + own)
+  }
   const timestepInput = createTimestepInput(session, rows)
   const timesteps = new Float64Array(sizeOf(timestepInput.dims))
   const feeds = Array.from({ length: calls }, (_, call) => [
@@ -50,7 +59,10 @@ export function createDenoiser(options: DenoiserOptions): Predict {
   const kept = new Float32Array(calls === 2 ? sizeOf(sample.dims) : 0)
 
   return async (latents, timestep) => {
-    for (let copy = 0; copy < copies; copy++) sampleInput.write(latents, copy * latents.length)
+    for (let row = 0; row < rows; row++) {
+      const from = (row % pictures) * own
+      sampleInput.write(latents.subarray(from, from + own), row * (own + beside))
+    }
     timestepInput.write(timesteps.fill(feedTimestep(timestep)))
     const prediction = await evaluate(feeds[0]!)
     if (guidanceScale === null) return prediction

@@ -1,5 +1,5 @@
 /** Where a batch starts: noise, or a picture's latents with noise on top; drawn in the order in which diffusers draws. */
-import type { NoiseSource } from '../diffusion/scheduler.ts'
+import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
 import { PregenError } from '../errors.ts'
 import type { Schedule } from '../families/schedule.ts'
 import { sizeMultiple } from '../model/facts.ts'
@@ -53,28 +53,38 @@ export async function startLatents(
 ): Promise<StartLatents> {
   const size = sizeOf(dims.slice(1))
   const latents = new Float32Array(requests.length * size)
-  const draw = half ? drawHalf : drawSingle
-  const generators = requests.map(({ rng, seed }) => createRandomGenerator(rng, seed))
+  const draws = createDraws(requests, scheduler, half)
 
   for (const [index, request] of requests.entries()) {
-    const generator = generators[index]!
+    const draw = draws.of(index)
     const own = latents.subarray(index * size, (index + 1) * size)
     if (request.initImage === undefined) {
-      draw(generator, own)
+      draw(own)
       for (let i = 0; i < size; i++) own[i] = own[i]! * scheduler.initNoiseSigma
     } else {
-      const original = await encodeImage(models, request, (out) => draw(generator, out))
+      const original = await encodeImage(models, request, draw)
       if (half) roundToHalves(original)
-      const noise = draw(generator, new Float32Array(size))
-      own.set(scheduler.addNoise(original, noise, firstCall, half))
+      own.set(scheduler.addNoise(original, draw(new Float32Array(size)), firstCall, half))
     }
   }
   if (half) roundToHalves(latents)
-  // diffusers' DPM-Solver computes its steps in float32 and draws for them in it, whatever the model's precision.
-  const drawForStep = scheduler.name === 'dpm++2m-sde' ? drawSingle : draw
+  return { latents, noise: draws.noise }
+}
 
+export type Draw = (out: Float32Array) => Float32Array
+
+/** The generators of a batch, one a picture. @param half whether they draw in half precision */
+export function createDraws(
+  requests: readonly GenerateRequest[],
+  { name }: Pick<Scheduler, 'name'>,
+  half: boolean,
+): { readonly of: (index: number) => Draw; readonly noise: NoiseSource } {
+  const draw = half ? drawHalf : drawSingle
+  // diffusers' DPM-Solver computes its steps in float32 and draws for them in it, whatever the model's precision.
+  const drawForStep = name === 'dpm++2m-sde' ? drawSingle : draw
+  const generators = requests.map(({ rng, seed }) => createRandomGenerator(rng, seed))
   return {
-    latents,
+    of: (index) => (out) => draw(generators[index]!, out),
     noise(out) {
       const each = out.length / generators.length
       for (const [index, generator] of generators.entries()) {

@@ -1,4 +1,6 @@
 /** FLUX's tokens: each 2 × 2 patch of the latents is one token of 4 · channels values. */
+import { createTensor, type Tensor } from '../tensor/tensor.ts'
+
 /** [batch, channels, height, width] */
 type PlaneDims = readonly [number, number, number, number]
 
@@ -17,6 +19,15 @@ export function unpackLatents(packed: Float32Array, dims: PlaneDims, out: Float3
     out[plain] = packed[token]!
   })
   return out
+}
+
+/** Each image token's place: (0, row, column). @returns [rows · columns, 3] */
+export function imageIds(rows: number, columns: number): Tensor {
+  const data = new Float32Array(rows * columns * 3)
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) data.set([0, row, column], (row * columns + column) * 3)
+  }
+  return createTensor(data, [rows * columns, 3])
 }
 
 function forEachPair(

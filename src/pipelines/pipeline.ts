@@ -61,6 +61,8 @@ export interface GenerateRequest extends Omit<PictureSettings, 'scheduler'> {
   readonly scheduler: { readonly name?: SchedulerName | undefined; readonly config: SchedulerConfig }
   /** Image-to-image: [3, height, width], −1 … 1, already at the size of the picture; with `denoiseStrength`. */
   readonly initImage?: Float32Array | undefined
+  /** Inpainting: [height, width], 1 where the picture is drawn anew and 0 where it is kept; with `initImage`. */
+  readonly mask?: Float32Array | undefined
   /** Pictures that the model looks at while it draws (FLUX.2), of any sizes that it can encode. */
   readonly references?: readonly ReferencePicture[] | undefined
   /** First and last picture of a video, in this order. */
@@ -188,12 +190,13 @@ const OWN = {
   conditioning: true,
   initImage: true,
   keyframes: true,
+  mask: true,
   references: true,
   rng: true,
   seed: true,
   sourceVideo: true,
 } as const satisfies Record<
-  'conditioning' | 'initImage' | 'keyframes' | 'references' | 'sourceVideo' | OwnPictureSetting,
+  'conditioning' | 'initImage' | 'keyframes' | 'mask' | 'references' | 'sourceVideo' | OwnPictureSetting,
   true
 >
 
@@ -204,14 +207,15 @@ const OWN = {
  */
 export function requireOneBatch(requests: readonly GenerateRequest[], masksTexts = false): void {
   const shared = (all: GenerateRequest): string => {
-    const { initImage, keyframes, references, sourceVideo, conditioning, ...request } = all
+    const { initImage, mask, keyframes, references, sourceVideo, conditioning, ...request } = all
     const settings = Object.entries(request)
       .filter(([name, value]) => !(name in OWN) && value !== undefined)
       .sort(([left], [right]) => (left < right ? -1 : 1))
     const sizes = references?.map(({ width, height }) => [width, height])
     const texts = masksTexts ? conditioning.negativePromptEmbeds === null : conditioning.promptEmbeds.dims
     const places = keyframes?.map(({ at }) => at)
-    return JSON.stringify([settings, initImage === undefined, sizes, texts, places, sourceVideo?.frames])
+    const starts = [initImage === undefined, mask === undefined, places, sourceVideo?.frames]
+    return JSON.stringify([settings, starts, sizes, texts])
   }
   const [first] = requests
   if (first === undefined) throw new RangeError('a batch needs at least one request')

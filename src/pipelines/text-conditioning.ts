@@ -1,6 +1,7 @@
 /** One text through one encoder: ids in, hidden states and pooled vector out, as copies in float32. */
 import { copyOf } from '../tensor/join.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { withoutTail } from '../text/chat-tail.ts'
 import type { TextEncoder } from './models.ts'
 import type { PromptWarning } from './pipeline.ts'
 import { inStage, requireSound } from './stage.ts'
@@ -33,9 +34,7 @@ export async function encodeClip(
   warn: Warn,
 ): Promise<ClipStates> {
   const { maxLength = encoder.tokenizer.modelMaxLength } = options
-  const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(text, maxLength)
-  if (truncatedText !== null) warn(truncationWarning(untruncatedLength, maxLength, truncatedText))
-  return runClip(encoder, ids, options)
+  return runClip(encoder, tokenize(encoder, text, { limit: maxLength }, warn).ids, options)
 }
 
 /** @param ids padded token ids, with start and end */
@@ -60,10 +59,56 @@ export async function encodeT5(
   maxLength: number,
   warn: Warn,
 ): Promise<Tensor> {
-  const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(text, maxLength)
-  if (truncatedText !== null) warn(truncationWarning(untruncatedLength, maxLength, truncatedText))
+  const { ids } = tokenize(encoder, text, { limit: maxLength }, warn)
   const outputs = await runEncoder(encoder, ids, ['last_hidden_state'])
   return outputs.last_hidden_state!
+}
+
+export interface MaskedText {
+  /** Copies of the outputs that were asked for, a row a place, pads too. */
+  readonly states: Readonly<Record<string, Tensor>>
+  /** The text's own places, from the first on. */
+  readonly tokens: number
+}
+
+export interface MaskedTextOptions {
+  /** Places, pads and all. */
+  readonly length: number
+  /** The outputs that are wanted. */
+  readonly names: readonly string[]
+  /** What a template puts after the text, of which no warning speaks. */
+  readonly tail?: string
+}
+
+/** One text padded or cut to `length`, its padding hidden from the encoder by the mask. */
+export async function encodeMasked(
+  encoder: TextEncoder,
+  text: string,
+  { length, names, tail = '' }: MaskedTextOptions,
+  warn: Warn,
+): Promise<MaskedText> {
+  const { ids, tokens } = tokenize(encoder, text, { limit: length, tail }, warn)
+  return { states: await runEncoder(encoder, ids, names, tokens), tokens }
+}
+
+interface TokenizeOptions {
+  readonly limit: number
+  readonly tail?: string
+}
+
+/** @returns `tokens`: those of the text that are read */
+function tokenize(
+  { tokenizer }: TextEncoder,
+  text: string,
+  { limit, tail = '' }: TokenizeOptions,
+  warn: Warn,
+) {
+  const { ids, untruncatedLength, truncatedText } = tokenizer.tokenize(text, limit)
+  if (truncatedText !== null) {
+    const cut = tail === '' ? truncatedText : withoutTail(truncatedText, tail)
+    warn(truncationWarning(untruncatedLength, limit, cut))
+  }
+  return { ids, tokens: Math.min(untruncatedLength, limit) }
 }
 
 /**

@@ -16,6 +16,8 @@ export interface DigestContext {
   /** Likewise of the last picture of a video, and of all pictures of the video that drawing starts from. */
   readonly lastImageSha256?: string | undefined
   readonly videoSha256?: string | undefined
+  /** Likewise of the mask. */
+  readonly maskSha256?: string | undefined
   /** Likewise of each reference picture, in their order; null for one that is unknown. */
   readonly imagesSha256?: readonly (string | null)[] | undefined
   /** Raised whenever a release of pregen changes pixels. */
@@ -38,6 +40,7 @@ const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical |
     }),
     previews: ({ previews }) => previews && { ...previews },
     imageSha256: (_, { imageSha256 }) => imageSha256 ?? null,
+    maskSha256: (_, { maskSha256 }) => maskSha256,
     imagesSha256: (_, { imagesSha256 }) => imagesSha256 && [...imagesSha256],
     lastImageSha256: ({ lastImage }, { lastImageSha256 }) => lastImage && (lastImageSha256 ?? null),
     videoSha256: ({ video }, { videoSha256 }) => video && (videoSha256 ?? null),

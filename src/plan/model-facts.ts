@@ -34,6 +34,8 @@ export interface ModelFacts {
   readonly schedulerClass: string
   readonly schedulerConfig: SchedulerConfig
   readonly hasVaeEncoder: boolean
+  /** Its denoiser was trained for inpainting: it takes a mask, and draws nothing without one. */
+  readonly needsMask?: boolean
   readonly hasPreviewDecoder: boolean
   /** Why the preview decoder that is there cannot be used; null or absent: none is there, or it can. */
   readonly previewDecoderFault?: PreviewDecoderFault | null

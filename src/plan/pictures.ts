@@ -1,4 +1,4 @@
-/** Pictures that a unit is drawn from: the one that drawing starts from, and those that the model looks at. */
+/** Pictures that a unit is drawn from: the one that drawing starts from, its mask, and those that the model looks at. */
 import type { SettingName } from '../cue-sheet/setting-types.ts'
 import type { SheetVariant } from '../cue-sheet/sheet.ts'
 import type { FamilyFacts } from '../families/family.ts'
@@ -23,7 +23,7 @@ export function takes(family: FamilyName, setting: SettingName): boolean {
   return familyOf(family).takes.some((name) => name === setting)
 }
 
-export function readPictures(context: PictureContext): Pick<Unit, 'image' | 'images'> {
+export function readPictures(context: PictureContext): Pick<Unit, 'image' | 'images' | 'mask'> {
   const { variant, facts, model, report } = context
   const { settings } = variant
   const image = settings.image === undefined ? undefined : { source: settings.image, fit: settings.fit }
@@ -40,7 +40,14 @@ export function readPictures(context: PictureContext): Pick<Unit, 'image' | 'ima
     const help = `Export the model with its VAE encoder, or take the ${name} away.`
     report(name, { code: 'E_NO_VAE_ENCODER', why, help })
   }
-  return { image, images }
+  // In defaults it may stand for units that start from no picture, and for models that take none.
+  const mask = image !== undefined && takes(facts.family, 'mask') ? settings.mask : undefined
+  if (facts.needsMask === true && mask === undefined) {
+    const why = `is missing: the model "${model}" was trained for inpainting and draws within a mask alone`
+    const help = 'Set "image" and "mask", or use a model for text to image.'
+    report('mask', { code: 'E_MASK_NEEDED', why, help })
+  }
+  return { image, images, mask }
 }
 
 /** One setting in defaults may serve models that take none. */

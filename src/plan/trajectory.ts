@@ -1,6 +1,7 @@
 /** What image-to-image, exact_copy_mode, guidance and the schedule decide together, for one variant. */
 import type { SettingName } from '../cue-sheet/setting-types.ts'
 import type { PregenError } from '../errors.ts'
+import type { FamilyFacts } from '../families/family.ts'
 import { noGuidance } from '../families/guidance.ts'
 import { familyOf } from '../families/index.ts'
 import type { ScheduleRequest } from '../families/schedule.ts'
@@ -10,7 +11,7 @@ import type { Unit } from './unit.ts'
 import { nameOfSetting, report, type VariantContext } from './variant-context.ts'
 import type { UnitVideo } from './video.ts'
 
-/** Strength of image-to-image where the sheet names none. */
+/** Strength of image-to-image where the sheet names none and there is no mask. */
 const DEFAULT_DENOISE_STRENGTH = 0.6
 
 type Trajectoried = Pick<
@@ -18,6 +19,7 @@ type Trajectoried = Pick<
   | 'scheduler'
   | 'image'
   | 'images'
+  | 'mask'
   | 'denoiseStrength'
   | 'exactCopyMode'
   | 'steps'
@@ -40,11 +42,13 @@ export function readTrajectory(
     ...context,
     report: (name, fault) => report(context, name, fault),
   })
-  const { images } = pictures
+  const { images, mask } = pictures
   // A video's pictures are shown to the model; what its drawing starts from is another video.
   const image = video === undefined ? pictures.image : video.video
   const exactCopyMode = pictures.image !== undefined && video === undefined && settings.exactCopyMode === true
-  const asked = image === undefined ? undefined : (settings.denoiseStrength ?? DEFAULT_DENOISE_STRENGTH)
+  const { inpainting }: FamilyFacts = familyOf(facts.family)
+  const usual = (mask === undefined ? undefined : inpainting?.strength) ?? DEFAULT_DENOISE_STRENGTH
+  const asked = image === undefined ? undefined : (settings.denoiseStrength ?? usual)
   const denoiseStrength = exactCopyMode && asked !== undefined ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
   const steps =
     exactCopyMode && denoiseStrength !== undefined
@@ -57,6 +61,7 @@ export function readTrajectory(
   return {
     image: pictures.image,
     images,
+    mask,
     denoiseStrength,
     exactCopyMode,
     scheduler,

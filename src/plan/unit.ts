@@ -57,6 +57,8 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   readonly lastImage?: InitImage | undefined
   /** The video that drawing starts from. */
   readonly video?: InitVideo | undefined
+  /** Absolute path or https URL of the mask, which is brought to size as the image is; undefined: none. */
+  readonly mask?: string | undefined
   /** Absolute paths or https URLs of the pictures that the model looks at; undefined: none. */
   readonly images?: readonly string[] | undefined
   readonly exactCopyMode: boolean

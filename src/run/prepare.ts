@@ -20,7 +20,7 @@ import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } fro
 import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
 import { checkFilms } from './check-films.ts'
-import { checkInitImages, checkLastImages } from './check-init-images.ts'
+import { checkInitImages } from './check-init-images.ts'
 import { findMemoryFaults } from './check-memory.ts'
 import { checkPrompts } from './check-prompts.ts'
 import { takeImageSizes } from './image-sizes.ts'
@@ -78,7 +78,6 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   await checkFilms(units, sheet)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
-  const lastImages = await checkLastImages(units, sheet, layout, options)
   const references = await checkReferences(units, sheet, layout, options)
   const videoHashOf = await checkSourceVideos(units, sheet, options.signal)
   await requireEncoder(units)
@@ -94,7 +93,8 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     const parts = digestParts(unit, {
       modelFingerprint: facts[unit.model]?.fingerprint ?? '',
       imageSha256: images.hashOf(unit),
-      lastImageSha256: lastImages.hashOf(unit),
+      maskSha256: images.maskHashOf(unit),
+      lastImageSha256: images.lastImageHashOf(unit),
       videoSha256: videoHashOf(unit),
       imagesSha256: references.hashesOf(unit),
       renderVersion: RENDER_VERSION,
@@ -111,13 +111,14 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     sheetUnits,
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
-    uncheckedImages: new Set([...images.unchecked, ...lastImages.unchecked, ...references.unchecked]),
+    uncheckedImages: new Set([...images.unchecked, ...references.unchecked]),
     warnings: [
       ...shardWarnings(shard, units.length, all.length),
       ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
       ...prompts.warnings,
       ...sizeWarnings,
       ...warnOfSizes(units, trained),
+      ...images.warnings,
     ],
   }
 }

@@ -24,7 +24,7 @@ import type { Delivery } from './delivery.ts'
 import { describeFailure } from './describe-failure.ts'
 import type { EmitRunEvent } from './events.ts'
 import { createFrameSink, type FrameSinkOptions } from './frame-sink.ts'
-import type { InitImages } from './init-images.ts'
+import type { InitImages, UnitPixels } from './init-images.ts'
 import type { Keyframes } from './keyframes.ts'
 import { createLiveFile } from './live-file.ts'
 import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
@@ -103,7 +103,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
   let beginnings = 0
   let begunAt = 0
   let whyAgain = ''
-  let initImage: Float32Array | undefined
+  let pixels: UnitPixels = { initImage: undefined }
   let references: PictureJob['references']
   let keyframes: PictureJob['keyframes']
   let sourceVideo: PictureJob['sourceVideo']
@@ -214,7 +214,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     async prepare(provider) {
       try {
         const isVideo = sink !== null
-        initImage = unit.image && !isVideo ? await services.initImages.load(entry) : undefined
+        pixels = isVideo ? { initImage: undefined } : await services.initImages.load(entry)
         keyframes = isVideo ? await services.keyframes.load(entry, model) : undefined
         sourceVideo = await services.sourceVideos.load(entry)
         references = await services.references.load(entry, model)
@@ -238,7 +238,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         ...pickSettings('picture', unit),
         unit: index,
         promptKey: promptJobOf(unit).key,
-        initImage,
+        ...pixels,
         references,
         keyframes,
         sourceVideo,

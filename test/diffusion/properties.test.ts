@@ -20,6 +20,7 @@ const SETTINGS: Record<SchedulerName, readonly Record<string, unknown>[]> = {
   ddpm: [{}, { variance_type: 'fixed_large' }],
   pndm: [{ skip_prk_steps: true }, { skip_prk_steps: true, timestep_spacing: 'trailing' }],
   lcm: [{ original_inference_steps: 100 }],
+  tcd: [{ original_inference_steps: 100 }, { original_inference_steps: 100, eta: 0.3 }],
   unipc: [
     {},
     { solver_order: 3 },

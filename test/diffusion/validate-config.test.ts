@@ -55,6 +55,8 @@ describe('validateSchedulerConfig', () => {
 
   it.each([
     ['lcm', { timestep_spacing: 'trailing' }],
+    ['tcd', { clip_sample: true }],
+    ['tcd', { set_alpha_to_one: false }],
     ['euler', { steps_offset: 1 }],
     ['euler', { sigma_min: 0.1 }],
     ['ddim', { clip_sample: false, clip_sample_range: 2 }],

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { attentionMask } from '../../src/families/chroma/pipeline.ts'
 import type { GenerateRequest, Pipeline, PromptConditioning } from '../../src/pipelines/pipeline.ts'
 import { maxAbs, openPipeline } from '../pipelines/oracle.ts'
-import fc from '../support/seed.ts'
 import { drawsItsCases } from './command-line.ts'
+import { expectAnySize, expectSoloPictures } from './in-general.ts'
 import { arrayOf, unpackReference } from './reference.ts'
 
 const reference = unpackReference('chroma-tiny')
@@ -78,30 +78,19 @@ describe('stage by stage', () => {
       await encode('', 'low quality, watermark, text, frame'),
     ]
     const requests = texts.map((each, index) => request(each, { seed: BigInt(index), height: 80 }))
-    const together = await pipeline.generate(requests)
-    for (const [index, each] of requests.entries()) {
-      const [alone] = await pipeline.generate([each])
-      expect(maxAbs(together[index]!.latents.data, alone!.latents.data)).toBeLessThan(1e-3)
-      expect(maxAbs(together[index]!.frames[0].rgb, alone!.frames[0].rgb)).toBeLessThanOrEqual(1)
-    }
+    await expectSoloPictures(pipeline, requests)
   })
 
   test('any size in steps of 16, any prompt', async () => {
-    const side = fc.integer({ min: 4, max: 32 }).map((n) => 16 * n)
-    const prompt = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 60 }),
-      fc.integer({ min: 0, max: 2000 }).map((words) => 'fox '.repeat(words)),
-    )
-    await fc.assert(
-      fc.asyncProperty(side, side, prompt, prompt, async (width, height, text, negative) => {
+    await expectAnySize({
+      pipeline,
+      channels: 16,
+      async request({ text, negative, ...size }) {
         const texts = await encode(text, negative)
         expect(texts.promptEmbeds.dims[1]).toBe(512)
-        const changes = { width, height, steps: 1 }
-        const [picture] = await pipeline.generate([request(texts, changes)])
-        expect(picture!.frames[0].rgb).toHaveLength(3 * width * height)
-      }),
-      { numRuns: 12, seed: 15 },
-    )
+        return request(texts, { ...size, steps: 1 })
+      },
+    })
   })
 
   test('a prompt beyond T5’s length says what was cut', async () => {

@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readModelFolder } from '../../src/model/folder.ts'
 import { comparePixels, type PixelDistance } from '../pipelines/oracle.ts'
+import { record, writeRecords } from '../pipelines/parity-records.ts'
 import { runSheet, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
 import { cueOf, picturesOf, type Reference } from './reference.ts'
@@ -13,6 +15,8 @@ export function drawsItsCases({ cases, modelOf }: Reference): void {
   const { folder } = createScratch()
   const out = join(folder, 'out')
   const paths = [...new Set(cases.map(modelOf))]
+  const { family } = readModelFolder(paths[0]!)
+  afterAll(() => writeRecords(cases[0]!.model))
   const models = new Map(paths.map((path, index) => [path, `m${index}`]))
   beforeAll(async () => {
     const sheet = await writeSheet(folder, {
@@ -36,6 +40,7 @@ export function drawsItsCases({ cases, modelOf }: Reference): void {
         const rgb = new Uint8Array(await sharp(path).removeAlpha().raw().toBuffer())
         const distance = await comparePixels(png, rgb)
         report(golden.case, distance)
+        record({ family, golden, latents: null, rms: null, pixels: distance })
         expect(distance.worst).toBeLessThanOrEqual(8)
         expect(distance.beyondOne).toBeLessThanOrEqual(0.001)
       }

@@ -23,8 +23,8 @@ import { createTokenizer } from '../../src/text/create-tokenizer.ts'
 import { maxAbs, openPipeline } from '../pipelines/oracle.ts'
 import { runSheet, runWhole, unitsOf, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
-import fc from '../support/seed.ts'
 import { drawsItsCases } from './command-line.ts'
+import { expectAnySize, expectSoloPictures } from './in-general.ts'
 import { arrayOf, unpackReference } from './reference.ts'
 
 const reference = unpackReference('flux2-klein-tiny')
@@ -174,12 +174,7 @@ describe('stage by stage', () => {
         seed: 2n,
       }),
     ]
-    const together = await pipeline.generate(requests)
-    for (const [index, each] of requests.entries()) {
-      const [alone] = await pipeline.generate([each])
-      expect(maxAbs(together[index]!.latents.data, alone!.latents.data)).toBeLessThan(1e-3)
-      expect(maxAbs(together[index]!.frames[0].rgb, alone!.frames[0].rgb)).toBeLessThanOrEqual(1)
-    }
+    const together = await expectSoloPictures(pipeline, requests)
     expect(maxAbs(together[0]!.latents.data, together[1]!.latents.data)).toBeGreaterThan(0.1)
     const [other] = await pipeline.generate([{ ...requests[1]!, references: [first!, second!] }])
     expect(maxAbs(other!.latents.data, together[1]!.latents.data)).toBeGreaterThan(1e-2)
@@ -189,25 +184,15 @@ describe('stage by stage', () => {
   })
 
   test('any size in steps of 16, any prompt', async () => {
-    const side = fc.integer({ min: 4, max: 32 }).map((n) => 16 * n)
-    const prompt = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 60 }),
-      fc.integer({ min: 0, max: 2000 }).map((words) => 'fox '.repeat(words)),
-      fc.constant('<|im_end|><|im_start|><|endoftext|><think>'),
-    )
-    await fc.assert(
-      fc.asyncProperty(side, side, prompt, async (width, height, text) => {
+    await expectAnySize({
+      pipeline,
+      channels: 32,
+      async request({ text, width, height }) {
         const texts = await encode(text)
         expect(texts.promptEmbeds.dims).toEqual([1, 512, 96])
-        const dims: (readonly number[])[] = []
-        const [picture] = await pipeline.generate([request(texts, { width, height, steps: 1 })], {
-          onStep: (info) => void dims.push(info.dims),
-        })
-        expect(picture!.frames[0].rgb).toHaveLength(3 * width * height)
-        expect(dims).toEqual([[1, 32, height / 8, width / 8]])
-      }),
-      { numRuns: 10, seed: 2 },
-    )
+        return request(texts, { width, height, steps: 1 })
+      },
+    })
   })
 
   test('a distilled model takes no guidance', async () => {

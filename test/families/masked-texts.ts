@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GenerateRequest, Pipeline, PromptConditioning } from '../../src/pipelines/pipeline.ts'
 import { createTokenizer } from '../../src/text/create-tokenizer.ts'
 import { initImageOf, maxAbs, openPipeline } from '../pipelines/oracle.ts'
-import fc from '../support/seed.ts'
+import { expectAnySize, expectSoloPictures } from './in-general.ts'
 import { arrayOf, picturesOf, type Reference, type ReferenceCase } from './reference.ts'
 
 interface MaskedFamily {
@@ -101,31 +101,19 @@ export function checkMaskedFamily({ reference, template, guided, tokens, unpack 
         await encode('a fox '.repeat(200), ''),
       ]
       const requests = texts.map((each, index) => request(each, { seed: BigInt(index), height: 80 }))
-      const together = await pipeline.generate(requests)
-      for (const [index, each] of requests.entries()) {
-        const [alone] = await pipeline.generate([each])
-        expect(maxAbs(together[index]!.latents.data, alone!.latents.data)).toBeLessThan(1e-3)
-        expect(maxAbs(together[index]!.frames[0].rgb, alone!.frames[0].rgb)).toBeLessThanOrEqual(1)
-      }
+      await expectSoloPictures(pipeline, requests)
     })
 
     test('any size in steps of 16, any prompt', async () => {
-      const side = fc.integer({ min: 4, max: 32 }).map((n) => 16 * n)
-      const prompt = fc.oneof(
-        fc.string({ unit: 'binary', maxLength: 60 }),
-        fc.integer({ min: 0, max: 2000 }).map((words) => 'fox '.repeat(words)),
-      )
-      await fc.assert(
-        fc.asyncProperty(side, side, prompt, prompt, async (width, height, text, negative) => {
+      await expectAnySize({
+        pipeline,
+        channels: 16,
+        async request({ text, negative, ...size }) {
           const texts = await encode(text, negative)
           expect(texts.promptEmbeds.dims[1]).toBeLessThanOrEqual(tokens)
-          const [picture] = await pipeline.generate([
-            request(texts, { width, height, steps: 1, ...ONE_STEP }),
-          ])
-          expect(picture!.frames[0].rgb).toHaveLength(3 * width * height)
-        }),
-        { numRuns: 10, seed: 15 },
-      )
+          return request(texts, { ...size, steps: 1, ...ONE_STEP })
+        },
+      })
     })
 
     test('a prompt beyond the length says what was cut, without the template', async () => {

@@ -28,13 +28,14 @@ export interface GoldenParams {
   readonly guidance_scale: number
   readonly image?: string
   readonly strength?: number
+  readonly mask?: string
 }
 
 /** What the two kinds of cases share. */
 export interface GoldenCase {
   readonly case: string
   readonly model: string
-  readonly task: 'txt2img' | 'img2img'
+  readonly task: 'txt2img' | 'img2img' | 'inpaint'
   readonly scheduler: {
     readonly class: string
     readonly from: 'model' | 'override'

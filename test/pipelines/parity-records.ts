@@ -10,8 +10,9 @@ interface ParityRecord {
   readonly task: string
   readonly scheduler: string
   readonly overrides: Readonly<Record<string, unknown>>
-  readonly latents: number
-  readonly rms: number
+  /** null: drawn through the command line, which writes no latents. */
+  readonly latents: number | null
+  readonly rms: number | null
   readonly pixels: PixelDistance
 }
 
@@ -19,9 +20,12 @@ const records: ParityRecord[] = []
 
 export function record(measured: {
   readonly family: string
-  readonly golden: GoldenCase
-  readonly latents: number
-  readonly rms: number
+  readonly golden: Pick<GoldenCase, 'model' | 'case'> & {
+    readonly task: string
+    readonly scheduler: Pick<GoldenCase['scheduler'], 'class' | 'overrides'>
+  }
+  readonly latents: number | null
+  readonly rms: number | null
   readonly pixels: PixelDistance
 }): void {
   const { family, golden, latents, rms, pixels } = measured

@@ -59,6 +59,7 @@ describe('groupIntoBatches', () => {
     embedMetadata: [{ embedMetadata: true }, true],
     // What each allows, and nothing that must be alike.
     batch: [{ batch: 3 }, true],
+    mask: [{ mask: '/mask.png' }, false],
     images: [{ images: ['/a.png'] }, false],
     image: [{ image: { source: '/stage.png', fit: undefined } }, false],
     fit: [{ image: undefined }, true],

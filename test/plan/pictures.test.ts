@@ -5,7 +5,7 @@ import { digestOfParts, digestParts, explainChange } from '../../src/plan/digest
 import { expandUnits } from '../../src/plan/expand.ts'
 import type { ModelFacts } from '../../src/plan/model-facts.ts'
 import { faultsFrom, parse } from '../cue-sheet/helpers.ts'
-import { SD3_FACTS } from './helpers.ts'
+import { SD_FACTS, SD3_FACTS } from './helpers.ts'
 
 const SCHEDULER = {
   _class_name: 'FlowMatchEulerDiscreteScheduler',
@@ -109,5 +109,65 @@ describe('a picture to start from', () => {
   it('is none of Chroma', () => {
     const facts: ModelFacts = { ...FLUX2, family: 'chroma', latentChannels: 16 }
     expect(plan('image: a.png, seeds: [1]', { facts }).units[0]!.image).toBeDefined()
+  })
+})
+
+describe('a mask', () => {
+  const SIZE = 'width: 64, height: 64, seeds: [1]'
+  const SDXL: ModelFacts = { ...SD_FACTS, family: 'sdxl' }
+  const INPAINTING: ModelFacts = { ...SD_FACTS, needsMask: true }
+  const unit = (cue: string, options: Parameters<typeof plan>[1]) =>
+    plan(`${cue}, ${SIZE}`, options).units[0]!
+
+  it('becomes absolute, and sets the strength that diffusers has for the family', () => {
+    const both = 'image: a.png, mask: b.png'
+    expect(unit(both, { facts: SD_FACTS }).mask).toMatch(/\/b\.png$/)
+    expect(unit(both, { facts: SD_FACTS })).toMatchObject({ denoiseStrength: 1, executedSteps: 4 })
+    expect(unit(both, { facts: SDXL })).toMatchObject({ denoiseStrength: 0.9999, executedSteps: 3 })
+    expect(unit(`${both}, denoise_strength: 0.5`, { facts: SDXL }).denoiseStrength).toBe(0.5)
+    expect(unit('image: a.png', { facts: SD_FACTS })).toMatchObject({ denoiseStrength: 0.6, mask: undefined })
+  })
+
+  it('needs an image, and a family that draws within masks', () => {
+    expect(codes(`mask: b.png, ${SIZE}`, { facts: SD_FACTS }).map(([code]) => code)).toEqual(['E_NO_IMAGE'])
+    const [fault, ...others] = codes(`image: a.png, mask: b.png, ${SIZE}`, { facts: SD3 })
+    expect(others).toEqual([])
+    expect(fault![0]).toBe('E_SETTING_UNSUITED')
+    expect(fault![1]).toMatch(/^cues\.c\.mask is a setting that the model "m" \(Stable Diffusion 3, 3\.5\)/)
+    expect(fault![2]).toMatch(/^Stable Diffusion 1, 2 and SDXL, Turbo have mask\./)
+  })
+
+  it('is asked for by models that were trained for it', () => {
+    for (const cue of [SIZE, `image: a.png, ${SIZE}`]) {
+      expect(codes(cue, { facts: INPAINTING })).toEqual([
+        [
+          'E_MASK_NEEDED',
+          expect.stringContaining('the model "m" was trained for inpainting'),
+          expect.stringMatching(/^Set "image" and "mask"/),
+        ],
+      ])
+    }
+    expect(unit('image: a.png, mask: b.png', { facts: INPAINTING }).mask).toBeDefined()
+  })
+
+  it('decides the digest; units without one keep theirs', () => {
+    const masked = unit('image: a.png, mask: b.png', { facts: SD_FACTS })
+    const context = { modelFingerprint: 'm', imageSha256: 'i', renderVersion: 1 }
+    const parts = (maskSha256?: string) => digestParts(masked, { ...context, maskSha256 })
+    expect(parts()).not.toHaveProperty('maskSha256')
+    expect(explainChange(parts('1'), parts('2'))).toBe('mask changed')
+  })
+
+  it('shares a call with other masks, not with none', () => {
+    const variants =
+      'a: { seed: 1, mask: b.png }, b: { seed: 2, mask: c.png }, c: { seed: 3, denoise_strength: 1 }'
+    const { units } = plan(`batch: 4, image: a.png, width: 64, height: 64, variants: { ${variants} }`, {
+      facts: SD_FACTS,
+    })
+    const batches = groupIntoBatches(
+      units.map((each) => ({ unit: each })),
+      () => 77,
+    )
+    expect(batches.map(({ length }) => length)).toEqual([2, 1])
   })
 })

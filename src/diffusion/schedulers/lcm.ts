@@ -2,9 +2,9 @@
  * Multistep consistency sampling: jump to x0, noise it to the next level. Luo et al., "Latent Consistency Models",
  * 2023, algorithm 3; diffusers' LCMScheduler.
  */
-import { PregenError } from '../../errors.ts'
 import { AlphaScheduler } from '../alpha-scheduler.ts'
 import { booleanOf, choiceOf, numberOf } from '../config-keys.ts'
+import { distilledTimesteps } from '../distilled-timesteps.ts'
 import { sqrt32 } from '../float32.ts'
 import { ALPHA_PREDICTIONS, clipSample, predictFromAlpha } from '../predict.ts'
 import type { NoiseSource, SetTimestepsOptions } from '../scheduler.ts'
@@ -27,25 +27,12 @@ export class LcmScheduler extends AlphaScheduler {
     : null
   #predicted: Float32Array = new Float32Array(0)
 
-  /** Every k-th timestep that the model was distilled on, up to `strength`, thinned out to `count`. */
   protected override buildSchedule(count: number, { strength = 1 }: SetTimestepsOptions): void {
     const original = this.#originalSteps
     this.requireAtMost(original, this.numTrainTimesteps)
     this.requireAtMost(count, original)
-    const stride = Math.floor(this.numTrainTimesteps / original)
-    const available = Math.trunc(original * strength)
-    if (available < count) {
-      throw new PregenError(
-        'E_SCHEDULER_STEPS',
-        `${count} steps at strength ${strength} are more than the ${available} that original_inference_steps leaves`,
-        { help: 'Ask for fewer steps, or raise denoise_strength or original_inference_steps.' },
-      )
-    }
-    const interval = available / count
-    this.timesteps = Array.from(
-      { length: count },
-      (_, i) => (available - Math.floor(i * interval)) * stride - 1,
-    )
+    const trainTimesteps = this.numTrainTimesteps
+    this.timesteps = distilledTimesteps(count, { trainTimesteps, originalSteps: original, strength })
   }
 
   protected override allocate(numElements: number): void {

@@ -1,12 +1,11 @@
 /** Chroma, after diffusers' ChromaPipeline and ChromaImg2ImgPipeline. */
 
 import { requirePlainSyntax } from '../../pipelines/conditioning.ts'
-import { denoise } from '../../pipelines/denoise-loop.ts'
+import { denoisePacked } from '../../pipelines/denoise-packed.ts'
 import { fedThousandth } from '../../pipelines/fed-timestep.ts'
-import { finishPictures } from '../../pipelines/finish.ts'
 import { latentDims, startLatents } from '../../pipelines/latents.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
-import { packLatents, unpackLatents } from '../../pipelines/packing.ts'
+import { imageIds, packLatents } from '../../pipelines/packing.ts'
 import type {
   GeneratedMedium,
   GenerateHooks,
@@ -17,11 +16,10 @@ import type {
 import { createWarnings } from '../../pipelines/prompt-pair.ts'
 import { prepareSchedule } from '../../pipelines/schedule.ts'
 import { createStepClock } from '../../pipelines/step-clock.ts'
-import { runEncoder, truncationWarning } from '../../pipelines/text-conditioning.ts'
+import { encodeMasked } from '../../pipelines/text-conditioning.ts'
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { stack } from '../../tensor/join.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
-import { imageIds } from '../flux/pipeline.ts'
 import { T5_LENGTH } from './facts.ts'
 
 /** T5 with its padding masked. No negative prompt is an empty one. */
@@ -31,11 +29,8 @@ export async function encodePrompt(text: TextModels, request: PromptRequest): Pr
   const t5 = encoderOf(text, 'text_encoder')
   const length = request.maxSequenceLength ?? T5_LENGTH
   const encode = async (prompt: string): Promise<{ embeds: Tensor; tokens: number }> => {
-    const { ids, untruncatedLength, truncatedText } = t5.tokenizer.tokenize(prompt, length)
-    if (truncatedText !== null) warn(truncationWarning(untruncatedLength, length, truncatedText))
-    const tokens = Math.min(untruncatedLength, length)
-    const { last_hidden_state: embeds } = await runEncoder(t5, ids, ['last_hidden_state'], tokens)
-    return { embeds: embeds!, tokens }
+    const { states, tokens } = await encodeMasked(t5, prompt, { length, names: ['last_hidden_state'] }, warn)
+    return { embeds: states.last_hidden_state!, tokens }
   }
   const positive = await encode(request.prompt)
   const negative = request.withNegative ? await encode(request.negativePrompt ?? '') : null
@@ -94,25 +89,11 @@ export async function generate(
     feedTimestep: (timestep) => fedThousandth(timestep, roundsTimestep),
   })
 
-  // 4. The loop
-  const unpack = (packed: Float32Array, out: Float32Array) => unpackLatents(packed, dims, out)
+  // 4. The loop; 5. Pixels
   const { noise } = start
-  const durations = await denoise({
-    scheduler,
-    firstCall,
-    latents,
-    dims,
-    predict,
-    noise,
-    half,
-    unpack,
-    hooks,
-    clock,
+  return denoisePacked(models, {
+    ...{ scheduler, firstCall, latents, dims, predict, noise, half, hooks, clock, prepareMs },
   })
-
-  // 5. Pixels
-  const unpacked = unpackLatents(latents, dims, new Float32Array(latents.length))
-  return finishPictures(models, unpacked, dims, { prepareMs, durations, clock })
 }
 
 type EncodedText = readonly [embeds: Tensor | null, tokens: number | undefined]

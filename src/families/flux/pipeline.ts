@@ -9,13 +9,12 @@ import {
   type StackedConditioning,
   stackConditioning,
 } from '../../pipelines/conditioning.ts'
-import { denoise } from '../../pipelines/denoise-loop.ts'
+import { denoisePacked } from '../../pipelines/denoise-packed.ts'
 import { createDenoiser, type Predict } from '../../pipelines/denoiser.ts'
 import { fedThousandth } from '../../pipelines/fed-timestep.ts'
-import { finishPictures } from '../../pipelines/finish.ts'
 import { inHalf, latentDims, startLatents } from '../../pipelines/latents.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
-import { packLatents, unpackLatents } from '../../pipelines/packing.ts'
+import { imageIds, packLatents } from '../../pipelines/packing.ts'
 import type {
   GeneratedMedium,
   GenerateHooks,
@@ -107,33 +106,11 @@ export async function generate(
         })
       : positive
 
-  // 4. The loop
-  const unpack = (packed: Float32Array, out: Float32Array) => unpackLatents(packed, dims, out)
+  // 4. The loop; 5. Pixels
   const { noise } = start
-  const durations = await denoise({
-    scheduler,
-    firstCall,
-    latents,
-    dims,
-    predict,
-    noise,
-    unpack,
-    hooks,
-    clock,
+  return denoisePacked(models, {
+    ...{ scheduler, firstCall, latents, dims, predict, noise, hooks, clock, prepareMs },
   })
-
-  // 5. Pixels
-  const unpacked = unpackLatents(latents, dims, new Float32Array(latents.length))
-  return finishPictures(models, unpacked, dims, { prepareMs, durations, clock })
-}
-
-/** Each image token's place: (0, row, column). @returns [rows · columns, 3] */
-export function imageIds(rows: number, columns: number): Tensor {
-  const data = new Float32Array(rows * columns * 3)
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) data.set([0, row, column], (row * columns + column) * 3)
-  }
-  return createTensor(data, [rows * columns, 3])
 }
 
 function filled(size: number, value: number): Tensor {

@@ -2,12 +2,10 @@
 
 import { outLayers } from '../../model/hidden-layers.ts'
 import { requirePlainSyntax } from '../../pipelines/conditioning.ts'
-import { denoise } from '../../pipelines/denoise-loop.ts'
+import { denoisePacked } from '../../pipelines/denoise-packed.ts'
 import { fedThousandth } from '../../pipelines/fed-timestep.ts'
-import { finishPictures } from '../../pipelines/finish.ts'
 import { latentDims, startLatents } from '../../pipelines/latents.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
-import { unpackLatents } from '../../pipelines/packing.ts'
 import type {
   GeneratedMedium,
   GenerateHooks,
@@ -18,11 +16,10 @@ import type {
 import { createWarnings } from '../../pipelines/prompt-pair.ts'
 import { prepareSchedule } from '../../pipelines/schedule.ts'
 import { createStepClock } from '../../pipelines/step-clock.ts'
-import { runEncoder, truncationWarning } from '../../pipelines/text-conditioning.ts'
+import { encodeMasked } from '../../pipelines/text-conditioning.ts'
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { joinChannels, stack } from '../../tensor/join.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
-import { withoutTail } from '../../text/chat-tail.ts'
 import { FLUX2_TEMPLATE, TEXT_LENGTH } from './facts.ts'
 import { imagePositions, textPositions } from './positions.ts'
 import { encodeReferences } from './references.ts'
@@ -42,15 +39,8 @@ export async function encodePrompt(text: TextModels, request: PromptRequest): Pr
   const outputs = encoder.session.outputs.map(({ name }) => name)
   const names = outLayers(text.folder.modelIndex, outputs).map((layer) => `hidden_states.${layer}`)
   const encode = async (prompt: string): Promise<Tensor> => {
-    const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(
-      flux2Template(prompt),
-      length,
-    )
-    if (truncatedText !== null) {
-      const cut = withoutTail(truncatedText, FLUX2_TEMPLATE[1].trim())
-      warn(truncationWarning(untruncatedLength, length, cut))
-    }
-    const states = await runEncoder(encoder, ids, names, Math.min(untruncatedLength, length))
+    const template = { length, names, tail: FLUX2_TEMPLATE[1].trim() }
+    const { states } = await encodeMasked(encoder, flux2Template(prompt), template, warn)
     return names.map((name) => states[name]!).reduce(joinChannels)
   }
   return {
@@ -104,25 +94,11 @@ export async function generate(
     feedTimestep: (timestep) => fedThousandth(timestep, half),
   })
 
-  // 4. The loop. Within a token: channel, then row, then column of the patch, as FLUX.1 packs it.
-  const unpack = (packed: Float32Array, out: Float32Array) => unpackLatents(packed, dims, out)
+  // 4. The loop; 5. Pixels. Within a token: channel, then row, then column of the patch, as FLUX.1 packs it.
   const { noise } = start
-  const durations = await denoise({
-    scheduler,
-    firstCall,
-    latents,
-    dims,
-    predict,
-    noise,
-    half,
-    unpack,
-    hooks,
-    clock,
+  return denoisePacked(models, {
+    ...{ scheduler, firstCall, latents, dims, predict, noise, half, hooks, clock, prepareMs },
   })
-
-  // 5. Pixels
-  const unpacked = unpackLatents(latents, dims, new Float32Array(latents.length))
-  return finishPictures(models, unpacked, dims, { prepareMs, durations, clock })
 }
 
 /** @throws RangeError when the negative side was not encoded */

@@ -2,14 +2,13 @@
 
 import { encodeChat } from '../../pipelines/chat-conditioning.ts'
 import { requirePlainSyntax } from '../../pipelines/conditioning.ts'
-import { denoise } from '../../pipelines/denoise-loop.ts'
+import { denoisePacked } from '../../pipelines/denoise-packed.ts'
 import { createDenoiser, type Predict } from '../../pipelines/denoiser.ts'
 import { fedThousandth } from '../../pipelines/fed-timestep.ts'
-import { finishPictures } from '../../pipelines/finish.ts'
 import { inHalf, latentDims, startLatents } from '../../pipelines/latents.ts'
 import { maskedTexts } from '../../pipelines/masked-texts.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
-import { packLatents, unpackLatents } from '../../pipelines/packing.ts'
+import { packLatents } from '../../pipelines/packing.ts'
 import type {
   GeneratedMedium,
   GenerateHooks,
@@ -103,14 +102,9 @@ export async function generate(
       })
     : side('promptEmbeds')
 
-  // 4. The loop
+  // 4. The loop; 5. Pixels
   const { noise } = start
-  const durations = await denoise({
-    ...{ scheduler, firstCall, latents, dims, predict, noise, hooks, clock, half: halfSteps },
-    unpack: (packed, out) => unpackLatents(packed, dims, out),
+  return denoisePacked(models, {
+    ...{ scheduler, firstCall, latents, dims, predict, noise, half: halfSteps, hooks, clock, prepareMs },
   })
-
-  // 5. Pixels
-  const unpacked = unpackLatents(latents, dims, new Float32Array(latents.length))
-  return finishPictures(models, unpacked, dims, { prepareMs, durations, clock })
 }

@@ -30,8 +30,9 @@ export const sd = defineFamily({
   hasDefaultVae: true,
   defaults: { steps: 50, guidanceScale: 7.5, sampleSize: 64 },
   guidance: 'second-evaluation',
+  inpainting: { strength: 1 },
   stacksGuidance: true,
-  takes: ['negativePrompt', 'promptSyntax'],
+  takes: ['mask', 'negativePrompt', 'promptSyntax'],
   agreements: (model) => [
     {
       what: 'texts',
@@ -40,7 +41,7 @@ export const sd = defineFamily({
       given: textWidth(model, 'text_encoder'),
       givenBy: 'text_encoder',
     },
-    latentsAgree(model, { component: 'unet', input: 'sample', axis: 1 }),
+    latentsAgree(model, { component: 'unet', input: 'sample', axis: 1, inpainting: true }),
   ],
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,

@@ -1,13 +1,14 @@
 /**
- * Stable Diffusion 1.x and 2.x. After diffusers' StableDiffusionPipeline and StableDiffusionImg2ImgPipeline. What the
- * model predicts (epsilon or v) is the scheduler's matter.
+ * Stable Diffusion 1.x and 2.x. After diffusers' StableDiffusionPipeline, StableDiffusionImg2ImgPipeline and
+ * StableDiffusionInpaintPipeline. What the model predicts (epsilon or v) is the scheduler's matter.
  */
 import { stackConditioning } from '../../pipelines/conditioning.ts'
 import { denoise } from '../../pipelines/denoise-loop.ts'
 import { createDenoiser } from '../../pipelines/denoiser.ts'
 import { finishPictures } from '../../pipelines/finish.ts'
 import { guidanceEmbedding } from '../../pipelines/guidance-embedding.ts'
-import { latentDims, startLatents } from '../../pipelines/latents.ts'
+import { startUNet } from '../../pipelines/inpainting.ts'
+import { latentDims } from '../../pipelines/latents.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
 import type {
   GeneratedMedium,
@@ -53,7 +54,8 @@ export async function generate(
   const { scheduler, firstCall } = prepareSchedule(models.folder, request)
 
   // 2. The latents to start from
-  const { latents, noise } = await startLatents(models, requests, dims, { scheduler, firstCall })
+  const start = await startUNet(models, requests, dims, { scheduler, firstCall })
+  const { latents, noise, appended, afterCall } = start
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser, with the texts stacked [negatives, positives]
@@ -61,6 +63,7 @@ export async function generate(
   const predict = createDenoiser({
     session: models.denoiser,
     sample: { name: 'sample', dims },
+    appended,
     output: 'out_sample',
     constants: {
       encoder_hidden_states: texts.embeds,
@@ -70,7 +73,9 @@ export async function generate(
   })
 
   // 4. The loop
-  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, hooks, clock })
+  const durations = await denoise({
+    ...{ scheduler, firstCall, latents, dims, predict, noise, afterCall, hooks, clock },
+  })
 
   // 5. Pixels
   return finishPictures(models, latents, dims, { prepareMs, durations, clock })

@@ -32,8 +32,9 @@ export const sdxl = defineFamily({
   hasDefaultVae: false,
   defaults: { steps: 50, guidanceScale: 5, sampleSize: 128 },
   guidance: 'second-evaluation',
+  inpainting: { strength: 0.9999 },
   stacksGuidance: true,
-  takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'promptSyntax'],
+  takes: ['mask', 'negativePrompt', 'prompt2', 'negativePrompt2', 'promptSyntax'],
   agreements(model) {
     const alone = !model.has('text_encoder')
     const second = textWidth(model, 'text_encoder_2')
@@ -52,7 +53,7 @@ export const sdxl = defineFamily({
         given: projectionWidth(model, 'text_encoder_2'),
         givenBy: 'text_encoder_2',
       },
-      latentsAgree(model, { component: 'unet', input: 'sample', axis: 1 }),
+      latentsAgree(model, { component: 'unet', input: 'sample', axis: 1, inpainting: true }),
     ]
   },
   sizeMultiple: unetSizeMultiple,

@@ -1,6 +1,6 @@
 /**
  * Stable Diffusion XL, its Turbo and its refiner (image-to-image, second encoder only). After diffusers'
- * StableDiffusionXLPipeline and StableDiffusionXLImg2ImgPipeline.
+ * StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline and StableDiffusionXLInpaintPipeline.
  */
 
 import { stackConditioning } from '../../pipelines/conditioning.ts'
@@ -8,7 +8,8 @@ import { denoise } from '../../pipelines/denoise-loop.ts'
 import { createDenoiser } from '../../pipelines/denoiser.ts'
 import { finishPictures } from '../../pipelines/finish.ts'
 import { guidanceEmbedding } from '../../pipelines/guidance-embedding.ts'
-import { latentDims, startLatents } from '../../pipelines/latents.ts'
+import { startUNet } from '../../pipelines/inpainting.ts'
+import { latentDims } from '../../pipelines/latents.ts'
 import { encoderOf, type ImageModels, type TextModels } from '../../pipelines/models.ts'
 import type {
   GeneratedMedium,
@@ -76,7 +77,8 @@ export async function generate(
   const { scheduler, firstCall } = prepareSchedule(models.folder, request)
 
   // 2. The latents to start from
-  const { latents, noise } = await startLatents(models, requests, dims, { scheduler, firstCall })
+  const start = await startUNet(models, requests, dims, { scheduler, firstCall })
+  const { latents, noise, appended, afterCall } = start
   const prepareMs = clock.elapsed()
 
   // 3. The denoiser, with texts and sizes stacked [negatives, positives]
@@ -84,6 +86,7 @@ export async function generate(
   const predict = createDenoiser({
     session: models.denoiser,
     sample: { name: 'sample', dims },
+    appended,
     output: 'out_sample',
     constants: {
       encoder_hidden_states: texts.embeds,
@@ -95,7 +98,9 @@ export async function generate(
   })
 
   // 4. The loop
-  const durations = await denoise({ scheduler, firstCall, latents, dims, predict, noise, hooks, clock })
+  const durations = await denoise({
+    ...{ scheduler, firstCall, latents, dims, predict, noise, afterCall, hooks, clock },
+  })
 
   // 5. Pixels
   return finishPictures(models, latents, dims, { prepareMs, durations, clock })

@@ -1,0 +1,145 @@
+"""Tiny checkpoints, saved, loaded again and exported; run by `npm run test:export`."""
+
+import contextlib
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import diffusers
+import numpy as np
+import onnxruntime
+import tiny
+import torch
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+
+from pregen_export import compare, families, lora
+from pregen_export.__main__ import main
+from pregen_export.preview import VideoDecoder
+
+
+class Exports(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def export(self, name: str, *options: str) -> tuple[Path, str]:
+        source, target = self.folder / "hub", self.folder / "onnx"
+        if not source.exists():
+            tiny.save(name, source)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            main([name, str(source), str(target), *options])
+        return target, said.getvalue()
+
+
+def of_family(name: str):
+    class OfFamily(Exports):
+        def test_is_as_torch_at_other_sizes(self):
+            target, said = self.export(name)
+            for component in ["text_encoder", "transformer", "vae_encoder", "vae_decoder"]:
+                self.assertIn(f"{component} is as torch", said)
+                self.assertTrue((target / component / "config.json").is_file())
+            self.assertLess(said.index("GB of memory"), said.index("is as torch"))
+            self.assertTrue((target / "tokenizer/tokenizer.json").is_file())
+            self.assertTrue((target / "scheduler/scheduler_config.json").is_file())
+            index = json.loads((target / "model_index.json").read_text())
+            self.assertEqual(index["_class_name"], families.family(name).PIPELINE)
+
+        def test_in_halves(self):
+            target, _ = self.export(name, "--dtype", "fp16")
+            session = onnxruntime.InferenceSession(str(target / "transformer/model.onnx"))
+            self.assertEqual(session.get_outputs()[0].type, "tensor(float16)")
+
+    return OfFamily
+
+
+class ZImage(of_family("zimage")):
+    def test_a_lora_is_merged_as_diffusers_fuses_it(self):
+        source = tiny.save("zimage", self.folder / "hub")
+        torch.manual_seed(3)
+        denoiser = diffusers.ZImageTransformer2DModel.from_pretrained(str(source), subfolder="transformer")
+        denoiser.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
+        weights = get_peft_model_state_dict(denoiser)
+        diffusers.ZImagePipeline.save_lora_weights(str(self.folder / "lora"), transformer_lora_layers=weights)
+        file = self.folder / "lora/pytorch_lora_weights.safetensors"
+
+        pipe = diffusers.ZImagePipeline.from_pretrained(str(source))
+        pipe.load_lora_weights(str(file.parent), weight_name=file.name)
+        pipe.fuse_lora(lora_scale=0.8)
+        pipe.unload_lora_weights()
+        target, _ = self.export("zimage", "--lora", f"{file}:0.8")
+        module = families.family("zimage")
+        inputs = module.example(pipe.transformer, (1, 8, 8, [20]), torch.float32)
+        with torch.no_grad():
+            expected = module.unchanged(pipe.transformer, **inputs).numpy()
+            plain = diffusers.ZImageTransformer2DModel.from_pretrained(str(source), subfolder="transformer").eval()
+            without = module.unchanged(plain, **inputs).numpy()
+        session = onnxruntime.InferenceSession(str(target / "transformer/model.onnx"))
+        given = session.run(None, {name: each.numpy() for name, each in inputs.items()})[0]
+        np.testing.assert_allclose(given, expected, atol=1e-4)
+        self.assertGreater(np.abs(without - expected).max(), 1e-3)
+
+    def test_a_preview_decoder_comes_along(self):
+        decoder = diffusers.AutoencoderTiny(
+            latent_channels=16, encoder_block_out_channels=(8,) * 4, decoder_block_out_channels=(8,) * 4,
+            num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
+        )
+        decoder.save_pretrained(str(self.folder / "tiny"))
+        target, said = self.export("zimage", "--preview-decoder", str(self.folder / "tiny"))
+        self.assertIn("preview_decoder is as torch", said)
+        config = json.loads((target / "preview_decoder/config.json").read_text())
+        self.assertEqual(config["latent_channels"], 16)
+
+    def test_what_differs_from_torch_is_not_written(self):
+        with mock.patch.dict(compare.LIMITS, {torch.float32: 1e-12}), self.assertRaises(SystemExit) as given:
+            self.export("zimage")
+        self.assertRegex(str(given.exception), "Nothing was written: text_encoder at .* from torch")
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["hub"])
+
+    def test_another_family_and_a_full_target_are_refused(self):
+        source = tiny.save("zimage", self.folder / "hub")
+        with self.assertRaisesRegex(SystemExit, "is a ZImagePipeline; chroma is ChromaPipeline"):
+            main(["chroma", str(source), str(self.folder / "onnx")])
+        with self.assertRaisesRegex(SystemExit, "is not empty"):
+            main(["zimage", str(source), str(source)])
+
+
+class Flux2(of_family("flux2")):
+    def test_batch_norm_becomes_statistics(self):
+        target, _ = self.export("flux2")
+        config = json.loads((target / "vae_decoder/config.json").read_text())
+        vae = diffusers.AutoencoderKLFlux2.from_pretrained(str(self.folder / "hub"), subfolder="vae")
+        self.assertEqual(len(config["latents_mean"]), 64)
+        std = torch.sqrt(vae.bn.running_var + vae.config.batch_norm_eps)
+        np.testing.assert_array_equal(np.float32(config["latents_std"]), std.numpy())
+        session = onnxruntime.InferenceSession(str(target / "text_encoder/model.onnx"))
+        self.assertEqual([each.name for each in session.get_outputs()], [f"hidden_states.{k}" for k in (1, 2, 3)])
+
+
+class Chroma(of_family("chroma")):
+    pass
+
+
+class QwenImage(of_family("qwenimage")):
+    def test_taew2_1_decodes_a_single_frame(self):
+        torch.manual_seed(5)
+        weights = VideoDecoder().state_dict()
+        torch.save({**weights, "encoder.0.weight": torch.zeros(1)}, self.folder / "taew2_1.pth")
+        _, said = self.export("qwenimage", "--preview-decoder", str(self.folder / "taew2_1.pth"))
+        self.assertIn("preview_decoder is as torch", said)
+
+
+class Loras(unittest.TestCase):
+    def test_are_files_with_a_scale(self):
+        self.assertEqual(lora.parse("a.safetensors"), (Path("a.safetensors"), 1.0))
+        self.assertEqual(lora.parse("b/a.safetensors:0.8"), (Path("b/a.safetensors"), 0.8))
+        self.assertEqual(lora.parse("C:\\a.safetensors"), (Path("C:\\a.safetensors"), 1.0))
+
+
+if __name__ == "__main__":
+    unittest.main()
