@@ -2,8 +2,8 @@
 
 import { trimEndOf, trimOf } from '../trim.ts'
 
-/** What a file name may have, less the longest ending that pregen adds to one: `_preview.png`. */
-export const MAX_ID_BYTES = 255 - '_preview.png'.length
+export const MAX_ID_BYTES = 255
+/** S3's and R2's longest key, in UTF-8 bytes. */
 export const MAX_KEY_BYTES = 1024
 
 export interface IdFault {

@@ -35,7 +35,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],
-  artifacts: ['plan', 'images', 'tensor'],
+  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor'],
   storage: ['artifacts', 'run:events', 'plan', 'net', 'files'],
   engine: [
     ...[
