@@ -8,6 +8,7 @@ import { type MappedModel, mapWeights } from './mapped-weights.ts'
 import { type OutputShapes, requireShapes } from './output-shapes.ts'
 import { ProtobufError } from './protobuf-reader.ts'
 import { executionProvider, type ProviderName, type ResolvedProvider } from './providers.ts'
+import { causeOf } from './runtime-words.ts'
 import { createInput, type ModelInput, readOutput, type ValueInfo } from './session-values.ts'
 
 /** Adds up what a run's sessions cost. One object is shared by all of them. */
@@ -215,19 +216,27 @@ function outOfMemory(
 }
 
 function loadFailure(thrown: unknown, path: string, label: string): PregenError {
-  return new PregenError('E_MODEL_LOAD_FAILED', `${label} does not load: ${messageOf(thrown)}`, {
-    help: 'pregen models inspect names what is wrong with the folder; a fresh export or download usually mends it.',
+  const { what, help } = causeOf(messageOf(thrown))
+  return new PregenError('E_MODEL_LOAD_FAILED', `${label} does not load: ${ended(what)}`, {
+    help:
+      help ??
+      'pregen models inspect names what is wrong with the folder; a fresh export or download usually mends it.',
     location: { file: path },
     cause: thrown,
   })
 }
 
 function runFailure(thrown: unknown, label: string): PregenError {
-  return new PregenError('E_INFERENCE_FAILED', `${label} failed: ${messageOf(thrown)}`, {
+  const { what, help } = causeOf(messageOf(thrown))
+  return new PregenError('E_INFERENCE_FAILED', `${label} failed: ${ended(what)}`, {
     help:
-      'If the message speaks of shapes: exports of UNets take sizes that are multiples of 8 × 2^(levels − 1) only ' +
-      '(pregen models inspect tells which).',
+      help ??
+      'pregen models inspect checks the folder; another provider (--provider cpu) tells whether it is the model or the machine.',
     cause: thrown,
     exitCode: 3,
   })
+}
+
+function ended(sentence: string): string {
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
 }

@@ -103,6 +103,7 @@ export const EVENT_FIELDS = {
     ),
     code: text('An `E_…` code; [errors.md](errors.md) lists them.'),
     message: text('For people.'),
+    help: text('What to do about it.'),
   }),
   'uploads-expected': z.object({
     objects: whole('So many more are to come; below zero where the bucket turns out to have them.'),

@@ -19,7 +19,12 @@ export interface UnitProgress {
   /** Steps whose pictures stand on disk, with their paths, in the order in which they came. */
   readonly previews: readonly { readonly step: number; readonly path: string }[]
   readonly files: readonly string[]
-  readonly error: { readonly stage: string; readonly code: string; readonly message: string } | null
+  readonly error: {
+    readonly stage: string
+    readonly code: string
+    readonly message: string
+    readonly help: string
+  } | null
 }
 
 export interface LoadedModel {
@@ -149,8 +154,9 @@ function change(state: RunState, event: RunEvent): RunState {
       return notDrawn({ ...ended, counts: { ...counts, done: counts.done + 1 } }, event)
     }
     case 'unit-failed': {
-      const { stage, code, message } = event
-      const ended = withUnit(state, event, () => ({ status: 'failed', error: { stage, code, message } }))
+      const { stage, code, message, help } = event
+      const error = { stage, code, message, help }
+      const ended = withUnit(state, event, () => ({ status: 'failed', error }))
       return notDrawn({ ...ended, counts: { ...counts, failed: counts.failed + 1 } }, event)
     }
     case 'uploads-expected':
