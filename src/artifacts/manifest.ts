@@ -183,7 +183,7 @@ function whyNot(error: z.ZodError, value: unknown): string {
   const [field, index, ...inner] = error.issues[0]?.path ?? []
   if (field === undefined) return 'it is not a map'
   if (field === 'manifest_version') {
-    const written = z.object({ manifest_version: z.unknown() }).parse(value).manifest_version
+    const { manifest_version: written } = z.looseObject({}).parse(value)
     return `manifest_version is ${JSON.stringify(written)}, not ${MANIFEST_VERSION}`
   }
   if (index !== undefined) {
