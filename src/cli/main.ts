@@ -167,6 +167,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .command('inspect')
     .argument('<dir>', 'a folder in the ONNX layout of diffusers')
     .description('family, components, dtypes, scheduler, sizes; every fault of the folder')
+    .option('--variant <name>', 'such as fp16: model_fp16.onnx or model.fp16.onnx where they are', parseText)
     .option('--json', 'as JSON on stdout')
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-inspect.ts')).inspectCommand(dir, options)
@@ -183,6 +184,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .command('calibrate')
     .argument('<dir>', 'a folder in the ONNX layout of diffusers')
     .description('fit the latent → RGB map of the previews to this very model')
+    .option('--variant <name>', 'such as fp16: model_fp16.onnx or model.fp16.onnx where they are', parseText)
     .option('--out <file>', 'where preview.json goes (default: into the model folder)')
     .option('--strip <file>', 'where the strip before / after / true goes (default: beside preview.json)')
     .option('--prompts <file>', 'one prompt a line (default: a list of general ones)')

@@ -18,6 +18,7 @@ export function readModels(input: SheetInput, { directory }: LayerContext): Read
       provider: map.provider,
       pipeline: map.pipeline,
       previewDecoder: map.preview_decoder === undefined ? undefined : resolve(directory, map.preview_decoder),
+      variant: map.variant,
       sha256: map.sha256,
     })
   }
@@ -74,6 +75,7 @@ function embeddedModel(id: string, path: string): SheetModel {
     provider: undefined,
     pipeline: undefined,
     previewDecoder: undefined,
+    variant: undefined,
     sha256: undefined,
   }
 }

@@ -32,6 +32,11 @@ export const modelSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('Folder of a tiny decoder (AutoencoderTiny in ONNX) for previews, relative to the sheet.'),
+  variant: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/)
+    .optional()
+    .describe('Which files of the folder: with fp16, model_fp16.onnx or model.fp16.onnx where they are.'),
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/)

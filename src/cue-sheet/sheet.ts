@@ -14,6 +14,8 @@ export interface SheetModel {
   readonly pipeline: FamilyName | undefined
   /** Absolute folder of a tiny decoder for previews. */
   readonly previewDecoder: string | undefined
+  /** Which of a component's files: `fp16` takes `model_fp16.onnx` or `model.fp16.onnx`. */
+  readonly variant: string | undefined
   /** The fingerprint that the folder must have, lower-case hex. */
   readonly sha256: string | undefined
 }

@@ -17,6 +17,7 @@ export interface OpenModel {
   readonly path: string
   readonly pipeline: string | undefined
   readonly previewDecoder: string | undefined
+  readonly variant: string | undefined
   readonly provider: RequestedProvider
   readonly deviceId: number | undefined
   readonly threads: number | undefined

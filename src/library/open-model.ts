@@ -17,6 +17,8 @@ import { embeddedModels } from './package.ts'
 export interface OpenModelOptions {
   /** Default `auto`. */
   readonly provider?: RequestedProvider | undefined
+  /** Such as `fp16`, where the folder has files of several precisions: `model_fp16.onnx` or `model.fp16.onnx`. */
+  readonly variant?: string | undefined
   /** Which device of the provider; default its first. */
   readonly device?: number | undefined
   /** CPU threads for inference. */
@@ -86,7 +88,8 @@ export async function openModel(
   path = embeddedModels.backdrop ?? '',
   options: OpenModelOptions = {},
 ): Promise<Model> {
-  const folder = readModelFolder(path)
+  const { variant } = options
+  const folder = readModelFolder(path, { variant })
   await checkModelFolder(folder)
   const facts = await modelFacts(folder)
   const { provider = 'auto', device, threads } = options
@@ -94,7 +97,7 @@ export async function openModel(
   const open = async (): Promise<OpenedModel> => {
     const [own] = engine.devices
     if (!own) throw new Error('an engine has a device')
-    const shape = { path: folder.path, pipeline: undefined, previewDecoder: undefined }
+    const shape = { path: folder.path, pipeline: undefined, previewDecoder: undefined, variant }
     const opened = await own.open({ ...shape, provider, threads, spillFolder: tmpdir() })
     // Encoders and denoiser stay: who draws one picture after the other waits for neither.
     await opened.call('encode', { prompts: [], keepEncoders: true })

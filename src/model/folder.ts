@@ -18,12 +18,13 @@ import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily } from './families.ts'
 import { readJsonFile, readOptionalJsonFile } from './json-file.ts'
 import { missingStatistics } from './latent-statistics.ts'
+import { missingVariant, modelFileIn } from './variant.ts'
 
 export interface ModelComponent {
   readonly name: ComponentName
   /** Absolute path of the component's folder. */
   readonly folder: string
-  /** Absolute path of its `model.onnx`. */
+  /** Absolute path of its `model.onnx`, or of the variant that was asked for. */
   readonly modelPath: string
   /** Its `config.json`; empty when it has none, as in folders exported long ago. */
   readonly config: JsonObject
@@ -76,6 +77,8 @@ export interface ReadModelFolderOptions {
   readonly pipeline?: string | undefined
   /** Path of a preview decoder's .onnx file or folder; default: `preview_decoder/` or `taesd/` in the model folder. */
   readonly previewDecoder?: string | undefined
+  /** Such as `fp16`: takes `model_fp16.onnx` or `model.fp16.onnx` where a component has one, else its `model.onnx`. */
+  readonly variant?: string | undefined
 }
 
 /**
@@ -108,7 +111,7 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
     const folder = join(root, name)
     if (!isFolder(folder) || attempt(() => placeInside(folder, root), null) === null) continue
     const config = attempt(() => readOptionalJsonFile(join(folder, 'config.json'), root), null) ?? {}
-    const component = { name, folder, modelPath: join(folder, 'model.onnx'), config }
+    const component = { name, folder, modelPath: modelFileIn(folder, options.variant), config }
     faults.push(...configSizeFaults(component))
     components[name] = component
   }
@@ -122,7 +125,8 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
     schedulerConfig: {},
     schedulerClass: '',
   })
-  const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
+  const previewDecoder = attempt(() => findPreviewDecoder(root, options), null)
+  faults.push(...missingVariant(root, components, options.variant))
 
   if (family !== undefined)
     faults.push(
@@ -192,17 +196,20 @@ function readScheduler(
   })
 }
 
-function findPreviewDecoder(root: string, given: string | undefined): string | null {
+function findPreviewDecoder(
+  root: string,
+  { previewDecoder: given, variant }: ReadModelFolderOptions,
+): string | null {
   if (given !== undefined) {
     const path = resolve(root, given)
-    const file = isFolder(path) ? join(path, 'model.onnx') : path
+    const file = isFolder(path) ? modelFileIn(path, variant) : path
     if (existsSync(file)) return file
     throw new PregenError('E_MODEL_MISSING', 'There is no preview decoder here.', {
       help: 'preview_decoder names an .onnx file, or a folder with a model.onnx.',
       location: { file },
     })
   }
-  const candidates = ['preview_decoder', 'taesd'].map((name) => join(root, name, 'model.onnx'))
+  const candidates = ['preview_decoder', 'taesd'].map((name) => modelFileIn(join(root, name), variant))
   return candidates.find((file) => existsSync(file)) ?? null
 }
 

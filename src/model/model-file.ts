@@ -1,5 +1,5 @@
 /** One .onnx file and the data beside it, checked without loading it. */
-import { closeSync, readdirSync, statSync } from 'node:fs'
+import { closeSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
 import { openInside, readUpTo } from '../model-files/open.ts'
@@ -8,6 +8,7 @@ import { dataFileFaults, holesFault } from './data-files.ts'
 import { impostor, impostorFault } from './impostor.ts'
 import { type OnnxHeader, readOpenOnnxHeader } from './onnx-header.ts'
 import { ProtobufError } from './protobuf-reader.ts'
+import { onnxFilesIn, variantOf } from './variant.ts'
 
 /** The newest that onnxruntime-node 1.30 loads. */
 const MAX_OPSET = 26
@@ -36,11 +37,13 @@ function checkFile(path: string, root: string): ModelFileCheck {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
   const file = isFolder ? null : openInside(path, root)
   if (file === null) {
-    const others = otherFiles(path)
+    const others = onnxFilesIn(dirname(path))
+    const variant = others.map(variantOf).find((name) => name !== null)
+    const pick = variant === undefined ? '' : `set "variant: ${variant}" for this model in the sheet, or `
     const help =
-      others === ''
+      others.length === 0
         ? 'Each component is a folder with a model.onnx, as optimum-cli export onnx writes it (docs/models.md).'
-        : `There is ${others} beside it: give it the name ${basename(path)} (data files keep theirs).`
+        : `There is ${briefList(others)} beside it: ${pick}give it the name ${basename(path)} (data files keep theirs).`
     throw new PregenError('E_MODEL_FILE_MISSING', 'This file of the model is missing.', { help, location })
   }
   const { descriptor, stats } = file
@@ -59,17 +62,6 @@ function checkFile(path: string, root: string): ModelFileCheck {
   } finally {
     closeSync(descriptor)
   }
-}
-
-/** The .onnx files that lie where one is missing, for its message. */
-function otherFiles(path: string): string {
-  const folder = dirname(path)
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return ''
-  return briefList(
-    readdirSync(folder)
-      .filter((name) => name.endsWith('.onnx'))
-      .sort(),
-  )
 }
 
 function notOnnx(error: ProtobufError, path: string): PregenError {

@@ -106,6 +106,7 @@ async function drawUntilDeath(
       path: model.folder.path,
       pipeline: model.pipeline,
       previewDecoder: model.previewDecoder,
+      variant: model.variant,
       provider: drawing.options.provider ?? model.provider ?? 'auto',
       threads: drawing.options.threads,
       spillFolder: drawing.services.layout.state.folder,

@@ -162,9 +162,10 @@ async function prepareModels(
 function atItsModel(error: PregenError, sheet: CueSheet, { id, embedded, path }: SheetModel): PregenError {
   const { code, message, help, location } = error
   if (embedded || location === undefined) return error
-  if (code !== 'E_MODEL_MISSING' && code !== 'E_MODEL_NOT_A_FOLDER') return error
+  if (!['E_MODEL_MISSING', 'E_MODEL_NOT_A_FOLDER', 'E_MODEL_NO_VARIANT'].includes(code)) return error
   // The other path of a model is its preview decoder's.
-  const key = location.file === path ? 'path' : 'preview_decoder'
+  const at = location.file === path ? 'path' : 'preview_decoder'
+  const key = code === 'E_MODEL_NO_VARIANT' ? 'variant' : at
   const place = sheet.locate(['models', id, key])
   return new PregenError(code, `models.${id}: ${location.file}: ${message}`, { help, location: place })
 }
@@ -174,8 +175,8 @@ async function prepareModel(
   model: SheetModel,
   cacheDir: string | undefined,
 ): Promise<PreparedModel> {
-  const { path, pipeline, previewDecoder, provider, sha256 } = model
-  const folder = readModelFolder(path, { pipeline, previewDecoder })
+  const { path, pipeline, previewDecoder, variant, provider, sha256 } = model
+  const folder = readModelFolder(path, { pipeline, previewDecoder, variant })
   await checkModelFolder(folder, { cacheDir })
   const facts = await modelFacts(folder, { cacheDir })
   if (sha256 !== undefined && sha256 !== facts.fingerprint) {
@@ -188,5 +189,5 @@ async function prepareModel(
       },
     )
   }
-  return { id, folder, facts, provider, pipeline, previewDecoder }
+  return { id, folder, facts, provider, pipeline, previewDecoder, variant }
 }

@@ -32,6 +32,7 @@ export interface PreparedModel {
   readonly provider: RequestedProvider | undefined
   readonly pipeline: string | undefined
   readonly previewDecoder: string | undefined
+  readonly variant: string | undefined
 }
 
 export interface PrepareWarning {

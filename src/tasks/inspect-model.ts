@@ -23,9 +23,12 @@ export interface ModelReport {
   readonly components: readonly ComponentReport[]
 }
 
-/** @throws PregenErrors with every fault of the folder */
-export async function inspectModel(path: string): Promise<ModelReport> {
-  const folder = readModelFolder(path)
+/**
+ * @param variant such as `fp16`, where the folder has files of several precisions
+ * @throws PregenErrors with every fault of the folder
+ */
+export async function inspectModel(path: string, variant?: string): Promise<ModelReport> {
+  const folder = readModelFolder(path, { variant })
   const checked = await checkModelFolder(folder)
   const facts = await modelFacts(folder)
   const components = checked.map(

@@ -86,6 +86,7 @@ describe('a device', () => {
     path: '/model',
     pipeline: undefined,
     previewDecoder: undefined,
+    variant: undefined,
     provider: 'cpu',
     threads: undefined,
     spillFolder: '/tmp',

@@ -96,6 +96,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     provider: undefined,
     pipeline: undefined,
     previewDecoder: undefined,
+    variant: undefined,
   }
   const failing = new AbortController()
   let isGone = false

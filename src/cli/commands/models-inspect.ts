@@ -5,8 +5,11 @@ import { printJson, printLines } from '../print.ts'
 import { formatBytes, formatTable } from '../reporters/format.ts'
 
 /** @throws PregenErrors with every fault of the folder */
-export async function inspectCommand(dir: string, flags: { readonly json?: boolean }): Promise<ExitCode> {
-  const report = await inspectModel(dir)
+export async function inspectCommand(
+  dir: string,
+  flags: { readonly json?: boolean; readonly variant?: string },
+): Promise<ExitCode> {
+  const report = await inspectModel(dir, flags.variant)
   if (flags.json === true) printJson(process.stdout, report, 2)
   else printLines(process.stdout, linesOf(report))
   return EXIT.ok
