@@ -40,11 +40,16 @@ export interface FindOptions {
   readonly signal?: AbortSignal | undefined
   /** Files are wanted too: then damaged units are looked for as well, and every record is read. */
   readonly pull?: boolean | undefined
-  /** Whether a send is to come, which credentials that cannot be used end anyway: they are told at once, and once. */
+  /** Whether a send is to come, which a lack of credentials or region ends anyway: it is told at once, and once. */
   readonly isToSend?: boolean | undefined
 }
 
-const NO_CREDENTIALS: ReadonlySet<string> = new Set(['E_NO_CREDENTIALS', 'E_CREDENTIALS_MALFORMED'])
+const NOT_SET_UP: ReadonlySet<string> = new Set([
+  'E_NO_CREDENTIALS',
+  'E_CREDENTIALS_MALFORMED',
+  'E_NO_REGION',
+  'E_EXPIRED_KEY',
+])
 
 const AT_ONCE = 16
 /** A person waits for this; what is found out of reach is told by the preflight, which knows why. */
@@ -57,7 +62,7 @@ export function findNothing(decisions: readonly UnitDecision[]): BucketFindings 
 
 /**
  * Asks a bucket about the units that are not whole here. Never throws for what a bucket answers.
- * @throws PregenError `E_NO_CREDENTIALS`, `E_CREDENTIALS_MALFORMED` where something is to be sent
+ * @throws PregenError `E_NO_CREDENTIALS`, `E_CREDENTIALS_MALFORMED`, `E_NO_REGION`, `E_EXPIRED_KEY` where something is to be sent
  */
 export async function findInBucket(
   prepared: PreparedRun,
@@ -107,7 +112,7 @@ export async function findInBucket(
     return { decisions: turned, published, records, contents, warnings: [] }
   } catch (error) {
     if (signal?.aborted || !(error instanceof PregenError)) throw error
-    if (isToSend && NO_CREDENTIALS.has(error.code)) throw error
+    if (isToSend && NOT_SET_UP.has(error.code)) throw error
     const message = `${storage.description} could not be read, so what is missing here is drawn: ${messageOf(error)}`
     return { ...nothing, warnings: [{ code: 'W_BUCKET_NOT_READ', message }] }
   }
