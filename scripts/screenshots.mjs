@@ -1,20 +1,21 @@
 // Draws the pictures of docs/watching.md anew: `npm run screenshots`. Needs Debian's chromium, as the tests do.
-// --draft <folder>: PNGs of every view in that folder instead, to look at.
+// --draft <folder> [name]: PNGs of every view, or of those so named, in that folder instead, to look at.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { runnerImport } from 'vite'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const draft = process.argv[2] === '--draft' ? process.argv[3] : null
+const [draft, only] = process.argv[2] === '--draft' ? process.argv.slice(3) : [null]
 const images = draft ?? join(root, 'docs/images')
 mkdirSync(images, { recursive: true })
 const load = async (path) => (await runnerImport(join(root, path), { configFile: false, root })).module
 const { startBrowser } = await load('test/browser/support/browser.ts')
-const { startFakeServer } = await load('test/browser/support/fake-server.ts')
 const { liveEvents } = await load('test/browser/support/live-events.ts')
+const { runFinished, startLiveRun } = await load('test/browser/support/live-run.ts')
+const { startServed } = await load('test/browser/support/served.ts')
 
 const DESKTOP = { width: 1440, height: 900 }
 const PHONE = { width: 412, height: 840 }
@@ -44,41 +45,39 @@ const cli = (...words) =>
 cli('run', join(root, 'scripts/screenshots.yaml'), '--dry-run', '--out', out, '--format', 'plain')
 const folder = join(out, 'foigoi/opening-night')
 const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'))
-const server = await startFakeServer(join(root, 'dist/watch/page'), out)
-server.versions = [{ version: 'opening-night', prefix: 'foigoi/opening-night' }]
+const server = await startServed(out)
 const browser = await startBrowser()
 try {
-  for (const [name, hash, colorScheme, viewport] of SHOTS) {
-    await shoot(name, hash, colorScheme, viewport)
+  for (const [place, [name, hash, colorScheme, viewport]] of SHOTS.entries()) {
+    if (only !== undefined && !name.includes(only)) continue
+    await shoot({ name, hash, colorScheme, viewport, place })
     console.log(name)
   }
 } finally {
   await browser.close()
   await server.stop()
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest))
 }
 
-async function shoot(name, hash, colorScheme, viewport) {
+async function shoot({ name, hash, colorScheme, viewport, place }) {
   // A run of its own for each shot. Live and gallery look in while it works, grid and replay when it is done.
-  const run = `20261126-231502-${name}`
+  rmSync(join(out, '.pregen/runs'), { recursive: true, force: true })
   const works = /live|gallery/.test(name)
-  const about = { version: 'opening-night', prefix: 'foigoi/opening-night', sheet: 'cues.yaml' }
-  server.runs = [{ id: run, state: works ? 'running' : 'done', ...about }]
-  const place = works
+  const id = `20261126-2315${String(place).padStart(2, '0')}-4f7a`
+  const run = await startLiveRun(out, id, { changes: works ? {} : { exitCode: 0 } })
+  const far = works
     ? { current: 'harbour/seed-2', step: 13, failed: 'dawn/seed-9' }
     : { current: null, step: 0 }
-  server.emit(run, ...liveEvents(manifest, place))
-  if (!works)
-    server.emit(run, { type: 'run-finished', version: 'opening-night', failed: 0, cancelled: false })
+  await run.emit(...liveEvents(manifest, { out, ...far }))
+  if (!works) await run.emit(runFinished('opening-night'))
   const isListed = ({ metadata, variant }) => !works || (metadata.asset_index < 11 && variant !== 'seed-9')
   const assets = manifest.assets.filter(isListed)
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, assets }))
-  const picture = await sharp(join(folder, 'cues/harbour/seed-2/13.png')).jpeg({ quality: 90 }).toBuffer()
-  const unit = { cue: 'harbour', variant: 'seed-2', step: 13, steps: 20 }
-  server.push({ active: works, run, ...unit, progress: 0.65, image_id: 13 }, picture)
   // Who asks for less motion gets a replay that waits at its beginning.
   const { page, context, errors } = await browser.open({
     ...{ viewport, colorScheme, deviceScaleFactor: 1.5, reducedMotion: 'reduce' },
   })
+  await page.goto(server.url)
   await page.goto(`${server.origin}/${hash}`)
   await page.waitForTimeout(1500)
   if (hash.startsWith('#/replay')) {

@@ -30,6 +30,8 @@ import {
   shown,
   wrongKind,
 } from './confinement.ts'
+import type { FaultHook } from './faults.ts'
+import { ifSupported } from './weak-file-system.ts'
 
 /** Folders of the run's own: prompts and addresses are nobody else's business. */
 export const PRIVATE_FOLDER = 0o700
@@ -111,6 +113,14 @@ function folderByPath(inside: Confinement, place: string): OpenFolder {
     makePrivate: () => chmodSync(place, PRIVATE_FOLDER),
     close: () => undefined,
   }
+}
+
+/** Makes renames in a folder last, as far as its file system can. @throws what is a fault of the disk */
+export function syncOpened(folder: OpenFolder, faults: FaultHook): Promise<void> {
+  return ifSupported('sync', folder.path, async () => {
+    await faults('folder-sync', folder.path)
+    await folder.sync()
+  })
 }
 
 function plainName(name: string): string {

@@ -12,6 +12,7 @@ import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { type OpenFolder, openFolder, withFolder } from './confined-folder.ts'
 import { type Confinement, confine, OPEN_FOLDER } from './confinement.ts'
 import { type FaultHook, noFaults } from './faults.ts'
+import { ifSupported } from './weak-file-system.ts'
 
 /** The part of a file system that writing needs; tests put one with a quota in its place. */
 export interface WritableFileSystem {
@@ -80,7 +81,10 @@ async function writeThrough(
       await faults('temp-opened', temporary)
       await writeWhole(handle, bytes)
       await faults('temp-written', temporary)
-      await handle.sync()
+      await ifSupported('sync', path, async () => {
+        await faults('file-sync', temporary)
+        await handle.sync()
+      })
       await faults('temp-synced', temporary)
     } finally {
       await handle.close()
@@ -89,7 +93,10 @@ async function writeThrough(
     created = false
     await faults('renamed', path)
     if (options.syncFolder !== false) {
-      await fileSystem.syncFolder(folder)
+      await ifSupported('sync', folder, async () => {
+        await faults('folder-sync', folder)
+        await fileSystem.syncFolder(folder)
+      })
       await faults('folder-synced', folder)
     }
   } catch (error) {

@@ -18,7 +18,12 @@ export const KILL_POINTS = [
 
 export type KillPoint = (typeof KILL_POINTS)[number]
 
+/** Points at which a test plays a file system that cannot do what comes next. */
+export type WeakPoint = 'folder-sync' | 'file-sync' | 'lock-link' | 'make-private'
+
+export type FaultPoint = KillPoint | WeakPoint
+
 /** Called each time a point is reached, with the path at hand. */
-export type FaultHook = (point: KillPoint, path: string) => void | Promise<void>
+export type FaultHook = (point: FaultPoint, path: string) => void | Promise<void>
 
 export const noFaults: FaultHook = () => undefined

@@ -8,6 +8,12 @@ export const THUMBNAIL_NAME = 'final.thumb.webp'
 /** The marker: its presence says that every step picture is there. */
 export const TIMING_NAME = 'timing.json'
 export const MANIFEST_NAME = 'manifest.json'
+/** Beside the sheet's root: films of steps, `films/<version>/<cue>/<variant>.mp4`. */
+export const FILMS_FOLDER = 'films'
+/** The page beside the manifest, in the order in which it is written and sent: the root after all that it asks for. */
+export const PAGE_NAMES = ['page.js', 'page.css', 'icon.svg', 'player.js', 'index.html'] as const
+/** Its presence says that a version has the page. */
+export const PAGE_ROOT = 'index.html'
 /** On disk alone: a shard's own lines, which stay apart when several shards' trees are copied together. */
 export const SHARD_MANIFEST = /^manifest\.shard-\d{1,6}-of-\d{1,6}\.json$/
 /** How the ledger remembers, beside the names of a unit's files, that a bucket has the unit's record. */
@@ -108,6 +114,15 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.png': 'image/png',
   '.webp': 'image/webp',
   '.json': 'application/json',
+  '.mp4': 'video/mp4',
+  '.webm': 'video/webm',
+  '.mov': 'video/quicktime',
+  '.gif': 'image/gif',
+  '.ffconcat': 'text/plain; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.html': 'text/html; charset=utf-8',
 }
 
 /** Content type of a file or key: a final file's by its kind, any other's by its extension. */
@@ -116,12 +131,18 @@ export function contentTypeOf(key: string): string {
   return kind?.contentType ?? CONTENT_TYPES[extname(key)] ?? 'application/octet-stream'
 }
 
+/** Whether a name is one of the page's files. */
+export function isPageName(name: string): boolean {
+  return PAGE_NAMES.some((known) => known === name)
+}
+
 /**
  * Pictures never change under one version id, so caches may keep them for ever. The pointers that say what is
- * there (manifest.json, timing.json) must be asked for anew.
+ * there (manifest.json, timing.json) must be asked for anew, and so must the page, which changes with a release.
  */
-export function cacheControlOf(name: string): string {
-  return name.endsWith('.json') ? 'no-cache' : 'public, max-age=31536000, immutable'
+export function cacheControlOf(key: string): string {
+  const isPointer = key.endsWith('.json') || isPageName(key.slice(key.lastIndexOf('/') + 1))
+  return isPointer ? 'no-cache' : 'public, max-age=31536000, immutable'
 }
 
 export interface LayoutOptions {

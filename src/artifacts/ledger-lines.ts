@@ -1,7 +1,7 @@
 /** The lines of a ledger: what each says, how it is read from text, and what it changes. */
 import { z } from 'zod'
 import type { DigestParts } from '../plan/digest.ts'
-import { isKey, isVariantFileName, isVariantKey, MANIFEST_NAME, RECORD_MEMO } from './layout.ts'
+import { isKey, isPageName, isVariantFileName, isVariantKey, MANIFEST_NAME, RECORD_MEMO } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
 import { asWritten, isShallow } from './read-back.ts'
 
@@ -173,5 +173,5 @@ function isOfKey({ cue, variant }: ManifestAsset, key: string): boolean {
 }
 
 function isSentName(name: string): boolean {
-  return isVariantFileName(name) || name === MANIFEST_NAME || name === RECORD_MEMO
+  return isVariantFileName(name) || isPageName(name) || name === MANIFEST_NAME || name === RECORD_MEMO
 }

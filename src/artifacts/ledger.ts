@@ -7,7 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { errorCode } from '../errors.ts'
 import { openFile } from './confined-files.ts'
-import { PRIVATE_FILE, withFolder } from './confined-folder.ts'
+import { PRIVATE_FILE, syncOpened, withFolder } from './confined-folder.ts'
 import { type Confinement, isMine, OPEN_PLAIN } from './confinement.ts'
 import { writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
@@ -15,6 +15,7 @@ import { applyLine, type LedgerUnit, type Line, liveLines, type SentObject } fro
 import { type ReadState, readState } from './ledger-read.ts'
 import { type Origin, openOrigin } from './origin.ts'
 import { makeStateFolder } from './state-folder.ts'
+import { ifSupported } from './weak-file-system.ts'
 
 export type { LedgerFile, LedgerUnit, SentObject } from './ledger-lines.ts'
 
@@ -86,19 +87,26 @@ export async function openLedger(path: string, options: OpenLedgerOptions = {}):
     })
     state.wholeBytes = state.totalBytes = 0
   }
-  const handle = await openForAppend(inside, path, state)
+  const handle = await openForAppend(inside, path, state, faults)
   return createLedger(path, handle, state, { faults, origin })
 }
 
-async function openForAppend(inside: Confinement, path: string, state: ReadState): Promise<FileHandle> {
+async function openForAppend(
+  inside: Confinement,
+  path: string,
+  state: ReadState,
+  faults: FaultHook,
+): Promise<FileHandle> {
   let handle: FileHandle | undefined
   try {
     handle = await openOrMake(inside, path)
     const found = await handle.stat()
     if (found.nlink > 1) throw new Error('it has a second name')
-    if ((found.mode & 0o077) !== 0 && isMine(found)) await handle.chmod(PRIVATE_FILE)
+    const own = handle
+    if ((found.mode & 0o077) !== 0 && isMine(found))
+      await ifSupported('permissions', path, () => own.chmod(PRIVATE_FILE))
     if (state.wholeBytes < state.totalBytes) await handle.truncate(state.wholeBytes)
-    await withFolder(inside, dirname(path), (folder) => folder.sync())
+    await withFolder(inside, dirname(path), (folder) => syncOpened(folder, faults))
     return handle
   } catch (error) {
     await handle?.close()
@@ -150,7 +158,7 @@ function createLedger(
           offset += bytesWritten
         }
         await faults('ledger-appended', path)
-        if (sync) await handle.datasync()
+        if (sync) await ifSupported('sync', path, () => handle.datasync())
         await faults('ledger-synced', path)
         size += bytes.byteLength
         isTorn = false
@@ -198,7 +206,7 @@ function createLedger(
       if (closed) return
       closed = true
       try {
-        await handle.sync()
+        await ifSupported('sync', path, () => handle.sync())
       } finally {
         await handle.close()
       }

@@ -23,7 +23,7 @@ export interface LockHolder {
  */
 export async function isHolderAlive(holder: LockHolder): Promise<boolean | null> {
   if (holder.host !== hostname() || !(await sharesProcesses(holder))) return null
-  if (!isRunning(holder.pid)) return false
+  if (!isRunning(holder.pid) || (await isZombie(holder.pid))) return false
   const identity = await processIdentity(holder.pid)
   return holder.process === null || identity === null || identity === holder.process
 }
@@ -48,16 +48,31 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** Whether it has ended, and its parent has not asked how: in a container without an init, nobody ever may. */
+async function isZombie(pid: number): Promise<boolean> {
+  const state = await statFields(pid).then(
+    ([first]) => first,
+    () => null,
+  )
+  return state === 'Z' || state === 'X'
+}
+
+/** Fields of `/proc/<pid>/stat` from the third on, the state; the second, the command, may hold spaces and brackets. */
+async function statFields(pid: number): Promise<readonly string[]> {
+  const line = await readFile(`/proc/${pid}/stat`, 'utf8')
+  return line.slice(line.lastIndexOf(')') + 2).split(' ')
+}
+
 /** `<boot id>:<pid namespace>:<start in ticks>` where /proc tells, else null. */
 export async function processIdentity(pid: number): Promise<string | null> {
   try {
-    const [line, boot, namespace] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, 'utf8'),
+    const [fields, boot, namespace] = await Promise.all([
+      statFields(pid),
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
       readlink('/proc/self/ns/pid'),
     ])
-    // Field 22; the second field, the command, may hold spaces and brackets.
-    const start = line.slice(line.lastIndexOf(')') + 2).split(' ')[19]
+    // Field 22.
+    const start = fields[19]
     return start === undefined ? null : `${boot.trim()}:${namespace}:${start}`
   } catch {
     return null

@@ -8,13 +8,15 @@ import { type FileHandle, link, lstat, readFile, rename, writeFile } from 'node:
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { errorCode, PregenError } from '../errors.ts'
 import { openFile, removeFileInside, SMALL_BYTES } from './confined-files.ts'
 import { type OpenFolder, PRIVATE_FILE, withFolder } from './confined-folder.ts'
 import { confineState } from './confinement.ts'
 import { writeError } from './durable-write.ts'
+import { type FaultHook, noFaults } from './faults.ts'
 import { isHolderAlive, type LockHolder, parseHolder, processIdentity, readHolder } from './lock-holder.ts'
 import { checkStateFolder, makeStateFolder } from './state-folder.ts'
+import { tellWeakness } from './weak-file-system.ts'
 
 export type { LockHolder } from './lock-holder.ts'
 
@@ -30,6 +32,7 @@ export interface LockOptions {
   readonly heartbeatMs?: number | undefined
   /** Called once when another process has taken the lock over (this machine slept for long, say). */
   readonly onLost?: (() => void) | undefined
+  readonly faults?: FaultHook | undefined
 }
 
 const HEARTBEAT_MS = 5_000
@@ -44,7 +47,8 @@ const SETTLE_MS = 150
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<OutputLock> {
   const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS
   const inside = makeStateFolder(path)
-  checkStateFolder(inside, dirname(path))
+  const { faults = noFaults } = options
+  await checkStateFolder(inside, dirname(path), faults)
   const holder: LockHolder = {
     host: hostname(),
     pid: process.pid,
@@ -56,7 +60,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   try {
     await withFolder(inside, dirname(path), async (folder) => {
       await writeFile(folder.at(own), `${JSON.stringify(holder)}\n`, { flag: 'wx', mode: PRIVATE_FILE })
-      await takeLock({ path, folder, own, holder, patienceMs: heartbeatMs * MISSED_HEARTBEATS })
+      await takeLock({ path, folder, own, holder, faults, patienceMs: heartbeatMs * MISSED_HEARTBEATS })
     })
   } catch (error) {
     throw writeError(path, error)
@@ -91,13 +95,14 @@ interface Claim {
   readonly own: string
   readonly holder: LockHolder
   readonly patienceMs: number
+  readonly faults: FaultHook
 }
 
 async function takeLock(claim: Claim): Promise<void> {
-  const { path, folder, own, holder } = claim
+  const { path, folder, own, holder, faults } = claim
   for (let attempt = 0; attempt < 5; attempt++) {
     // A hard link is made whole or not at all, and fails where a lock stands.
-    if (await linked(folder.at(own), folder.at(basename(path)))) {
+    if (await linked(folder, own, basename(path), faults)) {
       if (attempt === 0) return
       // Another process may have judged the dead lock at the same time and moved ours away in its place.
       await sleep(SETTLE_MS)
@@ -113,7 +118,7 @@ async function takeLock(claim: Claim): Promise<void> {
 }
 
 /** Moves a dead lock out of the way; what turns out to be another's live lock is put back. */
-async function moveAway({ path, folder }: Claim, dead: LockHolder | null): Promise<void> {
+async function moveAway({ path, folder, faults }: Claim, dead: LockHolder | null): Promise<void> {
   const aside = temporaryName()
   try {
     await rename(folder.at(basename(path)), folder.at(aside))
@@ -122,7 +127,7 @@ async function moveAway({ path, folder }: Claim, dead: LockHolder | null): Promi
     throw error
   }
   const moved = await readHolder(join(dirname(path), aside))
-  if (moved && moved.nonce !== dead?.nonce) await linked(folder.at(aside), folder.at(basename(path)))
+  if (moved && moved.nonce !== dead?.nonce) await linked(folder, aside, basename(path), faults)
   await removeFileInside(confineState(path), join(dirname(path), aside))
 }
 
@@ -201,19 +206,20 @@ async function isDead({ path, folder, own, patienceMs }: Claim, holder: LockHold
   }
 }
 
-async function linked(from: string, to: string): Promise<boolean> {
+async function linked(folder: OpenFolder, from: string, to: string, faults: FaultHook): Promise<boolean> {
   try {
-    await link(from, to)
+    await faults('lock-link', join(folder.path, to))
+    await link(folder.at(from), folder.at(to))
     return true
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false
-    if (NO_LINKS.has(errorCode(error) ?? '')) return copied(from, to)
-    throw new Error(`the lock cannot be made: ${messageOf(error)}`, { cause: error })
+    // exFAT and some network drives know no hard links, and say so in many ways: there the lock is made in two steps, the
+    // first exclusive. Where that cannot be done either, its fault is the one to tell.
+    const isMade = await copied(folder.at(from), folder.at(to))
+    tellWeakness('hard link', join(folder.path, to), error)
+    return isMade
   }
 }
-
-// exFAT and some network drives know no hard links: there the lock is made in two steps, the first exclusive.
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 async function copied(from: string, to: string): Promise<boolean> {
   try {

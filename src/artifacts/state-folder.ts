@@ -3,8 +3,10 @@ import { type Dirent, mkdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { makeFolder, openFolder, PRIVATE_FOLDER } from './confined-folder.ts'
 import { type Confinement, confineState, lookAt, refuseLinks, wrongKind } from './confinement.ts'
+import { type FaultHook, noFaults } from './faults.ts'
+import { ifSupported } from './weak-file-system.ts'
 
-const FILES = new Set(['ledger.ndjson', 'lock', 'storage.json'])
+const FILES = new Set(['films.json', 'ledger.ndjson', 'lock', 'storage.json'])
 const FOLDERS = new Set(['live', 'jobs', 'runs'])
 const NAME = '.pregen'
 
@@ -27,11 +29,18 @@ export function makeStateFolder(path: string): Confinement {
  * devices. Each is judged once more on its handle when it is opened.
  * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`
  */
-export function checkStateFolder(inside: Confinement, path: string): void {
+export async function checkStateFolder(
+  inside: Confinement,
+  path: string,
+  faults: FaultHook = noFaults,
+): Promise<void> {
   if (basename(path) !== NAME) return
   const folder = openFolder(inside, path)
   try {
-    folder.makePrivate()
+    await ifSupported('permissions', path, async () => {
+      await faults('make-private', path)
+      folder.makePrivate()
+    })
     for (const entry of folder.list()) check(inside, path, folder.at(entry.name), entry)
   } finally {
     folder.close()

@@ -2,7 +2,7 @@
 
 import { dirname, join } from 'node:path'
 import { removeFileInside, stateInside } from './confined-files.ts'
-import { makeFolder, removeFolder, withFolder } from './confined-folder.ts'
+import { makeFolder, removeFolder, syncOpened, withFolder } from './confined-folder.ts'
 import { type Confinement, confine } from './confinement.ts'
 import { beginDurableFile, type DurableFile } from './durable-file.ts'
 import { type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
@@ -110,8 +110,8 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       const settled = await Promise.allSettled(files.values())
       if (!files.has(output.name)) throw new Error(`${folder} has no ${output.name} to finish`)
       await files.get(output.name)
-      await syncNamed(inside, folder)
-      for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name))
+      await syncNamed(inside, folder, faults)
+      for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name), faults)
       if (timing) {
         const failed = settled.find((result) => result.status === 'rejected')
         if (failed) throw failed.reason
@@ -150,7 +150,7 @@ async function removeStale({ inside, folder, kept, faults }: StaleFolder): Promi
   }
   if (names.includes(TIMING_NAME)) {
     await remove(TIMING_NAME)
-    await syncNamed(inside, folder)
+    await syncNamed(inside, folder, faults)
     await faults('stale-marker-removed', folder)
   }
   const rest = names.filter((name) => name !== kept && name !== TIMING_NAME)
@@ -163,9 +163,9 @@ function foldersOf(names: Iterable<string>): Set<string> {
   return new Set([...names].map((name) => dirname(name)).filter((name) => name !== '.'))
 }
 
-async function syncNamed(inside: Confinement, folder: string): Promise<void> {
+async function syncNamed(inside: Confinement, folder: string, faults: FaultHook): Promise<void> {
   try {
-    await withFolder(inside, folder, (opened) => opened.sync())
+    await withFolder(inside, folder, (opened) => syncOpened(opened, faults))
   } catch (error) {
     throw writeError(folder, error)
   }

@@ -1,28 +1,26 @@
 /** `pregen run … --detach`: what is wrong with the sheet is told now; the run itself goes its own way. */
 import { resolve } from 'node:path'
 import { openOutputFolder } from '../artifacts/output-folder.ts'
-import { errorCode } from '../errors.ts'
-import { planSheet } from '../tasks/plan-sheet.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { expectSeconds } from './expected-time.ts'
 import { printJson, printLine } from './print.ts'
 import { formatDuration } from './reporters/format.ts'
 import { toRunArguments } from './run-arguments.ts'
 import type { RunFlags } from './run-flags.ts'
 import { toSelectOptions } from './select-options.ts'
+import { readSheetInput } from './sheet-input.ts'
 import { submitInBackground } from './submit.ts'
-
-/** The command answers within a second: planning that takes longer is left to the run. */
-const PLAN_MS = 350
 
 export async function detachRun(sheetPath: string, flags: RunFlags): Promise<ExitCode> {
   const out = await openOutputFolder(resolve(flags.out))
-  const expectedSeconds = await expectSeconds(sheetPath, flags)
+  const input = await readSheetInput(sheetPath)
+  const expectedSeconds = await expectSeconds({ ...toSelectOptions(input.sheetPath, flags), ...input })
   const options = toRunArguments(flags)
   const cwd = process.cwd()
   const run = await submitInBackground({
     out,
-    sheet: sheetPath,
-    text: undefined,
+    sheet: input.sheetPath,
+    text: input.sheetBytes && Buffer.from(input.sheetBytes).toString('utf8'),
     options,
     cwd,
     expectedSeconds,
@@ -43,20 +41,4 @@ export async function detachRun(sheetPath: string, flags: RunFlags): Promise<Exi
   )
   printLine(process.stderr, `end it:    pregen cancel ${run.id}${where}`)
   return EXIT.ok
-}
-
-/** From the steps planned and what earlier runs took a step; null where nothing tells, or not in time. */
-async function expectSeconds(sheetPath: string, flags: RunFlags): Promise<number | null> {
-  const tooLong = AbortSignal.timeout(PLAN_MS)
-  try {
-    const { totals } = await planSheet({
-      ...toSelectOptions(sheetPath, flags),
-      remoteImages: 'skip',
-      signal: tooLong,
-    })
-    return totals.expectedMs === null ? null : Math.round(totals.expectedMs / 100) / 10
-  } catch (error) {
-    if (tooLong.aborted && errorCode(error) === 'E_CANCELLED') return null
-    throw error
-  }
 }

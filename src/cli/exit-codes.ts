@@ -6,6 +6,9 @@ export const EXIT = {
   bug: 1,
   usage: 2,
   someFailed: 3,
+  /** As sysexits' EX_TEMPFAIL: the same command again goes on from here. */
+  drained: 75,
+  hungUp: 129,
   interrupted: 130,
   terminated: 143,
 } as const

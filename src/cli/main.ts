@@ -3,13 +3,19 @@
  * `--help` and `--version` answer at once.
  */
 import { Argument, Command, CommanderError, Option } from 'commander'
+import { FILM_FORMATS } from '../films/film-options.ts'
+import { standInForHome } from '../library/home.ts'
 import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
   collectText,
   collectVariable,
   parseDevices,
+  parseFade,
+  parseFps,
   parseGuidanceScale,
+  parseHold,
+  parsePaceOption,
   parsePositiveInteger,
   parseText,
   parseTwoOrMore,
@@ -24,6 +30,7 @@ const PROVIDERS = ['auto', 'cuda', 'webgpu', 'dml', 'coreml', 'cpu']
 
 /** @returns the exit code; never throws */
 export async function main(argv: readonly string[]): Promise<number> {
+  standInForHome()
   const output = watchOutput(process.stdout, process.stderr)
   const outcome: { exitCode: number } = { exitCode: EXIT.ok }
   const program = createProgram(outcome)
@@ -57,7 +64,8 @@ Examples:
   pregen plan cues.yaml                         what would run, what is whole already, and why
   pregen run cues.yaml --cue 'dawn*' --force    do some of it again
 
-Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/143 cancelled.`,
+Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
+75 drained with units left, 129/130/143 cancelled by SIGHUP, SIGINT, SIGTERM.`,
     )
 
   withEndpoint(
@@ -73,6 +81,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .option('--devices <ids>', 'several devices, such as 0,1: each takes the next picture', parseDevices)
     .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option('--drain', 'let Ctrl-C and SIGTERM finish the pictures in hand first; SIGUSR1 always does')
     .option('--detach', 'run in the background: prints its id and returns')
     .option('--wait', 'wait until earlier runs on the output folder have ended')
     .option(
@@ -154,6 +163,30 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/gallery.ts')).galleryCommand(dir, options)
     })
 
+  program
+    .command('film')
+    .argument('<dir>', 'the --out folder of a run', parseText)
+    .description("films of how pictures formed, at their steps' own pace")
+    .option('--version-id <id>', 'only this version (default: every one in the folder)', parseText)
+    .option('--cue <glob>', 'only these cues', parseText)
+    .option('--variant <glob>', 'only these variants', parseText)
+    .option('--program <glob>', 'only these programs', parseText)
+    .addOption(new Option('--format <format>', 'kind of film').choices([...FILM_FORMATS]).default('mp4'))
+    .option(
+      '--pace <pace>',
+      'true: as timing.json has it; even: steps alike; a factor: 2 is twice as fast',
+      parsePaceOption,
+      'true',
+    )
+    .option('--hold <time>', 'how long the final picture stays (default: 2s)', parseHold, 2000)
+    .option('--fade <ms>', 'a cross-fade from step to step', parseFade, 0)
+    .option('--fps <n>', 'frames a second, where the format has them', parseFps, 30)
+    .option('--grid', 'one film a cue, its variants side by side')
+    .option('--to <folder>', 'where films go (default: <dir>/films)', parseText)
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/film.ts')).filmCommand(dir, options)
+    })
+
   withEndpoint(withVariables(program.command('doctor')))
     .argument('[sheet]', 'a cue sheet whose models and bucket are checked too')
     .description('providers, models, dtypes, bucket: what works here, and what to do about the rest')
@@ -184,7 +217,6 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     .command('calibrate')
     .argument('<dir>', 'a folder in the ONNX layout of diffusers')
     .description('fit the latent → RGB map of the previews to this very model')
-    .option('--variant <name>', 'such as fp16: model_fp16.onnx or model.fp16.onnx where they are', parseText)
     .option('--out <file>', 'where preview.json goes (default: into the model folder)')
     .option('--strip <file>', 'where the strip before / after / true goes (default: beside preview.json)')
     .option('--prompts <file>', 'one prompt a line (default: a list of general ones)')
@@ -269,6 +301,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
     })
   withJobs(program.command('cancel').argument('<id>', 'a run, or the end of its id'))
     .description('end a run as SIGTERM does, or take it out of the queue')
+    .option('--drain', 'let it finish the pictures in hand first')
     .action(async (id: string, options) => {
       outcome.exitCode = await (await import('./commands/jobs.ts')).cancelCommand(id, options)
     })

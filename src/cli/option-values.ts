@@ -1,5 +1,14 @@
 /** Values of options: text in, number out, or one clear line. */
 import { InvalidArgumentError } from 'commander'
+import {
+  MAX_FADE_MS,
+  MAX_HOLD_MS,
+  MAX_PACE,
+  type Pace,
+  parseDurationMs,
+  parsePace,
+} from '../films/film-options.ts'
+import { MAX_FPS } from '../media/frame-rate.ts'
 
 /** @throws InvalidArgumentError unless the text is a whole number from 0 up */
 export function parseWholeNumber(text: string): number {
@@ -53,4 +62,37 @@ export function parseText(text: string): string {
 /** For options that may be given several times. */
 export function collectText(text: string, earlier: readonly string[] | undefined): readonly string[] {
   return [...(earlier ?? []), parseText(text)]
+}
+
+/** @throws InvalidArgumentError unless the text is `true`, `even` or a factor */
+export function parsePaceOption(text: string): Pace {
+  const pace = parsePace(text)
+  if (pace === null)
+    throw new InvalidArgumentError(
+      `It must be true, even, or a factor up to ${MAX_PACE}: 2 is twice as fast.`,
+    )
+  return pace
+}
+
+/** @throws InvalidArgumentError unless the text is a time such as `2s`, at most ten minutes */
+export function parseHold(text: string): number {
+  const ms = parseDurationMs(text)
+  if (ms === null || ms > MAX_HOLD_MS)
+    throw new InvalidArgumentError('It must be a time such as 2s, 1.5s or 500ms, up to 600s.')
+  return ms
+}
+
+/** @throws InvalidArgumentError unless the text is a whole number of milliseconds, at most ten seconds */
+export function parseFade(text: string): number {
+  const ms = parseWholeNumber(text.endsWith('ms') ? text.slice(0, -2) : text)
+  if (ms > MAX_FADE_MS) throw new InvalidArgumentError(`It must be at most ${MAX_FADE_MS} ms.`)
+  return ms
+}
+
+/** @throws InvalidArgumentError unless the text is a rate such as `25` or `29.97` */
+export function parseFps(text: string): number {
+  const fps = /^\d{1,3}(\.\d{1,3})?$/.test(text) ? Number(text) : 0
+  if (fps <= 0 || fps > MAX_FPS)
+    throw new InvalidArgumentError(`It must be a number above 0, at most ${MAX_FPS}.`)
+  return fps
 }

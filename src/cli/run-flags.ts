@@ -14,6 +14,8 @@ export interface RunFlags extends SelectFlags {
   readonly liveFile?: boolean
   readonly verifyRemote?: boolean
   readonly pull?: boolean
+  /** The first signal finishes the pictures in hand. */
+  readonly drain?: boolean
   /** Starts it as a process of its own, and returns. */
   readonly detach?: boolean
   /** Waits until the runs that were submitted to the folder before it have ended. */

@@ -29,13 +29,15 @@ export function createRunRecorder(out: string, run: NewRun): RunRecorder {
     })
     return recorded
   }
+  let version: string | null = null
   const begin = async (): Promise<void> => {
     if (hasBegun) return
     hasBegun = true
-    await (await takeUp())?.begin()
+    await (await takeUp())?.begin(version)
   }
   return {
     onEvent(event) {
+      if (event.type === 'run-planned') version = event.version
       // The lock is held by now: the folder is this run's own.
       void begin().catch((error: unknown) => warn(messageOf(error)))
       void takeUp().then((record) => record?.append(event))

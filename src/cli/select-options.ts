@@ -1,9 +1,7 @@
 /** From the command line's flags and the environment to the core's options: the only place that reads both. */
-import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
 import { INJECTED_ACTIONS, type InjectionTable } from '../engine/injection.ts'
+import { cacheFolder, stateFolder } from '../library/home.ts'
 import { embeddedModels } from '../library/package.ts'
-import { cacheFolder } from '../library/render.ts'
 import type { ReadSheetOptions, SelectOptions } from '../run/options.ts'
 import { concealVariable } from './concealed.ts'
 
@@ -69,16 +67,8 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
     allowPrivateUrls: flags.allowPrivateUrls === true,
     ...toEndpointPolicy(flags),
     cacheDir: cacheFolder(process.env),
-    stateDir: stateFolder(),
+    stateDir: stateFolder(process.env),
   }
-}
-
-/** `~/.local/state/pregen`, or where the XDG base directories put it. */
-export function stateFolder(env = process.env): string {
-  const base = env.XDG_STATE_HOME
-  return base !== undefined && isAbsolute(base)
-    ? join(base, 'pregen')
-    : join(homedir(), '.local/state/pregen')
 }
 
 /**

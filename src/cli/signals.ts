@@ -1,51 +1,84 @@
 /**
- * SIGINT and SIGTERM: the first lets a run finish what is cheap, the second ends the process at once, and so
- * does time: CI systems kill what is still there seven seconds after a cancel.
+ * Signals that end a command: the first lets it finish what is cheap, the second ends the process at once, and so does
+ * time: CI systems kill what is still there seven seconds after a cancel. Those that drain a run let it finish the
+ * pictures in hand first, however long that takes.
  */
 import { killAllWorkers } from '../engine/worker-process.ts'
 import { errorCode, PregenError } from '../errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { ignoresHangup } from './hangup.ts'
 
 // Of the seven seconds that CI systems grant; the rest is for a busy machine.
 const GRACE_MS = 5500
 
+const EXIT_CODES = { SIGHUP: EXIT.hungUp, SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const
+type EndingSignal = keyof typeof EXIT_CODES
+const ENDING_SIGNALS: readonly EndingSignal[] = ['SIGHUP', 'SIGINT', 'SIGTERM']
+
 export interface SignalWatch {
+  /** Aborted: the command ends. */
   readonly signal: AbortSignal
+  /** Aborted: what is in hand is finished, and nothing more is begun. */
+  readonly draining: AbortSignal
   /** The exit code of the signal that came, or null. */
   readonly exitCode: () => ExitCode | null
   readonly close: () => void
 }
 
-/** @param say writes one line for the person who pressed Ctrl-C */
-export function watchSignals(say: (line: string) => void): SignalWatch {
-  const abort = new AbortController()
-  let received: 'SIGINT' | 'SIGTERM' | null = null
+export interface SignalOptions {
+  /** SIGUSR1 drains; `first`: so does the first of the signals that end, and the next one ends. */
+  readonly drain?: 'first' | 'asked' | undefined
+  /** A process in the background has no terminal whose end would concern it. */
+  readonly isDetached?: boolean | undefined
+}
 
-  const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
+/** @param say writes one line for the person who pressed Ctrl-C */
+export function watchSignals(say: (line: string) => void, options: SignalOptions = {}): SignalWatch {
+  const { drain, isDetached = false } = options
+  const abort = new AbortController()
+  const draining = new AbortController()
+  let received: EndingSignal | null = null
+
+  const onDrain = (name: string) => {
+    if (received !== null || draining.signal.aborted) return
+    say(
+      `${name}: finishing the pictures in hand, then stopping; Ctrl-C or SIGTERM stops before the next step`,
+    )
+    draining.abort()
+  }
+  const onEnd = (name: EndingSignal) => {
+    if (drain === 'first' && received === null && !draining.signal.aborted) return onDrain(name)
     if (received !== null) return endNow(name)
     received = name
     say(`${name}: finishing what is done; once more to end at once`)
+    if (drain === 'asked' && !draining.signal.aborted)
+      say(
+        `to finish the pictures in hand first: kill -USR1 ${process.pid} in place of it, or run with --drain`,
+      )
     abort.abort(new PregenError('E_CANCELLED', `Cancelled by ${name}.`, { exitCode: 3 }))
     // A native call cannot be interrupted from JavaScript: after the grace the process ends by the signal itself.
     setTimeout(() => endNow(name), GRACE_MS).unref()
   }
-  const onInt = () => onSignal('SIGINT')
-  const onTerm = () => onSignal('SIGTERM')
+  const isIgnored = (name: EndingSignal) => name === 'SIGHUP' && (isDetached || ignoresHangup())
+  const listeners = new Map<NodeJS.Signals, () => void>(
+    ENDING_SIGNALS.map((name) => [name, isIgnored(name) ? () => undefined : () => onEnd(name)]),
+  )
+  // Without a listener Node would open its debugger's port.
+  listeners.set('SIGUSR1', drain === undefined ? () => undefined : () => onDrain('SIGUSR1'))
   const close = () => {
-    process.off('SIGINT', onInt)
-    process.off('SIGTERM', onTerm)
+    for (const [name, listener] of listeners) process.off(name, listener)
   }
-  const endNow = (name: 'SIGINT' | 'SIGTERM') => {
+  const endNow = (name: EndingSignal) => {
     close()
     killAllWorkers()
     process.kill(process.pid, name)
   }
-  process.on('SIGINT', onInt)
-  process.on('SIGTERM', onTerm)
+  for (const [name, listener] of listeners) process.on(name, listener)
 
   return {
     signal: abort.signal,
-    exitCode: () => (received === null ? null : received === 'SIGINT' ? EXIT.interrupted : EXIT.terminated),
+    draining: draining.signal,
+    exitCode: () => (received === null ? null : EXIT_CODES[received]),
     close,
   }
 }

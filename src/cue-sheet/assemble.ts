@@ -62,6 +62,7 @@ export function assembleSheet(
     models: Object.fromEntries(models),
     cues,
     storage,
+    gallery: input.gallery === true,
     callback: readCallback(input.callback, context),
     locate: doc.locate,
     written: doc.written,

@@ -2,11 +2,12 @@
 import type { z } from 'zod'
 import { didYouMean, nearest } from '../did-you-mean.ts'
 import { FAMILY_NAMES } from '../families/index.ts'
+import { FILM_FORMATS } from '../films/film-options.ts'
 import type { SheetDocument } from './convert.ts'
 import { type Faults, formatPath, quoteName, type SheetPath } from './faults.ts'
 import { callbackMapSchema, isIdMap, modelSchema, sheetSchema, storageSchema } from './schema.ts'
 import { isSettingKey, rowOf, SETTING_KEYS } from './setting-types.ts'
-import { previewsMapSchema, SEED_RULE } from './setting-values.ts'
+import { filmMapSchema, previewsMapSchema, SEED_RULE } from './setting-values.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -113,6 +114,7 @@ function validKeys(path: SheetPath): readonly string[] {
   const [top] = path
   if (path.length === 0) return Object.keys(sheetSchema.shape)
   if (path.at(-1) === 'previews' && !isIdMap(path.slice(0, -1))) return Object.keys(previewsMapSchema.shape)
+  if (path.at(-1) === 'film' && !isIdMap(path.slice(0, -1))) return Object.keys(filmMapSchema.shape)
   if (top === 'models') return Object.keys(modelSchema.shape)
   if (top === 'storage') return Object.keys(storageSchema.shape)
   if (top === 'callback') return Object.keys(callbackMapSchema.shape)
@@ -126,6 +128,14 @@ const PREVIEW_RULES: Readonly<Record<string, string>> = {
   source: 'denoised or latents',
   size: 'latent or image',
   frames: 'middle or all',
+}
+
+const FILM_RULES: Readonly<Record<string, string>> = {
+  format: `${FILM_FORMATS.slice(0, -1).join(', ')} or ${FILM_FORMATS.at(-1)}`,
+  pace: 'true, even, or a factor from 0.001 to 1000',
+  hold: 'a time such as 2s or 500ms',
+  fade: 'a whole number of milliseconds from 0 to 10000',
+  fps: 'a number above 0, at most 240',
 }
 
 const OTHER_RULES: Readonly<Record<string, string>> = {
@@ -165,6 +175,7 @@ export function ruleAt(path: SheetPath): { readonly code: string; readonly must:
   if (key === undefined) return { code: 'E_BAD_VALUE', must: 'a map' }
   if (path.at(-2) === 'matrix') return { code: 'E_BAD_VALUE', must: 'a list of one value at least' }
   if (path.at(-2) === 'previews') return { code: 'E_BAD_VALUE', must: PREVIEW_RULES[key] ?? 'text' }
+  if (path.at(-2) === 'film') return { code: 'E_BAD_VALUE', must: FILM_RULES[key] ?? 'text' }
   if (path.at(-2) === 'scheduler')
     return { code: 'E_BAD_VALUE', must: 'a word, a number, true, false or a list of numbers' }
   const [top] = path

@@ -17,8 +17,8 @@ export function readModels(input: SheetInput, { directory }: LayerContext): Read
       embedded: false,
       provider: map.provider,
       pipeline: map.pipeline,
-      previewDecoder: map.preview_decoder === undefined ? undefined : resolve(directory, map.preview_decoder),
       variant: map.variant,
+      previewDecoder: map.preview_decoder === undefined ? undefined : resolve(directory, map.preview_decoder),
       sha256: map.sha256,
     })
   }
@@ -75,7 +75,6 @@ function embeddedModel(id: string, path: string): SheetModel {
     provider: undefined,
     pipeline: undefined,
     previewDecoder: undefined,
-    variant: undefined,
     sha256: undefined,
   }
 }

@@ -27,16 +27,18 @@ export const modelSchema = z.strictObject({
     .enum(FAMILY_NAMES)
     .optional()
     .describe('Family of the model. Default: what model_index.json says.'),
+  variant: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/)
+    .optional()
+    .describe(
+      'Which of several exports in one folder: "fp16" takes model_fp16.onnx or model.fp16.onnx where a component has one.',
+    ),
   preview_decoder: z
     .string()
     .min(1)
     .optional()
     .describe('Folder of a tiny decoder (AutoencoderTiny in ONNX) for previews, relative to the sheet.'),
-  variant: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/)
-    .optional()
-    .describe('Which files of the folder: with fp16, model_fp16.onnx or model.fp16.onnx where they are.'),
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
@@ -127,6 +129,11 @@ export const sheetSchema = z.strictObject({
     .describe('Programs by id: settings that cues share. P0 makes no step pictures unless asked.'),
   cues: z.record(z.string(), cueSchema).describe('Cues by id.'),
   storage: storageSchema.nullable().optional().describe('A bucket to upload to. Absent: disk only.'),
+  gallery: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe('Write and upload the page that shows the version, beside its pictures. Default false.'),
   callback: z
     .union([z.string().min(1), callbackMapSchema])
     .nullable()

@@ -9,6 +9,17 @@ import {
   type SchedulerConfig,
   type SchedulerName,
 } from '../diffusion/scheduler.ts'
+import {
+  FILM_DEFAULTS,
+  FILM_FORMATS,
+  type FilmFormat,
+  type FilmOptions,
+  MAX_FADE_MS,
+  MAX_FILM_FPS,
+  MAX_HOLD_MS,
+  MAX_PACE,
+  parseDurationMs,
+} from '../films/film-options.ts'
 import { formatPath, quoteWritten } from './faults.ts'
 import type { ValuePlace } from './setting-row.ts'
 
@@ -166,4 +177,64 @@ export type SheetPreviews = Readonly<z.infer<typeof previewsMapSchema>>
 /** false: explicitly off; a map (perhaps empty): explicitly on. */
 export function readPreviews(value: boolean | SheetPreviews): SheetPreviews | false {
   return typeof value === 'boolean' ? value && {} : value
+}
+
+const FILM_MAP = {
+  format: z
+    .enum(FILM_FORMATS)
+    .optional()
+    .describe(
+      'Kind of film. Default mp4. prores comes as .mov; hap needs an ffmpeg on the PATH; ffconcat and frames are no single file.',
+    ),
+  pace: z
+    .union([
+      z.literal(true),
+      z.literal('even'),
+      z
+        .number()
+        .min(1 / MAX_PACE)
+        .max(MAX_PACE),
+    ])
+    .optional()
+    .describe('true (default): as long as each step took; even: all alike; a number: so many times as fast.'),
+  hold: z
+    .string()
+    .regex(/^\d{1,7}(?:\.\d{1,3})?(?:ms|s)$/)
+    .optional()
+    .describe('How long the final picture stays, such as 2s (default) or 500ms.'),
+  fade: z.int().min(0).max(MAX_FADE_MS).optional().describe('Milliseconds of a cross-fade. Default 0: cuts.'),
+  fps: z
+    .number()
+    .gt(0)
+    .max(MAX_FILM_FPS)
+    .optional()
+    .describe('Frames a second, such as 25 or 29.97. Default 30.'),
+} as const
+
+export const filmMapSchema = z.strictObject(FILM_MAP)
+
+export interface SheetFilm extends Omit<FilmOptions, 'frameRate'> {
+  readonly fps: number
+}
+
+/** false: explicitly none. */
+export function readFilm(
+  value: false | FilmFormat | z.infer<typeof filmMapSchema>,
+  { path, context: { doc, faults } }: ValuePlace,
+): SheetFilm | false {
+  if (value === false) return false
+  const { format, pace, hold, fade, fps } = typeof value === 'string' ? { format: value } : value
+  const holdMs = parseDurationMs(hold ?? FILM_DEFAULTS.hold) ?? Number.POSITIVE_INFINITY
+  if (holdMs > MAX_HOLD_MS) {
+    const at = [...path, 'hold']
+    faults.add('E_BAD_VALUE', doc.locate(at), `${formatPath(at)} must be at most ${MAX_HOLD_MS / 1000}s.`)
+  }
+  const film = {
+    format: format ?? FILM_DEFAULTS.format,
+    pace: pace === undefined || pace === true ? ('true' as const) : pace,
+    holdMs,
+    fadeMs: fade ?? FILM_DEFAULTS.fadeMs,
+    fps: fps ?? FILM_DEFAULTS.fps,
+  }
+  return film
 }

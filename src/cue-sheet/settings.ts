@@ -4,9 +4,12 @@
  */
 import { z } from 'zod'
 import { MAX_STEPS } from '../diffusion/scheduler.ts'
+import { FILM_FORMATS } from '../films/film-options.ts'
 import { defineSetting } from './setting-row.ts'
 import {
+  filmMapSchema,
   previewsMapSchema,
+  readFilm,
   readImage,
   readImages,
   readPreviews,
@@ -316,6 +319,21 @@ export const SETTINGS = {
     otherwise: false,
     batch: 'own',
     digest: { part: 'thumbnail' },
+  }),
+  film: defineSetting({
+    name: 'film',
+    schema: z.union([z.literal(false), z.enum(FILM_FORMATS), filmMapSchema]),
+    description: `Also make a film of the steps: false (default), a format (${FILM_FORMATS.join(', ')}), or a map of format, pace, hold, fade and fps.`,
+    code: 'E_BAD_VALUE',
+    must: `false, ${FILM_FORMATS.slice(0, -1).join(', ')} or ${FILM_FORMATS.at(-1)}, or a map of format, pace, hold, fade and fps`,
+    docs: [
+      '`false`, a format, map',
+      '`false`',
+      'Also makes a [film](films.md#in-the-sheet) of the steps, and uploads it.',
+    ],
+    read: readFilm,
+    goes: 'plan',
+    batch: 'own',
   }),
   embed_metadata: defineSetting({
     ...YES_NO,

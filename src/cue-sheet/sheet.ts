@@ -12,10 +12,10 @@ export interface SheetModel {
   readonly embedded: boolean
   readonly provider: 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml' | undefined
   readonly pipeline: FamilyName | undefined
+  /** `fp16`: `model_fp16.onnx` or `model.fp16.onnx` where a component has one. */
+  readonly variant?: string | undefined
   /** Absolute folder of a tiny decoder for previews. */
   readonly previewDecoder: string | undefined
-  /** Which of a component's files: `fp16` takes `model_fp16.onnx` or `model.fp16.onnx`. */
-  readonly variant: string | undefined
   /** The fingerprint that the folder must have, lower-case hex. */
   readonly sha256: string | undefined
 }
@@ -72,6 +72,8 @@ export interface CueSheet {
   readonly models: Readonly<Record<string, SheetModel>>
   readonly cues: readonly SheetCue[]
   readonly storage: SheetStorage | null
+  /** Whether the page stands beside the manifest. */
+  readonly gallery: boolean
   readonly callback: SheetCallback | null
   readonly warnings: readonly SheetWarning[]
   /** Place of a path of the sheet, for faults that only planning can see. */

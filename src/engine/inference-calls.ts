@@ -16,8 +16,8 @@ export interface InferenceStart {
 export interface OpenModel {
   readonly path: string
   readonly pipeline: string | undefined
+  readonly variant?: string | undefined
   readonly previewDecoder: string | undefined
-  readonly variant: string | undefined
   readonly provider: RequestedProvider
   readonly deviceId: number | undefined
   readonly threads: number | undefined

@@ -58,8 +58,8 @@ function createInference({ injection: table, toolPid }: InferenceStart): Served<
       async open(request) {
         // One that failed half-way may still hold sessions and prompts.
         await close()
-        const { path, pipeline, previewDecoder, variant, threads } = request
-        const folder = readModelFolder(path, { pipeline, previewDecoder, variant })
+        const { path, pipeline, variant, previewDecoder, threads } = request
+        const folder = readModelFolder(path, { pipeline, variant, previewDecoder })
         const provider = await resolveProvider(request.provider, request.deviceId)
         const created = createPipeline(folder, { provider, threads })
         const inlineDecoder = createInlineDecoder(folder, created, provider)

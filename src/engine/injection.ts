@@ -9,9 +9,20 @@ import { type FaultHook, noFaults as noWriteFaults } from '../artifacts/faults.t
  * the one that takes its place is spared. `stall`: it stands
  * still, as in a native call that takes for ever.
  */
-export type InjectedAction = 'throw' | 'kill' | 'crash' | 'enospc' | 'stall'
+export type InjectedAction = 'throw' | 'kill' | 'crash' | 'stall' | keyof typeof SYSTEM_FAULTS
 
-export const INJECTED_ACTIONS: readonly InjectedAction[] = ['throw', 'kill', 'crash', 'enospc', 'stall']
+/** What a file system may answer. */
+const SYSTEM_FAULTS = {
+  enospc: 'ENOSPC: no space left on device',
+  einval: 'EINVAL: invalid argument',
+  enotsup: 'ENOTSUP: operation not supported',
+  eperm: 'EPERM: operation not permitted',
+  eio: 'EIO: i/o error',
+} as const
+
+export const INJECTED_ACTIONS: readonly InjectedAction[] = [
+  ...(['throw', 'kill', 'crash', 'enospc', 'stall', 'einval', 'enotsup', 'eperm', 'eio'] as const),
+]
 
 /**
  * `preview-encode@2` → what happens when that point is reached (for a step: that step of any unit; for a write:
@@ -40,12 +51,11 @@ export function createInjection(table: InjectionTable, toolPid = process.pid): I
       const action = table[`${name}@${detail}`] ?? table[`${name}#${pass}`] ?? table[name]
       if (action === 'kill') process.kill(toolPid, 'SIGKILL')
       if (action === 'kill' || action === 'crash') process.kill(process.pid, 'SIGKILL')
-      if (action === 'enospc')
-        throw Object.assign(new Error(`ENOSPC: no space left on device (injected at ${name})`), {
-          code: 'ENOSPC',
-        })
       if (action === 'stall') standStill()
       if (action === 'throw') throw new Error(`injected at ${name}`)
+      if (action === undefined || action === 'kill' || action === 'crash' || action === 'stall') return
+      const what = SYSTEM_FAULTS[action]
+      throw Object.assign(new Error(`${what} (injected at ${name})`), { code: what.split(':', 1)[0] })
     },
   }
 }

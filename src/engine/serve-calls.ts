@@ -98,8 +98,7 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
     }
   })
   // Ctrl-C reaches every process of a terminal: this one ends when the one that started it says so, or is gone.
-  process.on('SIGINT', () => undefined)
-  process.on('SIGTERM', () => undefined)
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1']) process.on(name, () => undefined)
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 }
 

@@ -32,9 +32,21 @@ export function repoFolder(hubCache: string, repo: string): string {
   return join(hubCache, `models--${repo.replace('/', '--')}`)
 }
 
-/** Where the hub's cache lies, by the variables that its own tools read. */
-export function hubCacheFolder(env: Readonly<Record<string, string | undefined>>, home: string): string {
+/**
+ * Where the hub's cache lies, by the variables that its own tools read.
+ * @param home undefined: the user has none
+ * @throws PregenError `E_NO_HOME`
+ */
+export function hubCacheFolder(
+  env: Readonly<Record<string, string | undefined>>,
+  home: string | undefined,
+): string {
   const given = env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE
   if (given) return given
-  return join(env.HF_HOME || join(env.XDG_CACHE_HOME || join(home, '.cache'), 'huggingface'), 'hub')
+  if (env.HF_HOME) return join(env.HF_HOME, 'hub')
+  const caches = env.XDG_CACHE_HOME || (home === undefined ? undefined : join(home, '.cache'))
+  if (caches !== undefined) return join(caches, 'huggingface', 'hub')
+  throw new PregenError('E_NO_HOME', "This user has no home folder, where the hub's cache would lie.", {
+    help: 'Set HF_HOME to a folder that you may write to.',
+  })
 }

@@ -1,12 +1,14 @@
 /**
  * Pixels as diffusers' `load_image` gives them: EXIF orientation applied, then Pillow's `convert("RGB")`.
  * Alpha is dropped, not composited; colour profiles and gamma are not applied; CMYK is converted by Pillow's
- * plain formula. One difference: of 16-bit greys the high byte is taken, where Pillow clips at 255.
+ * plain formula. Differences: of 16-bit greys the high byte is taken, where Pillow clips at 255; AVIF is a level off by
+ * rounding, and more at hard edges where its colour has half the size (4:2:0), which libheif does not smooth.
  */
 
 import type { Sharp } from 'sharp'
 import { messageOf, PregenError } from '../errors.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
+import { withoutTransparency } from './gif-transparency.ts'
 import { type ImageFormat, sniffImageFormat } from './image-format.ts'
 import { loadSharp } from './load-sharp.ts'
 import { applyOrientation, orientedSize } from './orientation.ts'
@@ -39,8 +41,8 @@ export async function inspectImage(bytes: Buffer, shown: string, maxPixels: numb
  * @throws PregenError as `inspectImage`; `E_IMAGE_BROKEN` for files that are cut off, too
  */
 export async function decodeImage(bytes: Buffer, shown: string, maxPixels: number): Promise<RgbImage> {
-  const { orientation, isCmyk } = await readHeader(bytes, shown, maxPixels)
-  const input = await openImage(bytes, maxPixels)
+  const { format, orientation, isCmyk } = await readHeader(bytes, shown, maxPixels)
+  const input = await openImage(format === 'gif' ? withoutTransparency(bytes) : bytes, maxPixels)
   const converted = isCmyk
     ? input.pipelineColourspace('cmyk').toColourspace('cmyk')
     : input.removeAlpha().toColourspace('srgb')

@@ -3,7 +3,8 @@
 import { PregenError } from '../errors.ts'
 import { markupKind } from './markup-kind.ts'
 
-export type ImageFormat = 'png' | 'jpeg' | 'webp'
+/** What Pillow reads and sharp's libraries do, too. */
+export type ImageFormat = 'png' | 'jpeg' | 'webp' | 'avif' | 'gif' | 'tiff'
 
 const pngSignature = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')
 const jpegSignature = Buffer.from([0xff, 0xd8, 0xff])
@@ -13,15 +14,13 @@ const otherKinds: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['a Git LFS pointer, not the file itself', /^version https:\/\/git-lfs/],
   ['JSON', /^\s*\{\s*"/],
   ['a PDF', /^%PDF-/],
-  ['a GIF', /^GIF8[79]a/],
-  ['a TIFF', /^(II\*\0|MM\0\*)/],
-  ['an AVIF or HEIC picture', /^[\s\S]{4}ftyp(avi[fs]|hei[cfsx]|mif1)/],
+  ['a HEIC picture', /^[\s\S]{4}ftyp(he[iv][cfmsx]|mif1|msf1)/],
   ['a BMP', /^BM[\s\S]{4}\0{4}/],
 ]
 
 /**
  * @param shown the source as it may be shown
- * @throws PregenError `E_IMAGE_FORMAT` for anything but PNG, JPEG and WebP, `E_IMAGE_ANIMATED`
+ * @throws PregenError `E_IMAGE_FORMAT` for anything but the formats above, `E_IMAGE_ANIMATED`
  */
 export function sniffImageFormat(bytes: Buffer, shown: string): ImageFormat {
   const format = formatOf(bytes)
@@ -37,7 +36,7 @@ export function sniffImageFormat(bytes: Buffer, shown: string): ImageFormat {
       {
         help: kind?.startsWith('a Git LFS')
           ? 'Run "git lfs pull" where it lies.'
-          : 'An image must be a PNG, JPEG or WebP file, whatever it is named.',
+          : 'An image must be a PNG, JPEG, WebP, AVIF, GIF or TIFF file, whatever it is named; save others as PNG.',
       },
     )
   }
@@ -52,13 +51,32 @@ export function sniffImageFormat(bytes: Buffer, shown: string): ImageFormat {
 function formatOf(bytes: Buffer): ImageFormat | null {
   if (bytes.subarray(0, 8).equals(pngSignature)) return 'png'
   if (bytes.subarray(0, 3).equals(jpegSignature)) return 'jpeg'
-  const isWebp = bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP'
-  return isWebp ? 'webp' : null
+  const head = bytes.toString('latin1', 0, 12)
+  if (/^RIFF[\s\S]{4}WEBP/.test(head)) return 'webp'
+  if (/^GIF8[79]a/.test(head)) return 'gif'
+  // Classic and big, of either byte order.
+  if (/^(?:II[*+]\0|MM\0[*+])/.test(head)) return 'tiff'
+  return brandsOf(bytes).some((brand) => brand === 'avif' || brand === 'avis') ? 'avif' : null
 }
 
-/** WebP: the flag of its VP8X chunk. PNG: an `acTL` chunk before the first `IDAT`. */
+/** What a file of the HEIF family says that it is: its first box's major brand, then those that it is compatible with. */
+function brandsOf(bytes: Buffer): string[] {
+  if (bytes.length < 16 || bytes.toString('latin1', 4, 8) !== 'ftyp') return []
+  const end = Math.min(bytes.readUInt32BE(0), bytes.length, MAX_BRANDS_BYTES)
+  const brands = [bytes.toString('latin1', 8, 12)]
+  for (let at = 16; at + 4 <= end; at += 4) brands.push(bytes.toString('latin1', at, at + 4))
+  return brands
+}
+
+const MAX_BRANDS_BYTES = 256
+
+/**
+ * WebP: the flag of its VP8X chunk. PNG: an `acTL` chunk before the first `IDAT`. AVIF: its major brand. Of a GIF the first
+ * frame is taken, of a TIFF the first page, as Pillow does.
+ */
 function isAnimated(bytes: Buffer, format: ImageFormat): boolean {
   if (format === 'webp') return bytes.toString('latin1', 12, 16) === 'VP8X' && ((bytes[20] ?? 0) & 2) !== 0
+  if (format === 'avif') return brandsOf(bytes)[0] === 'avis'
   if (format !== 'png') return false
   for (let at = pngSignature.length; at + 8 <= bytes.length; at += 12 + bytes.readUInt32BE(at)) {
     const type = bytes.toString('latin1', at + 4, at + 8)

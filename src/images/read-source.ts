@@ -79,6 +79,6 @@ function unread(path: string, maxBytes: number, cause: UnreadFile): PregenError 
   return new PregenError(
     'E_IMAGE_NOT_A_FILE',
     `"${path}" is ${cause.reason === 'folder' ? 'a folder' : 'not a file'}.`,
-    { help: 'Give the path of a PNG, JPEG or WebP file, relative to the sheet.', cause },
+    { help: 'Give the path of a picture, relative to the sheet.', cause },
   )
 }

@@ -17,8 +17,6 @@ import { embeddedModels } from './package.ts'
 export interface OpenModelOptions {
   /** Default `auto`. */
   readonly provider?: RequestedProvider | undefined
-  /** Such as `fp16`, where the folder has files of several precisions: `model_fp16.onnx` or `model.fp16.onnx`. */
-  readonly variant?: string | undefined
   /** Which device of the provider; default its first. */
   readonly device?: number | undefined
   /** CPU threads for inference. */
@@ -88,8 +86,7 @@ export async function openModel(
   path = embeddedModels.backdrop ?? '',
   options: OpenModelOptions = {},
 ): Promise<Model> {
-  const { variant } = options
-  const folder = readModelFolder(path, { variant })
+  const folder = readModelFolder(path)
   await checkModelFolder(folder)
   const facts = await modelFacts(folder)
   if (facts.video !== undefined) {
@@ -103,7 +100,7 @@ export async function openModel(
   const open = async (): Promise<OpenedModel> => {
     const [own] = engine.devices
     if (!own) throw new Error('an engine has a device')
-    const shape = { path: folder.path, pipeline: undefined, previewDecoder: undefined, variant }
+    const shape = { path: folder.path, pipeline: undefined, previewDecoder: undefined }
     const opened = await own.open({ ...shape, provider, threads, spillFolder: tmpdir() })
     // Encoders and denoiser stay: who draws one picture after the other waits for neither.
     await opened.call('encode', { prompts: [], keepEncoders: true })

@@ -1,10 +1,9 @@
 /** `render`: a run in one call, with the command line's defaults. */
-import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
 import type { RequestedProvider } from '../model/providers.ts'
 import type { RunOptions } from '../run/options.ts'
 import { type Run, startRun } from '../run/run.ts'
-import { embeddedModels } from './package.ts'
+import { cacheFolder, standInForHome } from './home.ts'
+import { embeddedModels, pageFolder } from './package.ts'
 
 /** A cue sheet as an object of the same shape as the YAML; its relative paths start from the working folder. */
 export type SheetObject = Readonly<Record<string, unknown>>
@@ -58,6 +57,7 @@ export function render(sheet: string | SheetObject, options: RenderOptions = {})
 }
 
 export function toRunOptions(sheet: string | SheetObject, options: RenderOptions): RunOptions {
+  standInForHome()
   const { env = process.env, out, cacheDir, signal, ...rest } = options
   return {
     ...rest,
@@ -67,6 +67,7 @@ export function toRunOptions(sheet: string | SheetObject, options: RenderOptions
     signal: signal ?? new AbortController().signal,
     cacheDir: cacheDir === null ? undefined : (cacheDir ?? cacheFolder(env)),
     embeddedModels,
+    pageFolder,
     force: options.force === true,
     dryRun: options.dryRun === true,
     failFast: options.failFast === true,
@@ -85,10 +86,4 @@ function sheetOf(sheet: SheetObject): Pick<RunOptions, 'sheetPath' | 'sheetBytes
     2,
   )
   return { sheetPath: 'sheet', sheetBytes: Buffer.from(text) }
-}
-
-/** `~/.cache/pregen`, or where the XDG base directories put it. */
-export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
-  const base = env.XDG_CACHE_HOME
-  return base !== undefined && isAbsolute(base) ? join(base, 'pregen') : join(homedir(), '.cache', 'pregen')
 }

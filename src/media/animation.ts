@@ -42,7 +42,7 @@ export async function encodeAnimation(
   const delay = pictures.map(({ durationMs }) => durationMs)
   return format === 'webp'
     ? image.webp({ quality: 90, effort: 4, loop: 0, delay }).toBuffer()
-    : image.gif({ loop: 0, delay, effort: 7, dither: 1 }).toBuffer()
+    : image.gif({ loop: 0, delay, effort: 5, dither: 1 }).toBuffer()
 }
 
 /** @throws PregenError `E_ANIMATION_TOO_LARGE` */

@@ -18,7 +18,7 @@ import { configSizeFaults } from './config-sizes.ts'
 import { detectFamily } from './families.ts'
 import { readJsonFile, readOptionalJsonFile } from './json-file.ts'
 import { missingStatistics } from './latent-statistics.ts'
-import { missingVariant, modelFileIn } from './variant.ts'
+import { modelFileIn, variantFaults } from './model-variant.ts'
 
 export interface ModelComponent {
   readonly name: ComponentName
@@ -75,10 +75,10 @@ export interface ModelFolder {
 export interface ReadModelFolderOptions {
   /** Family or diffusers class that wins over model_index.json (`pipeline:` in the sheet). */
   readonly pipeline?: string | undefined
+  /** Such as `fp16`: components that have `model_fp16.onnx` or `model.fp16.onnx` are that. */
+  readonly variant?: string | undefined
   /** Path of a preview decoder's .onnx file or folder; default: `preview_decoder/` or `taesd/` in the model folder. */
   readonly previewDecoder?: string | undefined
-  /** Such as `fp16`: takes `model_fp16.onnx` or `model.fp16.onnx` where a component has one, else its `model.onnx`. */
-  readonly variant?: string | undefined
 }
 
 /**
@@ -115,6 +115,7 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
     faults.push(...configSizeFaults(component))
     components[name] = component
   }
+  faults.push(...variantFaults(root, components, options.variant))
   const tokenizers: Partial<Record<TokenizerName, string>> = {}
   for (const name of TOKENIZER_NAMES) {
     const folder = join(root, name)
@@ -125,8 +126,7 @@ export function readModelFolder(path: string, options: ReadModelFolderOptions = 
     schedulerConfig: {},
     schedulerClass: '',
   })
-  const previewDecoder = attempt(() => findPreviewDecoder(root, options), null)
-  faults.push(...missingVariant(root, components, options.variant))
+  const previewDecoder = attempt(() => findPreviewDecoder(root, options.previewDecoder), null)
 
   if (family !== undefined)
     faults.push(
@@ -196,20 +196,17 @@ function readScheduler(
   })
 }
 
-function findPreviewDecoder(
-  root: string,
-  { previewDecoder: given, variant }: ReadModelFolderOptions,
-): string | null {
+function findPreviewDecoder(root: string, given: string | undefined): string | null {
   if (given !== undefined) {
     const path = resolve(root, given)
-    const file = isFolder(path) ? modelFileIn(path, variant) : path
+    const file = isFolder(path) ? join(path, 'model.onnx') : path
     if (existsSync(file)) return file
     throw new PregenError('E_MODEL_MISSING', 'There is no preview decoder here.', {
       help: 'preview_decoder names an .onnx file, or a folder with a model.onnx.',
       location: { file },
     })
   }
-  const candidates = ['preview_decoder', 'taesd'].map((name) => modelFileIn(join(root, name), variant))
+  const candidates = ['preview_decoder', 'taesd'].map((name) => join(root, name, 'model.onnx'))
   return candidates.find((file) => existsSync(file)) ?? null
 }
 

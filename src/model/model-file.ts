@@ -1,14 +1,14 @@
 /** One .onnx file and the data beside it, checked without loading it. */
-import { closeSync, statSync } from 'node:fs'
+import { closeSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
 import { openInside, readUpTo } from '../model-files/open.ts'
 import { briefList } from './brief.ts'
 import { dataFileFaults, holesFault } from './data-files.ts'
 import { impostor, impostorFault } from './impostor.ts'
+import { variantOf } from './model-variant.ts'
 import { type OnnxHeader, readOpenOnnxHeader } from './onnx-header.ts'
 import { ProtobufError } from './protobuf-reader.ts'
-import { onnxFilesIn, variantOf } from './variant.ts'
 
 /** The newest that onnxruntime-node 1.30 loads. */
 const MAX_OPSET = 26
@@ -37,13 +37,11 @@ function checkFile(path: string, root: string): ModelFileCheck {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
   const file = isFolder ? null : openInside(path, root)
   if (file === null) {
-    const others = onnxFilesIn(dirname(path))
-    const variant = others.map(variantOf).find((name) => name !== null)
-    const pick = variant === undefined ? '' : `set "variant: ${variant}" for this model in the sheet, or `
+    const others = otherFiles(path)
     const help =
-      others.length === 0
+      others === null
         ? 'Each component is a folder with a model.onnx, as optimum-cli export onnx writes it (docs/models.md).'
-        : `There is ${briefList(others)} beside it: ${pick}give it the name ${basename(path)} (data files keep theirs).`
+        : `There is ${others.list} beside it: ${others.variant === undefined ? '' : `pick it with variant: ${others.variant} under "models" in the sheet, or `}give it the name ${basename(path)} (data files keep theirs).`
     throw new PregenError('E_MODEL_FILE_MISSING', 'This file of the model is missing.', { help, location })
   }
   const { descriptor, stats } = file
@@ -62,6 +60,18 @@ function checkFile(path: string, root: string): ModelFileCheck {
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** The .onnx files that lie where one is missing, for its message. */
+function otherFiles(path: string): { readonly list: string; readonly variant: string | undefined } | null {
+  const folder = dirname(path)
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return null
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.onnx'))
+    .sort()
+  if (names.length === 0) return null
+  const [variant] = names.flatMap((name) => variantOf(name) ?? [])
+  return { list: briefList(names), variant }
 }
 
 function notOnnx(error: ProtobufError, path: string): PregenError {

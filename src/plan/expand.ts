@@ -9,6 +9,8 @@ import {
 } from '../cue-sheet/setting-types.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import { createScheduleAccounts } from '../families/schedule.ts'
+import type { FilmOptions } from '../films/film-options.ts'
+import { parseFrameRate } from '../media/frame-rate.ts'
 import {
   checkSequenceLength,
   checkShapes,
@@ -77,6 +79,9 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings, 
   const video = facts.video && readVideo(context, facts.video, clips, { width, height })
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2, video)
   warnOfGuidance(context, trajectory)
+  const previews = readPreviews(context)
+  // Without step pictures there is nothing to film.
+  const film = previews !== null && filmOf(settings)
   // Assigned, not spread: a quarter of the time for thousands of units.
   const unit: Unit = Object.assign(resolved(settings, facts), {
     cue: cue.id,
@@ -85,7 +90,8 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings, 
     output: video === undefined ? 'image' : 'video',
     axes: variant.axes,
     model,
-    previews: readPreviews(context),
+    previews,
+    ...(film ? { film } : {}),
     guided: isGuided(facts, trajectory),
     ...trajectory,
     ...video,
@@ -94,6 +100,12 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings, 
   noteUse(unit, context)
   warnOfRemains(unit, context)
   return unit
+}
+
+function filmOf({ film }: Settings): FilmOptions | false {
+  if (film === undefined || film === false) return false
+  const { fps, ...rest } = film
+  return { ...rest, frameRate: parseFrameRate(fps) }
 }
 
 // Listed once: a sheet may have 100,000 units.

@@ -1,5 +1,7 @@
 /** One picture to make: a variant with every setting resolved. Plain data; the same sheet gives the same units. */
+
 import type { FileSettings, PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
+import type { FilmOptions } from '../films/film-options.ts'
 
 export const PREVIEW_METHODS = ['none', 'latent2rgb', 'taesd', 'full', 'auto'] as const
 export type PreviewMethod = (typeof PREVIEW_METHODS)[number]
@@ -58,6 +60,8 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   /** Absolute paths or https URLs of the pictures that the model looks at; undefined: none. */
   readonly images?: readonly string[] | undefined
   readonly exactCopyMode: boolean
+  /** How a film is made of its steps; absent: none. Nothing of it is in the unit's digest. */
+  readonly film?: FilmOptions | undefined
 }
 
 /** `dawn/wide`, the name of a unit in every message. */

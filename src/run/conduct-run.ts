@@ -9,9 +9,9 @@ import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
+import { type PublishedPageFile, readPage, writePage } from '../artifacts/page.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
-import { PregenError } from '../errors.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
 import type { Storage } from '../storage/storage.ts'
 import { rememberBucket } from './bucket-target.ts'
@@ -23,7 +23,8 @@ import { drawModels } from './draw-models.ts'
 import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
 import { createKeyframes } from './keyframes.ts'
-import { lockOutput } from './lock-output.ts'
+import { lockLost, lockOutput } from './lock-output.ts'
+import { makeFilms, withFilms } from './make-films.ts'
 import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
@@ -34,8 +35,9 @@ import { createSourceVideos } from './source-videos.ts'
 import { INITIAL_STATE, reduce } from './state.ts'
 import { type RunSummary, summarize } from './summary.ts'
 import type { UnitServices } from './unit-life.ts'
+import { type FileSystemWatch, watchFileSystem } from './warn-of-file-system.ts'
 import { type BucketFindings, findInBucket, findNothing } from './whole-in-bucket.ts'
-import { writeManifest } from './write-manifest.ts'
+import { type WrittenManifest, writeManifest } from './write-manifest.ts'
 
 /** A run's plan, its options and its event stream. */
 export interface RunRequest {
@@ -58,7 +60,14 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
   refuseLinkedFolder(layout.out, join(dirname(layout.manifestPath), 'cues'))
   // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
   const lost = new AbortController()
-  const lock = await lockOutput(layout.state.lockPath, { onLost: () => lost.abort(lockLost(layout.out)) })
+  const injection = createInjection(options.injection)
+  const faults = writeFaultsOf(injection)
+  const fileSystem = watchFileSystem(layout.out)
+  const onLost = () => lost.abort(lockLost(layout.out))
+  const lock = await lockOutput(layout.state.lockPath, { onLost, faults }).catch((error: unknown) => {
+    fileSystem.end()
+    throw error
+  })
   const signal = AbortSignal.any([options.signal, lost.signal])
   try {
     // Only now, with the lock held, is a temporary file certainly nobody's.
@@ -66,8 +75,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     removeFolder(confine(layout.out), layout.state.liveFolder)
     const origin = openOrigin(options.stateDir)
     await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
-    const injection = createInjection(options.injection)
-    const ledger = await openLedger(layout.state.ledgerPath, { faults: writeFaultsOf(injection), origin })
+    const ledger = await openLedger(layout.state.ledgerPath, { faults, origin })
     try {
       const { env, devices } = options
       const engine = request.engine ?? createEngine({ env, devices, injection: options.injection })
@@ -76,7 +84,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
       }
       try {
         const current = { ...request, options: { ...options, signal }, engine }
-        return await runPlanned({ ...current, ledger, injection, lost: lost.signal, release })
+        return await runPlanned({ ...current, ledger, injection, fileSystem, lost: lost.signal, release })
       } finally {
         await release()
       }
@@ -85,6 +93,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     }
   } finally {
     await lock.release()
+    fileSystem.end()
   }
 }
 
@@ -92,6 +101,7 @@ interface LockedRun extends RunRequest {
   readonly engine: Engine
   readonly ledger: Ledger
   readonly injection: ReturnType<typeof createInjection>
+  readonly fileSystem: FileSystemWatch
   /** Aborted when another process has taken the folder over. */
   readonly lost: AbortSignal
   /** Ends the engine's processes, unless others use it. */
@@ -111,6 +121,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
   const toRun = decisions.filter(({ action }) => action === 'run').map(({ entry }) => entry)
   const sender = await closingAfter(storage, async () => {
     announce(run, findings, toRun)
+    run.fileSystem.tellTo((warning) => emit({ type: 'warning', ...warning }))
     await recordTouched(decisions, ledger)
     await checkCallbackTarget(prepared, options)
     // The processes get ready while the bucket is proven.
@@ -144,16 +155,23 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
       modelLoadMs += durationMs
     }
     const stopping = stopOf(run)
-    const drawing: Drawing = { devices: engine.devices, services, options, stopping, noteModelLoad }
+    const { draining = new AbortController().signal } = options
+    const drawing: Drawing = {
+      ...{ devices: engine.devices, services, options, noteModelLoad },
+      ...{ stopping, ending: AbortSignal.any([stopping, draining]) },
+    }
     if (toRun.length > 0) await drawModels(drawing, prepared, toRun)
     // Their memory is not needed for what is left to send.
     await run.release()
     run.lost.throwIfAborted()
+    const films = await makeFilms({ prepared, options, ledger, storage, emit })
     const manifest = await writeManifest(prepared, ledger, findings.published, writeFaultsOf(injection))
-    const uploads = await sender.finish(manifest, options.signal)
-    await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed)
+    const page = await readyPage(run, manifest)
+    const uploads = withFilms(await sender.finish(manifest, page, options.signal), films)
+    await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed + films.failed)
     const cancelled = options.signal.aborted
-    const summary = summarize({ prepared, state, cancelled, uploads, modelLoadMs, before, engine })
+    const ended = { cancelled, draining: draining.aborted, uploads, filmsFailed: films.failed }
+    const summary = summarize({ prepared, state, ...ended, modelLoadMs, before, engine })
     emit({ type: 'run-finished', ...summary })
     return summary
   } finally {
@@ -161,6 +179,19 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     await sourceVideos.close()
     await sender.close()
   }
+}
+
+/** The page of a version that wants one, on disk by now; nothing while there is nothing to show. */
+async function readyPage(
+  { prepared, options, injection }: LockedRun,
+  { assets, isOnDisk }: WrittenManifest,
+): Promise<readonly PublishedPageFile[]> {
+  const { pageFolder } = options
+  if (!prepared.sheet.gallery || pageFolder === undefined || assets.length === 0) return []
+  const { out, manifestPath } = prepared.layout
+  const files = await readPage(pageFolder)
+  if (isOnDisk) await writePage(out, dirname(manifestPath), files, writeFaultsOf(injection))
+  return files
 }
 
 interface AskedBucket {
@@ -246,11 +277,4 @@ async function recordTouched(decisions: readonly UnitDecision[], ledger: Ledger)
     const files = recorded.files.map((file) => renewed.get(file.name) ?? file)
     await ledger.renewUnit(entry.key, { ...recorded, files })
   }
-}
-
-function lockLost(out: string): PregenError {
-  return new PregenError('E_LOCK_LOST', `another process has taken over the output folder ${out}`, {
-    help: 'Let it finish, or stop it and run again: what is whole is kept.',
-    exitCode: 3,
-  })
 }

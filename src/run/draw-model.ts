@@ -31,6 +31,8 @@ export interface Drawing {
   readonly options: Pick<RunOptions, 'provider' | 'threads'>
   /** Aborted: the run stops before the next step. */
   readonly stopping: AbortSignal
+  /** Aborted: nothing more is begun. With `stopping`, and before it where a run is drained. */
+  readonly ending: AbortSignal
   readonly noteModelLoad: (durationMs: number) => void
 }
 
@@ -60,12 +62,12 @@ export async function drawModel(
   const rest = work.queue?.takeRest() ?? units
   const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
   const [reason] = reasons
-  if (reason === undefined || drawing.stopping.aborted) return
+  if (reason === undefined || drawing.ending.aborted) return
   for (const fault of reasons) if (!isUnitsFault(fault)) throw fault
   const stage = isDeath(reason) ? 'generate' : 'load model'
   for (const entry of rest) {
     // The first failure may have stopped the run.
-    if (drawing.stopping.aborted) return
+    if (drawing.ending.aborted) return
     await lifeOf(drawing, work, entry).fail(stage, reason)
   }
 }
@@ -85,7 +87,7 @@ function isUnitsFault(reason: unknown): boolean {
 async function drawOn(drawing: Drawing, work: ModelWork, device: Device): Promise<void> {
   for (;;) {
     const death = await drawUntilDeath(drawing, work, device)
-    if (death === null || drawing.stopping.aborted) return
+    if (death === null || drawing.ending.aborted) return
     if (!device.mayRestart()) throw death
     const message = `${death.message} It is started again.`
     drawing.services.warn({ code: 'W_WORKER_DIED', message })
@@ -105,8 +107,8 @@ async function drawUntilDeath(
     const opening = device.open({
       path: model.folder.path,
       pipeline: model.pipeline,
-      previewDecoder: model.previewDecoder,
       variant: model.variant,
+      previewDecoder: model.previewDecoder,
       provider: drawing.options.provider ?? model.provider ?? 'auto',
       threads: drawing.options.threads,
       spillFolder: drawing.services.layout.state.folder,
@@ -133,7 +135,7 @@ async function drawOpened(
   { device, opened, openMs }: OpenedOn & { readonly openMs: number },
 ): Promise<void> {
   const { model, units } = work
-  const { services, stopping: signal } = drawing
+  const { services, ending: signal } = drawing
   const jobs = new Map<string, PromptJob>()
   for (const { unit } of units) {
     const job = promptJobOf(unit)
@@ -178,7 +180,7 @@ async function drawBatches(
   { device, opened }: OpenedOn,
   prompts: ReadonlyMap<string, EncodedPrompt>,
 ): Promise<void> {
-  const { stopping } = drawing
+  const { ending } = drawing
   const { units, lives } = work
   const tokensOf = ({ unit }: PreparedUnit) => prompts.get(promptJobOf(unit).key)?.tokens ?? 0
   work.queue ??= createBatchQueue(groupIntoBatches(units, tokensOf))
@@ -188,7 +190,7 @@ async function drawBatches(
   const claimPromptMs = promptTimes(prompts)
 
   const drawBatch = async (batch: readonly UnitLife[]): Promise<void> => {
-    const drawn = await queued(() => generateBatch(opened, batch, stopping))
+    const drawn = await queued(() => generateBatch(opened, batch, drawing))
     if (drawn.type === 'pictures') {
       device.resetDeaths()
       const finish = (life: UnitLife, place: number) => {
@@ -217,10 +219,10 @@ async function drawBatches(
   const inWork: Promise<void>[] = []
   for (;;) {
     await belowLimit(open)
-    const batch = stopping.aborted ? null : await queue.take()
+    const batch = ending.aborted ? null : await queue.take()
     if (batch === null) break
     // Without a worker nothing can be drawn: what earlier runs left of the rest is not touched.
-    if (stopping.aborted || opened.death() !== null) {
+    if (ending.aborted || opened.death() !== null) {
       queue.giveBack(batch)
       queue.settle()
       break

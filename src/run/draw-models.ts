@@ -7,13 +7,13 @@ import type { PreparedRun, PreparedUnit } from './prepared.ts'
 /** @throws PregenError `E_PROVIDER_UNAVAILABLE`; every other fault is a unit's */
 export async function drawModels(
   drawing: Drawing,
-  { models }: PreparedRun,
+  { models }: Pick<PreparedRun, 'models'>,
   units: readonly PreparedUnit[],
 ): Promise<void> {
   // Models in the order of the sheet.
   for (const [id, own] of groupBy(units, ({ unit }) => unit.model)) {
     const model = models.get(id)
     if (!model) throw new Error(`model ${id} was planned but not prepared`)
-    if (!drawing.stopping.aborted) await drawModel(drawing, model, own)
+    if (!drawing.ending.aborted) await drawModel(drawing, model, own)
   }
 }

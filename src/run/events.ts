@@ -53,10 +53,13 @@ export const EVENT_FIELDS = {
     done: whole('Units drawn whole.'),
     skipped: whole('Units that were whole already.'),
     failed: whole('Units that failed.'),
-    left: whole('Units not tried: the run was cancelled, or stopped by `--fail-fast`.'),
+    left: whole('Units not tried: the run was cancelled, drained, or stopped by `--fail-fast`.'),
     cancelled: flag('Whether a signal ended it.'),
+    // Logs of earlier releases have none.
+    drained: flag('Whether it was drained: what was in hand is finished, and units are left.').default(false),
     uploaded: whole('Objects sent to the bucket.'),
     uploadsFailed: whole('Objects that could not be sent.'),
+    filmsFailed: whole('Films that could not be made.'),
     wallMs: whole('From before the sheet was read until now.'),
     sessionRunMs: whole("Time inside ONNX Runtime's `session.run`, all calls added up."),
     modelLoadMs: whole('Time spent on loading models.'),
@@ -109,6 +112,12 @@ export const EVENT_FIELDS = {
     code: text('An `E_…` code; [errors.md](errors.md) lists them.'),
     message: text('For people.'),
     help: text('What to do about it.'),
+  }),
+  'film-made': z.object({ ...unit, path: text('The file, or the folder of numbered pictures, absolute.') }),
+  'film-failed': z.object({
+    ...unit,
+    code: text('An `E_…` code; [errors.md](errors.md) lists them.'),
+    message: text('For people.'),
   }),
   'uploads-expected': z.object({
     objects: whole('So many more are to come; below zero where the bucket turns out to have them.'),

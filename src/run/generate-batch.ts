@@ -12,13 +12,26 @@ export type BatchOutcome =
   | { readonly type: 'died'; readonly death: PregenError }
   | { readonly type: 'failed'; readonly reason: unknown }
 
+/** What ends drawing: `stopping` before the next step, `ending` before the next picture. */
+interface Ends {
+  readonly stopping: AbortSignal
+  readonly ending: AbortSignal
+}
+
 /** Draws a batch and passes on what the device tells of it. Never rejects. */
 export async function generateBatch(
   opened: OpenedModel,
   batch: readonly UnitLife[],
-  signal: AbortSignal,
+  { stopping, ending }: Ends,
 ): Promise<BatchOutcome> {
-  if (signal.aborted) return { type: 'cancelled' }
+  if (ending.aborted) return { type: 'cancelled' }
+  const given = new AbortController()
+  // What the device has not begun by now waits behind another picture: it is not in hand.
+  const drop = () => {
+    if (batch.every((life) => life.state() === 'queued')) given.abort()
+  }
+  const signal = AbortSignal.any([stopping, given.signal])
+  ending.addEventListener('abort', drop, { once: true })
   const lives = new Map(batch.map((life) => [life.entry.index, life]))
   const jobs = batch.map((life) => life.job())
   try {
@@ -32,6 +45,8 @@ export async function generateBatch(
     if (isDeath(error)) return signal.aborted ? { type: 'cancelled' } : { type: 'died', death: error }
     if (error instanceof PregenError && error.code === 'E_CANCELLED') return { type: 'cancelled' }
     return { type: 'failed', reason: error }
+  } finally {
+    ending.removeEventListener('abort', drop)
   }
 }
 

@@ -32,3 +32,11 @@ async function explained<T>(lockPath: string, work: Promise<T>): Promise<T> {
     })
   }
 }
+
+/** The end of a run whose folder another has. */
+export function lockLost(out: string): PregenError {
+  return new PregenError('E_LOCK_LOST', `another process has taken over the output folder ${out}`, {
+    help: 'Let it finish, or stop it and run again: what is whole is kept.',
+    exitCode: 3,
+  })
+}

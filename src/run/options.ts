@@ -65,7 +65,11 @@ export interface RunOptions extends SelectOptions {
   readonly verifyRemote: boolean
   /** Units that the bucket holds whole are brought into the folder; else they stay there alone. */
   readonly pull?: boolean | undefined
+  /** The built page, which a sheet with `gallery` puts beside the pictures; undefined: nothing is put there. */
+  readonly pageFolder?: string | undefined
   readonly signal: AbortSignal
+  /** Aborted: the pictures in hand are finished, and no other is begun. */
+  readonly draining?: AbortSignal | undefined
   /** Points at which tests break the run; empty in the product. */
   readonly injection: InjectionTable
 }

@@ -18,9 +18,11 @@ import { selectUnits } from '../plan/select.ts'
 import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
 import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
+import { checkFilms } from './check-films.ts'
 import { checkInitImages, checkLastImages } from './check-init-images.ts'
 import { findMemoryFaults } from './check-memory.ts'
 import { checkPrompts } from './check-prompts.ts'
+import { takeImageSizes } from './image-sizes.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
@@ -53,23 +55,25 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const found = shardOf(options)
   // One of one is the whole sheet, whatever a batch system says.
   const shard = found?.total === 1 ? null : found
-  const sheet = await readSheet(options)
-  if (sheet.callback !== null) {
-    const { url, location } = sheet.callback
+  const written = await readSheet(options)
+  if (written.callback !== null) {
+    const { url, location } = written.callback
     checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
   }
-  const models = await prepareModels(sheet, options)
+  const models = await prepareModels(written, options)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
+  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
+  const { sheet, warnings: sizeWarnings } = await takeImageSizes(written, facts, trained)
   const { units: all, warnings } = expandUnits(sheet, facts, await countClips(sheet))
   const { cue, variant, program } = options
   // Shards are dealt from the whole list, so that they stay disjoint under --cue and the like.
   const selected = new Set(selectUnits(all, { cue, variant, program }))
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
-  const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const factorFaults = await findFactorFaults(units, models)
   const prompts = await checkPrompts(units, models)
   const modelFaults = [...factorFaults, ...prompts.faults]
   if (modelFaults.length > 0) throw new PregenErrors(modelFaults)
+  await checkFilms(units, sheet)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
   const lastImages = await checkLastImages(units, sheet, layout, options)
@@ -110,6 +114,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
       ...shardWarnings(shard, units.length, all.length),
       ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
       ...prompts.warnings,
+      ...sizeWarnings,
       ...warnOfSizes(units, trained),
     ],
   }
@@ -179,10 +184,9 @@ async function prepareModels(
 function atItsModel(error: PregenError, sheet: CueSheet, { id, embedded, path }: SheetModel): PregenError {
   const { code, message, help, location } = error
   if (embedded || location === undefined) return error
-  if (!['E_MODEL_MISSING', 'E_MODEL_NOT_A_FOLDER', 'E_MODEL_NO_VARIANT'].includes(code)) return error
+  if (code !== 'E_MODEL_MISSING' && code !== 'E_MODEL_NOT_A_FOLDER') return error
   // The other path of a model is its preview decoder's.
-  const at = location.file === path ? 'path' : 'preview_decoder'
-  const key = code === 'E_MODEL_NO_VARIANT' ? 'variant' : at
+  const key = location.file === path ? 'path' : 'preview_decoder'
   const place = sheet.locate(['models', id, key])
   return new PregenError(code, `models.${id}: ${location.file}: ${message}`, { help, location: place })
 }
@@ -192,8 +196,8 @@ async function prepareModel(
   model: SheetModel,
   cacheDir: string | undefined,
 ): Promise<PreparedModel> {
-  const { path, pipeline, previewDecoder, variant, provider, sha256 } = model
-  const folder = readModelFolder(path, { pipeline, previewDecoder, variant })
+  const { path, pipeline, variant, previewDecoder, provider, sha256 } = model
+  const folder = readModelFolder(path, { pipeline, variant, previewDecoder })
   await checkModelFolder(folder, { cacheDir })
   const facts = await modelFacts(folder, { cacheDir })
   if (sha256 !== undefined && sha256 !== facts.fingerprint) {
@@ -206,5 +210,5 @@ async function prepareModel(
       },
     )
   }
-  return { id, folder, facts, provider, pipeline, previewDecoder, variant }
+  return { id, folder, facts, provider, pipeline, variant, previewDecoder }
 }

@@ -31,8 +31,8 @@ export interface PreparedModel {
   /** What the sheet says of it, over `auto`. */
   readonly provider: RequestedProvider | undefined
   readonly pipeline: string | undefined
+  readonly variant?: string | undefined
   readonly previewDecoder: string | undefined
-  readonly variant: string | undefined
 }
 
 export interface PrepareWarning {

@@ -20,6 +20,8 @@ export interface Run extends AsyncIterable<RunEvent> {
   readonly result: Promise<RunSummary>
   /** Stops before the next step. What is whole is kept; running again goes on from there. */
   readonly cancel: () => void
+  /** Finishes the pictures in hand, sends them and stops. Running again goes on from there. */
+  readonly drain: () => void
   /** As iterating, by calls. A listener that throws is not called again. @returns the function that ends it */
   readonly subscribe: EventBus['subscribe']
 }
@@ -28,14 +30,17 @@ export interface Run extends AsyncIterable<RunEvent> {
 export function startRun(options: RunOptions, engine?: Engine): Run {
   const cancelling = new AbortController()
   const signal = AbortSignal.any([options.signal, cancelling.signal])
+  const asked = new AbortController()
+  const draining = AbortSignal.any([asked.signal, ...(options.draining ? [options.draining] : [])])
   const bus = createEventBus({ run: options.runId })
-  const result = begin({ ...options, signal }, bus, engine)
+  const result = begin({ ...options, signal, draining }, bus, engine)
   // Who only iterates hears of a failure there.
   result.catch(() => undefined)
   return {
     id: bus.run,
     result,
     cancel: () => cancelling.abort(),
+    drain: () => asked.abort(),
     subscribe: bus.subscribe,
     [Symbol.asyncIterator]: () => iterate(bus, result),
   }

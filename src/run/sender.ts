@@ -2,6 +2,7 @@
 import { RECORD_MEMO } from '../artifacts/layout.ts'
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
+import type { PublishedPageFile } from '../artifacts/page.ts'
 import { unitName } from '../plan/unit.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { UploadFile, UploadSummary } from '../storage/uploader.ts'
@@ -27,9 +28,13 @@ export interface Sender {
     kept: readonly UnitDecision[],
     onSend: (key: string, sent: Promise<boolean>, asset: ManifestAsset) => void,
   ) => void
-  /** Waits for the uploads, then sends the manifest. After an abort, then or later, only what is on its way. */
+  /**
+   * Waits for the uploads, then sends the manifest, and the page last of all. After an abort, then or later, only what is
+   * on its way.
+   */
   readonly finish: (
     manifest: WrittenManifest,
+    page: readonly PublishedPageFile[],
     signal: AbortSignal,
   ) => Promise<{ readonly uploaded: number; readonly failed: number }>
   /** Gives up what is still on its way and closes the bucket. */
@@ -70,11 +75,13 @@ export async function createSender(given: SenderOptions): Promise<Sender> {
   const { layout, sheet } = prepared
   if (sheet.storage === null || storage === null) return withoutBucket(ledger)
   const { decisions, published } = findings
-  const [{ createUploader }, { sendSharedManifest }, { recordOfUnit, unvouched }] = await Promise.all([
-    import('../storage/uploader.ts'),
-    import('../storage/shared-manifest.ts'),
-    import('../storage/upload-folder.ts'),
-  ])
+  const [{ createUploader }, { sendSharedManifest }, { sendPage }, { recordOfUnit, unvouched }] =
+    await Promise.all([
+      import('../storage/uploader.ts'),
+      import('../storage/shared-manifest.ts'),
+      import('../storage/send-page.ts'),
+      import('../storage/upload-folder.ts'),
+    ])
   const concurrency = options.concurrency ?? sheet.storage.concurrency
   const isThere = (decision: UnitDecision) =>
     published.has(decision.entry.key) || isSent(decision, ledger, storage.description)
@@ -130,7 +137,7 @@ export async function createSender(given: SenderOptions): Promise<Sender> {
       }
       expect(expected)
     },
-    async finish({ bytes, assets }, signal) {
+    async finish({ bytes, assets }, page, signal) {
       const key = layout.manifestKey
       const giveUpSoon = () => setTimeout(() => giveUp.abort(), CANCELLED_DRAIN_MS).unref()
       if (signal.aborted) giveUpSoon()
@@ -143,10 +150,16 @@ export async function createSender(given: SenderOptions): Promise<Sender> {
         if (!isSharded && isWanted()) uploader.setManifest(key, bytes)
         const own = await uploader.drain()
         const isWhole = own.failures.length === 0 && own.pending === 0
-        if (!isSharded || !isWhole || !isWanted()) return countsOf(own)
-        const shared = { storage, ledger, key, ours: bytes, isPlanned, emit, signal: giveUp.signal }
-        const { uploaded, failure } = await sendSharedManifest(shared)
-        return { uploaded: own.uploaded + uploaded, failed: failure ? 1 : 0 }
+        if (!isWhole || !isWanted()) return countsOf(own)
+        const how = { storage, ledger, emit, signal: giveUp.signal }
+        const shared = isSharded ? await sendSharedManifest({ ...how, key, ours: bytes, isPlanned }) : NOTHING
+        const sent = shared.failure
+          ? NOTHING
+          : await sendPage({ ...how, prefix: layout.prefix, files: page, verifyRemote: options.verifyRemote })
+        return {
+          uploaded: own.uploaded + shared.uploaded + sent.uploaded,
+          failed: (shared.failure ?? sent.failure) ? 1 : 0,
+        }
       } finally {
         isDrained = true
         signal.removeEventListener('abort', giveUpSoon)
@@ -162,6 +175,9 @@ export async function createSender(given: SenderOptions): Promise<Sender> {
     },
   }
 }
+
+/** Where there is nothing to send. */
+const NOTHING = { uploaded: 0, failure: null }
 
 function countsOf({ uploaded, failures }: UploadSummary): { uploaded: number; failed: number } {
   return { uploaded, failed: failures.length }

@@ -172,6 +172,8 @@ function change(state: RunState, event: RunEvent): RunState {
     case 'frame':
       return withUnit(state, event, () => ({ frames: { done: event.frame, planned: event.frames } }))
     case 'preview-failed':
+    case 'film-made':
+    case 'film-failed':
       return state
   }
 }

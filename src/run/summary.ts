@@ -12,7 +12,10 @@ export interface RunEnd {
   readonly prepared: PreparedRun
   readonly state: RunState
   readonly cancelled: boolean
+  /** Asked to finish what was in hand and to begin nothing more. */
+  readonly draining: boolean
   readonly uploads: { readonly uploaded: number; readonly failed: number }
+  readonly filmsFailed: number
   readonly modelLoadMs: number
   /** Of the engine, when the run began. */
   readonly before: WorkerFigures
@@ -20,17 +23,20 @@ export interface RunEnd {
 }
 
 export function summarize(end: RunEnd): RunSummary {
-  const { prepared, state, cancelled, uploads, modelLoadMs, before, engine } = end
+  const { prepared, state, cancelled, draining, uploads, filmsFailed, modelLoadMs, before, engine } = end
   const { planned, done, skipped, failed } = state.counts
   const { sessionRunMs, peakRssBytes } = engine.figures()
+  const left = planned - done - skipped - failed
   return {
     done,
     skipped,
     failed,
-    left: planned - done - skipped - failed,
+    left,
     cancelled,
+    drained: draining && !cancelled && left > 0,
     uploaded: uploads.uploaded,
     uploadsFailed: uploads.failed,
+    filmsFailed,
     wallMs: Math.round(performance.now() - prepared.startedAt),
     sessionRunMs: Math.round(sessionRunMs - before.sessionRunMs),
     modelLoadMs: Math.round(modelLoadMs),
@@ -42,7 +48,8 @@ export function summarize(end: RunEnd): RunSummary {
   }
 }
 
-/** The exit code that a finished run stands for: 0 all done, 3 something failed. */
-export function exitCodeOfRun({ failed, uploadsFailed }: RunSummary): 0 | 3 {
-  return failed === 0 && uploadsFailed === 0 ? 0 : 3
+/** The exit code that a finished run stands for: 0 all done, 3 something failed, 75 drained with units left. */
+export function exitCodeOfRun({ drained, failed, uploadsFailed, filmsFailed }: RunSummary): 0 | 3 | 75 {
+  if (drained) return 75
+  return failed + uploadsFailed + filmsFailed === 0 ? 0 : 3
 }

@@ -1,13 +1,12 @@
 /** `manifest.json` of what the ledger knows of this sheet's units, written when it says something new. */
 import { dirname, join } from 'node:path'
-import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { makeFolder } from '../artifacts/confined-folder.ts'
-import { type Confinement, confine } from '../artifacts/confinement.ts'
+import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
 import type { FaultHook } from '../artifacts/faults.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts/manifest.ts'
-import { errorCode, PregenError } from '../errors.ts'
+import { holds } from '../artifacts/page.ts'
 import { unitName } from '../plan/unit.ts'
 import { assetUrls } from './asset.ts'
 import type { PreparedRun } from './prepared.ts'
@@ -17,6 +16,8 @@ export interface WrittenManifest {
   readonly bytes: Uint8Array
   /** Empty where nothing was ever finished: then there is no file either. */
   readonly assets: readonly ManifestAsset[]
+  /** Whether the folder has one too: not where all units stand in the bucket alone. */
+  readonly isOnDisk: boolean
 }
 
 /**
@@ -54,19 +55,10 @@ export async function writeManifest(
     makeFolder(inside, folder)
     await writeFileDurably(path, bytes, { inside, faults })
   }
-  if (published.size === 0) return { bytes, assets: manifest.assets }
+  const isOnDisk = assets.length > 0
+  if (published.size === 0) return { bytes, assets: manifest.assets, isOnDisk }
   const isHere = new Set(assets.map(unitName))
   const elsewhere = [...published.values()].filter((asset) => !isHere.has(unitName(asset)))
   const whole = createManifest(version, [...assets, ...elsewhere])
-  return { bytes: encodeManifest(whole), assets: whole.assets }
-}
-
-/** What is no file of ours there, a link say, is replaced. */
-async function holds(inside: Confinement, path: string, bytes: Uint8Array): Promise<boolean> {
-  try {
-    return Buffer.compare((await readFileInside(inside, path, MANIFEST_BYTES)).bytes, bytes) === 0
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || error instanceof PregenError) return false
-    throw error
-  }
+  return { bytes: encodeManifest(whole), assets: whole.assets, isOnDisk }
 }

@@ -10,6 +10,7 @@ import {
   MANIFEST_NAME,
   outputKindOf,
   outputKindOfFiles,
+  PAGE_NAMES,
   pathOfKey,
   SHARD_MANIFEST,
   stepName,
@@ -46,6 +47,8 @@ export interface TreeVersion {
   readonly manifestPath: string | null
   /** Its path, and those of shards' own whose trees were copied here. */
   readonly manifestPaths: readonly string[]
+  /** Which of the page's files stand beside the manifest. */
+  readonly pageNames: readonly string[]
 }
 
 export interface ReadTreeOptions {
@@ -87,9 +90,17 @@ export async function readTree(
     const manifestPath = join(inside.out, ...prefix.split('/'), MANIFEST_NAME)
     const isThere = (await stateInside(inside, manifestPath))?.isFile() === true
     const manifestPaths = [...shardManifests(inside, prefix), ...(isThere ? [manifestPath] : [])]
-    versions.push({ prefix, variants, manifestPath: isThere ? manifestPath : null, manifestPaths })
+    const pageNames = await pageNamesIn(inside, prefix)
+    versions.push({ prefix, variants, manifestPath: isThere ? manifestPath : null, manifestPaths, pageNames })
   }
   return versions
+}
+
+async function pageNamesIn(inside: Confinement, prefix: string): Promise<readonly string[]> {
+  const folder = join(inside.out, ...prefix.split('/'))
+  const isFile = async (name: string) => (await stateInside(inside, join(folder, name)))?.isFile() === true
+  const found = await Promise.all(PAGE_NAMES.map(async (name) => ((await isFile(name)) ? [name] : [])))
+  return found.flat()
 }
 
 function shardManifests(inside: Confinement, prefix: string): readonly string[] {

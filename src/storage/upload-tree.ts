@@ -1,10 +1,12 @@
 /** `pregen upload DIR`: sends a finished tree, or mends the bucket's copy of it. */
 import { confine } from '../artifacts/confinement.ts'
-import { MANIFEST_NAME, parseVariantKey } from '../artifacts/layout.ts'
+import { MANIFEST_NAME, PAGE_ROOT, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { encodeManifest } from '../artifacts/manifest.ts'
+import { readPage, writePage } from '../artifacts/page.ts'
 import { PregenError } from '../errors.ts'
 import { unitName } from '../plan/unit.ts'
+import { type SendPageResult, sendPage } from './send-page.ts'
 import { sendSharedManifest } from './shared-manifest.ts'
 import type { Storage } from './storage.ts'
 import { readTree, type TreeProblem, type TreeVariant, type TreeVersion } from './tree.ts'
@@ -24,6 +26,8 @@ export interface UploadTreeOptions {
   readonly isShard?: boolean | undefined
   /** Variants are sent, too, that no manifest of the tree speaks of: the sheet has them no more, most likely. */
   readonly isAll?: boolean | undefined
+  /** The built page of this release, which takes the place of one that a version has; undefined: none is sent. */
+  readonly pageFolder?: string | undefined
   readonly signal?: AbortSignal | undefined
   /** Told how many objects are to come: all at first, then less by each that the store turns out to have. */
   readonly onExpected?: ((change: number) => void) | undefined
@@ -40,7 +44,7 @@ export interface UploadTreeResult {
   readonly problems: readonly TreeProblem[]
 }
 
-/** Sends every whole variant of every version, then each version's manifest. */
+/** Sends every whole variant of every version, then each version's manifest, and its page where it has one. */
 export async function uploadTree(options: UploadTreeOptions): Promise<UploadTreeResult> {
   const {
     out,
@@ -90,17 +94,50 @@ export async function uploadTree(options: UploadTreeOptions): Promise<UploadTree
     total.pending += summary.pending
     failures.push(...summary.failures)
     const isSent = summary.failures.length === 0 && summary.pending === 0
-    if (!manifest || !isPart || !isSent) continue
+    if (!manifest || !isSent) continue
+    const page = async () => {
+      const sent = await sendPageOf(options, version)
+      total.uploaded += sent.uploaded
+      total.uploadedBytes += sent.uploadedBytes
+      total.skipped += sent.skipped
+      total.pending += sent.isStopped ? 1 : 0
+      if (sent.failure) failures.push(sent.failure)
+    }
+    if (!isPart) {
+      await page()
+      continue
+    }
     const sent = await sendSharedManifest({ ...shared, key, ours: manifest })
     total.uploaded += sent.uploaded
     total.uploadedBytes += sent.uploadedBytes
     total.pending += sent.isStopped ? 1 : 0
     if (sent.failure) failures.push(sent.failure)
-    if (sent.failure || sent.isStopped || sent.uploaded > 0) continue
-    total.skipped += 1
-    onSkipped(1)
+    if (sent.failure || sent.isStopped) continue
+    if (sent.uploaded === 0) {
+      total.skipped += 1
+      onSkipped(1)
+    }
+    await page()
   }
   return { ...total, failures, problems }
+}
+
+const NO_PAGE: SendPageResult = {
+  ...{ uploaded: 0, uploadedBytes: 0, skipped: 0, failure: null, isStopped: false },
+}
+
+/** What stands in a folder may be anybody's script: what goes out is this release's page, in its place. */
+async function sendPageOf(
+  { out, storage, ledger, emit, pageFolder, verifyRemote, signal, onExpected }: UploadTreeOptions,
+  { prefix, pageNames }: TreeVersion,
+): Promise<SendPageResult> {
+  if (pageFolder === undefined || !pageNames.includes(PAGE_ROOT)) return NO_PAGE
+  const files = await readPage(pageFolder)
+  await writePage(out, pathOfKey(out, prefix), files)
+  return await sendPage({
+    ...{ storage, ledger, prefix, files, verifyRemote, signal },
+    emit: (event) => (event.type === 'uploads-expected' ? onExpected?.(event.objects) : emit(event)),
+  })
 }
 
 /** The manifest's bytes, if they are a manifest; a whole variant that no line speaks of is told. */

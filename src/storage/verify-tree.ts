@@ -2,7 +2,14 @@
 import { createHash } from 'node:crypto'
 import { MANIFEST_BYTES, PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
-import { MANIFEST_NAME, outputKindOf, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
+import {
+  MANIFEST_NAME,
+  outputKindOf,
+  PAGE_NAMES,
+  PAGE_ROOT,
+  parseVariantKey,
+  pathOfKey,
+} from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
 import { parseRecordKey } from '../artifacts/unit-record.ts'
@@ -50,7 +57,7 @@ export async function verifyTree(options: VerifyTreeOptions): Promise<VerifyTree
       files += variant.files.length
       for (const problem of variant.problems) problems.push({ where: 'disk', ...problem })
     }
-    problems.push(...(await manifestProblems(inside, version)))
+    problems.push(...(await manifestProblems(inside, version)), ...pageProblems(version))
     if (storage) objects += await compareBucket({ storage, inside, version, isShard }, problems)
   }
   return { variants, files, objects: storage ? objects : null, problems }
@@ -94,6 +101,17 @@ async function manifestProblems(
   }
 }
 
+/** A page is there with all that it asks for. Which release wrote it does not matter. */
+function pageProblems({ prefix, pageNames }: TreeVersion): readonly VerifyProblem[] {
+  if (!pageNames.includes(PAGE_ROOT)) return []
+  return PAGE_NAMES.filter((name) => !pageNames.includes(name)).map((name) => ({
+    where: 'disk',
+    key: `${prefix}/${name}`,
+    code: 'missing',
+    message: `${PAGE_ROOT} asks for it ("pregen gallery" writes it)`,
+  }))
+}
+
 interface ComparedVersion {
   readonly storage: Storage
   readonly inside: Confinement
@@ -121,6 +139,7 @@ async function compareBucket(
   const expected = version.variants.flatMap(({ key, files }) => files.map((file) => `${key}/${file.name}`))
   const manifestKey = `${version.prefix}/${MANIFEST_NAME}`
   if (version.manifestPath !== null) expected.push(manifestKey)
+  expected.push(...version.pageNames.map((name) => `${version.prefix}/${name}`))
   const tell = (key: string, code: VerifyProblem['code'], message: string) =>
     problems.push({ where: 'bucket', key, code, message })
   for (const key of expected) {

@@ -15,8 +15,6 @@ import { createScorer, type Score } from '../preview/score.ts'
 
 export interface CalibrateOptions {
   readonly path: string
-  /** Such as `fp16`, where the folder has files of several precisions. */
-  readonly variant: string | undefined
   readonly prompts: readonly string[]
   /** Pictures to draw; prompts are used in turn. */
   readonly pictures: number
@@ -36,7 +34,7 @@ export interface ModelCalibration extends Calibration {
 
 /** @throws PregenErrors for faults of the folder, PregenError `E_PREVIEW_…`, `E_CALIBRATE_SAMPLES` */
 export async function calibrateModel(options: CalibrateOptions): Promise<ModelCalibration> {
-  const folder = readModelFolder(options.path, options)
+  const folder = readModelFolder(options.path)
   await checkModelFolder(folder)
   const facts = await modelFacts(folder)
   const provider = await resolveProvider(options.provider)

@@ -7,7 +7,7 @@ import { PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { frameName, type Layout, outputKindOf, POSTER_NAME } from '../artifacts/layout.ts'
 import { readLedger } from '../artifacts/ledger.ts'
-import { PregenError } from '../errors.ts'
+import { messageOf, PregenError } from '../errors.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import { conductRun } from '../run/conduct-run.ts'
 import type { EventBus } from '../run/event-bus.ts'
@@ -49,7 +49,7 @@ export async function rerenderUnits(
     )
   }
   const chosen = spread(finished, count)
-  const scratch = await mkdtemp(join(tmpdir(), 'pregen-rerender-'))
+  const scratch = await makeScratch()
   try {
     const again = await prepareRun({ ...options, outDir: scratch })
     const keys = new Set(chosen.map(({ key }) => key))
@@ -59,6 +59,17 @@ export async function rerenderUnits(
     return await Promise.all(chosen.map((entry) => compareUnit(entry, original.layout, again.layout)))
   } finally {
     await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+async function makeScratch(): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), 'pregen-rerender-'))
+  } catch (error) {
+    throw new PregenError('E_NO_SCRATCH', `There is no place to draw again in: ${messageOf(error)}`, {
+      help: 'Set TMPDIR to a folder that you may write to.',
+      cause: error,
+    })
   }
 }
 

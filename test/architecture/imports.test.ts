@@ -21,9 +21,10 @@ const ALLOWED: Record<string, readonly string[]> = {
   images: ['net', 'files', 'tensor'],
   families: ['diffusion'],
   media: ['images', 'tensor'],
+  films: ['media', 'artifacts', 'images', 'tensor'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
-  'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files'],
-  plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
+  'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files', 'films:film-options'],
+  plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout', 'films:film-options', 'media:frame-rate'],
   pipelines: [
     'model-files',
     'cue-sheet:setting-types',
@@ -64,7 +65,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'model',
       'text',
     ],
-    ...['tensor', 'media'],
+    ...['tensor', 'films', 'media'],
   ],
   tasks: [
     ...[
@@ -79,11 +80,13 @@ const ALLOWED: Record<string, readonly string[]> = {
       'images',
       'model',
     ],
-    ...['pipelines', 'tensor'],
+    ...['pipelines', 'tensor', 'films'],
   ],
   library: ['tasks', 'run', 'engine', 'model', 'plan', 'diffusion', 'random'],
   watch: ['artifacts', 'cue-sheet', 'images', 'run:events', 'run:state'],
   cli: [
+    'films',
+    'media',
     'library',
     'tasks',
     'run',

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isTemporaryName, sweepTemporaryFiles, writeFileDurably } from '../../src/artifacts/durable-write.ts'
-import type { KillPoint } from '../../src/artifacts/faults.ts'
+import type { FaultPoint } from '../../src/artifacts/faults.ts'
 import { createQuotaFileSystem } from '../support/quota.ts'
 import fc from '../support/seed.ts'
 import { temporaryFolder } from '../support/temp.ts'
@@ -24,10 +24,13 @@ describe('writeFileDurably', () => {
 
   it('goes through its points in order', async () => {
     const folder = await temporaryFolder()
-    const points: KillPoint[] = []
-    const faults = (point: KillPoint) => void points.push(point)
+    const points: FaultPoint[] = []
+    const faults = (point: FaultPoint) => void points.push(point)
     await writeFileDurably(join(folder, 'a'), new Uint8Array(3), { faults })
-    expect(points).toEqual(['temp-opened', 'temp-written', 'temp-synced', 'renamed', 'folder-synced'])
+    expect(points).toEqual([
+      ...['temp-opened', 'temp-written', 'file-sync', 'temp-synced'],
+      ...['renamed', 'folder-sync', 'folder-synced'],
+    ])
     points.length = 0
     await writeFileDurably(join(folder, 'a'), new Uint8Array(3), { faults, syncFolder: false })
     expect(points).not.toContain('folder-synced')
@@ -37,7 +40,7 @@ describe('writeFileDurably', () => {
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'a'), 'old')
     for (const point of ['temp-opened', 'temp-written', 'temp-synced'] as const) {
-      const faults = (reached: KillPoint) => {
+      const faults = (reached: FaultPoint) => {
         if (reached === point) throw new Error(`injected at ${point}`)
       }
       await expect(writeFileDurably(join(folder, 'a'), new Uint8Array(3), { faults })).rejects.toMatchObject({
@@ -92,7 +95,7 @@ describe('sweepTemporaryFiles', () => {
   it('knows the names that writing uses', async () => {
     const folder = await temporaryFolder()
     let temporary = ''
-    const faults = (point: KillPoint, path: string) => {
+    const faults = (point: FaultPoint, path: string) => {
       if (point === 'temp-opened') temporary = path
     }
     await writeFileDurably(join(folder, 'a'), new Uint8Array(1), { faults })

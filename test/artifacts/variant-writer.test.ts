@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { KillPoint } from '../../src/artifacts/faults.ts'
+import type { FaultPoint } from '../../src/artifacts/faults.ts'
 import { hashBytes, inspectFiles } from '../../src/artifacts/file-state.ts'
 import { timingOf } from '../../src/artifacts/timing.ts'
 import { createVariantWriter } from '../../src/artifacts/variant-writer.ts'
@@ -36,7 +36,7 @@ describe('variant writer', () => {
   it('renames the marker after everything else is on disk for good', async () => {
     const out = await temporaryFolder()
     const points: string[] = []
-    const faults = (point: KillPoint, path: string) =>
+    const faults = (point: FaultPoint, path: string) =>
       void points.push(`${point} ${path.slice(out.length + 3)}`)
     const writer = await createVariantWriter({ out, folder: join(out, 'v'), faults })
     await Promise.all([writer.writeStep(1, bytes('1')), writer.writeFinal(bytes('f'))])
@@ -52,7 +52,7 @@ describe('variant writer', () => {
     const out = await temporaryFolder()
     await writeVariant(out, 5)
     const seen: string[][] = []
-    const faults = async (point: KillPoint) => {
+    const faults = async (point: FaultPoint) => {
       if (point === 'stale-marker-removed') seen.push(await readdir(join(out, 'v')))
     }
     await createVariantWriter({ out, folder: join(out, 'v'), faults })

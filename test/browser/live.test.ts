@@ -1,15 +1,18 @@
-/** The live view against a server that says what the contract says. */
-import { join } from 'node:path'
+/** The live view on the server itself; runs are on disk as a real one leaves them, told event by event. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { packageRoot } from '../support/cli.ts'
 import { createScratch } from '../support/scratch.ts'
+import { temporaryFolder } from '../support/temp.ts'
 import { startBrowser, type TestBrowser, type TestPage } from './support/browser.ts'
-import { type FakeServer, startFakeServer } from './support/fake-server.ts'
 import { liveEvents } from './support/live-events.ts'
-import { assetOf, jpegOf, type TestVariant, writeShow } from './support/show-tree.ts'
+import { type LiveRun, type LiveRunOptions, runFinished, startLiveRun } from './support/live-run.ts'
+import { type Served, startServed } from './support/served.ts'
+import { assetOf, type TestVariant, writeShow } from './support/show-tree.ts'
+import { startStatic } from './support/static-server.ts'
+import './support/window.ts'
 
 const scratch = createScratch()
 const RUN = '20261126-231502-4f7a'
+const LATER = '20261127-000000-aaaa'
 const MARKUP = '<img src=x onerror="document.title=1">'
 const STEPS = [50, 50, 50, 50]
 const VARIANTS: readonly TestVariant[] = [
@@ -17,43 +20,44 @@ const VARIANTS: readonly TestVariant[] = [
   { cue: 'dawn', variant: 'b', stepsMs: STEPS, prompt: MARKUP },
   { cue: 'storm', variant: 'c', stepsMs: STEPS },
 ]
-const ABOUT = { version: 'night', prefix: 'foigoi/night', sheet: 'cues.yaml', out: 'out' }
+const [RED, DARK] = [250, 10]
 
 let browser: TestBrowser
-let server: FakeServer
+let served: Served
 let opened: TestPage
-let red: Buffer
-let dark: Buffer
+let out: string
+let folders = 0
 
 beforeAll(async () => {
-  await writeShow(scratch.folder, 'night', VARIANTS)
-  red = await jpegOf(64, 48, 250)
-  dark = await jpegOf(64, 48, 10)
   browser = await startBrowser()
 })
 afterAll(() => browser.close())
 
 beforeEach(async () => {
-  server = await startFakeServer(join(packageRoot, 'dist/watch/page'), scratch.folder)
-  server.versions = [{ version: 'night', prefix: 'foigoi/night' }]
-  server.runs = [{ id: RUN, state: 'running', eta_seconds: 30, ...ABOUT }]
+  folders += 1
+  out = `${scratch.folder}/${folders}`
+  await writeShow(out, 'night', VARIANTS)
+  served = await startServed(out)
 })
 afterEach(async () => {
   await opened.context.close()
-  await server.stop()
+  await served.stop()
 })
 
-const log = (current: string, step: number, failed?: string) =>
-  liveEvents(
-    { version: 'night', assets: VARIANTS.map(assetOf) },
-    { current, step, ...(failed ? { failed } : {}) },
-  )
-const progress = (step: number, image_id: number) => ({
-  ...{ active: true, run: RUN, cue: 'dawn', variant: 'b', step, steps: 4, progress: step / 4, image_id },
-})
+/** A run that has drawn as far as a step of `dawn/b`, which has a picture. */
+async function drawing(step: number, red: number, failed?: string): Promise<LiveRun> {
+  const run = await startLiveRun(out, RUN)
+  const place = { out, current: 'dawn/b', step: step - 1, ...(failed ? { failed } : {}) }
+  await run.emit(...liveEvents({ version: 'night', assets: VARIANTS.map(assetOf) }, place))
+  await run.step('dawn', 'b', step, red)
+  return run
+}
+const queued: LiveRunOptions = { changes: { begunAt: null, expectedSeconds: 90 } }
+
 const open = async (hash = '#/live') => {
   opened = await browser.open()
-  await opened.page.goto(`${server.origin}/${hash}`)
+  await opened.page.goto(served.url)
+  await opened.page.goto(`${served.origin}/${hash}`)
 }
 const text = (selector: string) => opened.page.locator(selector).first().textContent()
 const waitForText = (selector: string, expected: string) =>
@@ -72,14 +76,18 @@ const waitForRed = (least: number, most: number) =>
     [least, most] as const,
   )
 const waitUntil = async (isTrue: () => boolean) => {
-  for (let tries = 0; tries < 200 && !isTrue(); tries++) await opened.page.waitForTimeout(25)
+  for (let tries = 0; tries < 400 && !isTrue(); tries++) await opened.page.waitForTimeout(25)
   expect(isTrue()).toBe(true)
 }
+const hide = (hidden: boolean) =>
+  opened.page.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, value: hidden })
+    document.dispatchEvent(new Event('visibilitychange'))
+  }, hidden)
 
 describe('a run at work', () => {
   it('is shown to who comes late, with its picture, numbers, queue, failures and the command', async () => {
-    server.emit(RUN, ...log('dawn/b', 2, 'dawn/a'))
-    server.push(progress(2, 2), red)
+    await drawing(2, RED, 'dawn/a')
     await open()
     await waitForRed(240, 255)
     await waitForText('.live-step', '2 of 4 · 0.1 s left')
@@ -87,7 +95,9 @@ describe('a run at work', () => {
     expect(await text('.run-state-text')).toMatch(/^running · 0 of 3 · .* left$/)
     expect(await text('.next .name')).toBe('storm / c')
     expect(await text('.failure')).toContain('The decoded pixels hold NaN values.')
-    expect(await text('.failure code')).toBe('pregen run cues.yaml --cue dawn --variant a --version-id night')
+    expect(await text('.failure code')).toBe(
+      `pregen run cues.yaml --cue dawn --variant a --out ${out} --version-id night`,
+    )
     expect(await text('.numbers')).toContain('cuda:0 · 0.071 s/step')
     // A prompt with markup is text.
     expect(await text('.live-caption .prompt')).toBe(MARKUP)
@@ -97,141 +107,183 @@ describe('a run at work', () => {
   })
 
   it('moves on step by step; a click holds one', async () => {
-    server.emit(RUN, ...log('dawn/b', 1))
-    server.push(progress(1, 1), dark)
+    const run = await drawing(1, DARK)
     await open()
     await waitForRed(0, 30)
-    server.emit(RUN, {
-      type: 'step',
-      cue: 'dawn',
-      variant: 'b',
-      step: 2,
-      steps: 4,
-      durationMs: 71,
-      device: 'cuda:0',
-    })
-    server.push(progress(2, 2), red)
+    await run.step('dawn', 'b', 2, RED)
     await waitForRed(240, 255)
     await opened.page.click('[aria-label="Hold step 1"]')
     await waitForText('.live-step', 'held at 1 of 4')
     expect(await opened.page.getAttribute('.live-stage img', 'src')).toMatch(/cues\/dawn\/b\/1\.png/)
     await opened.page.click('text=Back to live')
     await waitForText('.live-step', '2 of 4')
-    server.emit(RUN, {
-      type: 'unit-finished',
-      cue: 'dawn',
-      variant: 'b',
-      files: ['/o/final.png'],
-      durationMs: 300,
-    })
-    server.emit(RUN, { type: 'run-finished', failed: 0, cancelled: false, version: 'night' })
-    server.runs[0]!.state = 'done'
+    const files = [`${out}/foigoi/night/cues/dawn/b/final.png`]
+    await run.emit({ type: 'unit-finished', cue: 'dawn', variant: 'b', files, durationMs: 300 })
+    await run.emit(runFinished('night'))
+    await run.record({ exitCode: 0 })
     await waitForText('.over', 'Everything that was asked for is there.')
     expect(await opened.page.locator('.finished img').count()).toBe(2)
     expect(await opened.page.title()).toBe('night · pregen')
   })
 
   it('asks for pictures while the socket is cut, and goes back to it', async () => {
-    server.emit(RUN, ...log('dawn/b', 1))
-    server.push(progress(1, 1), dark)
+    const run = await drawing(1, DARK)
     await open()
     await waitForRed(0, 30)
-    server.cutSockets(true)
-    server.push(progress(2, 2), red)
+    served.cutSockets(true)
+    await run.step('dawn', 'b', 2, RED)
     await waitForRed(240, 255)
     await waitForText('.numbers', 'asked for each second')
-    expect(server.requests).toContain('GET /api/progress')
-    server.cutSockets(false)
-    await waitUntil(() => server.viewers === 1)
-    server.push(progress(3, 3), dark)
+    expect(served.requests).toContain('GET /api/progress')
+    served.cutSockets(false)
+    await waitUntil(() => served.viewers === 1)
+    await run.step('dawn', 'b', 3, DARK)
     await waitForRed(0, 30)
     await opened.page.waitForFunction(
       () => !document.querySelector('.numbers')?.textContent?.includes('asked for'),
     )
-    const asked = server.requests.filter((request) => request === 'GET /api/progress').length
+    const asked = served.requests.filter((request) => request === 'GET /api/progress').length
     await opened.page.waitForTimeout(1500)
-    expect(server.requests.filter((request) => request === 'GET /api/progress').length).toBe(asked)
+    expect(served.requests.filter((request) => request === 'GET /api/progress').length).toBe(asked)
   })
 
   it('says that the run goes on while the server is away', async () => {
-    server.emit(RUN, ...log('dawn/b', 1))
+    await drawing(1, DARK)
     await open()
     await waitForText('.live-step', '1 of 4')
-    server.broken = 503
+    served.broken = 503
     await waitForText('.trouble', 'Reconnecting. The run goes on.')
-    server.broken = null
+    served.broken = null
     await opened.page.waitForFunction(() => document.querySelector<HTMLElement>('.trouble')?.hidden)
   })
 
-  it('tells the server when its tab is hidden, and what the viewer wants', async () => {
-    server.emit(RUN, ...log('dawn/b', 1))
+  it('costs no encoding while its tab is hidden, unless it was told to go on', async () => {
+    const run = await drawing(1, DARK)
     await open()
-    await waitUntil(() => server.messages.length >= 3)
-    expect(server.messages).toContainEqual({ type: 'visibility', visible: true })
-    expect(server.messages).toContainEqual({ type: 'every', steps: 1 })
-    expect(server.messages).toContainEqual({ type: 'unfocused', keep: false })
-    const hide = (hidden: boolean) =>
-      opened.page.evaluate((hidden) => {
-        Object.defineProperty(document, 'hidden', { configurable: true, value: hidden })
-        document.dispatchEvent(new Event('visibilitychange'))
-      }, hidden)
+    await waitForRed(0, 30)
+    expect(served.server.encodes()).toBe(1)
+    const before = served.said
     await hide(true)
-    await waitUntil(() => server.messages.at(-1)?.visible === false)
+    await waitUntil(() => served.said > before)
+    await run.step('dawn', 'b', 2, RED)
     // Words go on to a hidden tab: its title tells them.
-    server.emit(RUN, { type: 'step', cue: 'dawn', variant: 'b', step: 2, steps: 4, durationMs: 71 })
     await opened.page.waitForFunction(() => document.title === '50 % · night')
-    await hide(false)
-    await waitUntil(() => server.messages.at(-1)?.visible === true)
+    await opened.page.waitForTimeout(300)
+    expect(served.server.encodes()).toBe(1)
     await opened.page.check('text=Go on in the background')
-    await waitUntil(() => server.messages.some((message) => message.keep === true))
-    await opened.page.selectOption('.settings select', '5')
-    await waitUntil(() => server.messages.some((message) => message.steps === 5))
+    await waitForRed(240, 255)
+    expect(served.server.encodes()).toBe(2)
+    await run.step('dawn', 'b', 3, DARK)
+    await waitForRed(0, 30)
+    expect(served.server.encodes()).toBe(3)
+    await opened.page.uncheck('text=Go on in the background')
+    await hide(false)
+    const then = served.said
+    await opened.page.selectOption('.settings select', '2')
+    await waitUntil(() => served.said > then)
+    await run.step('dawn', 'b', 4, RED)
+    await waitForRed(240, 255)
+    expect(served.server.encodes()).toBe(4)
   })
 
-  it('is stopped by a button that asks', async () => {
-    server.emit(RUN, ...log('dawn/b', 1))
+  it('is encoded once a step for twenty viewers', async () => {
+    const run = await drawing(1, DARK)
     await open()
-    await opened.page.click('text=Stop the run')
-    await waitForText('dialog', 'Finished pictures stay.')
-    expect(server.requests).not.toContain(`DELETE /api/runs/${RUN}`)
-    await opened.page.click('text=Let it go on')
-    await opened.page.click('text=Stop the run')
-    await opened.page.click('dialog >> text=Stop it')
-    await waitForText('.over', 'It was stopped.')
-    expect(server.requests).toContain(`DELETE /api/runs/${RUN}`)
+    await waitForRed(0, 30)
+    await opened.page.evaluate(async () => {
+      window.pictures = Array.from({ length: 19 }, () => 0)
+      const opening = window.pictures.map(
+        (_, place) =>
+          new Promise<void>((resolve, reject) => {
+            const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/api/live`)
+            socket.onopen = () => socket.send('{"type":"visibility","visible":true}')
+            socket.onerror = () => reject(new Error('refused'))
+            socket.onmessage = ({ data }) => {
+              if (!(data instanceof Blob)) return
+              window.pictures[place]! += 1
+              resolve()
+            }
+          }),
+      )
+      await Promise.all(opening)
+    })
+    // Who came late got the picture that was there.
+    expect(served.server.encodes()).toBe(1)
+    await run.step('dawn', 'b', 2, RED)
+    await opened.page.waitForFunction(() => window.pictures.every((pictures) => pictures === 2))
+    await waitForRed(240, 255)
+    expect(served.server.encodes()).toBe(2)
   })
 })
 
 describe('other states', () => {
   it('without a run say so', async () => {
-    server.runs = []
-    server.versions = []
+    await served.stop()
+    out = await temporaryFolder()
+    served = await startServed(out)
     await open()
     await waitForText('.calm', 'No run yet')
+    await opened.context.close()
     await open('#/gallery')
     await waitForText('.calm', 'No run yet')
   })
 
   it('of a run that died give the command that goes on', async () => {
-    server.runs = [{ id: RUN, state: 'died', ...ABOUT }]
-    server.emit(RUN, ...log('dawn/b', 1))
+    const run = await drawing(1, DARK)
+    await run.record({ pid: 9_999_999 })
     await open()
     await waitForText('.over', 'Its process is gone')
-    expect(await text('.over code')).toBe('pregen run cues.yaml --version-id night')
-  })
-
-  it('without the key say where to find it', async () => {
-    server.broken = 401
-    await open()
-    await waitForText('.trouble', 'open the address that pregen printed')
+    expect(await text('.over code')).toBe(`pregen run cues.yaml --out ${out} --version-id night`)
   })
 
   it('of queued runs are listed, and can be looked at', async () => {
-    server.runs.push({ id: '20261127-000000-aaaa', state: 'queued', position: 1, eta_seconds: 90, ...ABOUT })
-    server.emit(RUN, ...log('dawn/b', 1))
+    await drawing(1, DARK)
+    await startLiveRun(out, LATER, queued)
     await open()
     await waitForText('.side', 'queued, place 1, 1 min 30 s')
     await opened.page.click('.next a')
     await waitForText('.live-none', 'Waiting for its turn')
+  })
+})
+
+describe('who was not let in', () => {
+  it('is told where to find the key', async () => {
+    opened = await browser.open()
+    const answer = await opened.page.goto(served.origin)
+    expect(answer?.status()).toBe(401)
+    const wrong = await opened.page.goto(`${served.origin}/?token=not-this-one`)
+    expect(wrong?.status()).toBe(401)
+    // One that was let in, and no more: the server was started anew.
+    await opened.page.goto(served.url)
+    await opened.context.clearCookies()
+    await waitForText('.trouble', 'open the address that pregen printed')
+  })
+
+  it('gets nothing by another name, though it leads here', async () => {
+    opened = await browser.open()
+    const url = served.url.replace('127.0.0.1', 'rebound.example')
+    expect((await opened.page.goto(url))?.status()).toBe(403)
+  })
+
+  it('has no socket from a page of another origin, though its browser has the cookie', async () => {
+    await drawing(1, DARK)
+    await open()
+    await waitForRed(0, 30)
+    const stranger = await startStatic(scratch.folder, { pages: { '/page.html': '<!doctype html><p>hello' } })
+    try {
+      await opened.page.goto(`${stranger.origin}/page.html`)
+      const end = await opened.page.evaluate(
+        (url) =>
+          new Promise<string>((resolve) => {
+            const socket = new WebSocket(url)
+            socket.onopen = () => resolve('open')
+            socket.onclose = () => resolve('refused')
+          }),
+        `${served.origin.replace('http', 'ws')}/api/live`,
+      )
+      expect(end).toBe('refused')
+    } finally {
+      await stranger.stop()
+    }
   })
 })

@@ -2,12 +2,13 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readGallery, writeGallery } from '../../src/watch/gallery.ts'
+import { readPage, writePage } from '../../src/artifacts/page.ts'
 import { packageRoot } from '../support/cli.ts'
 import { createScratch } from '../support/scratch.ts'
 import { startBrowser, type TestBrowser, type TestPage } from './support/browser.ts'
 import { TWENTY_STEPS_MS, writeShow } from './support/show-tree.ts'
 import { type StaticServer, startStatic } from './support/static-server.ts'
+import type { Told } from './support/window.ts'
 
 const scratch = createScratch()
 /** Milliseconds that a step may come later than timing.json says. */
@@ -16,18 +17,6 @@ const DRIFT_MS = 20
 const TURN_MS = 10
 const FINAL_MS = 40
 const TOTAL_MS = TWENTY_STEPS_MS.reduce((sum, durationMs) => sum + durationMs, 0) + FINAL_MS
-
-interface Told {
-  type: string
-  step: number
-  steps: number
-  plannedMs: number
-  actualMs: number
-  /** By the page's own clock, since `play()`. */
-  at: number
-  /** Red of the picture in the middle of the stage, at that moment. */
-  red: number
-}
 
 let browser: TestBrowser
 let show: StaticServer
@@ -43,7 +32,7 @@ beforeAll(async () => {
     { cue: 'dawn', variant: 'odd', stepsMs: [10, 10] },
     { cue: 'dawn', variant: 'gone', stepsMs: [10] },
   ])
-  await writeGallery(scratch.folder, folder, await readGallery(join(packageRoot, 'dist/watch/page')))
+  await writePage(scratch.folder, folder, await readPage(join(packageRoot, 'dist/watch/page')))
   const cues = join(folder, 'cues/dawn')
   await writeFile(join(cues, 'torn/2.png'), (await readFile(join(cues, 'torn/2.png'))).subarray(0, 30))
   await writeFile(join(cues, 'odd/timing.json'), '{"stepDurations":{"1":5')
@@ -81,7 +70,7 @@ async function openPlayer(variant: string, attributes: Readonly<Record<string, s
       const redNow = () => canvas?.getContext('2d')?.getImageData(16, 16, 1, 1).data[0] ?? 0
       for (const type of ['ready', 'step', 'final', 'error']) {
         player.addEventListener(type, (event) => {
-          const at = performance.now() - (window as unknown as { begun: number }).begun
+          const at = performance.now() - window.begun
           told.push({ type, ...(event as CustomEvent).detail, at, red: redNow() })
         })
       }
@@ -94,14 +83,11 @@ async function openPlayer(variant: string, attributes: Readonly<Record<string, s
   return opened
 }
 
-const toldBy = ({ page }: TestPage): Promise<Told[]> =>
-  page.evaluate(() => (window as unknown as { told: Told[] }).told)
+const toldBy = ({ page }: TestPage): Promise<Told[]> => page.evaluate(() => window.told)
 
 async function waitFor(opened: TestPage, type: string, count = 1): Promise<Told[]> {
   await opened.page.waitForFunction(
-    ([type, count]) =>
-      (window as unknown as { told: Told[] }).told.filter((each) => each.type === type).length >=
-      Number(count),
+    ([type, count]) => window.told.filter((each) => each.type === type).length >= Number(count),
     [type, count] as const,
   )
   return toldBy(opened)
@@ -109,13 +95,12 @@ async function waitFor(opened: TestPage, type: string, count = 1): Promise<Told[
 
 const play = ({ page }: TestPage) =>
   page.evaluate(async () => {
-    const { player } = window as unknown as { player: { play(): Promise<void> } }
     const begun = performance.now()
     // When the page's thread had its turn, to know how long the machine let it wait.
     const turns = [0]
     setInterval(() => turns.push(performance.now() - begun), 1)
     Object.assign(window, { begun, turns })
-    await player.play()
+    await window.player.play()
   })
 
 /** Moments at which step 1, 2, … and the final picture are due. */
@@ -132,7 +117,7 @@ async function expectOnTime(
   told: readonly Told[],
   dueMs: readonly number[],
 ): Promise<void> {
-  const turns = await page.evaluate(() => (window as unknown as { turns: number[] }).turns)
+  const turns = await page.evaluate(() => window.turns)
   const waitBetween = (from: number, to: number) =>
     turns.reduce((sum, turn, place) => {
       const before = turns[place - 1] ?? 0
@@ -191,14 +176,12 @@ describe('the player', () => {
     await waitFor(opened, 'ready')
     const redOf = () =>
       opened.page.evaluate(() => {
-        const { player } = window as unknown as { player: HTMLElement }
-        return player.shadowRoot?.querySelector('canvas')?.getContext('2d')?.getImageData(16, 16, 1, 1)
+        return window.player.shadowRoot?.querySelector('canvas')?.getContext('2d')?.getImageData(16, 16, 1, 1)
           .data[0]
       })
     expect(await redOf()).toBe(Math.round(255 / 21))
     await opened.page.evaluate(() => {
-      const { player } = window as unknown as { player: { seek(step: number): void } }
-      player.seek(10)
+      window.player.seek(10)
     })
     expect(await redOf()).toBe(Math.round((10 / 21) * 255))
     await play(opened)
@@ -213,10 +196,11 @@ describe('the player', () => {
     const last = await openPlayer('wide', { from: 'final' })
     await waitFor(last, 'ready')
     const shown = await last.page.evaluate(() => {
-      const { player } = window as unknown as { player: HTMLElement & { playing: boolean } }
-      const red = player.shadowRoot?.querySelector('canvas')?.getContext('2d')?.getImageData(16, 16, 1, 1)
-        .data[0]
-      return [red, player.playing]
+      const red = window.player.shadowRoot
+        ?.querySelector('canvas')
+        ?.getContext('2d')
+        ?.getImageData(16, 16, 1, 1).data[0]
+      return [red, window.player.playing]
     })
     expect(shown).toEqual([255, false])
     await last.context.close()
@@ -236,10 +220,9 @@ describe('the player', () => {
     const opened = await openPlayer('every')
     await waitFor(opened, 'ready')
     const reds = await opened.page.evaluate(() => {
-      const { player } = window as unknown as { player: HTMLElement & { seek(step: number): void } }
-      const context = player.shadowRoot?.querySelector('canvas')?.getContext('2d')
+      const context = window.player.shadowRoot?.querySelector('canvas')?.getContext('2d')
       return Array.from({ length: 10 }, (_, place) => {
-        player.seek(place + 1)
+        window.player.seek(place + 1)
         return context?.getImageData(16, 16, 1, 1).data[0]
       })
     })
@@ -250,10 +233,7 @@ describe('the player', () => {
   })
 
   it('tells what is damaged or missing, and shows the rest', async () => {
-    const filesOf = (told: Told[]) =>
-      told.flatMap((each) =>
-        each.type === 'error' ? [(each as unknown as { file: string | null }).file] : [],
-      )
+    const filesOf = (told: Told[]) => told.flatMap((each) => (each.type === 'error' ? [each.file] : []))
     const torn = await openPlayer('torn', { autoplay: '' })
     const toldTorn = await waitFor(torn, 'final')
     expect([filesOf(toldTorn), toldTorn.filter(({ type }) => type === 'step').length]).toEqual([['2.png'], 3])
@@ -261,11 +241,7 @@ describe('the player', () => {
     expect(filesOf(await waitFor(odd, 'final'))).toEqual(['timing.json'])
     const gone = await openPlayer('gone', { autoplay: '', controls: '' })
     expect(filesOf(await waitFor(gone, 'error'))).toEqual([null])
-    await gone.page.waitForFunction(() =>
-      (window as unknown as { player: HTMLElement }).player.shadowRoot?.textContent?.includes(
-        'cannot be shown',
-      ),
-    )
+    await gone.page.waitForFunction(() => window.player.shadowRoot?.textContent?.includes('cannot be shown'))
     for (const { context } of [torn, odd, gone]) await context.close()
   })
 

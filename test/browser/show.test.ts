@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { readGallery, writeGallery } from '../../src/watch/gallery.ts'
+import { readPage, writePage } from '../../src/artifacts/page.ts'
 import { packageRoot } from '../support/cli.ts'
 import { createScratch } from '../support/scratch.ts'
 import { startBrowser, type TestBrowser, type TestPage } from './support/browser.ts'
@@ -45,10 +45,10 @@ let host: StaticServer
 let opened: TestPage
 
 beforeAll(async () => {
-  const gallery = await readGallery(join(packageRoot, 'dist/watch/page'))
+  const gallery = await readPage(join(packageRoot, 'dist/watch/page'))
   const prefix = join(scratch.folder, 'some/prefix')
   const night = await writeShow(prefix, 'night', VARIANTS)
-  await writeGallery(prefix, night, gallery)
+  await writePage(prefix, night, gallery)
   await writeFile(join(night, 'cues/torn/x/2.png'), 'no picture')
   await rm(join(night, 'cues/torn/gone/final.png'))
   const many = Array.from({ length: 10_000 }, (_, place) => ({
@@ -65,7 +65,7 @@ beforeAll(async () => {
     ['empty', ''],
   ] as const) {
     const folder = await writeShow(prefix, version, [])
-    await writeGallery(prefix, folder, gallery)
+    await writePage(prefix, folder, gallery)
     if (manifest === '') await rm(join(folder, 'manifest.json'))
     else await writeFile(join(folder, 'manifest.json'), manifest)
   }

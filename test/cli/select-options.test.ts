@@ -2,7 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { injectionFromEnv, toSelectOptions } from '../../src/cli/select-options.ts'
-import { cacheFolder } from '../../src/library/render.ts'
+import { cacheFolder } from '../../src/library/home.ts'
 
 describe('toSelectOptions', () => {
   it('makes every flag that is absent plain', () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { isMap, parseDocument } from 'yaml'
 import { callbackMapSchema, modelSchema, sheetSchema, storageSchema } from '../../src/cue-sheet/schema.ts'
 import { rowOf, SETTING_KEYS } from '../../src/cue-sheet/setting-types.ts'
-import { previewsMapSchema } from '../../src/cue-sheet/setting-values.ts'
+import { filmMapSchema, previewsMapSchema } from '../../src/cue-sheet/setting-values.ts'
 import { SCHEDULER_NAMES } from '../../src/diffusion/scheduler.ts'
 import { parse } from './helpers.ts'
 
@@ -38,6 +38,7 @@ describe('docs/cue-sheet.md', () => {
       ...Object.keys(storageSchema.shape),
       ...Object.keys(callbackMapSchema.shape),
       ...Object.keys(previewsMapSchema.shape),
+      ...Object.keys(filmMapSchema.shape),
       ...['program', 'variants', 'seeds', 'matrix', 'extends', 'name'],
       ...SCHEDULER_NAMES,
     ]

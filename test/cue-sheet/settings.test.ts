@@ -17,6 +17,6 @@ it('families take the settings that are not for all, each of them some family', 
 
 it('what decides pixels or files is part of the digest', () => {
   const without = SETTING_ROWS.filter(({ digest }) => digest === undefined).map(({ name }) => name)
-  // The template is in the prompt.
-  expect(without).toEqual(['promptTemplate'])
+  // The template is in the prompt; a film is made of files that are there.
+  expect(without).toEqual(['promptTemplate', 'film'])
 })

@@ -1,10 +1,14 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { RunList } from '../../src/watch/runs/run-list.ts'
 import { type RunStatusJson, runStatusSchema } from '../../src/watch/runs/run-status.ts'
-import { packageRoot, runCli } from '../support/cli.ts'
+import { packageRoot, pregenBin, runCli } from '../support/cli.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const model = join(packageRoot, 'test/fixtures/oracle/models/sd15-tiny')
@@ -27,9 +31,12 @@ async function folderOfRuns() {
     expect(Object.keys(answer).sort()).toEqual(['eta_seconds', 'id', 'position', 'state', 'url'])
     return answer.id
   }
+  const published = JSON.parse(await readFile(join(packageRoot, 'docs/run-status.schema.json'), 'utf8'))
+  const documented = z.fromJSONSchema(published)
   const status = async (id: string): Promise<RunStatusJson> => {
     const { code, stdout, stderr } = await runCli(['status', id, '--json'], { cwd })
     expect(code, stderr).toBe(0)
+    expect(documented.safeParse(JSON.parse(stdout)).error).toBeUndefined()
     return runStatusSchema.parse(JSON.parse(stdout))
   }
   const until = async (id: string, ...states: string[]): Promise<RunStatusJson> => {
@@ -44,7 +51,38 @@ async function folderOfRuns() {
   return { cwd, submit, status, until }
 }
 
+/** Resolves when a process is no more: a zombie is none. */
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
+    if (stat === null || stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')) return
+    await sleep(10)
+  }
+}
+
 describe('runs in the background', () => {
+  it('go on when the terminal that started them closes', { timeout: 180_000 }, async () => {
+    const { cwd, until } = await folderOfRuns()
+    await writeFile(join(cwd, 'one.yaml'), sheet('one', 3))
+    // A shell that leads its group, as a terminal's does, and stays when the command has ended.
+    const words = `"${process.execPath}" "${pregenBin}" run one.yaml --dry-run --detach; echo ready; sleep 600`
+    const shell = spawn('bash', ['-c', words], { cwd, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+    let said = ''
+    for await (const text of shell.stdout) {
+      said += String(text)
+      if (said.includes('ready')) break
+    }
+    const exited = once(shell, 'exit')
+    process.kill(-(shell.pid ?? 0), 'SIGHUP')
+    await exited
+    const id = said.split('\n')[0] ?? ''
+    const { pid } = await until(id, 'running', 'done')
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
+    // A session of its own, where it can still be asked.
+    if (stat !== null) expect(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]).toBe(String(pid))
+    expect((await until(id, 'done')).done).toBe(3)
+  })
+
   it('go one after the other; one that is killed is told as died, and the next begins', {
     timeout: 300_000,
   }, async () => {
@@ -58,6 +96,9 @@ describe('runs in the background', () => {
     expect(done.finished).toHaveLength(2)
     const { pid } = await until(second, 'running')
     process.kill(pid ?? 0, 'SIGKILL')
+    await gone(pid ?? 0)
+    // Told at the first look, not after a time.
+    expect((await new RunList(join(cwd, 'out')).status(second))?.state).toBe('died')
     const died = await until(second, 'died')
     expect(died.continue_command).toBe(`pregen run two.yaml --out ${join(cwd, 'out')} --dry-run`)
     expect((await until(third, 'done')).done).toBe(1)
@@ -73,7 +114,7 @@ describe('runs in the background', () => {
   })
 
   it('are cancelled, waiting or at work', { timeout: 300_000 }, async () => {
-    const { cwd, submit, until } = await folderOfRuns()
+    const { cwd, submit, status, until } = await folderOfRuns()
     const working = await submit('long', 400, 40)
     await until(working, 'running')
     const waiting = await submit('later', 1)
@@ -81,9 +122,28 @@ describe('runs in the background', () => {
     const cancel = async (id: string) => expect((await runCli(['cancel', id], { cwd })).code).toBe(0)
     await cancel(waiting)
     expect(await until(waiting, 'cancelled')).toMatchObject({ done: 0, exit_code: 143 })
+    // A terminal that closes is nothing to it.
+    process.kill((await status(working)).pid ?? 0, 'SIGHUP')
     await cancel(working)
     expect(await until(working, 'cancelled')).toMatchObject({ exit_code: 143 })
     expect(existsSync(join(cwd, 'out/foigoi/later'))).toBe(false)
+  })
+
+  it('finish the picture in hand when they are drained', { timeout: 300_000 }, async () => {
+    const { cwd, submit, status, until } = await folderOfRuns()
+    const working = await submit('long', 400, 40)
+    await until(working, 'running')
+    while ((await status(working)).current === null) await sleep(50)
+    const waiting = await submit('later', 1)
+    await until(waiting, 'queued')
+    for (const id of [waiting, working]) {
+      expect((await runCli(['cancel', '--drain', id], { cwd })).code).toBe(0)
+      const end = await until(id, 'drained')
+      expect(end).toMatchObject({ exit_code: 75, failed: 0 })
+      if (id === working) expect([end.done > 0, end.left > 0]).toEqual([true, true])
+    }
+    const { stdout } = await runCli(['status', working], { cwd })
+    expect(stdout).toMatch(/drained[\s\S]*go on {4}pregen run long\.yaml/)
   })
 
   it('tell what is wrong before and after they begin', { timeout: 120_000 }, async () => {

@@ -139,10 +139,22 @@ describe('the events', () => {
     preview: ['cue', 'variant', 'step', 'path'],
     'unit-finished': ['cue', 'variant', 'files', 'durationMs'],
     'run-finished': [
-      ...['done', 'skipped', 'failed', 'left', 'cancelled', 'uploaded', 'uploadsFailed', 'wallMs'],
+      ...[
+        'done',
+        'skipped',
+        'failed',
+        'left',
+        'cancelled',
+        'uploaded',
+        'uploadsFailed',
+        'filmsFailed',
+        'wallMs',
+      ],
       ...['sessionRunMs', 'modelLoadMs', 'peakRssBytes', 'provider', 'version', 'folder'],
     ],
     // What must not come in a run that goes well.
+    'film-made': null,
+    'film-failed': null,
     frame: null,
     'preview-failed': null,
     'unit-failed': null,
@@ -192,6 +204,7 @@ describe('the events', () => {
     expect(end).toMatchObject({
       skipped: 0,
       cancelled: false,
+      drained: false,
       uploaded: 0,
       uploadsFailed: 0,
       folder: join(out, 'foigoi/opening'),

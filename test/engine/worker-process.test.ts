@@ -86,7 +86,6 @@ describe('a device', () => {
     path: '/model',
     pipeline: undefined,
     previewDecoder: undefined,
-    variant: undefined,
     provider: 'cpu',
     threads: undefined,
     spillFolder: '/tmp',

@@ -99,20 +99,27 @@ async function expectKeptAndMend(out: string, args: readonly string[], env: Reco
 }
 
 describe('promise 10: a signal in mid-inference', () => {
-  it('SIGINT: what is done is kept, 130 within 7 s, and the rerun goes on', async () => {
-    const out = join(scratch.folder, 'int')
-    const result = await signalRun(out, 'SIGINT', finishedAtLeast(2), ['--dry-run'], {})
-    expect(result.status).toBe(130)
-    expect(result.tookMs).toBeLessThan(LIMIT_MS)
-    expect(result.stderr).toContain('SIGINT')
-    const end = result.events.at(-1)
-    if (end?.type !== 'run-finished') throw new Error('the run told no end')
-    expect(end.cancelled).toBe(true)
-    expect(end.failed).toBe(0)
-    expect(end.left).toBeGreaterThan(0)
-    expect(end.done + end.left).toBe(UNITS)
-    await expectKeptAndMend(out, ['--dry-run'], {})
-  }, 600_000)
+  it.each([
+    ['SIGINT', 130],
+    ['SIGHUP', 129],
+  ] as const)(
+    '%s: what is done is kept, %i within 7 s, and the rerun goes on',
+    async (signal, code) => {
+      const out = join(scratch.folder, signal)
+      const result = await signalRun(out, signal, finishedAtLeast(2), ['--dry-run'], {})
+      expect(result.status).toBe(code)
+      expect(result.tookMs).toBeLessThan(LIMIT_MS)
+      expect(result.stderr).toContain(signal)
+      const end = result.events.at(-1)
+      if (end?.type !== 'run-finished') throw new Error('the run told no end')
+      expect(end.cancelled).toBe(true)
+      expect(end.failed).toBe(0)
+      expect(end.left).toBeGreaterThan(0)
+      expect(end.done + end.left).toBe(UNITS)
+      await expectKeptAndMend(out, ['--dry-run'], {})
+    },
+    600_000,
+  )
 
   it('SIGTERM with uploads that hang: 143 within 7 s, and the rerun completes the bucket', async () => {
     const out = join(scratch.folder, 'term')

@@ -144,11 +144,7 @@ describe('bad files', () => {
   it.each([
     ['animated.png', 'E_IMAGE_ANIMATED', 'an animation'],
     ['animated.webp', 'E_IMAGE_ANIMATED', 'an animation'],
-    ['animated.gif', 'E_IMAGE_FORMAT', 'a GIF'],
-    ['still.gif', 'E_IMAGE_FORMAT', 'a GIF'],
-    ['still.tiff', 'E_IMAGE_FORMAT', 'a TIFF'],
     ['still.bmp', 'E_IMAGE_FORMAT', 'a BMP'],
-    ['still.avif', 'E_IMAGE_FORMAT', 'an AVIF or HEIC picture'],
   ])('47: %s, whatever it is named', async (file, code, kind) => {
     const path = join(folder, `${file}.png`)
     copyFileSync(join(fixtures, 'refused', file), path)
@@ -158,6 +154,7 @@ describe('bad files', () => {
   it.each([
     ['', 'empty'],
     ['%PDF-1.7', 'a PDF'],
+    ['\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'a HEIC picture'],
     ['{ "error": 404 }', 'JSON'],
     ['<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', 'an XML document'],
     ['version https://git-lfs.github.com/spec/v1', 'a Git LFS pointer, not the file itself'],

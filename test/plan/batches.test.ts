@@ -54,6 +54,7 @@ describe('groupIntoBatches', () => {
     height: [{ height: 64 }, false],
     scheduler: [{ scheduler: { name: 'euler', config: {} } }, false],
     previews: [{ previews: null }, true],
+    film: [{ film: undefined }, true],
     thumbnail: [{ thumbnail: true }, true],
     embedMetadata: [{ embedMetadata: true }, true],
     // What each allows, and nothing that must be alike.

@@ -4,6 +4,7 @@ import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { toWireError } from '../../src/engine/wire-error.ts'
 import { PregenError } from '../../src/errors.ts'
+import { drawModels } from '../../src/run/draw-models.ts'
 import { begin, createDrawing, type Drawing, eventsOf, expectCalls, pictureOf } from './drawing.ts'
 
 const failures = ({ events }: Drawing) =>
@@ -214,6 +215,38 @@ describe('drawModel', () => {
     const durations = eventsOf(drawing.events, 'unit-finished').map(({ durationMs }) => durationMs)
     expect(durations).toHaveLength(4)
     expect(durations.reduce((sum, ms) => sum + ms, 0)).toBeLessThan(1.75 * wholeMs)
+  })
+
+  it('finishes the picture in hand when it is drained, and begins no other, not on another model either', async () => {
+    const drawing = await createDrawing({
+      units: [{}, {}, {}, {}],
+      async generate(jobs, { drain }, notify) {
+        begin(jobs, notify)
+        if (jobs.some(({ unit }) => unit === 1)) drain()
+        return jobs.map(pictureOf)
+      },
+    })
+    await drawing.draw()
+    expect(drawing.counts()).toEqual({ done: 2, failed: 0 })
+    expect(eventsOf(drawing.events, 'unit-started').map(({ variant }) => variant)).toEqual(['v0', 'v1'])
+    expect(drawing.ledger.units.size).toBe(2)
+    await drawModels(drawing.context, { models: new Map([['backdrop', drawing.model]]) }, drawing.units)
+    expect(drawing.calls.filter((name) => name === 'open')).toHaveLength(1)
+  })
+
+  it('fails no unit and starts no process again when one dies while the run is drained', async () => {
+    const drawing = await createDrawing({
+      units: [{}, {}],
+      async generate(jobs, { drain, kill }, notify) {
+        begin(jobs, notify)
+        drain()
+        kill()
+        return []
+      },
+    })
+    await drawing.draw()
+    expect(drawing.counts()).toEqual({ done: 0, failed: 0 })
+    expect(drawing.calls.filter((name) => name === 'open')).toHaveLength(1)
   })
 
   it('stops at the first failure under --fail-fast; what was not tried is neither done nor failed', async () => {

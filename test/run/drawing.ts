@@ -42,6 +42,8 @@ export interface Drawing {
   /** Prompts that were encoded. */
   readonly prompts: readonly string[]
   readonly draw: (units?: readonly PreparedUnit[]) => Promise<void>
+  /** Nothing more is begun from now on. */
+  readonly drain: () => void
   /** The device's process dies now; `forGood`: and no other can be started. */
   readonly kill: (forGood?: boolean) => void
   readonly counts: () => { done: number; failed: number }
@@ -101,9 +103,9 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     provider: undefined,
     pipeline: undefined,
     previewDecoder: undefined,
-    variant: undefined,
   }
   const failing = new AbortController()
+  const draining = new AbortController()
   let isGone = false
   let processes: { death: PregenError | null }[] = []
 
@@ -115,6 +117,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
       if (isGone) throw deathOf()
       const own: { death: PregenError | null } = { death: null }
       processes.push(own)
+      let inHand: Promise<unknown> = Promise.resolve()
       const answer = async <T>(name: CallName, give: () => T | Promise<T>): Promise<T> => {
         if (own.death) throw own.death
         calls.push(name)
@@ -146,9 +149,15 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
             } else if (name === 'generate' && 'jobs' in input) {
               const notify: Notify = (notice) => options?.onNotice?.(notice as never)
               const { jobs } = input
-              if (!setup.generate) begin(jobs, notify)
-              const drawn = await setup.generate?.(jobs, drawing, notify, index)
-              played.generate = { pictures: drawn ?? jobs.map(pictureOf) }
+              const play = async (): Promise<readonly DrawnPicture[]> => {
+                if (options?.signal?.aborted) throw new PregenError('E_CANCELLED', 'not begun')
+                if (!setup.generate) begin(jobs, notify)
+                return (await setup.generate?.(jobs, drawing, notify, index)) ?? jobs.map(pictureOf)
+              }
+              // One picture after the other, as the process does it.
+              const drawn = inHand.then(play)
+              inHand = drawn.catch(() => undefined)
+              played.generate = { pictures: await drawn }
             }
             return played[name] as InferenceProcedures[typeof name]['output']
           }),
@@ -168,6 +177,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     devices: Array.from({ length: setup.devices ?? 1 }, (_, index) => playedDevice(index)),
     options: {},
     stopping: failing.signal,
+    ending: AbortSignal.any([failing.signal, draining.signal]),
     noteModelLoad: () => undefined,
     services: {
       layout,
@@ -191,6 +201,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
   const drawing: Drawing = {
     ...{ context, model, units, layout, ledger, events, calls, prompts },
     draw: (some = units) => drawModel(context, model, some),
+    drain: () => draining.abort(),
     kill(forGood = false) {
       isGone = forGood
       for (const own of processes) own.death ??= deathOf()

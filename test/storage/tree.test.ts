@@ -1,7 +1,7 @@
-import { cp, readFile, rm, unlink, utimes, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, unlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Layout } from '../../src/artifacts/layout.ts'
+import { type Layout, PAGE_NAMES } from '../../src/artifacts/layout.ts'
 import { type Ledger, openLedger, readLedger } from '../../src/artifacts/ledger.ts'
 import { createManifest, encodeManifest } from '../../src/artifacts/manifest.ts'
 import { createMemoryStorage, type MemoryStorage } from '../../src/storage/memory.ts'
@@ -34,7 +34,13 @@ beforeEach(async () => {
   return () => ledger.close()
 })
 
-const upload = (options: { storage?: Storage; ledger?: Ledger; verifyRemote?: boolean } = {}) =>
+interface Upload {
+  storage?: Storage
+  ledger?: Ledger
+  verifyRemote?: boolean
+  pageFolder?: string
+}
+const upload = (options: Upload = {}) =>
   uploadTree({ out: layout.out, storage: memory, ledger, emit: () => undefined, ...options })
 const verify = (storage?: Storage) => verifyTree({ out: layout.out, ledger, storage })
 const path = (variant: string, name: string) => layout.filePath('dawn', variant, name)
@@ -174,5 +180,71 @@ describe('verify of a tree', () => {
       'incomplete dawn/b',
       'missing dawn/b/final.png',
     ])
+  })
+})
+
+describe('the page of a version', () => {
+  const names = [...PAGE_NAMES]
+  const pageKey = (name: string) => `${dirname(layout.manifestKey)}/${name}`
+  const pagePath = (name: string) => join(dirname(layout.manifestPath), name)
+
+  async function builtPage(): Promise<string> {
+    const folder = join(await temporaryFolder(), 'page')
+    await mkdir(folder)
+    for (const name of names) await writeFile(join(folder, name), `<html data-home="served"> ${name}`)
+    return folder
+  }
+
+  it('is sent last of all where the folder has it, in this release, whatever stood there', async () => {
+    const pageFolder = await builtPage()
+    await upload({ pageFolder })
+    expect(memory.objects.has(pageKey('index.html'))).toBe(false)
+    await writeFile(pagePath('index.html'), '<script>of somebody else</script>')
+    const sent: string[] = []
+    const emit = (event: { type: string; key?: string }) => {
+      if (event.type === 'object-uploaded') sent.push(event.key ?? '')
+    }
+    const first = await uploadTree({ out: layout.out, storage: memory, ledger, emit, pageFolder })
+    expect(first).toMatchObject({ uploaded: 5, skipped: 13, failures: [], problems: [] })
+    expect(sent).toEqual(names.map(pageKey))
+    const stored = memory.objects.get(pageKey('index.html'))
+    expect(Buffer.from(stored?.body ?? []).toString()).toBe('<html data-home="static"> index.html')
+    expect(await readFile(pagePath('index.html'), 'utf8')).toBe('<html data-home="static"> index.html')
+    expect(names.map((name) => memory.objects.get(pageKey(name))?.contentType)).toEqual([
+      'text/javascript; charset=utf-8',
+      'text/css; charset=utf-8',
+      'image/svg+xml',
+      'text/javascript; charset=utf-8',
+      'text/html; charset=utf-8',
+    ])
+    expect(stored?.cacheControl).toBe('no-cache')
+    expect(await upload({ pageFolder })).toMatchObject({ uploaded: 0, skipped: 18 })
+    // Another ledger knows nothing: the store is asked.
+    expect(await upload({ pageFolder, verifyRemote: true })).toMatchObject({ uploaded: 0, skipped: 18 })
+    await memory.delete(pageKey('page.css'))
+    expect(await upload({ pageFolder, verifyRemote: true })).toMatchObject({ uploaded: 1, skipped: 17 })
+  })
+
+  it('waits for a version that is whole in the bucket', async () => {
+    await writeFile(pagePath('index.html'), '')
+    await writeFile(path('a', 'final.png'), 'other')
+    await upload({ pageFolder: await builtPage() })
+    expect(memory.objects.has(pageKey('index.html'))).toBe(false)
+  })
+
+  it('is known to verify, which tells what it lacks here and there', async () => {
+    const pageFolder = await builtPage()
+    await writeFile(pagePath('index.html'), '')
+    await upload({ pageFolder })
+    expect((await verify(memory)).problems).toEqual([])
+    await rm(pagePath('page.js'))
+    expect((await verify(memory)).problems).toMatchObject([
+      { where: 'disk', code: 'missing', key: pageKey('page.js') },
+      { where: 'bucket', code: 'unexpected', key: pageKey('page.js') },
+    ])
+    await memory.delete(pageKey('icon.svg'))
+    expect((await verify(memory)).problems).toContainEqual(
+      expect.objectContaining({ where: 'bucket', code: 'missing', key: pageKey('icon.svg') }),
+    )
   })
 })

@@ -71,7 +71,7 @@ function wholeEvents(stdout: string): RunEvent[] {
   return parseEvents(stdout.slice(0, stdout.lastIndexOf('\n') + 1))
 }
 
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }
 
 export function statusOf({ code, signal }: Pick<CliResult, 'code' | 'signal'>): number {
   return code ?? 128 + (SIGNAL_NUMBERS[signal ?? ''] ?? 0)

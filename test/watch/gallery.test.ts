@@ -3,7 +3,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { GALLERY_FILES, readGallery } from '../../src/watch/gallery.ts'
+import { PAGE_NAMES } from '../../src/artifacts/layout.ts'
+import { readPage } from '../../src/artifacts/page.ts'
 import { findVersions } from '../../src/watch/versions.ts'
 import { writeShow } from '../browser/support/show-tree.ts'
 import { packageRoot, runCli } from '../support/cli.ts'
@@ -23,9 +24,7 @@ describe('pregen gallery', () => {
       0,
       [one, two].map((each) => join(each, 'index.html')),
     ])
-    expect((await readdir(one)).sort()).toEqual(
-      [...GALLERY_FILES.map(([name]) => name), 'manifest.json'].sort(),
-    )
+    expect((await readdir(one)).sort()).toEqual([...PAGE_NAMES, 'manifest.json'].sort())
     const html = await readFile(join(one, 'index.html'), 'utf8')
     expect(html).toContain('data-home="static"')
     // Everything is asked for beside the page, and nothing elsewhere.
@@ -55,7 +54,7 @@ it('versions are found below roots of any depth, the newest first', async () => 
 })
 
 it('the page is below 120 kB gzipped, the player below 10 kB and without imports', async () => {
-  const files = await readGallery(pageFolder)
+  const files = await readPage(pageFolder)
   const sizeOf = (name: string) => gzipSync(files.find((file) => file.name === name)?.bytes ?? '').byteLength
   expect(sizeOf('index.html') + sizeOf('page.js') + sizeOf('page.css')).toBeLessThan(120_000)
   expect(sizeOf('player.js')).toBeLessThan(10_000)

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { processIdentity } from '../../src/artifacts/lock-holder.ts'
 import type { RunEvent } from '../../src/run/events.ts'
@@ -20,6 +21,8 @@ describe('the state of a run', () => {
   it('is told from its record, its log and its process', async () => {
     const out = join(await temporaryFolder(), 'out')
     const begunAt = new Date().toISOString()
+    const drained = await stageRun({ out, id: id(0) })
+    await drained.record({ begunAt, exitCode: 75 })
     const done = await stageRun({ out, id: id(1) })
     await done.record({ begunAt, exitCode: 0 })
     const partial = await stageRun({ out, id: id(2), units: 2 })
@@ -47,7 +50,7 @@ describe('the state of a run', () => {
     const runs = new RunList(out)
     const summaries = await runs.summaries()
     expect(summaries.map(({ state }) => state).reverse()).toEqual([
-      ...['done', 'partial', 'failed', 'cancelled', 'died', 'done', 'running', 'queued', 'queued'],
+      ...['drained', 'done', 'partial', 'failed', 'cancelled', 'died', 'done', 'running', 'queued', 'queued'],
     ])
     expect(new Set(summaries.map(({ state }) => state)).size).toBe(RUN_STATES.length)
     expect(
@@ -100,6 +103,21 @@ describe('the state of a run', () => {
     })
     // Seven steps of 100 ms are left, and the 600 ms that the first unit took beside its steps.
     expect(status?.eta_seconds).toBeCloseTo(1.3, 1)
+  })
+
+  it('is listed from its record alone once it has ended, and told in full from its log', async () => {
+    const out = join(await temporaryFolder(), 'out')
+    const run = await stageRun({ out, id: id(1), units: 2 })
+    await run.emit(started('v1'))
+    await run.finish('dawn', 'v1')
+    const result = { version: 'v', prefix: 'foigoi/v', planned: 2, skipped: 0, done: 1, failed: 1, sent: 0 }
+    await run.record({ begunAt: new Date().toISOString(), exitCode: 3, result })
+    const runs = new RunList(out)
+    expect(await runs.summaries()).toMatchObject([
+      { state: 'partial', version: 'v', units: 2, done: 1, failed: 1, left: 0 },
+    ])
+    expect(runs.follower(id(1)).state.seq).toBe(0)
+    expect((await runs.status(id(1)))?.finished).toMatchObject([{ cue: 'dawn', variant: 'v1' }])
   })
 
   it('survives lines that are torn, foreign or of later releases', async () => {
@@ -178,6 +196,23 @@ it('cancel ends the process that runs, and no other of the same number', async (
   const exited = once(child, 'exit')
   await cancelRun(new RunList(out), id(2), 2000)
   expect((await exited)[1]).toBe('SIGTERM')
+})
+
+it('a process that has ended counts as gone, though nobody has asked how it ended', async () => {
+  const out = join(await temporaryFolder(), 'out')
+  const run = await stageRun({ out, id: id(1) })
+  // A shell that becomes another program asks nobody: its child stays a zombie until that ends.
+  const parent = spawn('bash', ['-c', 'sleep 0 & echo $!; exec sleep 600'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const [text] = await once(parent.stdout, 'data')
+  const pid = Number(String(text).trim())
+  const stateOf = async () => (await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ')[2]
+  for (let tries = 0; tries < 500 && (await stateOf()) !== 'Z'; tries++) await sleep(10)
+  expect(await stateOf()).toBe('Z')
+  await run.record({ begunAt: new Date().toISOString(), pid, process: await processIdentity(pid) })
+  expect((await new RunList(out).status(run.id))?.state).toBe('died')
+  parent.kill()
 })
 
 describe('the folder of runs', () => {

@@ -116,8 +116,10 @@ export const runFinished = (
     failed: 0,
     left: 0,
     cancelled: false,
+    drained: false,
     uploaded: 0,
     uploadsFailed: 0,
+    filmsFailed: 0,
   },
   ...{
     wallMs: 1000,

@@ -14,6 +14,7 @@ export interface JobsFlags {
   readonly out: string
   readonly json?: boolean
   readonly watch?: boolean
+  readonly drain?: boolean
 }
 
 export async function jobsCommand({ out, json }: JobsFlags): Promise<ExitCode> {
@@ -61,12 +62,15 @@ const WATCH_MS = 500
 export async function cancelCommand(id: string, flags: JobsFlags): Promise<ExitCode> {
   const runs = openRuns(flags.out)
   const run = await findRun(runs, id)
-  const { state } = await cancelRun(runs, run)
+  const drains = flags.drain === true
+  const { state } = await cancelRun(runs, run, undefined, drains ? 'SIGUSR1' : 'SIGTERM')
   const words =
     state === 'running'
-      ? 'told to end: it writes what is done, then stops'
-      : state === 'cancelled'
-        ? 'cancelled'
+      ? drains
+        ? 'told to finish the pictures in hand, then to stop'
+        : 'told to end: it writes what is done, then stops'
+      : state === 'cancelled' || state === 'drained'
+        ? state
         : `it had ended already: ${state}`
   printLine(process.stderr, `${run}: ${words}`)
   return EXIT.ok
@@ -88,7 +92,7 @@ function rowOf(run: RunSummaryJson): string[] {
     String(run.done + run.skipped),
     String(run.failed),
     String(run.left),
-    run.sheet,
+    run.command === 'upload' ? `${run.sheet} (upload)` : run.sheet,
   ]
 }
 
@@ -98,9 +102,12 @@ export function linesOf(status: RunStatusJson): string[] {
   const place = position === null ? '' : `, ${position === 1 ? 'next' : `${position}. in the queue`}`
   const lines = [
     `${status.id}  ${state}${place}${status.pid !== null && (state === 'running' || state === 'queued') ? `  pid ${status.pid}` : ''}`,
-    `  sheet    ${status.sheet}${status.version === null ? '' : `, version ${status.version}`}`,
-    `  units    ${status.units ?? '?'}: ${status.done} done, ${status.skipped} skipped, ${status.failed} failed, ${status.left} left`,
+    `  ${status.command === 'upload' ? 'upload' : 'sheet '}   ${status.sheet}${status.version === null ? '' : `, version ${status.version}`}`,
   ]
+  if (status.command === 'run') {
+    const { units, done, skipped, failed, left } = status
+    lines.push(`  units    ${units ?? '?'}: ${done} done, ${skipped} skipped, ${failed} failed, ${left} left`)
+  }
   if (status.uploads.expected > 0) {
     const { sent, expected, failed } = status.uploads
     lines.push(`  uploads  ${sent} of ${expected} sent${failed > 0 ? `, ${failed} failed` : ''}`)

@@ -14,7 +14,6 @@ import { printLine, printLines } from '../print.ts'
 
 export interface CalibrateFlags {
   readonly out?: string
-  readonly variant?: string
   readonly strip?: string
   readonly prompts?: string
   readonly pictures: number
@@ -29,7 +28,6 @@ export async function calibrateCommand(dir: string, flags: CalibrateFlags): Prom
   for (const file of [out, strip]) await requireWritableFolder(dirname(file))
   const calibration = await calibrateModel({
     path: dir,
-    variant: flags.variant,
     prompts: flags.prompts === undefined ? CALIBRATION_PROMPTS : await readPrompts(flags.prompts),
     pictures: flags.pictures,
     steps: flags.steps,

@@ -1,7 +1,7 @@
 /** `pregen models pull OWNER/NAME[@REV]`: a model of the Hugging Face hub, into the hub's cache. */
-import { homedir } from 'node:os'
 import { pullModel } from '../../hub/pull.ts'
 import { hubCacheFolder, parseHubReference } from '../../hub/reference.ts'
+import { homeFolder } from '../../library/home.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
 import { createDownloadProgress } from '../progress.ts'
@@ -18,7 +18,7 @@ export async function pullCommand(name: string, flags: { readonly variant?: stri
     const { folder, files, sizeBytes } = await pullModel({
       reference,
       variant: flags.variant,
-      hubCache: hubCacheFolder(process.env, homedir()),
+      hubCache: hubCacheFolder(process.env, homeFolder(process.env)),
       endpoint: HF_ENDPOINT || undefined,
       token: HF_TOKEN || undefined,
       fetch,

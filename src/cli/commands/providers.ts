@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { installCuda } from '../../cuda/install.ts'
 import { listInstalled, removeInstalled } from '../../cuda/installed.ts'
+import { needCacheFolder } from '../../library/home.ts'
 import { packageVersion } from '../../library/package.ts'
-import { cacheFolder } from '../../library/render.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine } from '../print.ts'
 import { createDownloadProgress } from '../progress.ts'
@@ -22,7 +22,7 @@ export async function providersInstallCommand(flags: ProvidersInstallFlags): Pro
   const bar = await createDownloadProgress()
   try {
     const { provider, machine, missing, wheels } = await installCuda({
-      cacheDir: cacheFolder(process.env),
+      cacheDir: needCacheFolder(process.env),
       ...onnxruntimeNode(),
       env: process.env,
       from: flags.from,
@@ -56,7 +56,7 @@ export async function providersInstallCommand(flags: ProvidersInstallFlags): Pro
 }
 
 export async function providersListCommand(flags: { readonly json?: boolean }): Promise<ExitCode> {
-  const installed = await listInstalled(cacheFolder(process.env))
+  const installed = await listInstalled(needCacheFolder(process.env))
   if (flags.json === true) printJson(process.stdout, installed, 2)
   else if (installed.length === 0)
     printLine(process.stderr, 'No provider is installed. pregen providers install cuda')
@@ -72,7 +72,7 @@ export async function providersListCommand(flags: { readonly json?: boolean }): 
 }
 
 export async function providersRemoveCommand(): Promise<ExitCode> {
-  const removed = await removeInstalled(cacheFolder(process.env))
+  const removed = await removeInstalled(needCacheFolder(process.env))
   printLine(
     process.stderr,
     removed.length === 0

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import { errorCode } from '../../errors.ts'
+import { pageFolder } from '../../library/package.ts'
 import { createRunId } from '../../run/event-bus.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { startRun } from '../../run/run.ts'
@@ -10,13 +11,14 @@ import { exitCodeOfRun } from '../../run/summary.ts'
 import { RunList } from '../../watch/runs/run-list.ts'
 import { waitForTurn } from '../../watch/runs/turn.ts'
 import type { WatchServer } from '../../watch/server/start-server.ts'
-import { type ExitCode, exitCodeOf } from '../exit-codes.ts'
+import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
 import { toRunArguments } from '../run-arguments.ts'
 import type { RunFlags } from '../run-flags.ts'
 import { createRunRecorder, type RunRecorder } from '../run-recorder.ts'
 import { injectionFromEnv, isCi, isDumbTerminal, toSelectOptions } from '../select-options.ts'
+import { readSheetInput } from '../sheet-input.ts'
 import { isCancellation, type SignalWatch, watchSignals } from '../signals.ts'
 
 /** @returns the exit code */
@@ -28,11 +30,15 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
     options: toRunArguments(flags),
   })
   const say = (line: string) => printLine(process.stderr, line)
-  const signals = watchSignals(say)
+  const signals = watchSignals(say, {
+    drain: flags.drain === true ? 'first' : 'asked',
+    isDetached: flags.runId !== undefined,
+  })
   let server: WatchServer | null = null
   try {
     if (flags.serve !== undefined) server = await serveBeside(flags.out, flags.serve, say)
-    const code = await runInTurn({ sheetPath, flags, id, recorder, signals, say })
+    const input = readSheetInput(sheetPath)
+    const code = await runInTurn({ sheetPath, input, flags, id, recorder, signals, say })
     await recorder.end(code)
     return code
   } catch (error) {
@@ -51,6 +57,8 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
 
 interface RunTurn {
   readonly sheetPath: string
+  /** Read once, however often the folder turns out to be taken. */
+  readonly input: ReturnType<typeof readSheetInput>
   readonly flags: RunFlags
   readonly id: string
   readonly recorder: RunRecorder
@@ -66,11 +74,16 @@ async function runInTurn(turn: RunTurn): Promise<ExitCode> {
   if (flags.wait !== true) return await runNow(turn)
   await openOutputFolder(flags.out)
   await recorder.takeUp()
+  const signal = AbortSignal.any([signals.signal, signals.draining])
+  const onQueue = (ahead: readonly string[]) => say(`${id} waits for ${ahead.join(', ')}`)
   for (;;) {
-    await waitForTurn(new RunList(flags.out), id, {
-      signal: signals.signal,
-      onQueue: (ahead) => say(`${id} waits for ${ahead.join(', ')}`),
-    })
+    try {
+      await waitForTurn(new RunList(flags.out), id, { signal, onQueue })
+    } catch (error) {
+      // One that waits has nothing in hand.
+      if (signals.draining.aborted && !signals.signal.aborted) return EXIT.drained
+      throw error
+    }
     try {
       return await runNow(turn)
     } catch (error) {
@@ -81,13 +94,15 @@ async function runInTurn(turn: RunTurn): Promise<ExitCode> {
   }
 }
 
-async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Promise<ExitCode> {
+async function runNow(turn: RunTurn): Promise<ExitCode> {
+  const { sheetPath, flags, id, recorder, signals } = turn
   const streams = { stdout: process.stdout, stderr: process.stderr }
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
   try {
     if (flags.wait === true) await recorder.begin()
     const run = startRun({
       ...toSelectOptions(sheetPath, flags),
+      ...(await turn.input),
       runId: id,
       dryRun: flags.dryRun === true,
       withoutTargets: flags.dryRun === true,
@@ -100,7 +115,9 @@ async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Pro
       liveFile: flags.liveFile === true,
       verifyRemote: flags.verifyRemote === true,
       pull: flags.pull === true,
+      pageFolder,
       signal: signals.signal,
+      draining: signals.draining,
       injection: flags.testFaults === true ? injectionFromEnv() : {},
     })
     run.subscribe((event: RunEvent) => {

@@ -7,7 +7,9 @@ import type { Submitted } from '../../watch/server/app.ts'
 import { checkRequest } from '../../watch/server/run-request.ts'
 import { startServer, type WatchServer } from '../../watch/server/start-server.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { expectSeconds } from '../expected-time.ts'
 import { printLine } from '../print.ts'
+import { toSelectOptions } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
 import { submitInBackground } from '../submit.ts'
 
@@ -64,7 +66,12 @@ export async function openServer(out: string, flags: ServeFlags): Promise<WatchS
     version: readPackageVersion(),
     submit: async (body, { runs }): Promise<Submitted> => {
       const request = await checkRequest(body, { sheets, embeddedModels, env: process.env })
-      return await submitInBackground({ ...request, out, runs })
+      const { select, ...run } = request
+      const expectedSeconds = await expectSeconds({
+        ...toSelectOptions(select.sheetPath, { out }),
+        ...select,
+      })
+      return await submitInBackground({ ...run, out, runs, expectedSeconds })
     },
   })
 }

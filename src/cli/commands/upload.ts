@@ -3,38 +3,22 @@ import { openOrigin } from '../../artifacts/origin.ts'
 import { openOutputFolder } from '../../artifacts/output-folder.ts'
 import type { SheetStorage } from '../../cue-sheet/sheet.ts'
 import { PregenError } from '../../errors.ts'
+import { stateFolder } from '../../library/home.ts'
+import { pageFolder } from '../../library/package.ts'
 import { plural } from '../../printable.ts'
 import { findBucket, namedBucket, refuseForeignBucket } from '../../run/bucket-target.ts'
 import { createEventBus } from '../../run/event-bus.ts'
 import { requireOutputFolder } from '../../tasks/existing-folder.ts'
 import { sendTree } from '../../tasks/send-tree.ts'
-import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { printLine, printLines } from '../print.ts'
 import { createReporter } from '../reporters/create.ts'
 import { formatBytes } from '../reporters/format.ts'
-import type { ReportFormat } from '../reporters/reporter.ts'
-import {
-  type EndpointFlags,
-  isCi,
-  isDumbTerminal,
-  type SheetFlags,
-  stateFolder,
-  toEndpointPolicy,
-  toReadOptions,
-} from '../select-options.ts'
+import { toUploadArguments } from '../run-arguments.ts'
+import { createRunRecorder } from '../run-recorder.ts'
+import { isCi, isDumbTerminal, toEndpointPolicy, toReadOptions } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
-
-export interface UploadFlags extends EndpointFlags, SheetFlags {
-  readonly sheet?: string
-  readonly bucket?: string
-  readonly endpoint?: string
-  readonly region?: string
-  readonly prefix?: string
-  readonly concurrency?: number
-  readonly verifyRemote?: boolean
-  readonly all?: boolean
-  readonly format: ReportFormat
-}
+import type { UploadFlags } from '../upload-flags.ts'
 
 /**
  * Where a tree goes: what the command line names, or what this user's own run left in it.
@@ -52,7 +36,7 @@ async function destinationOf(out: string, flags: UploadFlags): Promise<SheetStor
       },
     )
   }
-  if (sheet === undefined) await refuseForeignBucket(out, openOrigin(stateFolder()))
+  if (sheet === undefined) await refuseForeignBucket(out, openOrigin(stateFolder(process.env)))
   return findBucket(out, sheet, toReadOptions(flags))
 }
 
@@ -70,9 +54,14 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
   const settings = await destinationOf(out, flags)
   const signals = watchSignals((line) => printLine(process.stderr, line))
   const bus = createEventBus()
+  const recorder = createRunRecorder(out, {
+    ...{ id: bus.run, command: 'upload', sheet: flags.sheet ?? dir, detached: false },
+    options: toUploadArguments(flags),
+  })
   const streams = { stdout: process.stdout, stderr: process.stderr }
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
   bus.subscribe(reporter.onEvent)
+  bus.subscribe(recorder.onEvent)
   try {
     const result = await sendTree({
       out,
@@ -81,9 +70,10 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       concurrency: flags.concurrency ?? settings.concurrency,
       verifyRemote: flags.verifyRemote === true,
       isAll: flags.all === true,
+      pageFolder,
       emit: bus.emit,
       signal: signals.signal,
-      stateDir: stateFolder(),
+      stateDir: stateFolder(process.env),
     })
     reporter.close()
     if (result.variants === 0 && result.problems.length === 0) {
@@ -96,11 +86,13 @@ export async function uploadCommand(dir: string, flags: UploadFlags): Promise<Ex
       process.stderr,
       `${plural(result.uploaded, 'object')} (${formatBytes(result.uploadedBytes)}) sent, ${result.skipped} there already, ${result.failures.length} failed`,
     )
-    const cancelled = signals.exitCode()
-    if (cancelled !== null) return cancelled
-    return result.failures.length === 0 && result.problems.length === 0 && result.pending === 0
-      ? EXIT.ok
-      : EXIT.someFailed
+    const isWhole = result.failures.length === 0 && result.problems.length === 0 && result.pending === 0
+    const code = signals.exitCode() ?? (isWhole ? EXIT.ok : EXIT.someFailed)
+    await recorder.end(code)
+    return code
+  } catch (error) {
+    await recorder.end(signals.exitCode() ?? exitCodeOf(error), error)
+    throw error
   } finally {
     reporter.close()
     signals.close()

@@ -3,6 +3,7 @@ import { createStateLayout } from '../../artifacts/layout.ts'
 import { readLedger } from '../../artifacts/ledger.ts'
 import { openOrigin } from '../../artifacts/origin.ts'
 import { PregenError } from '../../errors.ts'
+import { stateFolder } from '../../library/home.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { plural } from '../../printable.ts'
 import { findBucket, isShardFolder, refuseForeignBucket } from '../../run/bucket-target.ts'
@@ -20,7 +21,6 @@ import {
   type EndpointFlags,
   injectionFromEnv,
   type SheetFlags,
-  stateFolder,
   toEndpointPolicy,
   toReadOptions,
   toSelectOptions,
@@ -51,7 +51,7 @@ export async function verifyCommand(dir: string, flags: VerifyFlags): Promise<Ex
   const state = createStateLayout(out)
   const ledger = await readLedger(state.ledgerPath)
   if (flags.bucket === true && flags.sheet === undefined) {
-    await refuseForeignBucket(out, openOrigin(stateFolder()))
+    await refuseForeignBucket(out, openOrigin(stateFolder(process.env)))
   }
   const settings = flags.bucket === true ? await findBucket(out, flags.sheet, toReadOptions(flags)) : null
   const storage =

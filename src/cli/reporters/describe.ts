@@ -21,6 +21,8 @@ export function describeTrouble(event: RunEvent): string[] {
         `failed  ${event.cue}/${event.variant}: ${event.stage}: ${messageOfEvent(event)} [${event.code}]`,
         `  ${conceal(event.help)}`,
       ]
+    case 'film-failed':
+      return [`film failed  ${event.cue}/${event.variant}: ${messageOfEvent(event)} [${event.code}]`]
     case 'upload-failed':
       return [
         `upload failed  ${event.key} after ${plural(event.attempts, 'attempt')}: ${messageOfEvent(event)}`,
@@ -50,19 +52,20 @@ export function describeEnd(event: Finished, stepsDone: number): string[] {
     `${event.done} done`,
     `${event.skipped} skipped`,
     `${event.failed} failed`,
+    ...(event.filmsFailed > 0 ? [`${plural(event.filmsFailed, 'film')} not made`] : []),
     ...(event.left > 0 ? [`${event.left} left`] : []),
     ...(event.uploaded > 0 || event.uploadsFailed > 0 ? [`${event.uploaded} uploaded`] : []),
     ...(event.uploadsFailed > 0 ? [`${event.uploadsFailed} not uploaded`] : []),
   ]
   const lines = [
-    `${event.cancelled ? 'cancelled: ' : ''}${counts.join(', ')} in ${formatDuration(event.wallMs)}`,
+    `${event.cancelled ? 'cancelled: ' : event.drained ? 'drained: ' : ''}${counts.join(', ')} in ${formatDuration(event.wallMs)}`,
   ]
   if (stepsDone > 0) {
     const perStep = event.sessionRunMs / stepsDone / 1000
     lines.push(
       `${perStep < 0.1 ? perStep.toPrecision(2) : perStep.toFixed(2)} s/step on ${event.provider ?? 'cpu'}, model loaded in ${formatDuration(event.modelLoadMs)}, peak memory ${formatBytes(event.peakRssBytes)}`,
     )
-  } else if (event.done === 0 && event.failed === 0 && !event.cancelled) {
+  } else if (event.done === 0 && event.failed === 0 && !event.cancelled && !event.drained) {
     lines.push(whyNothing(event))
   }
   lines.push(event.folder)

@@ -27,15 +27,14 @@ export class Controls {
     this.#slider.setAttribute('aria-label', 'Step')
     this.#slider.oninput = () => actions.seek(Number(this.#slider.value))
     this.element.append(this.#button, this.#slider, this.#readout)
-    this.load(this.#timeline)
+    this.load(this.#timeline, false)
   }
 
-  load(timeline: Timeline): void {
+  load(timeline: Timeline, isReplay: boolean): void {
     this.#timeline = timeline
     this.#slider.max = String(timeline.dueMs.length)
-    const isReplay = timeline.steps > 0
     this.#button.disabled = !isReplay
-    this.#slider.disabled = !isReplay
+    this.#slider.disabled = timeline.steps === 0
     this.update()
   }
 

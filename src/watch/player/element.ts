@@ -1,43 +1,12 @@
 /** `<pregen-player>`: shows how a picture formed, at the pace at which it did. No dependencies. */
 
 import { Controls } from './controls.ts'
-import { closeFrames, type Frames, loadFrames, messageOf, pictureAt } from './frames.ts'
+import { closeFrames, type Frames, loadFrames, messageOf, momentsOf, pictureAt } from './frames.ts'
+import type { PlayerErrorDetail, PregenPlayerEventMap, ReadyDetail, StepDetail } from './player-events.ts'
 import { fadeOf, Stage } from './stage.ts'
 import { createSheet } from './style.ts'
 import { frameAt, type Timeline } from './timeline.ts'
 import { Transport } from './transport.ts'
-
-export interface StepDetail {
-  /** From 1. */
-  readonly step: number
-  readonly steps: number
-  /** Milliseconds since `play()`, or since the last `seek()`, at which timing.json has the step end. */
-  readonly plannedMs: number
-  /** The same by the clock. */
-  readonly actualMs: number
-}
-
-export interface ReadyDetail {
-  /** 0: there are no step pictures. */
-  readonly steps: number
-  readonly width: number
-  readonly height: number
-  /** Length of the replay at speed 1. */
-  readonly durationMs: number
-}
-
-export interface PlayerErrorDetail {
-  /** Which file, or null when nothing could be shown. */
-  readonly file: string | null
-  readonly message: string
-}
-
-export interface PregenPlayerEventMap {
-  ready: CustomEvent<ReadyDetail>
-  step: CustomEvent<StepDetail>
-  final: CustomEvent<StepDetail>
-  error: CustomEvent<PlayerErrorDetail>
-}
 
 interface Loaded {
   readonly frames: Frames
@@ -51,7 +20,7 @@ const AT_ONCE: Timeline = { steps: 0, dueMs: [0], totalMs: 0 }
 const Base: typeof HTMLElement = globalThis.HTMLElement ?? Object
 
 /**
- * Attributes: `src` (the variant's folder), `autoplay`, `loop`, `speed` (1), `from` (`first` | `final`), `transition`
+ * Attributes: `src` (the variant's folder), `type` (`image` | `video`; else the version's manifest tells), `autoplay`, `loop`, `speed` (1), `from` (`first` | `final`), `transition`
  * (`cut` | `fade`), `controls`, `lead` (`empty` | `first`), `hold` (milliseconds of rest between rounds, 0).
  * Events: `ready`, `step`, `final`, `error`.
  */
@@ -116,7 +85,10 @@ export class PregenPlayer extends Base {
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (name === 'src' && this.isConnected && before !== after) this.#load()
     if (name === 'loop') this.#transport.loop = after !== null
-    if (name === 'speed') this.#transport.setSpeed(positiveOr(after, 1))
+    if (name === 'speed') {
+      this.#transport.setSpeed(positiveOr(after, 1))
+      this.#followClip()
+    }
     if (name === 'hold') this.#transport.holdMs = positiveOr(after, 0)
     if (name === 'controls') this.#controls.element.hidden = after === null
   }
@@ -142,12 +114,14 @@ export class PregenPlayer extends Base {
     const loaded = await this.#whenLoaded
     if (loaded === null || loaded !== this.#loaded || !this.#wantsPlay) return
     this.#transport.play()
+    this.#followClip()
     this.#controls.update()
   }
 
   pause(): void {
     this.#wantsPlay = false
     this.#transport.pause()
+    this.#followClip()
     this.#controls.update()
   }
 
@@ -157,7 +131,9 @@ export class PregenPlayer extends Base {
     const { frames, timeline } = this.#loaded
     const frame = Math.max(0, Math.min(Math.trunc(step) || 0, timeline.dueMs.length))
     this.#transport.seek(frame === 0 ? 0 : (timeline.dueMs[frame - 1] ?? 0))
-    this.#stage.show(pictureAt(frames, frame === 0 && this.getAttribute('lead') === 'first' ? 1 : frame))
+    if (frame <= timeline.steps || frames.clip === null)
+      this.#stage.show(pictureAt(frames, frame === 0 && this.getAttribute('lead') === 'first' ? 1 : frame))
+    this.#followClip()
     this.#controls.update()
   }
 
@@ -173,7 +149,8 @@ export class PregenPlayer extends Base {
   async #fetch(src: string, signal: AbortSignal): Promise<Loaded | null> {
     try {
       const base = new URL(src.endsWith('/') ? src : `${src}/`, document.baseURI).href
-      const frames = await loadFrames(base, { signal })
+      const type = this.getAttribute('type')
+      const frames = await loadFrames(base, { signal, isVideo: type === null ? undefined : type === 'video' })
       if (signal.aborted) {
         closeFrames(frames)
         return null
@@ -190,17 +167,19 @@ export class PregenPlayer extends Base {
     const loaded = { frames, timeline }
     this.#loaded = loaded
     this.#stage.resize(frames.width, frames.height)
-    this.#transport.load(timeline.dueMs)
-    this.#controls.load(timeline)
+    const moments = momentsOf(frames)
+    this.#transport.load(moments.length > 0 ? moments : timeline.dueMs)
+    this.#controls.load(timeline, moments.length > 0)
     for (const fault of frames.faults) this.#fail(fault.file, fault.message)
-    const { steps, totalMs: durationMs } = timeline
+    const { steps } = timeline
+    const durationMs = this.#transport.totalMs
     this.#tell('ready', { steps, width: frames.width, height: frames.height, durationMs })
     if (frames.timeline === null) {
       this.seek(1)
       this.#tell('final', { step: 0, steps, plannedMs: 0, actualMs: 0 })
     } else if (this.getAttribute('from') === 'final') this.seek(steps + 1)
     else if (this.getAttribute('lead') === 'first') this.#stage.show(pictureAt(frames, 1))
-    if (this.hasAttribute('autoplay') && frames.timeline !== null) void this.play()
+    if (this.hasAttribute('autoplay') && moments.length > 0) void this.play()
     return loaded
   }
 
@@ -212,22 +191,41 @@ export class PregenPlayer extends Base {
     if (this.#loaded) closeFrames(this.#loaded.frames)
     this.#loaded = null
     this.#whenLoaded = Promise.resolve(null)
-    this.#controls.load(AT_ONCE)
+    this.#controls.load(AT_ONCE, false)
   }
 
   #onDue(index: number, plannedMs: number, actualMs: number): void {
     if (this.#loaded === null) return
     const { frames, timeline } = this.#loaded
     const frame = index + 1
+    // The end of a video, which stays at its last frame.
+    if (frame > timeline.dueMs.length) {
+      this.#followClip()
+      return
+    }
     // Late by more than a picture: those that are over are told, and not drawn.
     if (frameAt(timeline, this.#transport.positionMs) === frame) {
       const gapMs = (timeline.dueMs[frame] ?? Number.POSITIVE_INFINITY) - (timeline.dueMs[index] ?? 0)
-      this.#stage.show(pictureAt(frames, frame), this.#isFade() ? fadeOf(gapMs, this.#transport.speed) : 0)
+      if (frame > timeline.steps && frames.clip) this.#followClip()
+      else
+        this.#stage.show(pictureAt(frames, frame), this.#isFade() ? fadeOf(gapMs, this.#transport.speed) : 0)
     }
     const isFinal = frame > timeline.steps
     const step = Math.min(frame, timeline.steps)
     this.#tell(isFinal ? 'final' : 'step', { step, steps: timeline.steps, plannedMs, actualMs })
     this.#controls.update()
+  }
+
+  /** A video shows where the clock is, once its steps are over; before that it waits at its beginning. */
+  #followClip(): void {
+    const { clip } = this.#loaded?.frames ?? {}
+    if (!clip || !this.#loaded) return
+    const { timeline } = this.#loaded
+    const { positionMs, playing, speed, atEnd } = this.#transport
+    const isOver =
+      frameAt(timeline, positionMs) > timeline.steps && (positionMs > 0 || timeline.steps === 0 || atEnd)
+    if (isOver) this.#stage.film(clip.video)
+    clip.follow(isOver ? positionMs - timeline.totalMs : 0, isOver && playing, speed)
   }
 
   #isFade(): boolean {

@@ -1,4 +1,5 @@
 /** Fetches and decodes the pictures of one variant, so that showing one later costs nothing but a draw. */
+import { CLIP_NAME, Clip, isVideo } from './clip.ts'
 import { type Timeline, timelineOf } from './timeline.ts'
 
 /** A file that could not be had; the rest is shown. */
@@ -12,6 +13,8 @@ export interface Frames {
   readonly timeline: Timeline | null
   /** By frame: [1 … steps] the step pictures (null where there is none), then the final one. [0] is null. */
   readonly pictures: readonly (ImageBitmap | null)[]
+  /** What comes after the last step of a video variant; null: a picture. */
+  readonly clip: Clip | null
   readonly width: number
   readonly height: number
   readonly faults: readonly FrameFault[]
@@ -23,6 +26,8 @@ export interface LoadOptions {
   readonly memoryLimitBytes?: number
   /** Added to every address after `?`, so that a picture that was made again is not taken from a cache. */
   readonly query?: string
+  /** Whether the variant is a video; undefined: its version's manifest is asked. */
+  readonly isVideo?: boolean | undefined
 }
 
 const MEMORY_LIMIT_BYTES = 768 * 1024 * 1024
@@ -40,14 +45,15 @@ export async function loadFrames(base: string, options: LoadOptions): Promise<Fr
     const response = await fetch(urlOf(name), { signal: options.signal })
     return response.ok ? response : null
   }
-  const [timeline, finalBlob] = await Promise.all([
+  const [timeline, finalBlob, clip] = await Promise.all([
     readTimeline(get, faults, options.signal),
     get('final.png').then((response) => response?.blob()),
+    loadClip(base, urlOf(CLIP_NAME), options, faults),
   ])
   if (!finalBlob) throw new Error('final.png is not there')
   const whole = await createImageBitmap(finalBlob)
   const { width, height } = whole
-  if (timeline === null) return { timeline, pictures: [null, whole], width, height, faults }
+  if (timeline === null) return { timeline, pictures: [null, whole], clip, width, height, faults }
   const limit = options.memoryLimitBytes ?? MEMORY_LIMIT_BYTES
   const wanted = width * height * BYTES_PER_PIXEL * (timeline.steps + 1)
   const longest = Math.floor(Math.max(width, height) * Math.min(1, Math.sqrt(limit / wanted)))
@@ -57,12 +63,19 @@ export async function loadFrames(base: string, options: LoadOptions): Promise<Fr
   await loadSteps(timeline.steps, get, decode, { pictures, faults, signal: options.signal })
   pictures.push(await decode(finalBlob))
   whole.close()
-  return { timeline, pictures, width, height, faults }
+  return { timeline, pictures, clip, width, height, faults }
 }
 
 /** Frees what decoding took. */
 export function closeFrames(frames: Frames): void {
   for (const picture of frames.pictures) picture?.close()
+  frames.clip?.close()
+}
+
+/** The moments of a replay: when each picture comes, and, after a video, when that is over. */
+export function momentsOf({ timeline, clip }: Frames): readonly number[] {
+  const dueMs = timeline?.dueMs ?? (clip ? [0] : [])
+  return clip ? [...dueMs, (dueMs.at(-1) ?? 0) + clip.durationMs] : dueMs
 }
 
 /** The picture of a frame, or the nearest one before it; null: none yet. */
@@ -75,6 +88,23 @@ export function pictureAt(frames: Frames, frame: number): ImageBitmap | null {
 }
 
 type Get = (name: string) => Promise<Response | null>
+
+/** A video that cannot be played costs that video: its first frame is the final picture. */
+async function loadClip(
+  base: string,
+  url: string,
+  options: LoadOptions,
+  faults: FrameFault[],
+): Promise<Clip | null> {
+  if (!(options.isVideo ?? (await isVideo(base, options.signal)))) return null
+  try {
+    return await Clip.load(url, options.signal)
+  } catch (error) {
+    options.signal.throwIfAborted()
+    faults.push({ file: CLIP_NAME, message: messageOf(error) })
+    return null
+  }
+}
 
 async function readTimeline(get: Get, faults: FrameFault[], signal: AbortSignal): Promise<Timeline | null> {
   try {

@@ -1,13 +1,8 @@
 /** `pregen/player`: defines `<pregen-player>` where there is a DOM. */
 import { PregenPlayer } from './element.ts'
 
-export {
-  type PlayerErrorDetail,
-  PregenPlayer,
-  type PregenPlayerEventMap,
-  type ReadyDetail,
-  type StepDetail,
-} from './element.ts'
+export { PregenPlayer } from './element.ts'
+export type { PlayerErrorDetail, PregenPlayerEventMap, ReadyDetail, StepDetail } from './player-events.ts'
 
 declare global {
   interface HTMLElementTagNameMap {

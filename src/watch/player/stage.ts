@@ -1,10 +1,14 @@
 /** One canvas that shows pictures by a cut or a cross-fade. */
 
+/** `HTMLMediaElement.HAVE_CURRENT_DATA`, where there is no DOM. */
+const HAVE_CURRENT_DATA = 2
+
 export class Stage {
   readonly canvas: HTMLCanvasElement
   readonly #context: CanvasRenderingContext2D | null
   #shown: ImageBitmap | null = null
   #fade = 0
+  #film: HTMLVideoElement | null = null
 
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas
@@ -23,7 +27,7 @@ export class Stage {
   /** @param fadeMs 0: a cut */
   show(picture: ImageBitmap | null, fadeMs = 0): void {
     if (picture === this.#shown) return
-    cancelAnimationFrame(this.#fade)
+    this.stop()
     const before = this.#shown
     this.#shown = picture
     if (picture === null || fadeMs <= 0) {
@@ -42,8 +46,23 @@ export class Stage {
     paint()
   }
 
-  /** Ends a fade where it is. Call before pictures are closed. */
+  /** Shows a video from now on, whatever it does, until something else is shown. */
+  film(video: HTMLVideoElement): void {
+    if (this.#film === video) return
+    this.stop()
+    this.#shown = null
+    this.#film = video
+    const paint = () => {
+      if (this.#film !== video) return
+      if (video.readyState >= HAVE_CURRENT_DATA) this.#draw(video, 1)
+      this.#fade = requestAnimationFrame(paint)
+    }
+    paint()
+  }
+
+  /** Ends a fade or a video where it is. Call before pictures are closed. */
   stop(): void {
+    this.#film = null
     cancelAnimationFrame(this.#fade)
   }
 
@@ -57,7 +76,7 @@ export class Stage {
     this.#context?.clearRect(0, 0, this.canvas.width, this.canvas.height)
   }
 
-  #draw(picture: ImageBitmap, opacity: number): void {
+  #draw(picture: ImageBitmap | HTMLVideoElement, opacity: number): void {
     if (this.#context === null) return
     this.#context.globalAlpha = opacity
     this.#context.drawImage(picture, 0, 0, this.canvas.width, this.canvas.height)

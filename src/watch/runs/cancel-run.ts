@@ -9,10 +9,16 @@ import type { RunStatusJson } from './run-status.ts'
 const ANSWER_MS = 1500
 
 /**
+ * @param signal SIGUSR1: it finishes the pictures in hand first
  * @returns how it stands a moment later: a picture in the making may still be finishing
  * @throws PregenError `E_NO_RUN`, `E_RUN_ELSEWHERE`
  */
-export async function cancelRun(runs: RunList, id: string, answerMs = ANSWER_MS): Promise<RunStatusJson> {
+export async function cancelRun(
+  runs: RunList,
+  id: string,
+  answerMs = ANSWER_MS,
+  signal: 'SIGTERM' | 'SIGUSR1' = 'SIGTERM',
+): Promise<RunStatusJson> {
   const status = await statusOf(runs, id)
   if (status.state !== 'queued' && status.state !== 'running') return status
   if (status.host !== hostname()) {
@@ -27,7 +33,7 @@ export async function cancelRun(runs: RunList, id: string, answerMs = ANSWER_MS)
     if (now.state !== 'queued' && now.state !== 'running') return now
     // A run that was submitted this very moment has no process yet.
     if (!isTold && now.pid !== null) {
-      process.kill(now.pid, 'SIGTERM')
+      process.kill(now.pid, signal)
       isTold = true
     }
     if (performance.now() > end) return now

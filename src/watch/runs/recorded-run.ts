@@ -2,6 +2,7 @@
 import type { Confinement } from '../../artifacts/confinement.ts'
 import { PregenError, PregenErrors } from '../../errors.ts'
 import type { RunEvent } from '../../run/events.ts'
+import { INITIAL_STATE, reduce } from '../../run/state.ts'
 import { createRunLog, type RunLog } from './log-writer.ts'
 import { makeRunFolder, pruneRuns } from './run-folder.ts'
 import { RunList } from './run-list.ts'
@@ -13,11 +14,12 @@ import {
   takenUp,
   writeRunRecord,
 } from './run-record.ts'
+import { resultOf } from './run-status.ts'
 
 export interface RecordedRun {
   readonly inside: Confinement
-  /** Its turn has come. */
-  readonly begin: () => Promise<void>
+  /** Its turn has come. @param version where it is known by then */
+  readonly begin: (version: string | null) => Promise<void>
   /** Takes an event of the run for the log. */
   readonly append: (event: RunEvent) => void
   /** How it ended; the last thing that is written. */
@@ -52,16 +54,21 @@ export async function recordRun(
     }
   }
   await write({})
+  let state = INITIAL_STATE
   const runs = new RunList(out)
   await pruneRuns(inside, (id) => runs.isOver(id))
   const log: RunLog = createRunLog(inside, run.id, trouble)
   return {
     inside,
-    begin: () => write({ begunAt: new Date().toISOString() }),
-    append: log.append,
+    begin: (version) => write({ begunAt: new Date().toISOString(), version }),
+    append(event) {
+      state = reduce(state, event)
+      log.append(event)
+    },
     async end(exitCode, error) {
       await log.close()
-      await write({ endedAt: new Date().toISOString(), exitCode, error: describe(error) })
+      const result = state.seq === 0 ? null : resultOf(state)
+      await write({ endedAt: new Date().toISOString(), exitCode, result, error: describe(error) })
     },
   }
 }

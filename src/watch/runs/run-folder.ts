@@ -9,6 +9,9 @@ import { errorCode } from '../../errors.ts'
 /** Runs whose folders are kept. */
 export const KEPT_RUNS = 50
 
+/** In a run's folder: the text of a sheet that is no file. */
+export const SHEET_COPY = 'sheet.yaml'
+
 const RUN_ID = /^\d{8}-\d{6}-[0-9a-f]{4}$/
 
 export function isRunId(text: string): boolean {

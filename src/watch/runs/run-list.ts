@@ -2,7 +2,7 @@
 import { type Confinement, confine } from '../../artifacts/confinement.ts'
 import { PregenError } from '../../errors.ts'
 import { RunFollower } from './follow-run.ts'
-import { listRunIds } from './run-folder.ts'
+import { isRunId, listRunIds } from './run-folder.ts'
 import { isRunAlive, readRunRecord } from './run-record.ts'
 import {
   describeRun,
@@ -33,14 +33,19 @@ export class RunList {
     return listRunIds(this.inside)
   }
 
-  /** The newest that is at work, else the newest of all; null without any. */
-  async newest(): Promise<string | null> {
-    const ids = this.ids()
-    for (const id of ids.toReversed().slice(0, 10)) {
+  /**
+   * The newest that is at work, else the newest of all; null without any.
+   * @param command only runs that do this
+   */
+  async newest(command?: RunStatusJson['command']): Promise<string | null> {
+    let newest: string | null = null
+    for (const id of this.ids().toReversed()) {
       const input = await this.#look(id, 0)
-      if (input !== null && stateName(input) === 'running') return id
+      if (input === null || (command !== undefined && input.record.command !== command)) continue
+      if (stateName(input) === 'running') return id
+      newest ??= id
     }
-    return ids.at(-1) ?? null
+    return newest
   }
 
   follower(id: string): RunFollower {
@@ -59,6 +64,11 @@ export class RunList {
   async status(id: string): Promise<RunStatusJson | null> {
     const input = (await this.#lookAtAll(id)).find(({ record }) => record.id === id)
     return input === undefined ? null : describeRun(input)
+  }
+
+  /** Whether there is such a run. */
+  async has(id: string): Promise<boolean> {
+    return isRunId(id) && (await readRunRecord(this.inside, id)) !== null
   }
 
   /** Runs that were submitted before one, and have not ended: they go first. */
@@ -81,7 +91,7 @@ export class RunList {
     const inputs: StatusInput[] = []
     let ahead = 0
     for (const id of this.ids()) {
-      const input = await this.#look(id, ahead)
+      const input = await this.#look(id, ahead, id === until)
       if (input === null) continue
       inputs.push(input)
       if (stateName(input) === 'queued') ahead += 1
@@ -90,11 +100,13 @@ export class RunList {
     return inputs
   }
 
-  async #look(id: string, ahead: number): Promise<StatusInput | null> {
+  /** @param isFull whether each unit is asked for */
+  async #look(id: string, ahead: number, isFull = false): Promise<StatusInput | null> {
     const record = await readRunRecord(this.inside, id)
     if (record === null) return null
     const follower = this.follower(id)
-    await follower.update()
+    // Of a run that has ended, the record says all that a list needs.
+    if (isFull || record.exitCode === null || record.result === null) await follower.update()
     const isEnded = record.exitCode !== null || follower.state.end !== null
     const isAlive = !isEnded && (await isRunAlive(record, follower.movedAtMs))
     const { state, pace } = follower

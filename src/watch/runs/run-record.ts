@@ -14,8 +14,12 @@ const time = z.string().max(40)
 
 const recordSchema = z.object({
   id: z.string(),
-  /** As it was named on the command line. */
+  /** Records of earlier releases are of runs that draw. */
+  command: z.enum(['run', 'upload']).default('run'),
+  /** As it was named on the command line; of an upload without one, its folder. */
   sheet: z.string(),
+  /** null before the sheet was read. */
+  version: z.string().nullable().default(null),
   host: z.string(),
   /** null: submitted, and the process has not begun yet. */
   pid: z.int().positive().nullable(),
@@ -26,7 +30,22 @@ const recordSchema = z.object({
   begunAt: time.nullable(),
   endedAt: time.nullable(),
   exitCode: z.int().nullable(),
+  /** What the log of a run that has ended comes to, so that a list of runs need not read it; null: nothing was kept. */
+  result: z
+    .object({
+      version: z.string().nullable(),
+      prefix: z.string().nullable(),
+      planned: z.int(),
+      skipped: z.int(),
+      done: z.int(),
+      failed: z.int(),
+      sent: z.int(),
+    })
+    .nullable()
+    .default(null),
   error: z.object({ code: z.string(), message: z.string(), help: z.string().nullable() }).nullable(),
+  /** Whether the sheet came as text: a copy stands beside the record. */
+  isText: z.boolean().default(false),
   /** Whether it runs in the background. */
   detached: z.boolean(),
   /** Expected when it was submitted, in seconds; null: nothing tells. */
@@ -41,19 +60,23 @@ export interface NewRun {
   readonly id: string
   readonly sheet: string
   readonly detached: boolean
+  /** Default: a file. */
+  readonly isText?: boolean | undefined
+  /** Default: `run`. */
+  readonly command?: RunRecord['command'] | undefined
   readonly options: readonly string[]
   readonly expectedSeconds?: number | null
 }
 
 /** A record of a run that no process has taken up yet. */
 export function createRecord(
-  { id, sheet, detached, options, expectedSeconds = null }: NewRun,
+  { id, sheet, detached, isText = false, command = 'run', options, expectedSeconds = null }: NewRun,
   now = new Date(),
 ): RunRecord {
   return {
-    ...{ id, sheet, detached, expectedSeconds, options: [...options] },
-    ...{ host: hostname(), pid: null, process: null, submittedAt: now.toISOString() },
-    ...{ begunAt: null, endedAt: null, exitCode: null, error: null },
+    ...{ id, command, sheet, isText, detached, expectedSeconds, options: [...options] },
+    ...{ version: null, host: hostname(), pid: null, process: null, submittedAt: now.toISOString() },
+    ...{ begunAt: null, endedAt: null, exitCode: null, result: null, error: null },
   }
 }
 

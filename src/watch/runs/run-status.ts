@@ -1,11 +1,21 @@
 /** What `status --json`, `jobs --json` and the server say of a run: from its record, its log and its process. */
-import { relative, sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { z } from 'zod'
 import { type RunState, type UnitProgress, unitOf, unitsOf } from '../../run/state.ts'
 import { expectedLeftMs, type Pace } from './pace.ts'
+import { runFolder, SHEET_COPY } from './run-folder.ts'
 import type { RunRecord } from './run-record.ts'
 
-export const RUN_STATES = ['queued', 'running', 'done', 'partial', 'failed', 'cancelled', 'died'] as const
+export const RUN_STATES = [
+  'queued',
+  'running',
+  'done',
+  'partial',
+  'failed',
+  'cancelled',
+  'drained',
+  'died',
+] as const
 export type RunStateName = (typeof RUN_STATES)[number]
 
 const count = (about: string) => z.int().nonnegative().describe(about)
@@ -31,9 +41,14 @@ const drawing = z.object({
 /** A run in the list. */
 export const runSummarySchema = z.object({
   id: text('Such as `20261126-231502-4f7a`; ids sort by time.'),
-  state: z.enum(RUN_STATES).describe('`died`: its process is gone without having ended it.'),
+  state: z
+    .enum(RUN_STATES)
+    .describe(
+      '`drained`: it finished what was in hand, and units are left. `died`: its process is gone without having ended it.',
+    ),
   position: nullable(z.int().positive(), 'Place in the queue, from 1; null for a run that does not wait.'),
-  sheet: text('As it was named.'),
+  command: z.enum(['run', 'upload']).describe('What it does: `upload` draws nothing.'),
+  sheet: text('The sheet as it was named; of an upload without one, the folder.'),
   version: nullable(z.string(), 'The version id; null before it was planned.'),
   prefix: nullable(z.string(), 'Key prefix of what it publishes.'),
   out: text('The output folder, absolute.'),
@@ -91,8 +106,20 @@ export interface StatusInput {
   readonly urls?: { readonly page: string; readonly file: (key: string) => string } | undefined
 }
 
-/** 129, 130, 143: by a signal; 131: asked to finish what was in hand. */
-const CANCELLED = new Set([129, 130, 131, 143])
+/** What stays of a run in its record when it has ended. */
+export function resultOf({ version, prefix, counts, uploads }: RunState): NonNullable<RunRecord['result']> {
+  return { version, prefix, ...counts, sent: uploads.sent }
+}
+
+/** By the log where it was read, else by what the record kept of it. */
+function factsOf({ record, state }: Pick<StatusInput, 'record' | 'state'>) {
+  return state.seq === 0 && record.result !== null ? record.result : resultOf(state)
+}
+
+/** By SIGHUP, SIGINT, SIGTERM. */
+const CANCELLED = new Set([129, 130, 143])
+/** Asked to finish what was in hand. */
+const DRAINED = 75
 
 export function stateName({
   record,
@@ -102,22 +129,26 @@ export function stateName({
   const code = record.exitCode ?? (state.end === null ? null : state.end.cancelled ? 143 : codeOfEnd(state))
   if (code !== null) {
     if (CANCELLED.has(code)) return 'cancelled'
+    if (code === DRAINED) return 'drained'
     if (code === 0) return 'done'
-    return code === 3 && state.counts.done + state.counts.skipped > 0 ? 'partial' : 'failed'
+    const { done, skipped, sent } = factsOf({ record, state })
+    const some = done + skipped + (record.command === 'upload' ? sent : 0)
+    return code === 3 && some > 0 ? 'partial' : 'failed'
   }
   if (!isAlive) return 'died'
   return record.begunAt === null ? 'queued' : 'running'
 }
 
 function codeOfEnd({ end }: RunState): number {
-  return end !== null && end.failed === 0 && end.uploadsFailed === 0 ? 0 : 3
+  if (end?.drained) return DRAINED
+  return end !== null && end.failed + end.uploadsFailed + end.filmsFailed === 0 ? 0 : 3
 }
 
 export function summarize(input: StatusInput): RunSummaryJson {
   const { record, state, pace, out, ahead, urls } = input
   const name = stateName(input)
-  const { planned, skipped, done, failed } = state.counts
-  const isPlanned = state.seq > 0
+  const { version, prefix, planned, skipped, done, failed } = factsOf(input)
+  const isPlanned = version !== null
   const leftMs = isPlanned ? expectedLeftMs(pace, state) : null
   const isGoing = name === 'queued' || name === 'running'
   const expected = leftMs === null ? record.expectedSeconds : Math.round(leftMs / 100) / 10
@@ -125,9 +156,10 @@ export function summarize(input: StatusInput): RunSummaryJson {
     id: record.id,
     state: name,
     position: name === 'queued' ? ahead + 1 : null,
+    command: record.command,
     sheet: record.sheet,
-    version: state.version,
-    prefix: state.prefix,
+    version,
+    prefix,
     out,
     pid: record.pid,
     host: record.host,
@@ -194,8 +226,14 @@ export function describeRun(input: StatusInput): RunStatusJson {
 }
 
 /** The command line that does what the run did not get to. */
-export function commandOf({ sheet, options }: Pick<RunRecord, 'sheet' | 'options'>, out: string): string {
-  return ['pregen', 'run', quoted(sheet), '--out', quoted(out), ...options.map(quoted)].join(' ')
+export function commandOf(
+  { id, command, sheet, isText, options }: Pick<RunRecord, 'id' | 'command' | 'sheet' | 'isText' | 'options'>,
+  out: string,
+): string {
+  const source = isText ? '-' : quoted(sheet)
+  const what = command === 'upload' ? ['upload', quoted(out)] : ['run', source, '--out', quoted(out)]
+  const input = isText ? ['<', quoted(join(runFolder(out, id), SHEET_COPY))] : []
+  return ['pregen', ...what, ...options.map(quoted), ...input].join(' ')
 }
 
 function quoted(word: string): string {

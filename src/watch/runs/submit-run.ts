@@ -2,11 +2,10 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { PRIVATE_FILE, withFolder } from '../../artifacts/confined-folder.ts'
 import { OPEN_PLAIN } from '../../artifacts/confinement.ts'
-import { makeRunFolder, runFolder } from './run-folder.ts'
-import { createRecord, readRunRecord, writeRunRecord } from './run-record.ts'
+import { makeRunFolder, runFolder, SHEET_COPY } from './run-folder.ts'
+import { createRecord, writeRunRecord } from './run-record.ts'
 
 export interface Submission {
   readonly id: string
@@ -24,14 +23,14 @@ export interface Submission {
   readonly env: NodeJS.ProcessEnv
 }
 
-/** How long the answer waits for the new process to write its name. */
-const ANSWER_MS = 700
-
-/** Resolves when the new process has taken the run up, or after a moment. */
+/** Resolves when the process has been started: until it has written its name, a new record counts as waiting. */
 export async function submitRun(submission: Submission): Promise<void> {
   const { id, out, sheet, text, options, expectedSeconds, launcher, cwd, env } = submission
   const inside = makeRunFolder(out, id)
-  await writeRunRecord(inside, createRecord({ id, sheet, detached: true, options, expectedSeconds }))
+  await writeRunRecord(
+    inside,
+    createRecord({ id, sheet, isText: text !== undefined, detached: true, options, expectedSeconds }),
+  )
   const write = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | OPEN_PLAIN
   const folder = runFolder(inside.out, id)
   await withFolder(inside, folder, async (opened) => {
@@ -39,7 +38,7 @@ export async function submitRun(submission: Submission): Promise<void> {
     let input: Awaited<ReturnType<typeof open>> | null = null
     try {
       if (text !== undefined) {
-        const path = opened.at('sheet.yaml')
+        const path = opened.at(SHEET_COPY)
         const copy = await open(path, write, PRIVATE_FILE)
         await copy.writeFile(text)
         await copy.close()
@@ -64,6 +63,4 @@ export async function submitRun(submission: Submission): Promise<void> {
       await log.close()
     }
   })
-  const end = performance.now() + ANSWER_MS
-  while (performance.now() < end && (await readRunRecord(inside, id))?.pid == null) await sleep(20)
 }

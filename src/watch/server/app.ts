@@ -79,12 +79,12 @@ export function createApp(options: AppOptions): Hono {
   })
   app.delete('/api/runs/:id', async (context) => {
     const id = context.req.param('id')
-    if ((await statusOf(runs, id)) === null) return notFound(context)
+    if (!(await runs.has(id))) return notFound(context)
     return context.json(await cancelRun(runs, id))
   })
   app.get('/api/runs/:id/events', async (context) => {
     const id = context.req.param('id')
-    if ((await statusOf(runs, id)) === null) return notFound(context)
+    if (!(await runs.has(id))) return notFound(context)
     const since = Number(context.req.header('last-event-id') ?? context.req.query('since') ?? 0)
     return eventStream(runs, id, Number.isSafeInteger(since) ? since : 0)
   })

@@ -1,6 +1,5 @@
 /** The lines of a run's log as server-sent events. The client pulls: what it does not read stays on disk. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseRunEvent } from '../../run/events.ts'
 import { readLogPart } from '../runs/log-reader.ts'
 import type { RunList } from '../runs/run-list.ts'
 
@@ -31,9 +30,10 @@ export async function eventStream(runs: RunList, id: string, since: number): Pro
 
 /** A client that comes back after the end is told so, or it would come back for ever. */
 async function hasNothingMore(runs: RunList, id: string, since: number): Promise<boolean> {
+  if (since === 0) return false
   const follower = runs.follower(id)
   await follower.update()
-  return since > 0 && since >= follower.state.seq && (await runs.isOver(id))
+  return since >= follower.state.seq && (await runs.isOver(id))
 }
 
 async function* eventChunks(
@@ -51,8 +51,8 @@ async function* eventChunks(
     const part = await readLogPart(runs.inside, id, next)
     next = part.next
     const events = part.lines.flatMap((line) => {
-      const event = parseRunEvent(line)
-      return event === null || event.seq <= since ? [] : [`id: ${event.seq}\ndata: ${line}\n\n`]
+      const seq = seqOf(line)
+      return seq === null || seq <= since ? [] : [`id: ${seq}\ndata: ${line}\n\n`]
     })
     if (events.length > 0) {
       spokenAt = performance.now()
@@ -65,5 +65,17 @@ async function* eventChunks(
       yield ': still here\n\n'
     }
     await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+/** Of a line of the log, whatever it tells: a client passes over what it does not know. null: it is no line of ours. */
+function seqOf(line: string): number | null {
+  try {
+    const value: unknown = JSON.parse(line)
+    if (typeof value !== 'object' || value === null || !('type' in value) || !('seq' in value)) return null
+    return typeof value.seq === 'number' ? value.seq : null
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
   }
 }

@@ -58,7 +58,7 @@ export class LiveHub {
 
   /** A run as late comers find it, up to date. null: there is none. */
   async look(wanted: string | null): Promise<{ readonly run: LiveRun; readonly isGoing: boolean } | null> {
-    const id = wanted ?? (await this.#runs.newest())
+    const id = wanted ?? (await this.#runs.newest('run'))
     if (id === null || !this.#runs.ids().includes(id)) return null
     const entry = this.#open(id)
     await entry.run.follower.update()
@@ -156,7 +156,7 @@ export class LiveHub {
 
   /** Runs that ended without a word, and viewers of the newest where a newer one has begun. */
   async #ask(): Promise<void> {
-    const newest = await this.#runs.newest()
+    const newest = await this.#runs.newest('run')
     for (const viewer of this.#viewers) {
       if (viewer.socket.bufferedAmount > MAX_BACKLOG) viewer.socket.terminate()
       else if (viewer.wanted === null && viewer.run !== newest) await this.#show(viewer)

@@ -1,4 +1,7 @@
-/** A published file by its key, and nothing else of the disk: variants' files, manifests, the page beside them. */
+/**
+ * A published file by its key, and nothing else of the disk: variants' files and manifests. Not the page beside them: a
+ * folder from elsewhere must not bring scripts to the address whose cookie lets them start runs.
+ */
 import type { FileHandle } from 'node:fs/promises'
 import { openFile } from '../../artifacts/confined-files.ts'
 import type { Confinement } from '../../artifacts/confinement.ts'

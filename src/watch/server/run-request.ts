@@ -2,8 +2,8 @@
 import { realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
-import { parseCueSheet } from '../../cue-sheet/parse.ts'
-import { readCueSheet } from '../../cue-sheet/read.ts'
+import { findRowFiles } from '../../cue-sheet/parse.ts'
+import { readCueSheet, readSheetText } from '../../cue-sheet/read.ts'
 import type { CueSheet } from '../../cue-sheet/sheet.ts'
 import { errorCode, PregenError, PregenErrors } from '../../errors.ts'
 
@@ -55,6 +55,19 @@ export interface CheckedRequest {
   /** As on the command line. */
   readonly options: readonly string[]
   readonly cwd: string
+  /** What the run is to do, for a look ahead; the sheet's path is where its own paths start from. */
+  readonly select: RequestedUnits
+}
+
+export interface RequestedUnits {
+  readonly sheetPath: string
+  readonly sheetBytes?: Uint8Array | undefined
+  readonly versionId?: string | undefined
+  readonly cue?: string | undefined
+  readonly variant?: string | undefined
+  readonly program?: string | undefined
+  readonly shard?: string | undefined
+  readonly force: boolean
 }
 
 export interface RequestContext {
@@ -72,16 +85,30 @@ export async function checkRequest(body: unknown, context: RequestContext): Prom
   const { sheets, embeddedModels, env } = context
   const versionId = options.version_id
   const args = optionArguments(options)
+  const { cue, variant, program, shard, force = false } = options
+  const units = { versionId, cue, variant, program, shard, force }
   if (text !== undefined) {
     const cwd = sheets ?? process.cwd()
     const bytes = new TextEncoder().encode(text)
-    const sheet = parseCueSheet(bytes, { file: join(cwd, 'sheet.yaml'), env, embeddedModels, versionId })
-    checkPaths(sheet, sheets)
-    return { sheet: 'sheet.yaml', text, options: args, cwd }
+    const how = { file: join(cwd, 'sheet.yaml'), env, embeddedModels, versionId }
+    // Files of rows are read with the sheet: whether they may be is asked first.
+    refuseOutside(
+      findRowFiles(bytes, how).map((name) => resolve(cwd, name)),
+      sheets,
+    )
+    checkPaths(await readSheetText(bytes, how), sheets)
+    const select = { ...units, sheetPath: join(cwd, 'sheet.yaml'), sheetBytes: bytes }
+    return { sheet: 'sheet.yaml', text, options: args, cwd, select }
   }
   const file = await sheetBelow(sheets, path ?? '')
   checkPaths(await readCueSheet(file, { env, embeddedModels, versionId }), sheets)
-  return { sheet: file, text: undefined, options: args, cwd: sheets ?? process.cwd() }
+  return {
+    sheet: file,
+    text: undefined,
+    options: args,
+    cwd: sheets ?? process.cwd(),
+    select: { ...units, sheetPath: file },
+  }
 }
 
 async function sheetBelow(sheets: string | null, path: string): Promise<string> {
@@ -104,7 +131,11 @@ function checkPaths(sheet: CueSheet, sheets: string | null): void {
       if (settings.image !== undefined && !/^https?:/i.test(settings.image)) paths.add(settings.image)
     }
   }
-  const outside = [...paths].filter((path) => sheets === null || !isBelow(sheets, path))
+  refuseOutside([...paths], sheets)
+}
+
+function refuseOutside(paths: readonly string[], sheets: string | null): void {
+  const outside = paths.filter((path) => sheets === null || !isBelow(sheets, path))
   if (outside.length === 0) return
   const help = sheets === null ? 'Start the server with --sheets DIR.' : 'Put it into that folder.'
   throw new PregenErrors(

@@ -8,6 +8,8 @@ const CHROMIUM = '/usr/bin/chromium'
 const FLAGS = [
   ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
   ...['--disable-component-update', '--disable-sync'],
+  // A name that leads to this machine, as a rebound one would.
+  '--host-resolver-rules=MAP rebound.example 127.0.0.1',
 ]
 
 export interface TestBrowser {

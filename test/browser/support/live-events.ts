@@ -1,4 +1,5 @@
 /** The log of a run that has drawn a manifest's pictures as far as one of them. */
+import type { RunEventBody } from '../../../src/run/events.ts'
 
 interface ManifestLike {
   readonly version: string
@@ -12,6 +13,8 @@ interface ManifestLike {
 }
 
 interface Place {
+  /** The output folder. */
+  readonly out: string
   /** `dawn/wide`: the one in the making; null: none yet. */
   readonly current: string | null
   /** Its last step. */
@@ -22,32 +25,35 @@ interface Place {
 
 const STEP_MS = 71
 
-export function liveEvents({ version, assets }: ManifestLike, { current, step, failed }: Place) {
-  const events: Record<string, unknown>[] = [
+export function liveEvents(
+  { version, assets }: ManifestLike,
+  { out, current, step, failed }: Place,
+): RunEventBody[] {
+  const prefix = `foigoi/${version}`
+  const events: RunEventBody[] = [
     {
       type: 'run-planned',
       units: assets.length,
       skipped: 0,
       steps: assets.reduce((sum, { metadata }) => sum + metadata.steps_executed, 0),
-      ...{ shard: null, version, out: '/srv/show/out' },
+      ...{ shard: null, version, out, prefix },
       plan: assets.map(({ cue, variant, program, metadata }) => ({
-        ...{ cue, variant, program, steps: metadata.steps_executed, action: 'run' },
+        ...{ cue, variant, program, steps: metadata.steps_executed, action: 'run' as const },
       })),
     },
     { type: 'model-loaded', model: 'backdrop', provider: 'cuda', device: 'cuda:0', durationMs: 900 },
     { type: 'uploads-expected', objects: 334 },
   ]
-  for (const asset of assets) {
-    const { cue, variant, program, metadata } = asset
-    const name = `${cue}/${variant}`
+  for (const { cue, variant, program, timing_url, metadata } of assets) {
     const unit = { cue, variant }
+    const name = `${cue}/${variant}`
     const steps = metadata.steps_executed
-    const last = name === current ? step : steps
+    const folder = `${out}/${prefix}/cues/${name}`
     events.push({ type: 'unit-started', ...unit, program, seed: metadata.seed, steps, device: 'cuda:0' })
-    for (let at = 1; at <= last; at++) {
+    for (let at = 1; at <= (name === current ? step : steps); at++) {
       events.push({ type: 'step', ...unit, step: at, steps, durationMs: STEP_MS, device: 'cuda:0' })
-      if (asset.timing_url !== null)
-        events.push({ type: 'preview', ...unit, step: at, path: `/out/${name}/${at}.png` })
+      if (timing_url !== null)
+        events.push({ type: 'preview', ...unit, step: at, path: `${folder}/${at}.png` })
     }
     if (name === current) break
     if (name === failed) {
@@ -55,16 +61,10 @@ export function liveEvents({ version, assets }: ManifestLike, { current, step, f
       events.push({ type: 'unit-failed', ...unit, stage: 'vae decode', code: 'E_NOT_FINITE', message })
       continue
     }
-    const files = ['timing.json', 'final.png'].map((file) => `/out/${name}/${file}`)
+    const files = ['timing.json', 'final.png'].map((file) => `${folder}/${file}`)
     events.push({ type: 'unit-finished', ...unit, files, durationMs: steps * STEP_MS + 120 })
-    events.push(
-      ...Array.from({ length: steps }, () => ({
-        type: 'object-uploaded',
-        key: name,
-        sizeBytes: 1,
-        attempts: 1,
-      })),
-    )
+    for (let sent = 0; sent < steps; sent++)
+      events.push({ type: 'object-uploaded', key: `${prefix}/cues/${name}`, sizeBytes: 1, attempts: 1 })
   }
   return events
 }

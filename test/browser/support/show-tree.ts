@@ -2,6 +2,10 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
+import { parseFrameRate } from '../../../src/media/frame-rate.ts'
+import { createVideoWriter } from '../../../src/media/video-writer.ts'
+
+const FPS = 10
 
 export interface TestVariant {
   readonly cue: string
@@ -15,6 +19,8 @@ export interface TestVariant {
   readonly finalMs?: number
   readonly every?: number
   readonly size?: readonly [number, number]
+  /** A video: reds of its frames, ten a second. */
+  readonly reds?: readonly number[]
 }
 
 /** Twenty steps of different lengths, most of them short. */
@@ -42,8 +48,8 @@ export function assetOf({ cue, variant, program = 'P1', seed = '7', ...rest }: T
   const steps = rest.stepsMs?.length ?? 20
   const folder = `cues/${encodeURIComponent(cue)}/${encodeURIComponent(variant)}`
   return {
-    ...{ type: 'image', cue, variant, program },
-    url: `${folder}/final.png`,
+    ...{ type: rest.reds ? 'video' : 'image', cue, variant, program },
+    url: `${folder}/final.${rest.reds ? 'mp4' : 'png'}`,
     thumbnail_url: null,
     timing_url: rest.stepsMs === null ? null : `${folder}/timing.json`,
     ...(rest.prompt === undefined ? {} : { prompt: rest.prompt }),
@@ -53,6 +59,9 @@ export function assetOf({ cue, variant, program = 'P1', seed = '7', ...rest }: T
       ...{ scheduler: 'flow-match-euler', model: 'backdrop', model_fingerprint: 'e0dd8fed' },
       ...{ file_size_bytes: 2000, sha256: index.toString(16).padStart(64, '0'), generation_time: 1.25 },
       ...{ reference_mode: 'none', asset_index: index },
+      ...(rest.reds
+        ? { num_frames: rest.reds.length, fps: FPS, duration_seconds: rest.reds.length / FPS }
+        : {}),
     },
   }
 }
@@ -67,12 +76,28 @@ async function writeVariant(folder: string, variant: TestVariant, index: number)
     await writeFile(join(own, `${step}.png`), await pngOf(size, index, step / (steps.length + 1)))
   }
   await writeFile(join(own, 'final.png'), await pngOf(size, index, 1))
+  if (variant.reds) await writeVideo(join(own, 'final.mp4'), size, variant.reds)
   if (stepsMs === null) return
   const stepDurations = Object.fromEntries([
     ...stepsMs.map((durationMs, place) => [String(place + 1), durationMs] as const),
     ['final', variant.finalMs ?? 40] as const,
   ])
   await writeFile(join(own, 'timing.json'), JSON.stringify({ stepDurations }))
+}
+
+async function writeVideo(
+  path: string,
+  [width, height]: readonly [number, number],
+  reds: readonly number[],
+): Promise<void> {
+  const options = { path, format: 'mp4', width, height, frameRate: parseFrameRate(FPS) } as const
+  const writer = await createVideoWriter(options)
+  for (const red of reds) {
+    const rgb = new Uint8Array(width * height * 3)
+    for (let at = 0; at < rgb.length; at += 3) rgb.set([red, 40, 40], at)
+    await writer.write({ rgb, width, height })
+  }
+  await writer.end()
 }
 
 /** One flat colour, which tells variant and step apart: red grows with the step. */

@@ -8,6 +8,8 @@ export interface RunEntry {
   readonly position: number | null
   readonly etaSeconds: number | null
   readonly version: string | null
+  /** Sends pictures, and draws none. */
+  readonly isUpload: boolean
   readonly sheet: string | null
   readonly out: string | null
   /** Where the version's files are: `foigoi/demo`. */
@@ -35,6 +37,7 @@ export function readRun(entry: unknown): RunEntry | null {
     position: numberOf(entry.position),
     etaSeconds: numberOf(entry.eta_seconds),
     version: textOf(entry.version),
+    isUpload: textOf(entry.command) === 'upload',
     sheet: textOf(entry.sheet),
     out: textOf(entry.out),
     prefix: textOf(entry.prefix),
@@ -44,7 +47,8 @@ export function readRun(entry: unknown): RunEntry | null {
 }
 
 /** The one to look at: what runs, else what waits, else the newest. */
-export function pickRun(runs: readonly RunEntry[]): RunEntry | null {
+export function pickRun(all: readonly RunEntry[]): RunEntry | null {
+  const runs = all.filter(({ isUpload }) => !isUpload)
   return (
     runs.find(({ state }) => state === 'running') ??
     runs.findLast(({ state }) => state === 'queued') ??

@@ -58,7 +58,7 @@ export interface RunView {
   /** The newest unit that drew a step, where nothing else says what to look at. */
   current: string | null
   /** `run-finished` has come. */
-  over: 'done' | 'partial' | 'cancelled' | null
+  over: 'done' | 'partial' | 'cancelled' | 'drained' | null
   startedAt: string | null
   seq: number
 }
@@ -197,7 +197,14 @@ const TAKERS: Readonly<Record<string, Taker>> = {
   },
   'run-finished': (view, event) => {
     const failed = numberOf(event.failed) ?? view.failed
-    view.over = event.cancelled === true ? 'cancelled' : failed > 0 ? 'partial' : 'done'
+    view.over =
+      event.cancelled === true
+        ? 'cancelled'
+        : event.drained === true
+          ? 'drained'
+          : failed > 0
+            ? 'partial'
+            : 'done'
     view.version = textOf(event.version) ?? view.version
     view.current = null
     for (const unit of view.units.values()) if (unit.state === 'running') unit.state = 'waiting'

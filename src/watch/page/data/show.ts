@@ -27,13 +27,17 @@ export interface Facts {
   readonly sha256: string | null
   readonly seconds: number | null
   readonly referenceMode: string | null
+  /** Of a video. */
+  readonly frames: number | null
+  readonly fps: number | null
+  readonly durationSeconds: number | null
 }
 
 export interface Variant {
   readonly cue: string
   readonly variant: string
   readonly program: string
-  /** `image`, or `video`, whose pictures are shown until a player for it is there. */
+  /** `image`, or `video`: steps, and then final.mp4, whose first frame is final.png. */
   readonly type: string
   readonly state: VariantState
   /** Place in the sheet. */
@@ -73,6 +77,9 @@ export const NO_FACTS: Facts = {
   sha256: null,
   seconds: null,
   referenceMode: null,
+  frames: null,
+  fps: null,
+  durationSeconds: null,
 }
 
 /** `dawn/wide`; ids hold no slash. */
@@ -124,6 +131,9 @@ function readAsset(asset: unknown, place: number): Variant | null {
       sha256,
       seconds: numberOf(metadata.generation_time),
       referenceMode: textOf(metadata.reference_mode),
+      frames: numberOf(metadata.num_frames),
+      fps: numberOf(metadata.fps),
+      durationSeconds: numberOf(metadata.duration_seconds),
     },
     hasTiming: typeof asset.timing_url === 'string',
     hasThumbnail: typeof asset.thumbnail_url === 'string',

@@ -36,7 +36,23 @@ export function DetailPanel({ variant, onClose }: { variant: Variant; onClose: (
         </button>
       </div>
       <div class="detail-picture">
-        <Picture variant={variant} />
+        {variant.type === 'video' && variant.state === 'done' && version !== null ? (
+          <video
+            key={variant.mark}
+            src={fileUrl(home, version, variant, 'final.mp4')}
+            poster={fileUrl(home, version, variant, 'final.png')}
+            width={variant.facts.width ?? undefined}
+            height={variant.facts.height ?? undefined}
+            aria-label={variant.prompt ?? `${variant.cue} / ${variant.variant}`}
+            controls
+            muted
+            loop
+            playsInline
+            preload="metadata"
+          />
+        ) : (
+          <Picture variant={variant} />
+        )}
       </div>
       {variant.fault !== null && (
         <p class="fault">
@@ -84,6 +100,7 @@ function filesOf(variant: Variant, steps: number): readonly string[] {
   return [
     ...Array.from({ length: steps }, (_, place) => `${place + 1}.png`),
     'final.png',
+    ...(variant.type === 'video' ? ['final.mp4'] : []),
     ...(variant.hasThumbnail ? ['final.thumb.webp'] : []),
     ...(variant.hasTiming ? ['timing.json'] : []),
   ]
@@ -108,7 +125,12 @@ function factsOf(variant: Variant): readonly (readonly [string, string])[] {
     ['denoise strength', facts.denoiseStrength],
     ['reference', facts.referenceMode === null ? null : (MODES[facts.referenceMode] ?? null)],
     ['drawn in', facts.seconds === null ? null : formatSeconds(facts.seconds)],
-    ['final.png', facts.sizeBytes === null ? null : formatBytes(facts.sizeBytes)],
+    ['frames', facts.frames === null ? null : `${facts.frames} at ${facts.fps ?? '?'} a second`],
+    ['length', facts.durationSeconds === null ? null : formatSeconds(facts.durationSeconds)],
+    [
+      variant.type === 'video' ? 'final.mp4' : 'final.png',
+      facts.sizeBytes === null ? null : formatBytes(facts.sizeBytes),
+    ],
     ['sha-256', facts.sha256],
   ]
   return rows.flatMap(([name, value]) =>

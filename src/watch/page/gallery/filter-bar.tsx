@@ -38,6 +38,19 @@ export function FilterBar({ filter, total, programs, states, onChange }: Props) 
         value={filter.text}
         onInput={({ currentTarget }) => onChange({ text: currentTarget.value })}
       />
+      <select
+        aria-label="Order"
+        value={filter.sort}
+        onChange={({ currentTarget }) =>
+          onChange({ sort: SORTS.find((sort) => sort === currentTarget.value) ?? 'sheet' })
+        }
+      >
+        {SORTS.map((sort) => (
+          <option key={sort} value={sort}>
+            {SORT_NAMES[sort]}
+          </option>
+        ))}
+      </select>
       <fieldset class="chips">
         <legend class="visually-hidden">Show</legend>
         <Chip on={isAll} onClick={() => onChange({ program: null, state: null })} name="All" count={total} />
@@ -62,20 +75,6 @@ export function FilterBar({ filter, total, programs, states, onChange }: Props) 
           />
         ))}
       </fieldset>
-      <span class="space" />
-      <select
-        aria-label="Order"
-        value={filter.sort}
-        onChange={({ currentTarget }) =>
-          onChange({ sort: SORTS.find((sort) => sort === currentTarget.value) ?? 'sheet' })
-        }
-      >
-        {SORTS.map((sort) => (
-          <option key={sort} value={sort}>
-            {SORT_NAMES[sort]}
-          </option>
-        ))}
-      </select>
     </search>
   )
 }

@@ -25,6 +25,7 @@ export function OtherRuns() {
               {each.version ?? each.id}
             </a>
             <span class="dim">
+              {each.isUpload ? 'upload, ' : ''}
               {each.state}
               {each.state === 'queued' && each.position !== null ? `, place ${each.position}` : ''}
               {isAtWork(each) && each.etaSeconds !== null ? `, ${formatLeft(each.etaSeconds * 1000)}` : ''}

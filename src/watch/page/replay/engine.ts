@@ -1,5 +1,5 @@
 /** Plays one or several variants in step, from one clock. */
-import { closeFrames, type Frames, loadFrames, messageOf, pictureAt } from '../../player/frames.ts'
+import { closeFrames, type Frames, loadFrames, messageOf, momentsOf, pictureAt } from '../../player/frames.ts'
 import { fadeOf, Stage } from '../../player/stage.ts'
 import { frameAt, type Timeline } from '../../player/timeline.ts'
 import { Transport } from '../../player/transport.ts'
@@ -12,6 +12,8 @@ export interface Source {
   readonly folder: string
   /** Put behind addresses, against caches. */
   readonly mark: string
+  /** Steps, and then a video. */
+  readonly isVideo: boolean
 }
 
 export interface Tile {
@@ -112,11 +114,13 @@ export class ReplayEngine extends Store {
     if (!this.ready) return
     this.#begun = true
     this.#transport.play()
+    this.#followClips()
     this.changed()
   }
 
   pause(): void {
     this.#transport.pause()
+    this.#followClips()
     this.changed()
   }
 
@@ -139,6 +143,7 @@ export class ReplayEngine extends Store {
     this.#transport.loop = loop
     this.#transport.holdMs = holdMs
     this.fade = fade
+    this.#followClips()
     this.changed()
   }
 
@@ -157,7 +162,8 @@ export class ReplayEngine extends Store {
       tiles.map(async (tile) => {
         try {
           const query = tile.source.mark === '' ? '' : `v=${tile.source.mark}`
-          const frames = await loadFrames(tile.source.folder, { signal, memoryLimitBytes, query })
+          const { folder, isVideo } = tile.source
+          const frames = await loadFrames(folder, { signal, memoryLimitBytes, query, isVideo })
           if (signal.aborted) closeFrames(frames)
           else tile.frames = frames
         } catch (error) {
@@ -170,7 +176,7 @@ export class ReplayEngine extends Store {
 
   #begin(): void {
     const moments = new Set<number>()
-    for (const { frames } of this.tiles) for (const due of frames?.timeline?.dueMs ?? []) moments.add(due)
+    for (const { frames } of this.tiles) for (const due of frames ? momentsOf(frames) : []) moments.add(due)
     this.#moments = [...moments].sort((a, b) => a - b)
     this.#transport.load(this.#moments)
     this.ready = true
@@ -189,9 +195,26 @@ export class ReplayEngine extends Store {
       const isStart = positionMs === 0 && !this.#transport.atEnd
       const frame = frames.timeline === null ? 1 : isStart ? 0 : frameAt(frames.timeline, positionMs)
       if (frame === 0 && keep) continue
+      if (isClipAt(frames, frame)) continue
       stage.show(pictureAt(frames, frame), this.fade && gapMs > 0 ? fadeOf(gapMs, this.#transport.speed) : 0)
     }
+    this.#followClips()
     this.changed()
+  }
+
+  /** Videos show where the clock is, once their steps are over. */
+  #followClips(): void {
+    const { positionMs, playing, speed, atEnd } = this.#transport
+    for (const [index, { frames }] of this.tiles.entries()) {
+      const stage = this.#stages.get(index)
+      if (!frames?.clip || stage === undefined) continue
+      const { timeline, clip } = frames
+      const steps = timeline?.steps ?? 0
+      const isBegun = positionMs > 0 || atEnd || steps === 0
+      const isOver = isBegun && (timeline === null || frameAt(timeline, positionMs) > steps)
+      if (isOver) stage.film(clip.video)
+      clip.follow(isOver ? positionMs - (timeline?.totalMs ?? 0) : 0, isOver && playing, speed)
+    }
   }
 
   #gapAfter(index: number): number {
@@ -211,6 +234,11 @@ export class ReplayEngine extends Store {
     for (const { frames } of this.#ahead?.tiles ?? []) if (frames !== null) closeFrames(frames)
     this.#ahead = null
   }
+}
+
+/** Whether a frame is the video's. */
+function isClipAt({ timeline, clip }: Frames, frame: number): boolean {
+  return clip !== null && (timeline === null || frame > timeline.steps)
 }
 
 function keysOf(sources: readonly Source[]): string {

@@ -26,7 +26,12 @@ export function ReplayView() {
   const sourceOf = (variant: Variant): Source | null =>
     version === null
       ? null
-      : { key: keyOf(variant), folder: home.folderUrl(version, variant), mark: variant.mark }
+      : {
+          key: keyOf(variant),
+          folder: home.folderUrl(version, variant),
+          mark: variant.mark,
+          isVideo: variant.type === 'video',
+        }
   const sources = shown.flatMap((variant) => sourceOf(variant) ?? [])
   const keys = sources.map(({ folder, mark }) => folder + mark).join('\n')
   const latest = useRef({ choice, sources })

@@ -1,0 +1,86 @@
+/** Real runs, from the first step to the last, as a browser sees them; and the button that ends one. */
+import { cp, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { RunList } from '../../src/watch/runs/run-list.ts'
+import { packageRoot, runCli } from '../support/cli.ts'
+import { tinySheet, writeSheet } from '../support/runs.ts'
+import { createScratch } from '../support/scratch.ts'
+import { startBrowser, type TestBrowser } from './support/browser.ts'
+import { type Served, startServed } from './support/served.ts'
+
+const scratch = createScratch()
+const out = scratch.folder
+let browser: TestBrowser
+let served: Served
+
+beforeAll(async () => {
+  served = await startServed(out)
+  browser = await startBrowser()
+})
+afterAll(async () => {
+  await browser.close()
+  await served.stop()
+})
+
+async function startInBackground(sheet: string): Promise<string> {
+  const words = ['run', sheet, '--out', out, '--dry-run', '--threads', '1', '--detach', '--format', 'ndjson']
+  const { code, stdout, stderr } = await runCli(words)
+  expect(code, stderr).toBe(0)
+  return JSON.parse(stdout).id
+}
+
+it('the demo is watched from before it begins until all of it is there', { timeout: 300_000 }, async () => {
+  const demo = await readFile(join(packageRoot, 'cues/demo.yaml'), 'utf8')
+  const sheet = join(out, 'demo.yaml')
+  await writeFile(sheet, demo.replace('steps: 20', 'steps: 4').replace('steps: 28', 'steps: 4'))
+  await cp(join(packageRoot, 'cues/stage.png'), join(out, 'stage.png'))
+  const { page, context, errors, foreign } = await browser.open()
+  await page.goto(served.url)
+  await page.waitForFunction(() => document.querySelector('.calm')?.textContent?.includes('No run yet'))
+  const id = await startInBackground(sheet)
+  await page.waitForFunction(
+    () => {
+      const canvas = document.querySelector<HTMLCanvasElement>('.live-stage canvas:not([hidden])')
+      return canvas !== null && /^\d+ % · demo$/.test(document.title)
+    },
+    undefined,
+    { timeout: 120_000 },
+  )
+  const waitForEnd = () => document.querySelector('.over')?.textContent?.includes('Everything that was asked')
+  await page.waitForFunction(waitForEnd, undefined, { timeout: 240_000 })
+  expect(await page.textContent('.run-state-text')).toBe('done · 16 of 16')
+  await page.setViewportSize({ width: 1280, height: 4000 })
+  await page.click('nav >> text=Gallery')
+  await page.waitForFunction(() => document.querySelectorAll('.tile img').length === 16)
+  const status = await new RunList(out).status(id)
+  expect(status).toMatchObject({ state: 'done', done: 16, failed: 0 })
+  // One picture a step and one at the end of each unit at most, however often it was looked at.
+  const pictures = 16 + 16 * 4
+  expect(served.server.encodes()).toBeGreaterThan(0)
+  expect(served.server.encodes()).toBeLessThanOrEqual(pictures)
+  expect([errors, foreign]).toEqual([[], []])
+  await context.close()
+})
+
+it('is stopped by a button that asks', { timeout: 180_000 }, async () => {
+  const cues = { long: { program: 'P1', prompt: 'a fox', seeds: Array.from({ length: 400 }, (_, i) => i) } }
+  const programs = { P1: { steps: 40, previews: { method: 'latent2rgb' } } }
+  const id = await startInBackground(await writeSheet(out, tinySheet({ version: 'long', programs, cues })))
+  const { page, context } = await browser.open()
+  await page.goto(served.url)
+  await page.goto(`${served.origin}/#/live?run=${id}`)
+  await page.waitForSelector('.live-caption')
+  await page.click('text=Stop the run')
+  await page.waitForFunction(() =>
+    document.querySelector('dialog')?.textContent?.includes('Finished pictures stay.'),
+  )
+  await page.click('text=Let it go on')
+  expect(served.requests).not.toContain(`DELETE /api/runs/${id}`)
+  await page.click('text=Stop the run')
+  await page.click('dialog >> text=Stop it')
+  await page.waitForFunction(() => document.querySelector('.over')?.textContent?.includes('It was stopped.'))
+  expect(served.requests).toContain(`DELETE /api/runs/${id}`)
+  expect((await new RunList(out).status(id))?.state).toBe('cancelled')
+  await context.close()
+})
