@@ -3,6 +3,7 @@
  * `--help` and `--version` answer at once.
  */
 import { Argument, Command, CommanderError, Option } from 'commander'
+import { KNOWN_MODELS } from '../cue-sheet/starter.ts'
 import { FILM_FORMATS } from '../films/film-options.ts'
 import { standInForHome } from '../library/home.ts'
 import { readPackageVersion } from '../library/package.ts'
@@ -93,6 +94,10 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
     .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
     .option('--pull', 'bring down what the bucket holds whole and the folder lacks')
+    .option(
+      '--trust-size',
+      "do not hash big model files: the hub's cache names their hash, others go by size",
+    )
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
     .addOption(testFaultsOption())
     .addOption(
@@ -109,6 +114,10 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
     .option('--fetch', 'ask the network: init images behind URLs, and what is whole in the bucket')
+    .option(
+      '--trust-size',
+      "do not hash big model files: the hub's cache names their hash, others go by size",
+    )
     .option('--allow-private-urls', 'let image URLs point at private addresses')
     .action(async (sheet: string, options) => {
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)
@@ -232,6 +241,17 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
       outcome.exitCode = await (await import('./commands/models-calibrate.ts')).calibrateCommand(dir, options)
     })
 
+  models
+    .command('optimize')
+    .argument('<dir>', 'a model folder', parseText)
+    .description(
+      "keep ONNX Runtime's optimized graphs in the cache: the model loads faster, and draws the same",
+    )
+    .addOption(providerOption())
+    .action(async (dir: string, options) => {
+      outcome.exitCode = await (await import('./commands/models-optimize.ts')).optimizeCommand(dir, options)
+    })
+
   const providers = program
     .command('providers')
     .description('libraries of GPU providers that npm does not bring')
@@ -318,6 +338,11 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .argument('[file]', 'the sheet to write', 'cues.yaml')
     .description('write a sheet to start from')
     .option('--force', 'replace a file that is there')
+    .addOption(
+      new Option('--model <name>', 'with the settings of a published model').choices(
+        Object.keys(KNOWN_MODELS),
+      ),
+    )
     .action(async (file: string, options) => {
       outcome.exitCode = await (await import('./commands/init.ts')).initCommand(file, options)
     })

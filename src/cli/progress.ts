@@ -1,4 +1,5 @@
 /** How far downloads are: a bar on a terminal, a line every tenth elsewhere. On stderr. */
+import { basename } from 'node:path'
 import { printable } from '../printable.ts'
 import { printLine } from './print.ts'
 
@@ -33,5 +34,20 @@ export async function createDownloadProgress(
       current = file
     },
     stop: () => bar.stop(),
+  }
+}
+
+/** How far the hashes of big model files are. */
+export async function createHashProgress(): Promise<{
+  readonly onHash: (path: string, bytes: number, total: number) => void
+  readonly stop: () => void
+}> {
+  const { update, stop } = await createDownloadProgress()
+  return {
+    onHash(path, bytes, total) {
+      update(`hashing ${basename(path)}`, bytes, total)
+      if (bytes === total) stop()
+    },
+    stop,
   }
 }

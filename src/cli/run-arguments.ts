@@ -23,6 +23,7 @@ const HANDED_ON = {
   verifyRemote: '--verify-remote',
   pull: '--pull',
   drain: '--drain',
+  trustSize: '--trust-size',
   allowPrivateUrls: '--allow-private-urls',
   allowLocalEndpoint: '--allow-local-endpoint',
   allowPrivateEndpoint: '--allow-private-endpoint',

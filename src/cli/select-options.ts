@@ -33,6 +33,7 @@ export interface SelectFlags extends SheetFlags, EndpointFlags {
   readonly force?: boolean
   readonly allowPrivateUrls?: boolean
   readonly fetch?: boolean
+  readonly trustSize?: boolean
 }
 
 /** How far an endpoint may lead: flags of every command that meets a bucket. */
@@ -64,6 +65,7 @@ export function toSelectOptions(sheetPath: string, flags: SelectFlags): SelectOp
     shard,
     shardTotal,
     force: flags.force === true,
+    trustSize: flags.trustSize === true,
     allowPrivateUrls: flags.allowPrivateUrls === true,
     ...toEndpointPolicy(flags),
     cacheDir: cacheFolder(process.env),

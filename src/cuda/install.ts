@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { errorCode, PregenError } from '../errors.ts'
 import { downloadFile, type Fetch } from '../net/download.ts'
+import { proxiedFetch } from '../net/proxied-fetch.ts'
 import { findLibraries, type LibrarySearch } from './find-libraries.ts'
 import {
   type InstalledProvider,
@@ -30,7 +31,8 @@ export interface InstallOptions {
   readonly withLibraries: boolean
   /** Goes on where no driver or no fitting card is found: for images that are built elsewhere. */
   readonly withoutCard: boolean
-  readonly fetch: Fetch
+  /** Default: through the proxy that the environment names. */
+  readonly fetch?: Fetch | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress: (file: string, bytes: number, total: number | undefined) => void
   readonly inspect?: (() => ReturnType<typeof inspectMachine>) | undefined
@@ -126,7 +128,7 @@ async function installProvider(options: InstallOptions, wheels: string): Promise
 async function obtainWheel(
   name: string,
   version: string | undefined,
-  { from, env, fetch, signal, onProgress }: InstallOptions,
+  { from, env, fetch = proxiedFetch, signal, onProgress }: InstallOptions,
   wheels: string,
 ): Promise<{ readonly path: string; readonly isOurs: boolean }> {
   if (from !== undefined) return { path: await wheelIn(from, name, version), isOurs: false }

@@ -79,6 +79,12 @@ async function readRecord(folder: string): Promise<InstalledProvider | null> {
   }
 }
 
+export interface CudaEnvironmentOptions extends Pick<LibrarySearch, 'env'> {
+  readonly cacheDir: string
+  /** Where else CUDA's libraries are looked for. */
+  readonly search?: Pick<LibrarySearch, 'systemFolders' | 'readCommand'> | undefined
+}
+
 export interface CudaEnvironment {
   /** For LD_LIBRARY_PATH of a process that is yet to start: a running one cannot change it. */
   readonly libraryPath: string
@@ -93,13 +99,12 @@ export interface CudaEnvironment {
 export async function cudaEnvironment(
   installed: InstalledProvider,
   runtimeFolder: string,
-  cacheDir: string,
-  env: LibrarySearch['env'],
+  { cacheDir, env, search }: CudaEnvironmentOptions,
 ): Promise<CudaEnvironment> {
   await linkRuntime(installed.folder, join(runtimeFolder, RUNTIME_LIBRARY))
   const names = Object.keys(needsOfCuda(installed.cudaMajor)?.libraries ?? {})
   const ownFolders = [librariesFolder(cacheDir, installed.cudaMajor)]
-  const { folders, missing } = await findLibraries(names, { env, ownFolders })
+  const { folders, missing } = await findLibraries(names, { ...search, env, ownFolders })
   const given = env.LD_LIBRARY_PATH ? [env.LD_LIBRARY_PATH] : []
   return { libraryPath: [installed.folder, ...folders, ...given].join(':'), missing }
 }

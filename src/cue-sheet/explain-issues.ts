@@ -180,7 +180,7 @@ export function ruleAt(path: SheetPath): { readonly code: string; readonly must:
     return { code: 'E_BAD_VALUE', must: 'a word, a number, true, false or a list of numbers' }
   const [top] = path
   if (path.length === 2 && top === 'models')
-    return { code: 'E_BAD_VALUE', must: 'a folder, or a map with "path"' }
+    return { code: 'E_BAD_VALUE', must: 'a folder, or a map with "path" or "hub"' }
   if (path.length === 2 && top === 'programs') return { code: 'E_BAD_VALUE', must: 'a map of settings' }
   if (path.length === 2 && top === 'cues') return { code: 'E_BAD_VALUE', must: 'a map with "program"' }
   if (path.length === 4 && path[2] === 'variants') return { code: 'E_BAD_VALUE', must: 'a map of settings' }

@@ -7,13 +7,16 @@ import type { SheetInput } from './schema.ts'
 import type { SheetModel, SheetVariant } from './sheet.ts'
 
 /** Declared models, paths made absolute. */
-export function readModels(input: SheetInput, { directory }: LayerContext): ReadonlyMap<string, SheetModel> {
+export function readModels(input: SheetInput, context: LayerContext): ReadonlyMap<string, SheetModel> {
+  const { directory } = context
   const models = new Map<string, SheetModel>()
   for (const [id, value] of Object.entries(input.models ?? {})) {
     const map = typeof value === 'string' ? { path: value } : value
+    checkSource(id, map, context)
     models.set(id, {
       id,
-      path: resolve(directory, map.path),
+      path: map.path === undefined ? '' : resolve(directory, map.path),
+      hub: map.hub,
       embedded: false,
       provider: map.provider,
       pipeline: map.pipeline,
@@ -23,6 +26,29 @@ export function readModels(input: SheetInput, { directory }: LayerContext): Read
     })
   }
   return models
+}
+
+/** A model has one place. */
+function checkSource(
+  id: string,
+  { path, hub }: { readonly path?: string | undefined; readonly hub?: string | undefined },
+  { doc, faults }: LayerContext,
+): void {
+  if ((path === undefined) !== (hub === undefined)) return
+  const place = ['models', id]
+  const name = formatPath(place)
+  if (path === undefined) {
+    const help = 'Add "path: …" for a folder, or "hub: owner/name" for a model of the hub.'
+    faults.add(
+      'E_MISSING_KEY',
+      doc.locate(place, 'key'),
+      `${formatPath([...place, 'path'])} is missing.`,
+      help,
+    )
+  } else {
+    const message = `${name} has both a path and a hub.`
+    faults.add('E_BAD_VALUE', doc.locate([...place, 'hub'], 'key'), message, 'Leave one of them out.')
+  }
 }
 
 /** The model of one variant; undefined after a fault. */
@@ -71,6 +97,7 @@ function embeddedModel(id: string, path: string): SheetModel {
   return {
     id,
     path,
+    hub: undefined,
     embedded: true,
     provider: undefined,
     pipeline: undefined,

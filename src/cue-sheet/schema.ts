@@ -18,7 +18,18 @@ export const layerSchema = z.strictObject(SETTING_SCHEMAS)
 export type LayerInput = z.infer<typeof layerSchema>
 
 export const modelSchema = z.strictObject({
-  path: z.string().min(1).describe('A folder in the ONNX layout of diffusers, relative to the sheet.'),
+  path: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A folder in the ONNX layout of diffusers, relative to the sheet. This or hub is needed.'),
+  hub: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'A model that "pregen models pull" fetched from the Hugging Face hub: owner/name or owner/name@revision.',
+    ),
   provider: z
     .enum(['auto', 'cpu', 'cuda', 'webgpu', 'dml', 'coreml'])
     .optional()

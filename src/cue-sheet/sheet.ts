@@ -6,8 +6,10 @@ import type { Settings } from './setting-types.ts'
 
 export interface SheetModel {
   readonly id: string
-  /** Absolute folder. */
+  /** Absolute folder; "" for a model of the hub. */
   readonly path: string
+  /** `owner/name@revision`, as written: found in the hub's cache, and checked, before anything is planned. */
+  readonly hub: string | undefined
   /** Whether it is a model of the package and not one that the sheet declares. */
   readonly embedded: boolean
   readonly provider: 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml' | undefined

@@ -39,6 +39,42 @@ cues:
 #   region: auto
 `
 
+/** Published models that `pregen init --model` knows: the settings that their makers name (docs/models.md). */
+export const KNOWN_MODELS = {
+  sd15: ['width: 512', 'height: 512', 'steps: 25', 'guidance_scale: 7.5', 'scheduler: dpm++2m'],
+  sdxl: ['width: 1024', 'height: 1024', 'steps: 30', 'guidance_scale: 5', 'scheduler: euler'],
+  'sdxl-turbo': [
+    ...['width: 512', 'height: 512', 'steps: 4', 'guidance_scale: 0'],
+    'scheduler: { name: euler-ancestral, timestep_spacing: trailing }',
+  ],
+  'sdxl-lightning': [
+    ...['width: 1024', 'height: 1024', 'steps: 4', 'guidance_scale: 0'],
+    'scheduler: { name: euler, timestep_spacing: trailing }',
+  ],
+  'hyper-sdxl': [
+    ...['width: 1024', 'height: 1024', 'steps: 8', 'guidance_scale: 0'],
+    'scheduler: { name: ddim, timestep_spacing: trailing }',
+  ],
+  'sd35-medium': ['width: 1024', 'height: 1024', 'steps: 40', 'guidance_scale: 4.5'],
+  'flux1-schnell': ['width: 1024', 'height: 1024', 'steps: 4'],
+  'flux1-dev': ['width: 1024', 'height: 1024', 'steps: 28', 'guidance_scale: 3.5'],
+} as const satisfies Record<string, readonly string[]>
+
+export type KnownModel = keyof typeof KNOWN_MODELS
+
+export function isKnownModel(name: string): name is KnownModel {
+  return Object.hasOwn(KNOWN_MODELS, name)
+}
+
+/** The starter on a model of one's own, with the settings that it wants. */
+export function sheetFor(model: KnownModel): string {
+  const own = ['defaults:', `  model: ${model}`, ...KNOWN_MODELS[model].map((line) => `  ${line}`)].join('\n')
+  const models = `models:\n  ${model}: ./${model}     # the folder of your export, or { hub: owner/name }`
+  const head = STARTER.slice(0, STARTER.indexOf('defaults:'))
+  const programs = STARTER.slice(STARTER.indexOf('programs:\n'))
+  return `${head}${models}\n\n${own}\n\n${programs}`
+}
+
 /** A commented sheet that runs as it stands, on the embedded model. */
 export function starterSheet(): string {
   return STARTER

@@ -1,5 +1,6 @@
 /** One device that pictures are drawn on: its inference process, started when needed and again when it died. */
 import { PregenError } from '../errors.ts'
+import type { PassedOver } from '../model/providers.ts'
 import type { InferenceProcedures, OpenModel } from './inference-calls.ts'
 import type { WorkerFigures } from './rpc.ts'
 import type { CallOptions, WorkerProcess } from './worker-process.ts'
@@ -12,6 +13,8 @@ export interface OpenedModel {
   readonly provider: string
   /** `cpu:0`, `cuda:1`: the name of the device in events. */
   readonly device: string
+  /** Better providers that `auto` found not to work. */
+  readonly passedOver: readonly PassedOver[]
   /** As `WorkerProcess.call`. */
   readonly call: <Name extends 'encode' | 'load-denoiser' | 'generate' | 'forget'>(
     name: Name,
@@ -87,9 +90,10 @@ export function createDevice({ index, deviceId, start }: DeviceOptions): Device 
     warmUp: () => void running(),
     async open(request) {
       const own = running()
-      const { provider, deviceId: id } = await own.call('open', { ...request, deviceId })
+      const { provider, deviceId: id, passedOver } = await own.call('open', { ...request, deviceId })
       return {
         provider,
+        passedOver,
         // Two processes on one CPU are two devices.
         device: `${provider}:${provider === 'cpu' ? index : id}`,
         call: own.call,

@@ -2,9 +2,12 @@
  * What pictures are drawn with: devices, each with its inference process, and the preview decoders of models on the
  * CPU. It outlives runs, and knows nothing of them. Processes start when they are needed.
  */
+
+import type { KnownProviders } from '../model/providers.ts'
 import type { DecodeLatents } from '../preview/decoder.ts'
 import { createDevice, type Device, type InferenceWorker } from './device.ts'
 import type { InferenceProcedures, InferenceStart } from './inference-calls.ts'
+import type { InferenceEnvironment } from './inference-environment.ts'
 import type { InjectionTable } from './injection.ts'
 import { createPreviewDecoder, type PreviewDecoder } from './preview-decoders.ts'
 import type { PreviewProcedures } from './preview-process.ts'
@@ -18,7 +21,9 @@ function withoutCrashes(table: InjectionTable): InjectionTable {
 
 export interface EngineOptions {
   /** For the worker processes: drivers and libraries read it. */
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: InferenceEnvironment['env']
+  /** What need not be tried any more. */
+  readonly known?: KnownProviders | undefined
   /** Device ids of the provider, one inference process each; undefined: one on the provider's first device. */
   readonly devices?: readonly number[] | undefined
   /** Points at which tests break a run; empty in the product. */
@@ -37,11 +42,12 @@ export interface Engine {
   readonly close: () => Promise<void>
 }
 
-export function createEngine({ env, devices = [], injection = {} }: EngineOptions): Engine {
+export function createEngine({ env, known = {}, devices = [], injection = {} }: EngineOptions): Engine {
   const startInference = (isAgain: boolean): InferenceWorker => {
     const data: InferenceStart = {
       injection: isAgain ? withoutCrashes(injection) : injection,
       toolPid: process.pid,
+      known,
     }
     return startWorkerProcess<InferenceProcedures>({
       module: './inference-process.js',

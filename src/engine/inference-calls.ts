@@ -1,6 +1,13 @@
 /** What the inference process is asked, and what it answers and tells. Everything is plain data. */
 import type { PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
-import type { RequestedProvider } from '../model/providers.ts'
+import type { OptimizedModel } from '../model/optimized.ts'
+import type {
+  KnownProviders,
+  PassedOver,
+  ProviderName,
+  ProviderStatus,
+  RequestedProvider,
+} from '../model/providers.ts'
 import type { Keyframe, ReferencePicture } from '../pipelines/pipeline.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { InjectionTable } from './injection.ts'
@@ -11,6 +18,7 @@ export interface InferenceStart {
   readonly injection: InjectionTable
   /** The tool's own process. */
   readonly toolPid: number
+  readonly known: KnownProviders
 }
 
 export interface OpenModel {
@@ -21,8 +29,17 @@ export interface OpenModel {
   readonly provider: RequestedProvider
   readonly deviceId: number | undefined
   readonly threads: number | undefined
+  /** Where `models optimize` keeps graphs of this model. */
+  readonly optimizedRoot?: string | undefined
   /** Where conditioning that does not fit in memory is kept. */
   readonly spillFolder: string
+}
+
+export interface OptimizeOptions {
+  readonly path: string
+  readonly provider: RequestedProvider
+  /** `<cache>/optimized/<fingerprint>` */
+  readonly root: string
 }
 
 export interface PromptJob {
@@ -127,9 +144,25 @@ interface Loaded {
 }
 
 export interface InferenceProcedures {
+  /** Whether a small model runs on a provider. */
+  readonly probe: {
+    readonly input: { readonly name: ProviderName; readonly deviceId: number }
+    readonly output: ProviderStatus
+    readonly notice: never
+  }
+  /** Keeps what ONNX Runtime makes of a model's graphs. */
+  readonly optimize: {
+    readonly input: OptimizeOptions
+    readonly output: OptimizedModel
+    readonly notice: never
+  }
   readonly open: {
     readonly input: OpenModel
-    readonly output: { readonly provider: string; readonly deviceId: number }
+    readonly output: {
+      readonly provider: string
+      readonly deviceId: number
+      readonly passedOver: readonly PassedOver[]
+    }
     readonly notice: never
   }
   readonly encode: {

@@ -5,7 +5,9 @@
  */
 import { readScratch } from '../artifacts/scratch-file.ts'
 import { readModelFolder } from '../model/folder.ts'
-import { resolveProvider } from '../model/providers.ts'
+import { checkHalves } from '../model/halves.ts'
+import { optimizeModel } from '../model/optimized.ts'
+import { probeProvider, resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
 import type { LatentDims, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
 import { sizeOf } from '../tensor/tensor.ts'
@@ -33,7 +35,7 @@ interface Opened {
   readonly prompts: PromptStore
 }
 
-function createInference({ injection: table, toolPid }: InferenceStart): Served<InferenceProcedures> {
+function createInference({ injection: table, toolPid, known }: InferenceStart): Served<InferenceProcedures> {
   const injection = createInjection(table, toolPid)
   let model: Opened | null = null
   let closedModelsRunMs = 0
@@ -55,16 +57,23 @@ function createInference({ injection: table, toolPid }: InferenceStart): Served<
   return {
     sessionRunMs,
     handlers: {
+      probe: ({ name, deviceId }) => probeProvider(name, deviceId, known),
+      async optimize({ path, provider: requested, root }) {
+        const provider = await resolveProvider(requested, 0, known)
+        return await optimizeModel(readModelFolder(path), root, provider)
+      },
       async open(request) {
         // One that failed half-way may still hold sessions and prompts.
         await close()
-        const { path, pipeline, variant, previewDecoder, threads } = request
+        const { path, pipeline, variant, previewDecoder, threads, optimizedRoot } = request
         const folder = readModelFolder(path, { pipeline, variant, previewDecoder })
-        const provider = await resolveProvider(request.provider, request.deviceId)
-        const created = createPipeline(folder, { provider, threads })
+        const provider = await resolveProvider(request.provider, request.deviceId, known)
+        await checkHalves(folder, provider)
+        const created = createPipeline(folder, { provider, threads, optimizedRoot })
         const inlineDecoder = createInlineDecoder(folder, created, provider)
         model = { pipeline: created, inlineDecoder, prompts: promptStoreOf(request) }
-        return { provider: provider.name, deviceId: provider.deviceId }
+        const { name, deviceId, passedOver } = provider
+        return { provider: name, deviceId, passedOver }
       },
       async encode(request, context) {
         const loadMs = await timed(() => opened().pipeline.loadTextEncoders())

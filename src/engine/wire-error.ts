@@ -34,8 +34,15 @@ export class WorkerError extends PregenError {
 
   constructor(wire: WireError, fallbackStage: string) {
     // A provider that is not there is wrong usage, as it is in this process; the rest is work that failed.
-    const exitCode = wire.code === 'E_PROVIDER_UNAVAILABLE' ? 2 : 3
+    const exitCode = isWrongProvider(wire.code) ? 2 : 3
     super(wire.code, wire.message, { help: wire.help, exitCode, cause: wire.stack })
     this.stage = wire.stage ?? fallbackStage
   }
+}
+
+const WRONG_PROVIDER: ReadonlySet<string> = new Set(['E_PROVIDER_NO_HALF', 'E_PROVIDER_UNAVAILABLE'])
+
+/** Whether the provider that was asked for cannot draw, whatever it is given: nothing was begun then. */
+export function isWrongProvider(code: string): boolean {
+  return WRONG_PROVIDER.has(code)
 }

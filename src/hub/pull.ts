@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path'
 import { listFiles, modelInfo } from '@huggingface/hub'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { causeOf, downloadFile, type Fetch } from '../net/download.ts'
+import { proxiedFetch } from '../net/proxied-fetch.ts'
 import { redactUrl } from '../net/redact-url.ts'
 import { trimEndOf } from '../trim.ts'
 import { type HubReference, repoFolder } from './reference.ts'
@@ -23,7 +24,8 @@ export interface PullOptions {
   readonly endpoint?: string | undefined
   /** `HF_TOKEN`, for models behind a licence. */
   readonly token?: string | undefined
-  readonly fetch: Fetch
+  /** Default: through the proxy that the environment names. */
+  readonly fetch?: Fetch | undefined
   readonly signal?: AbortSignal | undefined
   /** Told once, before anything is fetched. */
   readonly onSelected?: ((files: readonly HubFile[]) => void) | undefined
@@ -115,10 +117,15 @@ function isPlainPath(path: string): boolean {
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\\0]/.test(part))
 }
 
-function callOf({ endpoint = DEFAULT_ENDPOINT, token, fetch, signal }: PullOptions) {
-  const call = (url: string | URL | Request, init?: RequestInit) =>
-    fetch(url instanceof Request ? url.url : String(url), { ...init, ...(signal ? { signal } : {}) })
-  return { hubUrl: trimEndOf(endpoint, '/'), fetch: call, ...(token ? { accessToken: token } : {}) }
+function callOf({ endpoint = DEFAULT_ENDPOINT, token, fetch = proxiedFetch, signal }: PullOptions) {
+  const call = (url: string | URL | Request, init?: RequestInit) => {
+    const headers = new Headers(init?.headers)
+    // The hub's own library takes tokens of one form alone; a mirror may have others.
+    if (token) headers.set('authorization', `Bearer ${token}`)
+    const address = url instanceof Request ? url.url : String(url)
+    return fetch(address, { ...init, headers, ...(signal ? { signal } : {}) })
+  }
+  return { hubUrl: trimEndOf(endpoint, '/'), fetch: call }
 }
 
 async function asked<T>(options: PullOptions, ask: () => Promise<T>): Promise<T> {
@@ -167,7 +174,7 @@ interface CachePlace {
 async function pullFile(
   { path, sizeBytes, digest }: HubFile,
   { folder, snapshot, commit }: CachePlace,
-  { reference, endpoint = DEFAULT_ENDPOINT, token, fetch, signal, onProgress }: PullOptions,
+  { reference, endpoint = DEFAULT_ENDPOINT, token, fetch = proxiedFetch, signal, onProgress }: PullOptions,
 ): Promise<void> {
   const blob = join(folder, 'blobs', digest.hex)
   if ((await sizeOf(blob)) !== sizeBytes) {

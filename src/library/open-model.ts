@@ -4,6 +4,7 @@ import type { SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import type { OpenedModel } from '../engine/device.ts'
 import { createEngine } from '../engine/engine.ts'
 import type { PictureJob, PromptJob } from '../engine/inference-calls.ts'
+import { inferenceEnvironment } from '../engine/inference-environment.ts'
 import { PregenError } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
@@ -12,6 +13,7 @@ import type { RequestedProvider } from '../model/providers.ts'
 import { isGuided } from '../plan/guided.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import type { RngName } from '../random/generator.ts'
+import { cacheFolder } from './home.ts'
 import { embeddedModels } from './package.ts'
 
 export interface OpenModelOptions {
@@ -96,7 +98,12 @@ export async function openModel(
     })
   }
   const { provider = 'auto', device, threads } = options
-  const engine = createEngine({ env: process.env, devices: device === undefined ? [] : [device] })
+  const environment = await inferenceEnvironment({
+    env: process.env,
+    cacheDir: cacheFolder(process.env),
+    providers: new Set([provider]),
+  })
+  const engine = createEngine({ ...environment, devices: device === undefined ? [] : [device] })
   const open = async (): Promise<OpenedModel> => {
     const [own] = engine.devices
     if (!own) throw new Error('an engine has a device')

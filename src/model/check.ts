@@ -7,6 +7,7 @@ import { type ComponentName, familyOf, type TokenizerName } from '../families/in
 import { openInside, readUpTo } from '../model-files/open.ts'
 import { brief, briefList, firstOf } from './brief.ts'
 import { checksumFaults } from './checksums.ts'
+import type { HashOptions } from './file-hash.ts'
 import { fixedShapeFaults } from './fixed-shapes.ts'
 import { type ModelComponent, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
 import { graphSizeFaults } from './graph-sizes.ts'
@@ -18,11 +19,9 @@ import type { ProviderName } from './providers.ts'
 import { shapeFaults } from './shapes.ts'
 import { streamingFaults } from './streaming.ts'
 
-export interface CheckOptions {
+export interface CheckOptions extends HashOptions {
   /** The provider that will run the model; absent: what no provider can run is still a fault. */
   readonly provider?: ProviderName | undefined
-  /** Where hashes of big files are kept between runs, for folders with a SHA256SUMS file. */
-  readonly cacheDir?: string | undefined
 }
 
 export interface CheckedComponent {
@@ -63,7 +62,7 @@ export async function checkModelFolder(
     faults.push(...graphSizeFaults(folder, headers), ...fixedShapeFaults(folder, headers))
   }
   faults.push(...strayFaults(folder), ...plainFileFaults(folder))
-  faults.push(...(await checksumFaults(folder.path, options.cacheDir)))
+  faults.push(...(await checksumFaults(folder.path, options)))
   if (faults.length > 0) throw new PregenErrors(faults)
   return checked
 }

@@ -4,14 +4,14 @@ import { isAbsolute, join, normalize } from 'node:path'
 import { PregenError } from '../errors.ts'
 import { readInside } from '../model-files/open.ts'
 import { brief, firstOf } from './brief.ts'
-import { createFileHasher } from './file-hash.ts'
+import { createFileHasher, type HashOptions } from './file-hash.ts'
 
 const FILE = 'SHA256SUMS'
 const LINE = /^([0-9a-f]{64}) [ *](.+)$/i
 /** A line for each of a few thousand files. */
 const MAX_BYTES = 2 ** 20
 
-export async function checksumFaults(root: string, cacheDir: string | undefined): Promise<PregenError[]> {
+export async function checksumFaults(root: string, options: HashOptions): Promise<PregenError[]> {
   const path = join(root, FILE)
   let bytes: Buffer | null
   try {
@@ -23,7 +23,8 @@ export async function checksumFaults(root: string, cacheDir: string | undefined)
     throw thrown
   }
   if (bytes === null) return []
-  const hasher = await createFileHasher(cacheDir)
+  // A list of hashes is for who wants to know: they are the files' own.
+  const hasher = await createFileHasher({ ...options, trustSize: false })
   const faults: PregenError[] = []
   const lines = bytes.toString('utf8').split(/\r?\n/)
   for (const [index, line] of lines.entries()) {

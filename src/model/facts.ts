@@ -6,22 +6,18 @@ import type { PregenError } from '../errors.ts'
 import type { FamilyFacts } from '../families/family.ts'
 import { type ComponentName, familyOf } from '../families/index.ts'
 import type { ModelFacts, PreviewDecoderFault } from '../plan/model-facts.ts'
-import { createFileHasher } from './file-hash.ts'
+import { createFileHasher, type HashOptions } from './file-hash.ts'
 import { fixedShapes } from './fixed-shapes.ts'
 import { folderSchedulerConfig, type ModelFolder, previewDecoderRoot, TOKENIZER_FILES } from './folder.ts'
+import { memoryFacts } from './memory-facts.ts'
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.ts'
 import { previewDecoderFault } from './preview-decoder.ts'
 import { videoFacts } from './video-facts.ts'
 import { viewOf } from './view.ts'
 import { VISION_CONFIG } from './vision-config.ts'
 
-export interface ModelFactsOptions {
-  /** Where hashes of big files are kept between runs; absent: every file is hashed anew. */
-  readonly cacheDir?: string | undefined
-}
-
 /** @param folder checked by `checkModelFolder`, so that its files are what they seem */
-export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions = {}): Promise<ModelFacts> {
+export async function modelFacts(folder: ModelFolder, options: HashOptions = {}): Promise<ModelFacts> {
   const { family, vae, components } = folder
   const { defaults, maxSequenceLength, video }: FamilyFacts = familyOf(family)
   const { steps, guidanceScale, trueCfgScale } = defaults
@@ -35,7 +31,7 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
   const usable = decoderFault === null ? folder : { ...folder, previewDecoder: null }
   return {
     family,
-    fingerprint: await fingerprint(usable, options.cacheDir),
+    ...(await fingerprints(usable, options)),
     defaults: {
       steps,
       guidanceScale,
@@ -52,7 +48,8 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
     previewDecoderFault: decoderFault === null ? null : plainFault(decoderFault),
     hasLatentRgb: hasLatentRgb(folder),
     maxSequenceLength: maxSequenceLength(view),
-    ...(video === undefined ? {} : { video: videoFacts(folder, video) }),
+    // A video's memory is reckoned from its own facts.
+    ...(video === undefined ? { memory: memoryFacts(folder) } : { video: videoFacts(folder, video) }),
     fixed,
     guidance: guidanceOf(folder, headers),
   }
@@ -105,15 +102,21 @@ function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
 }
 
 /** sha-256 over the names, sizes and contents of the deciding files, whatever folder they lie in. */
-async function fingerprint(folder: ModelFolder, cacheDir: string | undefined): Promise<string> {
-  const hasher = await createFileHasher(cacheDir)
-  const digest = createHash('sha256').update(`${folder.family}\n`)
+async function fingerprints(
+  folder: ModelFolder,
+  options: HashOptions,
+): Promise<Pick<ModelFacts, 'fingerprint' | 'graphsFingerprint'>> {
+  const hasher = await createFileHasher(options)
+  const all = createHash('sha256').update(`${folder.family}\n`)
+  const graphs = createHash('sha256')
   for (const { name, path, root } of decidingFiles(folder)) {
     const sha256 = await hasher.hash(path, root)
-    digest.update(`${name}\n${statSync(path).size}\n${sha256}\n`)
+    const line = `${name}\n${statSync(path).size}\n${sha256}\n`
+    all.update(line)
+    if (!name.startsWith('preview')) graphs.update(line)
   }
   await hasher.save()
-  return digest.digest('hex')
+  return { fingerprint: all.digest('hex'), graphsFingerprint: graphs.digest('hex') }
 }
 
 function decidingFiles(folder: ModelFolder): { name: string; path: string; root: string }[] {

@@ -1,8 +1,8 @@
 /** SHA-256 of files; big ones are hashed once and remembered by size and times of change. */
 import { createHash } from 'node:crypto'
-import { closeSync, createReadStream } from 'node:fs'
+import { closeSync, createReadStream, readSync, realpathSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
 import { PregenError } from '../errors.ts'
@@ -10,6 +10,8 @@ import { openInside } from '../model-files/open.ts'
 
 /** Smaller files are hashed every time: it costs less than a look-up is worth. */
 const REMEMBERED_BYTES = 2 ** 20
+/** Reading it takes a second or so: somebody may wonder. */
+const TOLD_BYTES = 2 ** 28
 const CACHE_FILE = 'model-hashes.json'
 
 interface Remembered {
@@ -31,8 +33,16 @@ export interface FileHasher {
   save(): Promise<void>
 }
 
-/** @param cacheDir undefined: nothing is remembered */
-export async function createFileHasher(cacheDir: string | undefined): Promise<FileHasher> {
+export interface HashOptions {
+  /** Where hashes of big files are kept between runs; undefined: nothing is remembered. */
+  readonly cacheDir?: string | undefined
+  /** Told while a big file is read: bytes so far. */
+  readonly onHash?: ((path: string, bytes: number, total: number) => void) | undefined
+  /** Big files are not read: the hub's cache names their hash, and others count by their size and their ends. */
+  readonly trustSize?: boolean | undefined
+}
+
+export async function createFileHasher({ cacheDir, onHash, trustSize }: HashOptions): Promise<FileHasher> {
   const cachePath = cacheDir === undefined ? null : join(cacheDir, CACHE_FILE)
   const known = cachePath === null ? new Map<string, Remembered>() : await readCache(cachePath)
   let changed = false
@@ -52,10 +62,26 @@ export async function createFileHasher(cacheDir: string | undefined): Promise<Fi
         closeSync(descriptor)
         return entry.sha256
       }
+      if (trustSize === true && size >= REMEMBERED_BYTES) {
+        try {
+          return nameInHubCache(path) ?? hashOfEnds(descriptor, size)
+        } finally {
+          closeSync(descriptor)
+        }
+      }
       const digest = createHash('sha256')
       // No more than it had when it was opened, whatever is appended meanwhile.
       const bytes = { fd: descriptor, start: 0, end: Math.max(size - 1, 0), highWaterMark: 2 ** 20 }
-      await pipeline(createReadStream(path, bytes), digest)
+      const told = size >= TOLD_BYTES ? onHash : undefined
+      let read = 0
+      const count = async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          read += chunk.length
+          told?.(path, read, size)
+          yield chunk
+        }
+      }
+      await pipeline(createReadStream(path, bytes), count, digest)
       const sha256 = digest.digest('hex')
       if (size >= REMEMBERED_BYTES) {
         known.set(path, { size, mtimeMs, ctimeMs, sha256 })
@@ -69,6 +95,24 @@ export async function createFileHasher(cacheDir: string | undefined): Promise<Fi
       await writeCache(cachePath, JSON.stringify(Object.fromEntries(known)))
     },
   }
+}
+
+/** The hub's cache keeps large files under their sha-256; null for any other file. */
+function nameInHubCache(path: string): string | null {
+  const place = realpathSync(path)
+  const name = basename(place)
+  return basename(dirname(place)) === 'blobs' && /^[0-9a-f]{64}$/.test(name) ? name : null
+}
+
+/** No hash of the file: two files of one size that differ in their middle have the same. */
+function hashOfEnds(descriptor: number, size: number): string {
+  const end = Buffer.alloc(REMEMBERED_BYTES)
+  const digest = createHash('sha256').update(`size ${size}\n`)
+  for (const position of [0, size - end.length]) {
+    const bytes = readSync(descriptor, end, 0, end.length, position)
+    digest.update(end.subarray(0, bytes))
+  }
+  return digest.digest('hex')
 }
 
 /** A cache that cannot be written, in a container without a home say, costs the next run some time and nothing else. */

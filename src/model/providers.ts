@@ -1,9 +1,13 @@
 /** Which execution provider runs the model: asked for by name and then exactly that one, or the best that works. */
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node'
-import { messageOf, PregenError } from '../errors.ts'
+import { join } from 'node:path'
+import { env, InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node'
+import { PregenError } from '../errors.ts'
+import { findOnnxruntimeNode } from './onnxruntime-node.ts'
+import { reasonOf } from './provider-words.ts'
+
+// What ONNX Runtime would print is in the errors that it throws, or found out here.
+env.logLevel = 'fatal'
 
 /**
  * The smallest model worth running: `y = x + x` for a float32 vector (IR 7, opset 14), as `onnx.helper` writes it.
@@ -29,6 +33,26 @@ export interface ResolvedProvider {
   readonly reason: string
 }
 
+export interface ChosenProvider extends ResolvedProvider {
+  /** Better ones that `auto` found not to work here. */
+  readonly passedOver: readonly PassedOver[]
+}
+
+export interface PassedOver {
+  readonly provider: ProviderName
+  readonly problem: string
+  readonly help: string
+}
+
+/** What was found out about a provider before ONNX Runtime is asked. */
+export interface KnownProvider {
+  readonly problem: { readonly problem: string; readonly help: string } | null
+  /** Its library, where it is one of its own. */
+  readonly library: string | null
+}
+
+export type KnownProviders = Readonly<Partial<Record<ProviderName, KnownProvider>>>
+
 /** What a provider's absence means, and how to get it. */
 export interface ProviderStatus {
   readonly name: ProviderName
@@ -47,8 +71,7 @@ const AUTO_ORDER: readonly ProviderName[] = ['cuda', 'dml', 'cpu']
 
 const HELP: Record<ProviderName, string> = {
   cuda:
-    'CUDA needs Linux x64, an NVIDIA driver, CUDA 12 and cuDNN 9, and the provider libraries that the install script ' +
-    'of onnxruntime-node downloads: npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12 (docs/models.md). ' +
+    'CUDA needs Linux x64 and an NVIDIA driver; pregen providers install cuda fetches the rest (docs/models.md). ' +
     'Or take --provider auto or cpu.',
   webgpu:
     'WebGPU needs a graphics driver: Vulkan on Linux x64 (libvulkan1 and the ICD of the card), Direct3D 12 on Windows, ' +
@@ -75,8 +98,14 @@ export function executionProvider({
  * Tries a provider on a model of one node.
  * @param deviceId counts from 0
  */
-export async function probeProvider(name: ProviderName, deviceId = 0): Promise<ProviderStatus> {
-  const problem = absence(name) ?? (await runProblem(name, deviceId))
+export async function probeProvider(
+  name: ProviderName,
+  deviceId = 0,
+  known: KnownProviders = {},
+): Promise<ProviderStatus> {
+  const found = known[name] ?? lookFor(name)
+  if (found.problem !== null) return { name, works: false, ...found.problem }
+  const problem = await runProblem(name, deviceId, found.library)
   return { name, works: problem === null, problem, help: problem === null ? null : HELP[name] }
 }
 
@@ -84,63 +113,97 @@ export async function probeProvider(name: ProviderName, deviceId = 0): Promise<P
  * The provider that a run will use.
  * @throws PregenError E_PROVIDER_UNAVAILABLE when the one asked for does not work: there is no silent fallback
  */
-export async function resolveProvider(requested: RequestedProvider, deviceId = 0): Promise<ResolvedProvider> {
+export async function resolveProvider(
+  requested: RequestedProvider,
+  deviceId = 0,
+  known: KnownProviders = {},
+): Promise<ChosenProvider> {
   if (requested !== 'auto') {
-    const status = await probeProvider(requested, deviceId)
-    if (!status.works) {
-      throw new PregenError(
-        'E_PROVIDER_UNAVAILABLE',
-        `Provider "${requested}" does not work here: ${status.problem}.`,
-        {
-          help: HELP[requested],
-        },
-      )
-    }
-    return { name: requested, deviceId, reason: 'asked for' }
+    const { works, problem, help } = await probeProvider(requested, deviceId, known)
+    if (works) return { name: requested, deviceId, reason: 'asked for', passedOver: [] }
+    const message = `Provider "${requested}" does not work here: ${problem}.`
+    throw new PregenError('E_PROVIDER_UNAVAILABLE', message, { help: help ?? HELP[requested] })
   }
-  const missing: string[] = []
+  const passedOver: PassedOver[] = []
   for (const name of AUTO_ORDER) {
-    const status = await probeProvider(name, name === 'cpu' ? 0 : deviceId)
-    if (status.works) {
-      const reason = missing.length === 0 ? 'the best there is' : missing.join('; ')
-      return { name, deviceId: name === 'cpu' ? 0 : deviceId, reason }
+    const own = name === 'cpu' ? 0 : deviceId
+    const { works, problem, help } = await probeProvider(name, own, known)
+    if (works) {
+      const missing = passedOver.map((other) => `${other.provider}: ${other.problem}`)
+      return { name, deviceId: own, reason: missing.join('; ') || 'the best there is', passedOver }
     }
-    missing.push(`${name}: ${status.problem}`)
+    // Of what this system never has there is nothing to tell.
+    if (compiledProviders().has(name)) {
+      passedOver.push({ provider: name, problem: problem ?? '', help: help ?? HELP[name] })
+    }
   }
+  const missing = passedOver.map(({ provider, problem }) => `${provider}: ${problem}`)
   throw new PregenError('E_PROVIDER_UNAVAILABLE', `No provider works here: ${missing.join('; ')}.`, {
     help: HELP.cpu,
   })
 }
 
-/** Why a provider cannot be there at all, found without loading it (loading would print to stderr), or null. */
-function absence(name: ProviderName): string | null {
+/** What can be found without loading a provider. */
+function lookFor(name: ProviderName): KnownProvider {
+  const absent = (problem: string) => ({ library: null, problem: { problem, help: HELP[name] } })
   if (!compiledProviders().has(name)) {
-    return `this build of ONNX Runtime (${process.platform}-${process.arch}) has no ${name}`
+    return absent(`this build of ONNX Runtime (${process.platform}-${process.arch}) has no ${name}`)
   }
-  if (name !== 'cuda') return null
-  const library =
+  if (name !== 'cuda') return { library: null, problem: null }
+  const file =
     process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so'
-  return existsSync(join(binaryFolder(), library)) ? null : `${library} is not installed`
+  const library = join(findOnnxruntimeNode().runtimeFolder, file)
+  return existsSync(library) ? { library, problem: null } : absent(`${file} is not installed`)
 }
 
-function binaryFolder(): string {
-  const entry = createRequire(import.meta.url).resolve('onnxruntime-node')
-  return join(dirname(dirname(entry)), 'bin', 'napi-v6', process.platform, process.arch)
-}
-
-async function runProblem(name: ProviderName, deviceId: number): Promise<string | null> {
+async function runProblem(
+  name: ProviderName,
+  deviceId: number,
+  library: string | null,
+): Promise<string | null> {
   try {
-    const session = await InferenceSession.create(DOUBLING_MODEL, {
-      executionProviders: [executionProvider({ name, deviceId })],
-      logSeverityLevel: 4,
-    })
-    try {
-      const { y } = await session.run({ x: new Tensor('float32', Float32Array.of(1, 2, 3), [3]) })
-      return y !== undefined && Number(y.data[2]) === 6 ? null : 'it gives wrong results'
-    } finally {
-      await session.release()
-    }
+    const isRight = (await double(DOUBLING_MODEL, { name, deviceId }, Float32Array.of(1, 2, 3))) === 6
+    return isRight ? null : 'it gives wrong results'
   } catch (thrown) {
-    return messageOf(thrown).split('\n', 1)[0]!.trim()
+    return reasonOf(thrown, library)
+  }
+}
+
+/** Runs the smallest model. @returns its third number */
+async function double(
+  model: Uint8Array,
+  place: Pick<ResolvedProvider, 'name' | 'deviceId'>,
+  x: Float32Array | Uint16Array,
+): Promise<number> {
+  const options = { executionProviders: [executionProvider(place)], logSeverityLevel: 4 } as const
+  const session = await InferenceSession.create(model, options)
+  try {
+    const tensor = x instanceof Uint16Array ? new Tensor('float16', x, [3]) : new Tensor('float32', x, [3])
+    const { y } = await session.run({ x: tensor })
+    return Number(y?.data[2])
+  } finally {
+    await session.release()
+  }
+}
+
+/** Element types of the smallest model's two values, in onnx.proto3's numbers. */
+const FLOAT16 = 10
+const HALF_MODEL = DOUBLING_MODEL.with(35, FLOAT16).with(53, FLOAT16)
+/** 1, 2 and 3. */
+const HALVES = Uint16Array.of(0x3c00, 0x4000, 0x4200)
+
+/**
+ * What a provider that works cannot compute: WebGPU has half precision only where the card's shaders do.
+ * @returns why half precision does not run, or null where it does
+ */
+export async function halfProblem(
+  provider: Pick<ResolvedProvider, 'name' | 'deviceId'>,
+): Promise<string | null> {
+  if (provider.name !== 'webgpu') return null
+  try {
+    await double(HALF_MODEL, provider, HALVES)
+    return null
+  } catch (thrown) {
+    return reasonOf(thrown, null)
   }
 }

@@ -5,8 +5,8 @@ import { usesNegativePrompt } from '../families/guidance.ts'
 import { type ComponentName, familyOf, type TokenizerName } from '../families/index.ts'
 import type { ModelFolder } from '../model/folder.ts'
 import { hiddenLayers } from '../model/hidden-layers.ts'
+import { findOptimized, hasNarrowLayers } from '../model/optimized.ts'
 import { createModelSession, createRunMeter, type ModelSession } from '../model/session.ts'
-import type { JsonObject } from '../model-files/json-text.ts'
 import { sizeOf } from '../tensor/tensor.ts'
 import { createTokenizer } from '../text/create-tokenizer.ts'
 import { createClipDecoder } from './clip-decoder.ts'
@@ -21,7 +21,7 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
   const family = familyOf(folder.family)
   const { masksTexts = false, video }: FamilyFacts = family
   const meter = options.meter ?? createRunMeter()
-  const { provider, threads } = options
+  const { provider, threads, optimizedRoot } = options
   let text: TextModels | null = null
   let images: ImageModels | null = null
   let denoiser: ModelSession | null = null
@@ -32,8 +32,9 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     const component = folder.components[name]
     if (component === undefined) throw new Error(`${folder.path} has no ${name}`)
     const blockedChannels = !hasNarrowLayers(component.config)
-    const options = { provider, threads, meter, label: name, blockedChannels }
-    const session = await createModelSession(component.modelPath, options)
+    const optimized = findOptimized(optimizedRoot, provider, name)
+    const own = { provider, threads, meter, label: name, blockedChannels, isOptimized: optimized !== null }
+    const session = await createModelSession(optimized ?? component.modelPath, own)
     open.add(session)
     return session
   }
@@ -167,9 +168,4 @@ function furtherParts(
       return isLoaded && !usual.includes(component) && components[component] !== undefined
     })
     .map(({ component }) => component)
-}
-
-/** Whether a UNet's or VAE's widest pictures have fewer channels than ONNX Runtime's blocks. */
-function hasNarrowLayers({ block_out_channels: channels }: JsonObject): boolean {
-  return Array.isArray(channels) && Number(channels[0]) < 16
 }

@@ -15,7 +15,7 @@ export interface DenoiserOptions {
   readonly guidanceScale: number | null
   /** What the model is fed for a timestep; default: the timestep itself. */
   readonly feedTimestep?: (timestep: number) => number
-  /** Places of a picture's latents from which the two halves of guidance are evaluated in turn; default 96 × 96. */
+  /** Places of a picture's latents from which the two halves of guidance are evaluated in turn; default 64 × 64. */
   readonly halvesFrom?: number
 }
 
@@ -64,8 +64,8 @@ export function createDenoiser(options: DenoiserOptions): Predict {
   }
 }
 
-/** Latents of 768 × 768 pixels: from here on one half keeps a processor as busy as both. */
-const LARGE_PLANE = 96 * 96
+/** Latents of 512 × 512 pixels: from here on one half of a model of real size keeps a processor as busy as both. */
+const LARGE_PLANE = 64 * 64
 
 /**
  * Whether guidance evaluates its negative and its positive half one after the other, which halves the activations. The

@@ -15,6 +15,8 @@ export interface PipelineOptions {
   readonly provider: ResolvedProvider
   /** Threads of the CPU provider; undefined leaves the choice to ONNX Runtime (one per physical core). */
   readonly threads?: number | undefined
+  /** Where `models optimize` keeps graphs of this model; undefined: they are not looked for. */
+  readonly optimizedRoot?: string | undefined
   /** Adds up the time inside `session.run`; shared by every session of a run. One is made when absent. */
   readonly meter?: RunMeter | undefined
 }

@@ -29,6 +29,7 @@ export type DigestParts = Readonly<Record<string, Canonical>>
 const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical | undefined>(
   Object.entries({
     model: (_, { modelFingerprint }) => modelFingerprint,
+    batch: () => 1,
     seed: ({ seed }) => String(seed),
     size: ({ width, height }) => `${width}x${height}`,
     scheduler: ({ scheduler }) => ({

@@ -3,6 +3,7 @@ import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import type { KeyframeRules } from '../families/family.ts'
 import type { FamilyName } from '../families/index.ts'
 import type { FixedShapes } from './fixed-shapes.ts'
+import type { MemoryFacts } from './memory.ts'
 
 /** An error's code and words, as plain data. */
 export interface PreviewDecoderFault {
@@ -16,6 +17,8 @@ export interface ModelFacts {
   readonly family: FamilyName
   /** sha-256 over the folder's files that decide pixels. */
   readonly fingerprint: string
+  /** The same without what previews alone are made with; absent: no optimized graphs are looked for. */
+  readonly graphsFingerprint?: string | undefined
   /** diffusers' defaults of the family (steps, guidance) and the folder's native size. */
   readonly defaults: {
     readonly steps: number
@@ -45,6 +48,8 @@ export interface ModelFacts {
    * the family says.
    */
   readonly guidance?: 'second-evaluation' | 'input' | 'none'
+  /** What the estimate of memory is made from; absent: nothing is said of it. */
+  readonly memory?: MemoryFacts | undefined
   /** Of models that make videos. */
   readonly video?: VideoFacts | undefined
 }

@@ -11,6 +11,7 @@ import { openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { type PublishedPageFile, readPage, writePage } from '../artifacts/page.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
+import { inferenceEnvironment } from '../engine/inference-environment.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -25,6 +26,7 @@ import { createInitImages } from './init-images.ts'
 import { createKeyframes } from './keyframes.ts'
 import { lockLost, lockOutput } from './lock-output.ts'
 import { makeFilms, withFilms } from './make-films.ts'
+import { providersOf, requireFit } from './memory-fit.ts'
 import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
@@ -77,8 +79,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
     const ledger = await openLedger(layout.state.ledgerPath, { faults, origin })
     try {
-      const { env, devices } = options
-      const engine = request.engine ?? createEngine({ env, devices, injection: options.injection })
+      const engine = request.engine ?? (await openEngine(request))
       const release = async () => {
         if (request.engine === undefined) await engine.close()
       }
@@ -95,6 +96,14 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     await lock.release()
     fileSystem.end()
   }
+}
+
+async function openEngine({ prepared, options }: RunRequest): Promise<Engine> {
+  const { env, cacheDir, devices, injection, provider } = options
+  const providers = providersOf(prepared, provider)
+  const environment = await inferenceEnvironment({ env, cacheDir, providers })
+  requireFit(prepared, { known: environment.known, provider, devices })
+  return createEngine({ ...environment, devices, injection })
 }
 
 interface LockedRun extends RunRequest {

@@ -6,9 +6,11 @@
 import pLimit, { type LimitFunction } from 'p-limit'
 import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
 import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
+import { isWrongProvider } from '../engine/wire-error.ts'
 import { PregenError } from '../errors.ts'
 import { familyOf } from '../families/index.ts'
 import { loadSharp } from '../images/load-sharp.ts'
+import { optimizedRoot } from '../model/optimized.ts'
 import { groupIntoBatches } from '../plan/batches.ts'
 import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
 import { nameUnits } from './check-prompts.ts'
@@ -17,6 +19,7 @@ import type { RunOptions } from './options.ts'
 import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
 import { createUnitLife, type UnitLife, type UnitServices } from './unit-life.ts'
+import { createWarmUp } from './warm-up.ts'
 
 // One in the device's hands and one behind it: a unit's end and the next one's start leave no gap.
 const QUEUED_BATCHES = 2
@@ -28,7 +31,7 @@ const MAX_BEGINNINGS = 2
 export interface Drawing {
   readonly devices: readonly Device[]
   readonly services: UnitServices
-  readonly options: Pick<RunOptions, 'provider' | 'threads'>
+  readonly options: Pick<RunOptions, 'provider' | 'threads'> & Partial<Pick<RunOptions, 'cacheDir'>>
   /** Aborted: the run stops before the next step. */
   readonly stopping: AbortSignal
   /** Aborted: nothing more is begun. With `stopping`, and before it where a run is drained. */
@@ -80,7 +83,7 @@ function lifeOf({ services }: Drawing, { model, lives }: ModelWork, entry: Prepa
 
 /** Whether a model that cannot be drawn fails its own units, and leaves the other models' alone. */
 function isUnitsFault(reason: unknown): boolean {
-  return reason instanceof PregenError && reason.code !== 'E_PROVIDER_UNAVAILABLE'
+  return reason instanceof PregenError && !isWrongProvider(reason.code)
 }
 
 /** One device's share, its process started again when it dies. @throws what keeps the device from drawing */
@@ -104,6 +107,7 @@ async function drawUntilDeath(
   try {
     const before = performance.now()
     const { model } = work
+    const { cacheDir } = drawing.options
     const opening = device.open({
       path: model.folder.path,
       pipeline: model.pipeline,
@@ -111,10 +115,12 @@ async function drawUntilDeath(
       previewDecoder: model.previewDecoder,
       provider: drawing.options.provider ?? model.provider ?? 'auto',
       threads: drawing.options.threads,
+      optimizedRoot: keptGraphs(model, cacheDir),
       spillFolder: drawing.services.layout.state.folder,
     })
     // The codec starts here while the worker opens the model.
     ;[opened] = await Promise.all([opening, loadSharp()])
+    tellChoice(drawing, opened)
     await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
     return opened.death()
   } catch (error) {
@@ -124,6 +130,18 @@ async function drawUntilDeath(
     // After a stop or a fault too: sessions and the prompts' scratch file go before anything else is loaded.
     await opened?.close()
   }
+}
+
+/** Told before anything loads: `auto` takes what works, and says what it would rather have had. */
+function tellChoice({ services }: Drawing, { provider, device, passedOver }: OpenedModel): void {
+  if (passedOver.length === 0) return
+  const reasons = passedOver.map((other) => `${other.provider}: ${other.problem}. ${other.help}`)
+  services.emit({ type: 'provider-chosen', provider, device, passedOver: reasons })
+}
+
+function keptGraphs({ facts: { graphsFingerprint } }: PreparedModel, cacheDir: string | undefined) {
+  if (cacheDir === undefined || graphsFingerprint === undefined) return undefined
+  return optimizedRoot(cacheDir, graphsFingerprint)
 }
 
 /** A model where it is loaded. */
@@ -188,9 +206,10 @@ async function drawBatches(
   const open = pLimit(OPEN_BATCHES)
   const queued = pLimit(QUEUED_BATCHES)
   const claimPromptMs = promptTimes(prompts)
+  const warmUp = createWarmUp(opened, drawing.services.emit)
 
   const drawBatch = async (batch: readonly UnitLife[]): Promise<void> => {
-    const drawn = await queued(() => generateBatch(opened, batch, drawing))
+    const drawn = await queued(() => generateBatch(opened, batch, { ...drawing, warmUp }))
     if (drawn.type === 'pictures') {
       device.resetDeaths()
       const finish = (life: UnitLife, place: number) => {

@@ -39,11 +39,23 @@ export const EVENT_FIELDS = {
         'Every unit, in the order of the sheet: `cue`, `variant`, `program`, `steps`, and `action`, `run` or `skip`.',
       ),
   }),
+  'provider-chosen': z.object({
+    provider: text('What `auto` took: `cpu`, …'),
+    ...device,
+    passedOver: texts('Better ones that do not work here: each with its reason and what to do.'),
+  }),
   'model-loaded': z.object({
     model: text('Its id in the sheet.'),
     provider: text('What it runs on: `cpu`, `cuda`, …'),
     ...device,
     durationMs: whole('Time spent on loading this model.'),
+  }),
+  'device-warmed': z.object({
+    ...device,
+    width: whole('Pixels.'),
+    height: whole('Pixels.'),
+    batch: whole('Pictures in one call.'),
+    durationMs: whole('Time of the first call at this size, which is in no unit and in no `timing.json`.'),
   }),
   warning: z.object({
     code: text('A `W_…` code; [errors.md](errors.md#warnings) lists them.'),

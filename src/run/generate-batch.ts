@@ -4,6 +4,7 @@ import type { DrawnPicture, EncodedPrompt } from '../engine/inference-calls.ts'
 import { PregenError } from '../errors.ts'
 import { promptJobOf } from './prompt-key.ts'
 import type { UnitLife } from './unit-life.ts'
+import type { WarmUp } from './warm-up.ts'
 
 /** What became of a batch on a device. */
 export type BatchOutcome =
@@ -22,7 +23,7 @@ interface Ends {
 export async function generateBatch(
   opened: OpenedModel,
   batch: readonly UnitLife[],
-  { stopping, ending }: Ends,
+  { stopping, ending, warmUp }: Ends & { readonly warmUp: WarmUp },
 ): Promise<BatchOutcome> {
   if (ending.aborted) return { type: 'cancelled' }
   const given = new AbortController()
@@ -35,6 +36,7 @@ export async function generateBatch(
   const lives = new Map(batch.map((life) => [life.entry.index, life]))
   const jobs = batch.map((life) => life.job())
   try {
+    await warmUp(jobs, signal)
     const { pictures } = await opened.call(
       'generate',
       { jobs },

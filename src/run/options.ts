@@ -1,6 +1,7 @@
 /** Everything that a run is told from outside, gathered once at the edge. The core reads nothing else. */
 import type { AllowedVariables } from '../cue-sheet/variables.ts'
 import type { InjectionTable } from '../engine/injection.ts'
+import type { HashOptions } from '../model/file-hash.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 
@@ -44,6 +45,9 @@ export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
   readonly remoteImages?: 'fetch' | 'refuse' | 'skip' | undefined
   /** Where hashes of big model files are kept between runs; undefined: they are hashed each time. */
   readonly cacheDir: string | undefined
+  /** As `HashOptions`. */
+  readonly onHash?: HashOptions['onHash']
+  readonly trustSize?: boolean | undefined
   /** The user's own, where the key lies that marks what this user wrote; undefined: marks hold for one run alone. */
   readonly stateDir?: string | undefined
   /** Aborted: what is being read or fetched is given up; a run finishes what is cheap, then ends. */

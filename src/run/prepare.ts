@@ -8,6 +8,7 @@ import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
+import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
 import { readTrainedSizes } from '../model/trained-sizes.ts'
 import { checkCallbackUrl } from '../net/post-json.ts'
@@ -24,6 +25,7 @@ import { findMemoryFaults } from './check-memory.ts'
 import { checkPrompts } from './check-prompts.ts'
 import { takeImageSizes } from './image-sizes.ts'
 import type { SelectOptions } from './options.ts'
+import { placeOfModel } from './place-model.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
 import { checkReferences } from './reference-images.ts'
@@ -161,7 +163,7 @@ function shardOf({ shard, shardTotal, env }: SelectOptions): FoundShard | Shard 
 /** Reads and checks the folders of all models that the sheet uses. @throws PregenErrors with all their faults */
 async function prepareModels(
   sheet: CueSheet,
-  { cacheDir, signal }: SelectOptions,
+  { cacheDir, onHash, trustSize, env, signal }: SelectOptions,
 ): Promise<Map<string, PreparedModel>> {
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
@@ -169,7 +171,8 @@ async function prepareModels(
     signal?.throwIfAborted()
     const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
     try {
-      models.set(id, await prepareModel(id, model, cacheDir))
+      const path = placeOfModel(model, sheet, env)
+      models.set(id, await prepareModel(id, { ...model, path }, { cacheDir, onHash, trustSize }))
     } catch (error) {
       if (error instanceof PregenErrors) faults.push(...error.errors.map(inSheet))
       else if (error instanceof PregenError) faults.push(inSheet(error))
@@ -191,15 +194,11 @@ function atItsModel(error: PregenError, sheet: CueSheet, { id, embedded, path }:
   return new PregenError(code, `models.${id}: ${location.file}: ${message}`, { help, location: place })
 }
 
-async function prepareModel(
-  id: string,
-  model: SheetModel,
-  cacheDir: string | undefined,
-): Promise<PreparedModel> {
+async function prepareModel(id: string, model: SheetModel, hashing: HashOptions): Promise<PreparedModel> {
   const { path, pipeline, variant, previewDecoder, provider, sha256 } = model
   const folder = readModelFolder(path, { pipeline, variant, previewDecoder })
-  await checkModelFolder(folder, { cacheDir })
-  const facts = await modelFacts(folder, { cacheDir })
+  await checkModelFolder(folder, hashing)
+  const facts = await modelFacts(folder, hashing)
   if (sha256 !== undefined && sha256 !== facts.fingerprint) {
     throw new PregenError(
       'E_MODEL_SHA256',

@@ -128,6 +128,9 @@ function change(state: RunState, event: RunEvent): RunState {
       const { code, message } = event
       return { ...state, warnings: [...state.warnings, { code, message }].slice(-MAX_WARNINGS) }
     }
+    case 'provider-chosen':
+    case 'device-warmed':
+      return state
     case 'unit-skipped':
       return withUnit(state, event, () => ({ status: 'skipped' }))
     case 'unit-started':

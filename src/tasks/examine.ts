@@ -1,9 +1,13 @@
 /** `pregen doctor`: what works on this machine, for this sheet, and what to do about the rest. Generates nothing. */
 import { readCueSheet } from '../cue-sheet/read.ts'
+import { inferenceEnvironment } from '../engine/inference-environment.ts'
+import { probeProviders } from '../engine/probe-providers.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
-import { PROVIDER_NAMES, probeProvider } from '../model/providers.ts'
+import { estimateMemory } from '../plan/memory.ts'
+import type { ModelFacts } from '../plan/model-facts.ts'
 import { openBucket, policyOf } from '../run/open-bucket.ts'
 import type { ReadSheetOptions } from '../run/options.ts'
+import { placeOfModel } from '../run/place-model.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
 import { inspectModel } from './inspect-model.ts'
 
@@ -20,6 +24,8 @@ export interface Finding {
 export interface ExamineOptions extends ReadSheetOptions, EndpointPolicy {
   /** Its models and bucket are looked at too; undefined: the embedded models. */
   readonly sheetPath: string | undefined
+  /** Where providers are installed, and hashes of big files are kept. */
+  readonly cacheDir: string | undefined
 }
 
 /** @throws PregenErrors when the sheet itself has faults */
@@ -28,15 +34,16 @@ export async function examine(options: ExamineOptions): Promise<Finding[]> {
   const { embeddedModels } = how
   const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, how)
   const findings: Finding[] = [runtimeFinding()]
-  // One after the other: two GPU providers at once may crash.
-  for (const name of PROVIDER_NAMES) {
-    const { works, problem, help } = await probeProvider(name)
+  const environment = await inferenceEnvironment({ env: how.env, cacheDir: options.cacheDir })
+  for (const { name, works, problem, help } of await probeProviders(environment)) {
     findings.push({ area: 'provider', name, works, detail: problem ?? 'a small model ran on it', help })
   }
   const folders = sheet
-    ? Object.values(sheet.models).map(({ id, path }) => [id, path] as const)
-    : Object.entries(embeddedModels)
-  for (const [id, path] of folders) findings.push(...(await modelFindings(id, path)))
+    ? Object.values(sheet.models).map(
+        (model) => [model.id, () => placeOfModel(model, sheet, how.env)] as const,
+      )
+    : Object.entries(embeddedModels).map(([id, path]) => [id, () => path] as const)
+  for (const [id, placeOf] of folders) findings.push(...(await modelFindings(id, placeOf, options.cacheDir)))
   if (sheet?.storage) {
     const { bucket, concurrency } = sheet.storage
     findings.push(
@@ -53,14 +60,27 @@ function runtimeFinding(): Finding {
   return { area: 'runtime', name: 'node', works: true, detail, help: null }
 }
 
-async function modelFindings(id: string, path: string): Promise<Finding[]> {
+async function modelFindings(
+  id: string,
+  placeOf: () => string,
+  cacheDir: string | undefined,
+): Promise<Finding[]> {
   try {
-    const { facts, previews } = await inspectModel(path)
-    const detail = `${facts.family}, ${facts.defaults.width}×${facts.defaults.height}, previews: ${previews.join(', ')}`
+    const { facts, previews } = await inspectModel(placeOf(), { cacheDir })
+    const { width, height } = facts.defaults
+    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryOfFacts(facts)}`
     return [{ area: 'model', name: id, works: true, detail, help: null }]
   } catch (error) {
     return faultsOf(error).map((fault) => findingOf('model', id, fault))
   }
+}
+
+/** At the model's own size. */
+function memoryOfFacts({ memory, defaults: { width, height } }: ModelFacts): string {
+  if (memory === undefined) return ''
+  const picture = { width, height, batch: 1, guided: true }
+  const gb = (device: 'cpu' | 'gpu') => (estimateMemory(memory, picture, device).peakBytes / 1e9).toFixed(1)
+  return `; about ${gb('cpu')} GB of memory on the CPU, ${gb('gpu')} GB on a GPU`
 }
 
 async function bucketFindings(name: string, open: () => ReturnType<typeof openBucket>): Promise<Finding[]> {

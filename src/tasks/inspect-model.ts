@@ -1,12 +1,15 @@
 /** What `pregen models inspect` and `pregen doctor` tell of a model folder. */
 import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
+import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { storedBytes } from '../model/memory-facts.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 
 export interface ComponentReport {
   readonly name: string
   readonly opset: number
+  /** With the data files that it names. */
   readonly sizeBytes: number
   /** Element types of its weights. */
   readonly dtypes: readonly string[]
@@ -23,19 +26,21 @@ export interface ModelReport {
   readonly components: readonly ComponentReport[]
 }
 
-/**
- * @param variant such as `fp16`, where the folder has files of several precisions
- * @throws PregenErrors with every fault of the folder
- */
-export async function inspectModel(path: string, variant?: string): Promise<ModelReport> {
-  const folder = readModelFolder(path, { variant })
-  const checked = await checkModelFolder(folder)
-  const facts = await modelFacts(folder)
+interface InspectOptions extends HashOptions {
+  /** Such as `fp16`, where the folder has files of several precisions. */
+  readonly variant?: string | undefined
+}
+
+/** @throws PregenErrors with every fault of the folder */
+export async function inspectModel(path: string, options: InspectOptions = {}): Promise<ModelReport> {
+  const folder = readModelFolder(path, { variant: options.variant })
+  const checked = await checkModelFolder(folder, options)
+  const facts = await modelFacts(folder, options)
   const components = checked.map(
     ({ name, header }): ComponentReport => ({
       name,
       opset: header.opset,
-      sizeBytes: header.sizeBytes,
+      sizeBytes: storedBytes(folder.components[name]?.modelPath ?? '', header),
       dtypes: header.weightTypes,
       inputs: header.inputs.map((input) => `${input.name}[${input.dims.join(',')}]`),
     }),

@@ -6,6 +6,7 @@ import type { Unit } from '../plan/unit.ts'
 import { unitFiles } from '../plan/unit-files.ts'
 import { videoCost } from '../plan/video-cost.ts'
 import { decideUnits } from '../run/decide-units.ts'
+import { type ModelMemory, memoryOf, requirePlanFits } from '../run/memory-fit.ts'
 import { checkBucketEndpoint, openBucket, policyOf } from '../run/open-bucket.ts'
 import type { SelectOptions } from '../run/options.ts'
 import { prepareRun } from '../run/prepare.ts'
@@ -64,6 +65,8 @@ export interface PlanReport {
   readonly warnings: readonly PrepareWarning[]
   /** Keys of variants that stand here and that the sheet has no more. */
   readonly strays: readonly string[]
+  /** What each model takes at its peak, estimated. */
+  readonly memory: readonly ModelMemory[]
   /** The bucket may hold some of what is new here, and nothing was asked of the network. */
   readonly isBucketUnasked: boolean
 }
@@ -108,6 +111,7 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   checkBucketEndpoint(prepared.sheet, policyOf(options))
   const { layout, models, uncheckedImages } = prepared
   await refuseFileAsOutput(layout.out)
+  await requirePlanFits(prepared, options)
   const ledger = await readLedger(layout.state.ledgerPath)
   const { decisions, warnings } = await askedBucket(prepared, options, ledger)
   const toRun = decisions.filter(({ action }) => action === 'run')
@@ -146,6 +150,7 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
     },
     strays: strayOnDisk(prepared, ledger),
     warnings: [...prepared.warnings, ...warnings],
+    memory: memoryOf(prepared),
     isBucketUnasked:
       prepared.sheet.storage !== null &&
       options.remoteImages !== 'fetch' &&

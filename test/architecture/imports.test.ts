@@ -42,6 +42,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   engine: [
     ...[
       'artifacts',
+      'cuda',
       'cue-sheet:setting-types',
       'diffusion',
       'model',
@@ -54,6 +55,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   run: [
     ...[
       'engine',
+      'hub',
       'families',
       'plan',
       'cue-sheet',

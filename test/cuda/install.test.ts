@@ -151,7 +151,10 @@ describe('installing from an index', () => {
     // The newest release, by its numbers and not its letters.
     const own = librariesFolder(options.cacheDir, 13)
     expect(existsSync(join(own, 'libcudnn_ops.so.9'))).toBe(true)
-    const { libraryPath } = await cudaEnvironment(provider, options.runtimeFolder, options.cacheDir, {})
+    const { libraryPath } = await cudaEnvironment(provider, options.runtimeFolder, {
+      cacheDir: options.cacheDir,
+      env: {},
+    })
     expect(libraryPath.split(':').slice(0, 2)).toEqual([provider.folder, own])
     expect(await readlink(join(provider.folder, 'libonnxruntime.so.1'))).toBe(
       join(options.runtimeFolder, 'libonnxruntime.so.1'),

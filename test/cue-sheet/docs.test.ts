@@ -5,6 +5,7 @@ import { isMap, parseDocument } from 'yaml'
 import { callbackMapSchema, modelSchema, sheetSchema, storageSchema } from '../../src/cue-sheet/schema.ts'
 import { rowOf, SETTING_KEYS } from '../../src/cue-sheet/setting-types.ts'
 import { filmMapSchema, previewsMapSchema } from '../../src/cue-sheet/setting-values.ts'
+import { isKnownModel, KNOWN_MODELS, sheetFor } from '../../src/cue-sheet/starter.ts'
 import { SCHEDULER_NAMES } from '../../src/diffusion/scheduler.ts'
 import { parse } from './helpers.ts'
 
@@ -59,5 +60,19 @@ describe('docs/cue-sheet.md', () => {
     const block = BLOCKS.find((each) => each.includes('Deep Night'))!
     const said = /# variants (.*)/.exec(block)![1]!.split(', ')
     expect(parse(complete(block)).cues[0]!.variants.map(({ id }) => id)).toEqual(said)
+  })
+})
+
+describe('sheets for published models', () => {
+  it.each(Object.keys(KNOWN_MODELS).filter(isKnownModel))('%s is read without a fault', (model) => {
+    const sheet = parse(sheetFor(model))
+    expect(sheet.models[model]).toMatchObject({ embedded: false })
+    expect(sheet.cues).toHaveLength(2)
+    expect(sheet.warnings).toEqual([])
+  })
+
+  it('have the settings of the table in docs/models.md', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../docs/models.md'), 'utf8')
+    for (const settings of Object.values(KNOWN_MODELS)) expect(page).toContain(`\`${settings.join(', ')}\``)
   })
 })

@@ -481,3 +481,16 @@ it('a byte order mark and Windows line ends are no matter', () => {
     '10:5 E_UNKNOWN_KEY',
   ])
 })
+
+describe('a model of the hub', () => {
+  const sheetOf = (model: string) => sheetWith('    seeds: [1]\n', `models: { m: ${model} }\n`)
+  it('is kept as written, without a folder', () => {
+    const { m } = parse(sheetOf('{ hub: someone/tiny@v1 }')).models
+    expect(m).toMatchObject({ hub: 'someone/tiny@v1', path: '', embedded: false })
+  })
+
+  it('has a hub or a path, not both and not neither', () => {
+    expect(() => parse(sheetOf('{ hub: a/b, path: c }'))).toThrow('models.m has both a path and a hub')
+    expect(() => parse(sheetOf('{ provider: cpu }'))).toThrow('models.m.path is missing')
+  })
+})

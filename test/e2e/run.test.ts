@@ -158,6 +158,9 @@ describe('the events', () => {
     frame: null,
     'preview-failed': null,
     'unit-failed': null,
+    // A machine without a GPU asks for the CPU here.
+    'provider-chosen': null,
+    'device-warmed': null,
     'unit-skipped': null,
     'unit-restarted': null,
     'uploads-expected': null,

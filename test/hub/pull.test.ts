@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { readdir, readFile, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { findPulled } from '../../src/hub/find-pulled.ts'
@@ -180,7 +180,7 @@ describe('a reference', () => {
   })
 })
 
-it('pregen models pull prints the folder, and another command reads the model there', {
+it('pregen models pull prints the folder, and a sheet that names the model finds it there', {
   timeout: 120_000,
 }, async () => {
   const model = join(packageRoot, 'test/fixtures/oracle/models/sd15-tiny')
@@ -194,9 +194,30 @@ it('pregen models pull prints the folder, and another command reads the model th
   }
   const { hub, hubCache } = await hubFor({ files })
   const env = { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: hubCache }
-  const { code, stdout, stderr } = await runCli(['models', 'pull', REPO.name], { cwd: packageRoot, env })
+  const cwd = await temporaryFolder()
+  await writeFile(
+    join(cwd, 'cues.yaml'),
+    [
+      'version: v1',
+      'models:',
+      `  tiny: { hub: ${REPO.name}@v1 }`,
+      'programs: { P0: {} }',
+      'cues: { fox: { program: P0, prompt: a fox, seeds: [1] } }',
+    ].join('\n'),
+  )
+  const before = await runCli(['plan', 'cues.yaml'], { cwd, env })
+  expect(before.code).toBe(2)
+  expect(before.stderr).toContain('cues.yaml:3:16  E_HUB_NOT_PULLED')
+  expect(before.stderr).toContain(`Run: pregen models pull ${REPO.name}@v1`)
+
+  const { code, stdout, stderr } = await runCli(['models', 'pull', `${REPO.name}@v1`], {
+    cwd: packageRoot,
+    env,
+  })
   expect(code, stderr).toBe(0)
   const folder = stdout.trim()
-  expect(folder).toBe(findPulled(parseHubReference(REPO.name), hubCache))
+  expect(folder).toBe(findPulled(parseHubReference(`${REPO.name}@v1`), hubCache))
   expect(await readFile(join(folder, 'unet/model.onnx'))).toEqual(files['unet/model.onnx'])
+  const after = await runCli(['plan', 'cues.yaml', '--json'], { cwd, env })
+  expect([after.code, JSON.parse(after.stdout).totals.run]).toEqual([0, 1])
 })

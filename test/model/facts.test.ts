@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -71,7 +72,7 @@ test('big files are hashed once, until size or time changes; a damaged cache is 
   const cacheDir = mkdtempSync(join(tmpdir(), 'hashes-'))
   const file = join(cacheDir, 'big.bin')
   writeFileSync(file, Buffer.alloc(2 ** 20, 1))
-  const first = await createFileHasher(cacheDir)
+  const first = await createFileHasher({ cacheDir })
   const sum = await first.hash(file)
   await first.save()
 
@@ -81,13 +82,13 @@ test('big files are hashed once, until size or time changes; a damaged cache is 
   expect(remembered[file].sha256).toBe(sum)
   const other = 'ab'.repeat(32)
   writeFileSync(cache, JSON.stringify({ [file]: { ...remembered[file], sha256: other } }))
-  expect(await (await createFileHasher(cacheDir)).hash(file)).toBe(other)
+  expect(await (await createFileHasher({ cacheDir })).hash(file)).toBe(other)
 
   writeFileSync(file, Buffer.alloc(2 ** 20, 2))
-  const changed = await (await createFileHasher(cacheDir)).hash(file)
+  const changed = await (await createFileHasher({ cacheDir })).hash(file)
   expect([sum, other]).not.toContain(changed)
   writeFileSync(cache, '{"half')
-  expect(await (await createFileHasher(cacheDir)).hash(file)).toBe(changed)
+  expect(await (await createFileHasher({ cacheDir })).hash(file)).toBe(changed)
 })
 
 test.each([
@@ -98,9 +99,31 @@ test.each([
   const file = join(folder, 'big.bin')
   writeFileSync(file, Buffer.alloc(2 ** 20, 1))
   mkdirSync(join(folder, 'model-hashes.json'))
-  const hasher = await createFileHasher(cacheDirOf(folder))
+  const hasher = await createFileHasher({ cacheDir: cacheDirOf(folder) })
   const sha256 = await hasher.hash(file)
   await hasher.save()
   expect(await hasher.hash(file)).toBe(sha256)
   expect(readdirSync(folder).sort()).toEqual(['big.bin', 'model-hashes.json'])
+})
+
+test('sizes that are trusted: the hub names the hash, other files go by size and ends; nothing is remembered', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hashes-'))
+  const blobs = join(folder, 'blobs')
+  mkdirSync(blobs)
+  const name = 'cd'.repeat(32)
+  writeFileSync(join(blobs, name), Buffer.alloc(2 ** 20, 1))
+  symlinkSync(join(blobs, name), join(folder, 'hub.onnx'))
+  const plain = Buffer.alloc(3 * 2 ** 20, 1)
+  writeFileSync(join(folder, 'plain.onnx'), plain)
+  const hasher = await createFileHasher({ cacheDir: folder, trustSize: true })
+  expect(await hasher.hash(join(folder, 'hub.onnx'), folder)).toBe(name)
+  const before = await hasher.hash(join(folder, 'plain.onnx'))
+  plain[1.5 * 2 ** 20] = 2
+  writeFileSync(join(folder, 'plain.onnx'), plain)
+  expect(await hasher.hash(join(folder, 'plain.onnx'))).toBe(before)
+  plain[0] = 2
+  writeFileSync(join(folder, 'plain.onnx'), plain)
+  expect(await hasher.hash(join(folder, 'plain.onnx'))).not.toBe(before)
+  await hasher.save()
+  expect(readdirSync(folder)).not.toContain('model-hashes.json')
 })

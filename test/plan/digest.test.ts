@@ -74,7 +74,6 @@ const CHANGES: readonly [reason: string, unit: Partial<Unit>, context?: Partial<
   ['exact copy mode changed', { exactCopyMode: true }],
   ['thumbnail changed', { thumbnail: true }],
   ['embedded metadata changed', { embedMetadata: true }],
-  ['batch changed', { batch: 2 }],
   ['model changed', {}, { modelFingerprint: 'm2' }],
   ['image changed', {}, { imageSha256: 'abc' }],
   ['render version changed', {}, { renderVersion: 2 }],
@@ -108,8 +107,9 @@ describe('digest', () => {
   })
 
   it('covers every field of a unit but its names', () => {
-    // Whether it is guided follows from guidance and negative prompt, the kind of output from the model.
-    const names = ['cue', 'variant', 'program', 'model', 'image', 'guided', 'output']
+    // Whether it is guided follows from guidance and negative prompt, the kind of output from the model; a batch
+    // decides no picture.
+    const names = ['cue', 'variant', 'program', 'model', 'image', 'guided', 'output', 'batch']
     const covered = new Set(CHANGES.flatMap(([, change]) => Object.keys(change)))
     const fields = Object.keys(unitOf()).filter((field) => !names.includes(field))
     expect(fields.filter((field) => !covered.has(field))).toEqual([])
@@ -138,4 +138,10 @@ describe('digest', () => {
     )
     expect(explainChange({ ...parts({}), old: 1 }, parts({}))).toBe('old changed')
   })
+})
+
+it('does not change with the batch, which decides no picture', () => {
+  const context = { modelFingerprint: 'f', imageSha256: undefined, renderVersion: 1 }
+  const digestOf = (batch: number) => digestOfParts(digestParts(unitOf({ batch }), context))
+  expect(digestOf(8)).toBe(digestOf(1))
 })

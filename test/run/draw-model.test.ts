@@ -2,10 +2,19 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
+import type { PictureJob } from '../../src/engine/inference-calls.ts'
 import { toWireError } from '../../src/engine/wire-error.ts'
 import { PregenError } from '../../src/errors.ts'
 import { drawModels } from '../../src/run/draw-models.ts'
-import { begin, createDrawing, type Drawing, eventsOf, expectCalls, pictureOf } from './drawing.ts'
+import {
+  begin,
+  createDrawing,
+  type Drawing,
+  eventsOf,
+  expectCalls,
+  type Notify,
+  pictureOf,
+} from './drawing.ts'
 
 const failures = ({ events }: Drawing) =>
   eventsOf(events, 'unit-failed').map(({ variant, code }) => `${variant} ${code}`)
@@ -21,6 +30,36 @@ describe('drawModel', () => {
     const finished = eventsOf(drawing.events, 'unit-finished').map(({ variant }) => variant)
     expect(finished.sort()).toEqual(['v0', 'v1', 'v2'])
     expect(drawing.counts()).toEqual({ done: 3, failed: 0 })
+  })
+
+  it('warms a device up once for each size, but not the CPU, and counts that in no unit', async () => {
+    const sizes = [{}, {}, { width: 16 }]
+    const steps: number[][] = []
+    const setup = {
+      units: sizes,
+      async generate(jobs: readonly PictureJob[], _: Drawing, notify: Notify) {
+        steps.push(jobs.map((job) => job.steps))
+        begin(jobs, notify)
+        return jobs.map(pictureOf)
+      },
+    }
+    const onGpu = await createDrawing({
+      ...setup,
+      units: sizes.map((unit) => ({ ...unit, steps: 5 })),
+      provider: 'cuda',
+    })
+    await onGpu.draw()
+    expect(steps).toEqual([[2], [5], [5], [2], [5]])
+    expect(eventsOf(onGpu.events, 'device-warmed').map(({ width, batch }) => [width, batch])).toEqual([
+      [8, 1],
+      [16, 1],
+    ])
+    expect(eventsOf(onGpu.events, 'unit-started')).toHaveLength(3)
+    steps.length = 0
+    const onCpu = await createDrawing(setup)
+    await onCpu.draw()
+    expect(steps).toHaveLength(3)
+    expect(onCpu.counts()).toEqual({ done: 3, failed: 0 })
   })
 
   it('closes a model that did not load, so that the next one finds room, and fails its units', async () => {

@@ -28,7 +28,7 @@ import { TINY_SD15 } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 type CallName = 'open' | keyof InferenceProcedures
-type Notify = (notice: PictureNotice) => void | Promise<void>
+export type Notify = (notice: PictureNotice) => void | Promise<void>
 
 export interface Drawing {
   readonly context: DrawingContext
@@ -54,6 +54,8 @@ export interface DrawingOptions {
   readonly options?: Partial<RunOptions>
   readonly injection?: InjectionTable
   readonly devices?: number
+  /** Default `cpu`. */
+  readonly provider?: string
   /** Plays `generate`; the default gives every picture. `notify` tells what the process would. */
   readonly generate?: (
     jobs: readonly PictureJob[],
@@ -126,7 +128,8 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
         return given
       }
       return {
-        provider: 'cpu',
+        provider: setup.provider ?? 'cpu',
+        passedOver: [],
         device: `cpu:${index}`,
         death: () => own.death,
         close: async () => void (own.death ?? (await answer('close', () => null))),

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
@@ -64,5 +64,21 @@ describe('the WebGPU provider', () => {
     })
     expect(code).toBe(2)
     expect(stderr).toMatch(/E_PROVIDER_UNAVAILABLE/)
+  })
+
+  it('says before anything loads that it has no half precision', async () => {
+    const folder = await temporaryFolder()
+    const half = join(folder, 'half')
+    for (const part of ['models/sd15-tiny', 'extra/models/sd15-fp16']) {
+      await cp(join(import.meta.dirname, '../fixtures/oracle', part), half, { recursive: true })
+    }
+    await writeFile(join(folder, 'cues.yaml'), sheet.replace(model, half))
+    const args = ['run', 'cues.yaml', '--dry-run', '--provider', 'webgpu', '--format', 'ndjson']
+    const { code, stdout, stderr } = await runCli(args, {
+      cwd: folder,
+      env: { VK_ICD_FILENAMES: SWIFTSHADER },
+    })
+    expect([code, parseEvents(stdout).map(({ type }) => type)]).toEqual([2, ['run-planned']])
+    expect(stderr).toMatch(/E_PROVIDER_NO_HALF[\s\S]+fp32 export/)
   })
 })

@@ -1,4 +1,5 @@
 /** `pregen doctor`: what works here, and what to do about the rest. */
+import { cacheFolder } from '../../library/home.ts'
 import { examine, type Finding } from '../../tasks/examine.ts'
 import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -10,7 +11,8 @@ export async function doctorCommand(
   sheetPath: string | undefined,
   flags: SheetFlags & EndpointFlags & { readonly json?: boolean },
 ): Promise<ExitCode> {
-  const found = await examine({ ...toReadOptions(flags), ...toEndpointPolicy(flags), sheetPath })
+  const how = { ...toReadOptions(flags), ...toEndpointPolicy(flags) }
+  const found = await examine({ ...how, sheetPath, cacheDir: cacheFolder(process.env) })
   const findings = found.map(concealed)
   if (flags.json === true) printJson(process.stdout, findings, 2)
   else printLines(process.stdout, findings.flatMap(linesOf))

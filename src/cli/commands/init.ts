@@ -1,16 +1,20 @@
 /** `pregen init`: a sheet to start from. */
 import { open } from 'node:fs/promises'
-import { starterSheet } from '../../cue-sheet/starter.ts'
+import { isKnownModel, sheetFor, starterSheet } from '../../cue-sheet/starter.ts'
 import { errorCode, PregenError } from '../../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
 
 /** @throws PregenError `E_FILE_EXISTS` for a file that is there, unless `--force` */
-export async function initCommand(file: string, flags: { readonly force?: boolean }): Promise<ExitCode> {
+export async function initCommand(
+  file: string,
+  flags: { readonly force?: boolean; readonly model?: string },
+): Promise<ExitCode> {
+  const { model } = flags
   try {
     const handle = await open(file, flags.force === true ? 'w' : 'wx')
     try {
-      await handle.writeFile(starterSheet())
+      await handle.writeFile(model !== undefined && isKnownModel(model) ? sheetFor(model) : starterSheet())
     } finally {
       await handle.close()
     }

@@ -1,16 +1,21 @@
 /** `pregen models inspect`: what a folder holds, and every fault of it. */
+
+import { cacheFolder } from '../../library/home.ts'
 import { inspectModel, type ModelReport } from '../../tasks/inspect-model.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLines } from '../print.ts'
+import { createHashProgress } from '../progress.ts'
 import { formatBytes, formatTable } from '../reporters/format.ts'
 
 /** @throws PregenErrors with every fault of the folder */
 export async function inspectCommand(
   dir: string,
-  flags: { readonly json?: boolean; readonly variant?: string },
+  { json = false, variant }: { readonly json?: boolean; readonly variant?: string },
 ): Promise<ExitCode> {
-  const report = await inspectModel(dir, flags.variant)
-  if (flags.json === true) printJson(process.stdout, report, 2)
+  const { onHash, stop } = await createHashProgress()
+  const report = await inspectModel(dir, { cacheDir: cacheFolder(process.env), onHash, variant })
+  stop()
+  if (json) printJson(process.stdout, report, 2)
   else printLines(process.stdout, linesOf(report))
   return EXIT.ok
 }

@@ -21,7 +21,6 @@ export async function pullCommand(name: string, flags: { readonly variant?: stri
       hubCache: hubCacheFolder(process.env, homeFolder(process.env)),
       endpoint: HF_ENDPOINT || undefined,
       token: HF_TOKEN || undefined,
-      fetch,
       signal: signals.signal,
       onSelected(selected) {
         const total = selected.reduce((sum, file) => sum + file.sizeBytes, 0)

@@ -5,6 +5,7 @@ import { type PlanReport, planSheet, type UnitPlan } from '../../tasks/plan-shee
 import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
+import { createHashProgress } from '../progress.ts'
 import { formatBytes, formatDuration, formatTable } from '../reporters/format.ts'
 import { type SelectFlags, toSelectOptions } from '../select-options.ts'
 
@@ -12,11 +13,14 @@ export async function planCommand(
   sheetPath: string,
   flags: SelectFlags & { readonly json?: boolean },
 ): Promise<ExitCode> {
+  const hashing = await createHashProgress()
   const report = await planSheet({
     ...toSelectOptions(sheetPath, flags),
+    onHash: hashing.onHash,
     remoteImages: flags.fetch === true ? 'fetch' : 'skip',
     withoutTargets: true,
   })
+  hashing.stop()
   if (flags.json === true) printJson(process.stdout, report, 2)
   else printLines(process.stdout, [...tableOf(report), '', ...totalsOf(report)])
   for (const { code, message } of report.warnings)
@@ -55,7 +59,8 @@ function videoLines(units: readonly UnitPlan[]): string[] {
   ]
 }
 
-function totalsOf({ version, shard, folder, units, totals, strays, isBucketUnasked }: PlanReport): string[] {
+function totalsOf(report: PlanReport): string[] {
+  const { version, shard, folder, units, totals, memory, strays, isBucketUnasked } = report
   const time =
     totals.expectedMs === null
       ? 'time unknown until a first run'
@@ -64,6 +69,10 @@ function totalsOf({ version, shard, folder, units, totals, strays, isBucketUnask
     `${version}${shard === null ? '' : ` (shard ${shard})`}: ${plural(totals.units, 'unit')}, ${totals.run} to run, ${totals.skip} whole already`,
     `${plural(totals.steps, 'step')}, ${plural(totals.files, 'file')}, about ${formatBytes(totals.bytes)}, ${time}`,
     ...videoLines(units),
+    ...memory.map(
+      ({ model, picture, cpu, gpu }) =>
+        `${model} at ${picture.width}×${picture.height}: about ${formatBytes(cpu.peakBytes)} of memory on the CPU, ${formatBytes(gpu.peakBytes)} on a GPU`,
+    ),
     folder,
     ...strays.slice(0, 20).map((key) => `no longer in the sheet  ${key}`),
     ...(strays.length > 0

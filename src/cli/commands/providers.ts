@@ -1,10 +1,8 @@
 /** `pregen providers install|remove|list`: ONNX Runtime's CUDA provider, kept in pregen's cache. */
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { installCuda } from '../../cuda/install.ts'
 import { listInstalled, removeInstalled } from '../../cuda/installed.ts'
 import { needCacheFolder } from '../../library/home.ts'
-import { packageVersion } from '../../library/package.ts'
+import { findOnnxruntimeNode } from '../../model/onnxruntime-node.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine } from '../print.ts'
 import { createDownloadProgress } from '../progress.ts'
@@ -23,12 +21,11 @@ export async function providersInstallCommand(flags: ProvidersInstallFlags): Pro
   try {
     const { provider, machine, missing, wheels } = await installCuda({
       cacheDir: needCacheFolder(process.env),
-      ...onnxruntimeNode(),
+      ...findOnnxruntimeNode(),
       env: process.env,
       from: flags.from,
       withLibraries: flags.withLibraries === true,
       withoutCard: flags.withoutCard === true,
-      fetch,
       signal: signals.signal,
       onProgress: bar.update,
     })
@@ -80,11 +77,4 @@ export async function providersRemoveCommand(): Promise<ExitCode> {
       : `removed ${removed.map(({ folder }) => folder).join(', ')}`,
   )
   return EXIT.ok
-}
-
-/** The ONNX Runtime that this installation runs on. */
-function onnxruntimeNode(): { readonly version: string; readonly runtimeFolder: string } {
-  const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')))
-  const version = packageVersion(root)
-  return { version, runtimeFolder: join(root, 'bin/napi-v6', process.platform, process.arch) }
 }

@@ -13,6 +13,7 @@ import { waitForTurn } from '../../watch/runs/turn.ts'
 import type { WatchServer } from '../../watch/server/start-server.ts'
 import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
+import { createHashProgress } from '../progress.ts'
 import { createReporter } from '../reporters/create.ts'
 import { toRunArguments } from '../run-arguments.ts'
 import type { RunFlags } from '../run-flags.ts'
@@ -100,9 +101,11 @@ async function runNow(turn: RunTurn): Promise<ExitCode> {
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())
   try {
     if (flags.wait === true) await recorder.begin()
+    const hashing = await createHashProgress()
     const run = startRun({
       ...toSelectOptions(sheetPath, flags),
       ...(await turn.input),
+      onHash: hashing.onHash,
       runId: id,
       dryRun: flags.dryRun === true,
       withoutTargets: flags.dryRun === true,

@@ -32,6 +32,14 @@ export function describeTrouble(event: RunEvent): string[] {
   }
 }
 
+/** What `auto` took, and why nothing better. */
+export function describeChoice({
+  provider,
+  passedOver,
+}: Extract<RunEvent, { type: 'provider-chosen' }>): string[] {
+  return passedOver.map((reason) => `on ${provider}, not on ${reason}`)
+}
+
 /** The sentence that an event carries, in which variables stand as the sheet has them. */
 export function messageOfEvent(event: Extract<RunEvent, { message: string }>): string {
   // What a prompt lost is quoted as the tokenizer reads it: a variable's value could not be found in there.

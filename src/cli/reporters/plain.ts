@@ -2,7 +2,7 @@
 
 import { plural } from '../../printable.ts'
 import { printLine } from '../print.ts'
-import { describeEnd, describeTrouble } from './describe.ts'
+import { describeChoice, describeEnd, describeTrouble } from './describe.ts'
 import { formatDuration } from './format.ts'
 import type { ReporterStreams, ReportView } from './reporter.ts'
 
@@ -16,6 +16,8 @@ export function createPlainView({ stderr }: ReporterStreams): ReportView {
         line(
           `${event.version}${shard}: ${plural(event.units, 'unit')}, ${event.skipped} already whole, ${plural(event.steps, 'step')} to do`,
         )
+      } else if (event.type === 'provider-chosen') {
+        for (const text of describeChoice(event)) line(text)
       } else if (event.type === 'model-loaded') {
         line(`${event.model} loaded on ${event.provider} in ${formatDuration(event.durationMs)}`)
       } else if (event.type === 'unit-finished') {

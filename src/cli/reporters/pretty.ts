@@ -3,7 +3,7 @@ import cliProgress from 'cli-progress'
 import { printable } from '../../printable.ts'
 import type { RunState } from '../../run/state.ts'
 import { printLine, printLines } from '../print.ts'
-import { describeEnd, describeTrouble } from './describe.ts'
+import { describeChoice, describeEnd, describeTrouble } from './describe.ts'
 import type { ReporterStreams, ReportView } from './reporter.ts'
 
 type Bar = ReturnType<cliProgress.MultiBar['create']>
@@ -63,6 +63,9 @@ export function createPrettyView({ stderr }: ReporterStreams): ReportView {
             units = bars.create(counts.planned - counts.skipped, 0, { name: 'units  ', note })
             steps = bars.create(state.steps.planned, 0, { name: 'steps  ', note: '' })
           }
+          break
+        case 'provider-chosen':
+          for (const text of describeChoice(event)) say(text)
           break
         case 'model-loaded':
           units?.update({ note: printable(`${event.model} on ${event.provider}`) })

@@ -122,8 +122,9 @@ async function sheetBelow(sheets: string | null, path: string): Promise<string> 
 /** Where the request may lead: models, decoders and images below `--sheets` alone, links followed. */
 function checkPaths(sheet: CueSheet, sheets: string | null): void {
   const paths = new Set<string>()
-  for (const { path, embedded, previewDecoder } of Object.values(sheet.models)) {
-    if (!embedded) paths.add(path)
+  for (const { path, hub, embedded, previewDecoder } of Object.values(sheet.models)) {
+    // What the hub's cache holds was put there by who runs this server.
+    if (!embedded && hub === undefined) paths.add(path)
     if (previewDecoder !== undefined) paths.add(previewDecoder)
   }
   for (const { variants } of sheet.cues) {

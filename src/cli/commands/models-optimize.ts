@@ -1,0 +1,31 @@
+/** `pregen models optimize DIR`: loads a model once, and keeps ONNX Runtime's optimized graphs in the cache. */
+import { needCacheFolder } from '../../library/home.ts'
+import type { RequestedProvider } from '../../model/providers.ts'
+import { optimizeModelFolder } from '../../tasks/optimize-model.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { printLine } from '../print.ts'
+import { createHashProgress } from '../progress.ts'
+import { formatBytes } from '../reporters/format.ts'
+
+export async function optimizeCommand(
+  dir: string,
+  { provider = 'auto' }: { readonly provider?: RequestedProvider },
+): Promise<ExitCode> {
+  const { onHash, stop } = await createHashProgress()
+  const cacheDir = needCacheFolder(process.env)
+  const { folder, components } = await optimizeModelFolder(dir, {
+    cacheDir,
+    provider,
+    env: process.env,
+    onHash,
+  })
+  stop()
+  for (const { name, sizeBytes } of components)
+    printLine(process.stderr, `${name}  ${formatBytes(sizeBytes)}`)
+  printLine(
+    process.stderr,
+    'Runs take it from there as long as model, ONNX Runtime, provider and processor stay the same.',
+  )
+  printLine(process.stdout, folder)
+  return EXIT.ok
+}

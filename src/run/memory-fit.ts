@@ -1,0 +1,108 @@
+/** Whether what a run draws fits into this machine's memory: told before anything loads. */
+import { totalmem } from 'node:os'
+import { inferenceEnvironment } from '../engine/inference-environment.ts'
+import { PregenError, PregenErrors } from '../errors.ts'
+import type { KnownProviders, RequestedProvider } from '../model/providers.ts'
+import {
+  cannotFit,
+  estimateMemory,
+  type MemoryEstimate,
+  type PictureShape,
+  whatFits,
+} from '../plan/memory.ts'
+import type { Unit } from '../plan/unit.ts'
+import type { RunOptions } from './options.ts'
+import type { PreparedModel, PreparedRun } from './prepared.ts'
+
+export interface ModelMemory {
+  readonly model: string
+  /** The picture that takes most. */
+  readonly picture: PictureShape
+  readonly cpu: MemoryEstimate
+  readonly gpu: MemoryEstimate
+}
+
+/** What this process and its children may have: the machine's memory, or its container's. */
+export function memoryOfMachine(): number {
+  const limit = process.constrainedMemory()
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+}
+
+/** The most that each model takes, in the order of the sheet. */
+export function memoryOf({ models, units }: Pick<PreparedRun, 'models' | 'units'>): ModelMemory[] {
+  return [...models.values()].flatMap((model) => {
+    const { memory } = model.facts
+    const pictures = units.filter(({ unit }) => unit.model === model.id).map(({ unit }) => pictureOf(unit))
+    if (memory === undefined || pictures.length === 0) return []
+    const estimates = pictures.map((picture) => ({
+      model: model.id,
+      picture,
+      cpu: estimateMemory(memory, picture, 'cpu'),
+      gpu: estimateMemory(memory, picture, 'gpu'),
+    }))
+    return [estimates.reduce((most, one) => (one.cpu.peakBytes > most.cpu.peakBytes ? one : most))]
+  })
+}
+
+function pictureOf({ width, height, batch, guided }: Unit): PictureShape {
+  return { width, height, batch, guided }
+}
+
+/** Providers that the models of a run will be asked to run on. */
+export function providersOf(
+  { models }: Pick<PreparedRun, 'models'>,
+  provider: RequestedProvider | undefined,
+): ReadonlySet<RequestedProvider> {
+  return new Set([...models.values()].map((model) => requestedBy(model, provider)))
+}
+
+function requestedBy(model: PreparedModel, provider: RequestedProvider | undefined): RequestedProvider {
+  return provider ?? model.provider ?? 'auto'
+}
+
+/** Whether a provider will turn out to be the CPU. Only where that is sure is memory a fault. */
+function isCpu(provider: RequestedProvider, known: KnownProviders): boolean {
+  if (provider !== 'auto') return provider === 'cpu'
+  return process.platform === 'linux' && known.cuda !== undefined && known.cuda.problem !== null
+}
+
+export interface FitOptions extends Pick<RunOptions, 'provider' | 'devices'> {
+  readonly known: KnownProviders
+  /** Default: this machine's. */
+  readonly bytes?: number | undefined
+}
+
+/** @throws PregenErrors `E_MEMORY_TOO_SMALL` for each model that cannot fit, with what would */
+export function requireFit(prepared: Pick<PreparedRun, 'models' | 'units'>, options: FitOptions): void {
+  const { known, provider, devices, bytes = memoryOfMachine() } = options
+  const each = bytes / Math.max(devices?.length ?? 1, 1)
+  const faults = memoryOf(prepared).flatMap(({ model: id, picture, cpu }) => {
+    const model = prepared.models.get(id)
+    if (!model?.facts.memory || !isCpu(requestedBy(model, provider), known) || !cannotFit(cpu, each))
+      return []
+    const { width, height, batch } = picture
+    const size = `${width}×${height}${batch > 1 ? `, batch ${batch}` : ''}`
+    const what = `Model "${id}" takes about ${gib(cpu.peakBytes)} at ${size} on the CPU; there are ${gib(each)}${(devices?.length ?? 1) > 1 ? ' for each device' : ''}.`
+    const fitting = whatFits(model.facts.memory, picture, 'cpu', each)
+    const help =
+      fitting === null
+        ? `Its weights alone take ${gib(cpu.weightBytes)}: use a smaller model, a machine with more memory, or a GPU.`
+        : `This would fit: ${fitting}.`
+    return [new PregenError('E_MEMORY_TOO_SMALL', what, { help })]
+  })
+  if (faults.length > 0) throw new PregenErrors(faults)
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`
+}
+
+/** As `requireFit`, for a plan, which starts no process. */
+export async function requirePlanFits(
+  prepared: PreparedRun,
+  { env, cacheDir, provider }: Pick<RunOptions, 'env' | 'cacheDir' | 'provider'>,
+): Promise<void> {
+  const providers = providersOf(prepared, provider)
+  const { known } = await inferenceEnvironment({ env, cacheDir, providers })
+  requireFit(prepared, { known, provider })
+}
