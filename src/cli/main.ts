@@ -209,6 +209,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .command('inspect')
     .argument('<dir>', 'a folder in the ONNX layout of diffusers')
     .description('family, components, dtypes, scheduler, sizes; every fault of the folder')
+    .option('--variant <name>', 'such as fp16: model_fp16.onnx or model.fp16.onnx where they are', parseText)
     .option('--json', 'as JSON on stdout')
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-inspect.ts')).inspectCommand(dir, options)

@@ -1,6 +1,7 @@
 /** What ONNX Runtime throws, in words that say what to do. */
 import { messageOf, PregenError } from '../errors.ts'
 import type { ResolvedProvider } from './providers.ts'
+import { causeOf } from './runtime-words.ts'
 
 const OUT_OF_MEMORY =
   /out of memory|failed to allocate memory|bad_alloc|E_OUTOFMEMORY|CUDA failure 2\b|cudaErrorMemoryAllocation|is smaller than requested bytes/i
@@ -32,19 +33,27 @@ export function outOfMemory(
 }
 
 export function loadFailure(thrown: unknown, path: string, label: string): PregenError {
-  return new PregenError('E_MODEL_LOAD_FAILED', `${label} does not load: ${messageOf(thrown)}`, {
-    help: 'pregen models inspect names what is wrong with the folder; a fresh export or download usually mends it.',
+  const { what, help } = causeOf(messageOf(thrown))
+  return new PregenError('E_MODEL_LOAD_FAILED', `${label} does not load: ${ended(what)}`, {
+    help:
+      help ??
+      'pregen models inspect names what is wrong with the folder; a fresh export or download usually mends it.',
     location: { file: path },
     cause: thrown,
   })
 }
 
 export function runFailure(thrown: unknown, label: string): PregenError {
-  return new PregenError('E_INFERENCE_FAILED', `${label} failed: ${messageOf(thrown)}`, {
+  const { what, help } = causeOf(messageOf(thrown))
+  return new PregenError('E_INFERENCE_FAILED', `${label} failed: ${ended(what)}`, {
     help:
-      'If the message speaks of shapes: exports of UNets take sizes that are multiples of 8 × 2^(levels − 1) only ' +
-      '(pregen models inspect tells which).',
+      help ??
+      'pregen models inspect checks the folder; another provider (--provider cpu) tells whether it is the model or the machine.',
     cause: thrown,
     exitCode: 3,
   })
+}
+
+function ended(sentence: string): string {
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
 }

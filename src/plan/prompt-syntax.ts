@@ -6,34 +6,39 @@ const EDITING = /:\s{0,10}\d{0,10}\.?\d{1,10}\s{0,10}$/
 const EXTRA_NETWORK = /<(?:lora|lyco|hypernet):/i
 const WEIGHT = /^\s{0,10}[+-]?[.\d]{1,10}\s{0,10}\)/
 
-/** @returns what is there and what becomes of it, to go on after `cues.c.prompt has …`; null: nothing */
+/** @returns all that is there and what becomes of it, to go on after `cues.c.prompt has …`; null: nothing */
 export function findTextRemains(text: string, syntax: 'plain' | 'a1111'): string | null {
-  const network = EXTRA_NETWORK.exec(text)
-  if (network !== null) {
-    const end = text.indexOf('>', network.index)
-    const shown = quoted(text.slice(network.index, end < 0 ? undefined : end + 1))
-    return `${shown}, which stays text: pregen loads no LoRA; merge it into the model before the export`
-  }
-  return syntax === 'a1111' ? findUnread(text) : findWeight(text)
+  const remains = syntax === 'a1111' ? findUnread(text) : [findWeight(text)]
+  const found = [findNetwork(text), ...remains].filter((remain) => remain !== null)
+  return found.length === 0 ? null : found.join('; and ')
 }
 
-function findUnread(text: string): string | null {
-  if (/\bAND\b/.test(text)) {
-    return '"AND", which stays text: pregen does not compose prompts'
-  }
+function findNetwork(text: string): string | null {
+  const network = EXTRA_NETWORK.exec(text)
+  if (network === null) return null
+  const end = text.indexOf('>', network.index)
+  const shown = quoted(text.slice(network.index, end < 0 ? undefined : end + 1))
+  return `${shown}, which stays text: pregen loads no LoRA; merge it into the model before the export`
+}
+
+/** The first of each kind. */
+function findUnread(text: string): (string | null)[] {
+  const composed = /\bAND\b/.test(text) ? '"AND", which stays text: pregen does not compose prompts' : null
+  let alternated: string | null = null
+  let edited: string | null = null
   for (let at = text.indexOf('['); at >= 0; at = text.indexOf('[', at + 1)) {
     if (text[at - 1] === '\\') continue
     const end = endOfBracket(text, at)
-    if (end < 0) return null
+    if (end < 0) break
     const inner = text.slice(at + 1, end)
     const shown = quoted(text.slice(at, end + 1))
     if (inner.includes('|'))
-      return `${shown}, which stays text: pregen does not alternate prompts from step to step`
-    if (EDITING.test(inner.slice(-40)))
-      return `${shown}, which stays text: pregen does not change prompts between steps`
+      alternated ??= `${shown}, which stays text: pregen does not alternate prompts from step to step`
+    else if (EDITING.test(inner.slice(-40)))
+      edited ??= `${shown}, which stays text: pregen does not change prompts between steps`
     at = end
   }
-  return null
+  return [composed, alternated, edited]
 }
 
 /** The bracket that closes the one at `start`, inner ones passed over; −1: none does. */

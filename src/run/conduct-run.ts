@@ -219,7 +219,7 @@ async function askBucket({ prepared, options, ledger }: LockedRun): Promise<Aske
   const { pull = false, signal } = options
   if (options.force) return { storage, findings: nothing }
   return await closingAfter(storage, async () => {
-    const found = await findInBucket(prepared, nothing.decisions, storage, { signal, pull })
+    const found = await findInBucket(prepared, nothing.decisions, storage, { signal, pull, isToSend: true })
     return { storage, findings: pull ? await pullUnits(found, { prepared, storage, ledger, signal }) : found }
   })
 }

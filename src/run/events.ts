@@ -123,6 +123,7 @@ export const EVENT_FIELDS = {
     ),
     code: text('An `E_…` code; [errors.md](errors.md) lists them.'),
     message: text('For people.'),
+    help: text('What to do about it.'),
   }),
   'film-made': z.object({ ...unit, path: text('The file, or the folder of numbered pictures, absolute.') }),
   'film-failed': z.object({

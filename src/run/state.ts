@@ -21,7 +21,12 @@ export interface UnitProgress {
   readonly files: readonly string[]
   /** Of a video that is being decoded; null before, and for pictures. */
   readonly frames: { readonly done: number; readonly planned: number } | null
-  readonly error: { readonly stage: string; readonly code: string; readonly message: string } | null
+  readonly error: {
+    readonly stage: string
+    readonly code: string
+    readonly message: string
+    readonly help: string
+  } | null
 }
 
 export interface LoadedModel {
@@ -154,8 +159,9 @@ function change(state: RunState, event: RunEvent): RunState {
       return notDrawn({ ...ended, counts: { ...counts, done: counts.done + 1 } }, event)
     }
     case 'unit-failed': {
-      const { stage, code, message } = event
-      const ended = withUnit(state, event, () => ({ status: 'failed', error: { stage, code, message } }))
+      const { stage, code, message, help } = event
+      const error = { stage, code, message, help }
+      const ended = withUnit(state, event, () => ({ status: 'failed', error }))
       return notDrawn({ ...ended, counts: { ...counts, failed: counts.failed + 1 } }, event)
     }
     case 'uploads-expected':

@@ -199,8 +199,9 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
       if (isSent && state === 'recorded') moveTo('sent')
     })
     if (!complete) {
-      const help = 'A preview failed; the final picture is kept, and a rerun mends the unit.'
-      return await fail('preview', new PregenError('E_PREVIEWS_INCOMPLETE', help))
+      const help = 'Run the sheet again, which mends the unit.'
+      const kept = 'A preview failed; the final picture is kept.'
+      return await fail('preview', new PregenError('E_PREVIEWS_INCOMPLETE', kept, { help }))
     }
     const folder = layout.variantFolder(cue, variant)
     const paths = files.map(({ name }) => join(folder, name))

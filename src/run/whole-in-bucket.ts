@@ -40,7 +40,16 @@ export interface FindOptions {
   readonly signal?: AbortSignal | undefined
   /** Files are wanted too: then damaged units are looked for as well, and every record is read. */
   readonly pull?: boolean | undefined
+  /** Whether a send is to come, which a lack of credentials or region ends anyway: it is told at once, and once. */
+  readonly isToSend?: boolean | undefined
 }
+
+const NOT_SET_UP: ReadonlySet<string> = new Set([
+  'E_NO_CREDENTIALS',
+  'E_CREDENTIALS_MALFORMED',
+  'E_NO_REGION',
+  'E_EXPIRED_KEY',
+])
 
 const AT_ONCE = 16
 /** A person waits for this; what is found out of reach is told by the preflight, which knows why. */
@@ -51,12 +60,15 @@ export function findNothing(decisions: readonly UnitDecision[]): BucketFindings 
   return { decisions, published: new Map(), records: new Map(), contents: undefined, warnings: [] }
 }
 
-/** Asks a bucket about the units that are not whole here. Never throws for what a bucket answers. */
+/**
+ * Asks a bucket about the units that are not whole here. Never throws for what a bucket answers.
+ * @throws PregenError `E_NO_CREDENTIALS`, `E_CREDENTIALS_MALFORMED`, `E_NO_REGION`, `E_EXPIRED_KEY` where something is to be sent
+ */
 export async function findInBucket(
   prepared: PreparedRun,
   decisions: readonly UnitDecision[],
   storage: Storage,
-  { signal, pull = false }: FindOptions,
+  { signal, pull = false, isToSend = false }: FindOptions,
 ): Promise<BucketFindings> {
   const nothing = findNothing(decisions)
   // A unit that stands here and is altered is mended here.
@@ -100,6 +112,7 @@ export async function findInBucket(
     return { decisions: turned, published, records, contents, warnings: [] }
   } catch (error) {
     if (signal?.aborted || !(error instanceof PregenError)) throw error
+    if (isToSend && NOT_SET_UP.has(error.code)) throw error
     const message = `${storage.description} could not be read, so what is missing here is drawn: ${messageOf(error)}`
     return { ...nothing, warnings: [{ code: 'W_BUCKET_NOT_READ', message }] }
   }

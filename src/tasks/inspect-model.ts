@@ -26,11 +26,16 @@ export interface ModelReport {
   readonly components: readonly ComponentReport[]
 }
 
+interface InspectOptions extends HashOptions {
+  /** Such as `fp16`, where the folder has files of several precisions. */
+  readonly variant?: string | undefined
+}
+
 /** @throws PregenErrors with every fault of the folder */
-export async function inspectModel(path: string, hashing: HashOptions = {}): Promise<ModelReport> {
-  const folder = readModelFolder(path)
-  const checked = await checkModelFolder(folder, hashing)
-  const facts = await modelFacts(folder, hashing)
+export async function inspectModel(path: string, options: InspectOptions = {}): Promise<ModelReport> {
+  const folder = readModelFolder(path, { variant: options.variant })
+  const checked = await checkModelFolder(folder, options)
+  const facts = await modelFacts(folder, options)
   const components = checked.map(
     ({ name, header }): ComponentReport => ({
       name,

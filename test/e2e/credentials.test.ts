@@ -110,6 +110,7 @@ describe('a run', () => {
       expect([exit, stderr]).toEqual([2, expect.stringContaining(code)])
       for (const word of words) expect(stderr).toContain(word)
       expect(stderr.match(/^E_/gm)?.length).toBe(1)
+      expect(stderr).not.toContain('W_BUCKET_NOT_READ')
       expect(stderr).not.toContain('hunter2')
       expect(lingeredMs).toBeLessThan(1500)
     },

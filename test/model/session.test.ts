@@ -104,10 +104,15 @@ test('what fails inside a run, and a file that does not load, say whose it is', 
     nodes: [['Add', ['x', 'z'], ['y']]],
   })
   const inputs = [session.createInput('x', [3]), session.createInput('z', [4])]
-  await expect(session.run(inputs, ['y'])).rejects.toMatchObject({ code: 'E_INFERENCE_FAILED' })
+  await expect(session.run(inputs, ['y'])).rejects.toMatchObject({
+    code: 'E_INFERENCE_FAILED',
+    message: 'model failed: sizes within the model do not fit each other, 3 and 4.',
+    help: expect.stringMatching(/width and height/),
+  })
   await session.dispose()
   await expect(open({ nodes: [['NoSuchOperator', ['x'], ['y']]] })).rejects.toMatchObject({
     code: 'E_MODEL_LOAD_FAILED',
+    message: expect.stringMatching(/^model does not load: .+\.$/),
   })
 })
 

@@ -102,6 +102,16 @@ describe('syntax that stays text', () => {
     },
   )
 
+  test('all of it is told, each kind once', () => {
+    const told = findTextRemains('a [cat:dog:0.5] AND [a|b] and [c|d] <lora:x:1>', 'a1111')
+    expect(told?.split('; and ').map((each) => /^"[^"]*"/.exec(each)?.[0])).toEqual([
+      '"<lora:x:1>"',
+      '"AND"',
+      '"[a|b]"',
+      '"[cat:dog:0.5]"',
+    ])
+  })
+
   test('weights are text in plain prompts', () => {
     expect(findTextRemains('a (moon:1.3)', 'plain')).toBe(
       '"(moon:1.3)", which stays text: "prompt_syntax: a1111" reads weights',

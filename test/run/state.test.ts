@@ -66,12 +66,15 @@ describe('the state of a run', () => {
     const again: RunEventBody = { type: 'unit-restarted', ...named('a'), reason: 'its batch failed', device }
     const failed: RunEventBody = {
       ...{ type: 'unit-failed', ...named('a'), stage: 'vae decode', code: 'E_X', message: 'NaN' },
+      help: 'Use an fp32 VAE.',
     }
     const course = [planOf(['a']), started('a'), step('a', 1), again]
     expect(stateAfter(...course).steps.done).toBe(0)
     const state = stateAfter(...course, step('a', 1), failed)
     expect(state).toMatchObject({ steps: { done: 1 }, counts: { failed: 1, done: 0 } })
-    expect(unitOf(state, 'dawn/a')?.error).toEqual({ stage: 'vae decode', code: 'E_X', message: 'NaN' })
+    expect(unitOf(state, 'dawn/a')?.error).toEqual({
+      ...{ stage: 'vae decode', code: 'E_X', message: 'NaN', help: 'Use an fp32 VAE.' },
+    })
   })
 
   it('counts uploads, and what turned out to be there already', () => {

@@ -65,14 +65,15 @@ describe('what a run tells', () => {
 
   it('takes back the steps of a unit that begins again, and ends', () => {
     const view = createRunView('r')
+    const fault = { stage: 'vae decode', code: 'E_X', message: 'NaN', help: 'Use an fp32 VAE.' }
     const more = [
       { seq: 6, type: 'unit-restarted', ...unit, reason: 'the device was lost', device: 'cpu:1' },
-      { seq: 7, type: 'unit-failed', ...unit, stage: 'vae decode', code: 'E_X', message: 'NaN' },
+      { seq: 7, type: 'unit-failed', ...unit, ...fault },
       { seq: 8, type: 'run-finished', failed: 1, cancelled: false, version: 'demo' },
     ]
     for (const event of [...events, ...more]) takeEvent(view, event)
     expect([view.stepsDone, view.failed, view.over]).toEqual([0, 1, 'partial'])
-    expect(view.units.get('dawn/b')?.fault).toEqual({ stage: 'vae decode', code: 'E_X', message: 'NaN' })
+    expect(view.units.get('dawn/b')?.fault).toEqual(fault)
   })
 
   it('stands beside the manifest', () => {

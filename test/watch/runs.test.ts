@@ -84,6 +84,7 @@ describe('the state of a run', () => {
       stage: 'decode',
       code: 'E_NAN',
       message: 'NaN',
+      help: 'Again.',
     })
     await run.emit(started('v3'))
     await run.emit(stepped('v3', 1))

@@ -8,11 +8,14 @@ import { createHashProgress } from '../progress.ts'
 import { formatBytes, formatTable } from '../reporters/format.ts'
 
 /** @throws PregenErrors with every fault of the folder */
-export async function inspectCommand(dir: string, flags: { readonly json?: boolean }): Promise<ExitCode> {
-  const hashing = await createHashProgress()
-  const report = await inspectModel(dir, { cacheDir: cacheFolder(process.env), onHash: hashing.onHash })
-  hashing.stop()
-  if (flags.json === true) printJson(process.stdout, report, 2)
+export async function inspectCommand(
+  dir: string,
+  { json = false, variant }: { readonly json?: boolean; readonly variant?: string },
+): Promise<ExitCode> {
+  const { onHash, stop } = await createHashProgress()
+  const report = await inspectModel(dir, { cacheDir: cacheFolder(process.env), onHash, variant })
+  stop()
+  if (json) printJson(process.stdout, report, 2)
   else printLines(process.stdout, linesOf(report))
   return EXIT.ok
 }

@@ -120,8 +120,7 @@ async function rerender(dir: string, sheet: string, flags: VerifyFlags, count: n
   }
   const bus = createEventBus()
   bus.subscribe((event) => {
-    const trouble = describeTrouble(event)
-    if (trouble !== null) printLine(process.stderr, trouble)
+    for (const text of describeTrouble(event)) printLine(process.stderr, text)
   })
   const signals = watchSignals((line) => printLine(process.stderr, line))
   try {

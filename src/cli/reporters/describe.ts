@@ -7,21 +7,28 @@ import { formatBytes, formatDuration } from './format.ts'
 
 type Finished = Extract<RunEvent, { type: 'run-finished' }>
 
-/** A line for the events that deserve one however the run is shown, or null. */
-export function describeTrouble(event: RunEvent): string | null {
+/** Lines for the events that deserve some however the run is shown; a failed unit's second one says what to do. */
+export function describeTrouble(event: RunEvent): string[] {
   switch (event.type) {
     case 'warning':
-      return `warning  ${event.code}  ${messageOfEvent(event)}`
+      return [`warning  ${event.code}  ${messageOfEvent(event)}`]
     case 'preview-failed':
-      return `preview failed  ${event.cue}/${event.variant} step ${event.step} (${event.method}): ${messageOfEvent(event)}`
+      return [
+        `preview failed  ${event.cue}/${event.variant} step ${event.step} (${event.method}): ${messageOfEvent(event)}`,
+      ]
     case 'unit-failed':
-      return `failed  ${event.cue}/${event.variant}: ${event.stage}: ${messageOfEvent(event)} [${event.code}]`
+      return [
+        `failed  ${event.cue}/${event.variant}: ${event.stage}: ${messageOfEvent(event)} [${event.code}]`,
+        `  ${conceal(event.help)}`,
+      ]
     case 'film-failed':
-      return `film failed  ${event.cue}/${event.variant}: ${messageOfEvent(event)} [${event.code}]`
+      return [`film failed  ${event.cue}/${event.variant}: ${messageOfEvent(event)} [${event.code}]`]
     case 'upload-failed':
-      return `upload failed  ${event.key} after ${plural(event.attempts, 'attempt')}: ${messageOfEvent(event)}`
+      return [
+        `upload failed  ${event.key} after ${plural(event.attempts, 'attempt')}: ${messageOfEvent(event)}`,
+      ]
     default:
-      return null
+      return []
   }
 }
 

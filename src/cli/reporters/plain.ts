@@ -10,8 +10,7 @@ export function createPlainView({ stderr }: ReporterStreams): ReportView {
   const line = (text: string) => printLine(stderr, text)
   return {
     draw(event, { counts, steps }) {
-      const trouble = describeTrouble(event)
-      if (trouble) line(trouble)
+      for (const text of describeTrouble(event)) line(text)
       if (event.type === 'run-planned') {
         const shard = event.shard ? ` (shard ${event.shard})` : ''
         line(

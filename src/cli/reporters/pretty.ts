@@ -54,8 +54,7 @@ export function createPrettyView({ stderr }: ReporterStreams): ReportView {
 
   return {
     draw(event, state) {
-      const trouble = describeTrouble(event)
-      if (trouble) say(trouble)
+      for (const text of describeTrouble(event)) say(text)
       const { counts } = state
       switch (event.type) {
         case 'run-planned':

@@ -171,6 +171,7 @@ const TAKERS: Readonly<Record<string, Taker>> = {
       stage: textOf(event.stage) ?? '',
       code: textOf(event.code) ?? '',
       message: textOf(event.message) ?? 'It failed without a message.',
+      help: textOf(event.help) ?? '',
     }
     view.failed += 1
     leave(view, unit)

@@ -6,6 +6,8 @@ export interface Fault {
   readonly stage: string
   readonly code: string
   readonly message: string
+  /** What to do about it; empty where the log does not say. */
+  readonly help: string
 }
 
 /** Facts of a picture that the manifest tells; null where it does not. */

@@ -57,7 +57,7 @@ export function DetailPanel({ variant, onClose }: { variant: Variant; onClose: (
       {variant.fault !== null && (
         <p class="fault">
           <strong>{variant.fault.stage === '' ? 'Failed' : `Failed at: ${variant.fault.stage}`}</strong>
-          {variant.fault.message}
+          {variant.fault.message} {variant.fault.help}
         </p>
       )}
       <p class="actions">
