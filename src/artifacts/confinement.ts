@@ -35,6 +35,21 @@ export function confine(out: string, isAnchored = HAS_HANDLES): Confinement {
   return { out: path, real: realpathSync.native(path), isAnchored }
 }
 
+/** null: there is no such folder. */
+export function confineIfThere(folder: string): Confinement | null {
+  try {
+    return confine(folder)
+  } catch (error) {
+    if (isAbsent(error)) return null
+    throw error
+  }
+}
+
+/** Whether an error says that a path leads to nothing. */
+export function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error) ?? '')
+}
+
 /** The confinement of a state file, `<out>/.pregen/<name>`. */
 export function confineState(path: string): Confinement {
   return confine(resolve(path, '../..'))

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { errorCode, PregenError } from '../errors.ts'
 import { hashFileInside, stateInside } from './confined-files.ts'
 import { openFolder } from './confined-folder.ts'
-import { type Confinement, confine, placeOf, refuseLinks } from './confinement.ts'
+import { type Confinement, confine, confineIfThere, isAbsent, placeOf, refuseLinks } from './confinement.ts'
 import { isVariantFileName } from './layout.ts'
 import type { LedgerFile } from './ledger.ts'
 
@@ -85,19 +85,6 @@ function hasLinks(inside: Confinement, place: string): boolean {
     if (error instanceof PregenError) return true
     throw error
   }
-}
-
-function confineIfThere(folder: string): Confinement | null {
-  try {
-    return confine(folder)
-  } catch (error) {
-    if (isAbsent(error)) return null
-    throw error
-  }
-}
-
-function isAbsent(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error) ?? '')
 }
 
 /** A checksum of bytes in lower-case hex. */

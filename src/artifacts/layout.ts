@@ -1,5 +1,6 @@
 /** Every name, path and key that pregen writes is made here, and nothing that is made here leaves its root. */
 import { extname, join, resolve, sep } from 'node:path'
+import { MAX_KEY_BYTES } from '../cue-sheet/ids.ts'
 import { PregenError } from '../errors.ts'
 import { OUTPUT_KINDS, type OutputKind } from './output-kinds.ts'
 
@@ -12,8 +13,6 @@ export const SHARD_MANIFEST = /^manifest\.shard-\d{1,6}-of-\d{1,6}\.json$/
 /** How the ledger remembers, beside the names of a unit's files, that a bucket has the unit's record. */
 export const RECORD_MEMO = '.record'
 
-/** S3's and R2's longest key, in UTF-8 bytes. */
-export const MAX_KEY_BYTES = 1024
 /** The longest file name of ext4, APFS and NTFS, in bytes. */
 export const MAX_NAME_BYTES = 255
 

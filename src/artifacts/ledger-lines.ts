@@ -1,8 +1,9 @@
 /** The lines of a ledger: what each says, how it is read from text, and what it changes. */
+import { z } from 'zod'
 import type { DigestParts } from '../plan/digest.ts'
-import { isRecord, isShallow } from './is-record.ts'
 import { isKey, isVariantFileName, isVariantKey, MANIFEST_NAME, RECORD_MEMO } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
+import { asWritten, isShallow } from './read-back.ts'
 
 /** One file of a unit as it was when the unit was finished. */
 export interface LedgerFile {
@@ -106,7 +107,8 @@ export function parseLine(text: string): Line | null {
   } catch {
     return null
   }
-  return (text.length < DEEP_BYTES || isShallow(value, MAX_LEVELS)) && isLine(value) ? value : null
+  if (text.length >= DEEP_BYTES && !isShallow(value, MAX_LEVELS)) return null
+  return asWritten(lineSchema, value).data ?? null
 }
 
 const MAX_LEVELS = 16
@@ -115,67 +117,61 @@ const DEEP_BYTES = 2000
 /** Names of parts are told to people: `prompt changed`. */
 const PART_NAME = /^[A-Za-z][A-Za-z0-9]{0,40}$/
 
-function isLine(value: unknown): value is Line {
-  if (!isRecord(value) || typeof value.key !== 'string') return false
-  const { key } = value
-  if (value.type === 'unit') {
-    if (!isVariantKey(key) || !(value.mark === undefined || typeof value.mark === 'string')) return false
-    return value.unit === null || isUnit(value.unit, key)
-  }
-  if (value.type !== 'sent' || typeof value.target !== 'string' || !isRecord(value.objects)) return false
-  return isKey(key) && Object.entries(value.objects).every(isSentEntry)
+const sizeSchema = z.int().nonnegative()
+
+const fileSchema: z.ZodType<LedgerFile> = z.looseObject({
+  name: z.string().refine(isVariantFileName),
+  sha256: z.string(),
+  md5: z.string().optional(),
+  sizeBytes: sizeSchema,
+  mtimeMs: z.number(),
+})
+
+const unitSchema: z.ZodType<LedgerUnit> = z.looseObject({
+  digest: z.string(),
+  // What a part holds is the plan's own, and only compared.
+  parts: z.custom<DigestParts>(
+    (parts) =>
+      typeof parts === 'object' &&
+      parts !== null &&
+      !Array.isArray(parts) &&
+      Object.keys(parts).every((name) => PART_NAME.test(name)),
+  ),
+  files: z.array(fileSchema),
+  complete: z.boolean().optional(),
+  durationMs: z.number().optional(),
+  steps: z.number().optional(),
+  asset: z.custom<ManifestAsset>(isAsset).optional(),
+  callbackOwed: z.literal(true).optional(),
+})
+
+const sentSchema: z.ZodType<SentObject> = z.looseObject({
+  sha256: z.string(),
+  sizeBytes: sizeSchema,
+  etag: z.string().nullable(),
+})
+
+const lineSchema: z.ZodType<Line> = z.discriminatedUnion('type', [
+  z
+    .looseObject({
+      type: z.literal('unit'),
+      key: z.string().refine(isVariantKey),
+      unit: unitSchema.nullable(),
+      mark: z.string().optional(),
+    })
+    .refine(({ key, unit }) => !unit?.asset || isOfKey(unit.asset, key)),
+  z.looseObject({
+    type: z.literal('sent'),
+    target: z.string(),
+    key: z.string().refine(isKey),
+    objects: z.record(z.string().refine(isSentName), sentSchema.nullable()),
+  }),
+])
+
+function isOfKey({ cue, variant }: ManifestAsset, key: string): boolean {
+  return key.endsWith(`/cues/${cue}/${variant}`)
 }
 
-function isUnit(value: unknown, key: string): value is LedgerUnit {
-  return (
-    isRecord(value) &&
-    typeof value.digest === 'string' &&
-    isRecord(value.parts) &&
-    Object.keys(value.parts).every((name) => PART_NAME.test(name)) &&
-    Array.isArray(value.files) &&
-    value.files.every(isLedgerFile) &&
-    (value.complete === undefined || typeof value.complete === 'boolean') &&
-    (value.durationMs === undefined || isFiniteNumber(value.durationMs)) &&
-    (value.steps === undefined || isFiniteNumber(value.steps)) &&
-    (value.callbackOwed === undefined || value.callbackOwed === true) &&
-    (value.asset === undefined || isAssetOf(value.asset, key))
-  )
-}
-
-function isAssetOf(value: unknown, key: string): value is ManifestAsset {
-  return isAsset(value) && key.endsWith(`/cues/${value.cue}/${value.variant}`)
-}
-
-function isLedgerFile(value: unknown): value is LedgerFile {
-  return (
-    isRecord(value) &&
-    typeof value.name === 'string' &&
-    isVariantFileName(value.name) &&
-    typeof value.sha256 === 'string' &&
-    isSize(value.sizeBytes) &&
-    typeof value.mtimeMs === 'number' &&
-    (value.md5 === undefined || typeof value.md5 === 'string')
-  )
-}
-
-function isSentEntry([name, object]: [string, unknown]): boolean {
-  if (!isVariantFileName(name) && name !== MANIFEST_NAME && name !== RECORD_MEMO) return false
-  return object === null || isSentObject(object)
-}
-
-function isSentObject(value: unknown): value is SentObject {
-  return (
-    isRecord(value) &&
-    typeof value.sha256 === 'string' &&
-    isSize(value.sizeBytes) &&
-    (value.etag === null || typeof value.etag === 'string')
-  )
-}
-
-function isFiniteNumber(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
-}
-
-function isSize(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+function isSentName(name: string): boolean {
+  return isVariantFileName(name) || name === MANIFEST_NAME || name === RECORD_MEMO
 }

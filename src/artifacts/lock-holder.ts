@@ -1,6 +1,7 @@
 /** Who holds a lock: what the file says, and whether that process still runs. */
 import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { z } from 'zod'
 import { errorCode, PregenError } from '../errors.ts'
 import { readFileInside, SMALL_BYTES } from './confined-files.ts'
 import { confineState } from './confinement.ts'
@@ -78,36 +79,26 @@ export async function readHolder(path: string): Promise<LockHolder | null | unde
   }
 }
 
+/** Nothing in a lock is long. */
+const name = z.string().max(300)
+
+const holderSchema: z.ZodType<LockHolder> = z.object({
+  host: name,
+  pid: z
+    .int()
+    .positive()
+    .lt(2 ** 31),
+  startedAt: name,
+  process: name.nullable(),
+  nonce: name,
+})
+
 /** null: it cannot be understood. */
 export function parseHolder(text: string): LockHolder | null {
   try {
-    const value: unknown = JSON.parse(text)
-    return isHolder(value) ? value : null
-  } catch {
-    return null
+    return holderSchema.safeParse(JSON.parse(text)).data ?? null
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
   }
-}
-
-function isHolder(value: unknown): value is LockHolder {
-  if (typeof value !== 'object' || value === null) return false
-  return (
-    'host' in value &&
-    isName(value.host) &&
-    'pid' in value &&
-    typeof value.pid === 'number' &&
-    Number.isInteger(value.pid) &&
-    value.pid > 0 &&
-    value.pid < 2 ** 31 &&
-    'startedAt' in value &&
-    isName(value.startedAt) &&
-    'process' in value &&
-    (value.process === null || isName(value.process)) &&
-    'nonce' in value &&
-    isName(value.nonce)
-  )
-}
-
-/** Nothing in a lock is long. */
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= 300
 }

@@ -1,8 +1,9 @@
 /** `manifest.json`: one a version; every picture that is there, with what it was made of. */
+import { z } from 'zod'
 import { PregenError } from '../errors.ts'
 import { trimEndOf } from '../trim.ts'
-import { isRecord, isShallow } from './is-record.ts'
 import { OUTPUT_KINDS } from './output-kinds.ts'
+import { asWritten, isShallow } from './read-back.ts'
 
 export const MANIFEST_VERSION = 1
 
@@ -132,65 +133,66 @@ export function parseManifest(text: string, file: string): Manifest {
   } catch (error) {
     throw fault(error instanceof Error ? error.message : String(error))
   }
-  if (!isRecord(value)) throw fault('it is not a map')
-  if (value.manifest_version !== MANIFEST_VERSION) {
-    throw fault(`manifest_version is ${JSON.stringify(value.manifest_version)}, not ${MANIFEST_VERSION}`)
-  }
-  if (typeof value.version !== 'string') throw fault('"version" is missing')
-  if (!Array.isArray(value.assets)) throw fault('"assets" is not a list')
-  const assets: ManifestAsset[] = []
-  for (const [index, asset] of value.assets.entries()) {
-    const missing = missingField(asset)
-    if (missing !== null) throw fault(`assets[${index}].${missing} is missing or of the wrong kind`)
-    if (isAsset(asset)) assets.push(asset)
-  }
-  return { manifest_version: MANIFEST_VERSION, version: value.version, assets }
+  const { data, error } = asWritten(manifestSchema, value)
+  if (error) throw fault(whyNot(error, value))
+  return { manifest_version: MANIFEST_VERSION, version: data.version, assets: data.assets }
 }
 
-const ASSET_FIELDS = {
-  cue: 'string',
-  variant: 'string',
-  program: 'string',
-  url: 'string',
-} as const
+// What later releases add may stand in a line. Nothing is nested deeper: lines are compared and written again.
+const assetSchema: z.ZodType<ManifestAsset> = z
+  .looseObject({
+    type: z.string().refine((type) => OUTPUT_KINDS.some((kind) => kind.type === type)),
+    cue: z.string(),
+    variant: z.string(),
+    program: z.string(),
+    url: z.string(),
+    thumbnail_url: z.string().nullable(),
+    timing_url: z.string().nullable(),
+    prompt: z.string().optional(),
+    negative_prompt: z.string().optional(),
+    axes: z.record(z.string(), z.string()).optional(),
+    metadata: z.looseObject({
+      width: z.number(),
+      height: z.number(),
+      format: z.string(),
+      seed: z.string(),
+      steps: z.number(),
+      steps_executed: z.number(),
+      guidance_scale: z.number(),
+      denoise_strength: z.number().optional(),
+      scheduler: z.string(),
+      model: z.string(),
+      model_fingerprint: z.string(),
+      file_size_bytes: z.number(),
+      sha256: z.string(),
+      generation_time: z.number(),
+      reference_mode: z.string(),
+      asset_index: z.number(),
+    }),
+  })
+  .refine((asset) => isShallow(asset, 2), { path: ['metadata'] })
 
-const METADATA_FIELDS = {
-  width: 'number',
-  height: 'number',
-  format: 'string',
-  seed: 'string',
-  steps: 'number',
-  steps_executed: 'number',
-  guidance_scale: 'number',
-  scheduler: 'string',
-  model: 'string',
-  model_fingerprint: 'string',
-  file_size_bytes: 'number',
-  sha256: 'string',
-  generation_time: 'number',
-  reference_mode: 'string',
-  asset_index: 'number',
-} as const
+const manifestSchema: z.ZodType<Manifest> = z.object({
+  manifest_version: z.literal(MANIFEST_VERSION),
+  version: z.string(),
+  assets: z.array(assetSchema),
+})
 
-function missingField(asset: unknown): string | null {
-  if (!isRecord(asset)) return 'type'
-  if (!OUTPUT_KINDS.some(({ type }) => type === asset.type)) return 'type'
-  for (const [field, kind] of Object.entries(ASSET_FIELDS)) {
-    if (typeof asset[field] !== kind) return field
+/** The first thing that is wrong, in words. */
+function whyNot(error: z.ZodError, value: unknown): string {
+  const [field, index, ...inner] = error.issues[0]?.path ?? []
+  if (field === undefined) return 'it is not a map'
+  if (field === 'manifest_version') {
+    const { manifest_version: written } = z.looseObject({}).parse(value)
+    return `manifest_version is ${JSON.stringify(written)}, not ${MANIFEST_VERSION}`
   }
-  for (const field of ['thumbnail_url', 'timing_url']) {
-    if (asset[field] !== null && typeof asset[field] !== 'string') return field
+  if (index !== undefined) {
+    return `assets[${String(index)}].${inner.join('.') || 'type'} is missing or of the wrong kind`
   }
-  if (!isRecord(asset.metadata)) return 'metadata'
-  for (const [field, kind] of Object.entries(METADATA_FIELDS)) {
-    if (typeof asset.metadata[field] !== kind) return `metadata.${field}`
-  }
-  // Nothing that is nested, whoever wrote it: lines are compared and written again.
-  if (!isShallow(asset, 2)) return 'metadata'
-  return null
+  return field === 'assets' ? '"assets" is not a list' : `"${String(field)}" is missing`
 }
 
 /** Whether something read back is a manifest's line. */
 export function isAsset(asset: unknown): asset is ManifestAsset {
-  return missingField(asset) === null
+  return assetSchema.safeParse(asset).success
 }

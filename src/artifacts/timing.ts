@@ -1,4 +1,5 @@
 /** `timing.json`: how long each step of a picture took, in whole milliseconds, for a player to keep its pace. */
+import { z } from 'zod'
 import { PregenError } from '../errors.ts'
 
 export interface Timing {
@@ -55,25 +56,20 @@ export function parseTiming(text: string, file: string): Timing {
   } catch (error) {
     throw fault(error instanceof Error ? error.message : String(error))
   }
-  if (typeof value !== 'object' || value === null || !('stepDurations' in value)) {
-    throw fault('"stepDurations" is missing')
+  const timing = timingSchema.safeParse(value)
+  if (!timing.success) {
+    const [, key] = timing.error.issues[0]?.path ?? []
+    if (key !== undefined) throw fault(`"${String(key)}" is not whole milliseconds`)
+    throw fault('"stepDurations" is missing or not a map')
   }
-  const durations = value.stepDurations
-  if (typeof durations !== 'object' || durations === null || Array.isArray(durations)) {
-    throw fault('"stepDurations" is not a map')
-  }
-  const entries = Object.entries(durations)
-  for (const [index, [key]] of entries.entries()) {
-    const expected = index === entries.length - 1 ? 'final' : String(index + 1)
+  const { stepDurations } = timing.data
+  const keys = Object.keys(stepDurations)
+  for (const [index, key] of keys.entries()) {
+    const expected = index === keys.length - 1 ? 'final' : String(index + 1)
     if (key !== expected) throw fault(`it has "${key}" where "${expected}" belongs`)
   }
-  if (entries.length === 0) throw fault('"final" is missing')
-  const stepDurations: Record<string, number> = {}
-  for (const [key, durationMs] of entries) {
-    if (typeof durationMs !== 'number' || !Number.isSafeInteger(durationMs) || durationMs < 0) {
-      throw fault(`"${key}" is ${JSON.stringify(durationMs)}, not whole milliseconds`)
-    }
-    stepDurations[key] = durationMs
-  }
+  if (keys.length === 0) throw fault('"final" is missing')
   return { stepDurations }
 }
+
+const timingSchema = z.looseObject({ stepDurations: z.record(z.string(), z.int().nonnegative()) })

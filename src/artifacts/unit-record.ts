@@ -3,10 +3,11 @@
  * very objects it speaks, so that one listing decides. Its body is asked for only where the manifest lacks the unit.
  */
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import { hashBytes } from './file-state.ts'
-import { isRecord, isShallow } from './is-record.ts'
 import { isVariantFileName, isVariantKey, outputKindOf } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
+import { asWritten, isShallow } from './read-back.ts'
 
 /** Below the version, beside `cues`; no id begins with a dot. */
 const FOLDER = '.units'
@@ -95,15 +96,29 @@ export function encodeRecord({ key, digest, files, asset }: UnitRecord): Uint8Ar
 export function parseRecord(bytes: Uint8Array, key: string, name: RecordName): UnitRecord | null {
   if (bytes.byteLength > RECORD_BYTES) return null
   const value = parsed(Buffer.from(bytes).toString('utf8'))
-  if (!isRecord(value) || !isShallow(value, 6) || value.record_version !== 1) return null
-  const { digest, files, asset } = value
-  if (value.key !== key || !isVariantKey(key) || digest !== name.digest) return null
-  if (!Array.isArray(files) || !files.every(isRecordFile) || !isAsset(asset)) return null
+  const record = isShallow(value, 6) ? asWritten(recordSchema, value).data : undefined
+  if (!record || record.key !== key || record.digest !== name.digest) return null
+  const { digest, files, asset } = record
   if (!key.endsWith(`/cues/${asset.cue}/${asset.variant}`) || sealOf(files) !== name.seal) return null
   const final = files.find((file) => file.name === outputKindOf(asset.type).name)
   const isOfPicture = final?.sha256 === asset.metadata.sha256 && pictureOf(final.sha256) === name.picture
   return isOfPicture ? { key, digest, files, asset } : null
 }
+
+const recordSchema: z.ZodType<UnitRecord> = z.object({
+  record_version: z.literal(1),
+  key: z.string().refine(isVariantKey),
+  digest: z.string(),
+  files: z.array(
+    z.looseObject({
+      name: z.string().refine(isVariantFileName),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      sizeBytes: z.int(),
+      etag: z.string(),
+    }),
+  ),
+  asset: z.custom<ManifestAsset>(isAsset),
+})
 
 function parsed(text: string): unknown {
   try {
@@ -112,16 +127,4 @@ function parsed(text: string): unknown {
     if (error instanceof SyntaxError) return null
     throw error
   }
-}
-
-function isRecordFile(value: unknown): value is RecordFile {
-  return (
-    isRecord(value) &&
-    typeof value.name === 'string' &&
-    isVariantFileName(value.name) &&
-    typeof value.sha256 === 'string' &&
-    /^[0-9a-f]{64}$/.test(value.sha256) &&
-    typeof value.etag === 'string' &&
-    Number.isSafeInteger(value.sizeBytes)
-  )
 }

@@ -60,7 +60,9 @@ Examples:
 Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/143 cancelled.`,
     )
 
-  withEndpoint(withSelection(program.command('run').argument('<sheet>', 'the cue sheet (YAML)')))
+  withEndpoint(
+    withSelection(program.command('run').argument('<sheet>', 'the cue sheet (YAML); - reads it from stdin')),
+  )
     .description('generate, write and upload what the sheet asks for and is not there yet')
     .option('--dry-run', 'to disk only: no bucket, no credentials, no network')
     .option('--fetch', 'let a dry run fetch init images behind URLs')
@@ -91,7 +93,9 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed, 130/
       outcome.exitCode = await (await import('./commands/run.ts')).runCommand(sheet, options)
     })
 
-  withEndpoint(withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML)')))
+  withEndpoint(
+    withSelection(program.command('plan').argument('<sheet>', 'the cue sheet (YAML); - reads it from stdin')),
+  )
     .description('what would run or be skipped, and why; counts, bytes, expected time')
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')

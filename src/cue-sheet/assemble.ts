@@ -29,7 +29,7 @@ const LONGEST_FILE = 'final.thumb.webp'
 export function assembleSheet(
   input: SheetInput,
   options: ParseSheetOptions,
-  found: Pick<LayerContext, 'doc' | 'faults' | 'isTainted'>,
+  found: Pick<LayerContext, 'doc' | 'faults' | 'isTainted' | 'rows'>,
 ): Omit<CueSheet, 'warnings'> {
   const { doc } = found
   const directory = dirname(resolve(options.file))
@@ -64,6 +64,7 @@ export function assembleSheet(
     storage,
     callback: readCallback(input.callback, context),
     locate: doc.locate,
+    written: doc.written,
   }
 }
 
@@ -108,7 +109,7 @@ function readCues(input: SheetInput, context: LayerContext, maxUnits: number): r
     const help = 'Add one at least: a program, a prompt, and variants or seeds.'
     faults.add('E_NO_CUES', doc.locate(['cues'], 'key'), 'The sheet has no cues.', help)
   }
-  const count = countUnits(input)
+  const count = countUnits(input, context.rows)
   if (count > maxUnits) {
     const message = `The sheet makes ${count} units; ${maxUnits} is the limit.`
     faults.add(
@@ -149,10 +150,11 @@ function checkAxes({ cues }: SheetInput, { doc, faults }: LayerContext): boolean
   return broad.length === 0
 }
 
-function countUnits(input: SheetInput): number {
+function countUnits(input: SheetInput, rows: LayerContext['rows']): number {
+  const listed = [...(rows?.values() ?? [])].reduce((sum, source) => sum + source.rows.length, 0)
   return Object.values(input.cues).reduce((sum, cue) => {
     return sum + Object.keys(cue.variants ?? {}).length + (cue.seeds?.length ?? 0) + countCells(cue.matrix)
-  }, 0)
+  }, listed)
 }
 
 function readPrograms(input: SheetInput, context: LayerContext): ReadonlyMap<string, Merged> {

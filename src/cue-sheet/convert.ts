@@ -14,6 +14,7 @@ import {
 } from 'yaml'
 import type { SourceLocation } from '../errors.ts'
 import { shorten } from '../printable.ts'
+import { beginsOddly, describeOddIndent, INDENT_HELP } from './blanks.ts'
 import { type Faults, formatPath, quoteName, type SheetPath } from './faults.ts'
 import { hasInterpolation, interpolate } from './interpolate.ts'
 import { createLocator, isMergeKey, type Locator } from './locator.ts'
@@ -42,6 +43,8 @@ export interface ConvertOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly allowedVariables?: AllowedVariables | undefined
   readonly onVariable?: ((name: string, value: string) => void) | undefined
+  /** Leaves a map out whose variables only targets use, and are not there. */
+  readonly withoutTargets?: boolean | undefined
   readonly faults: Faults
   /** Whether the keys of the map at this path are ids that a person chose. */
   readonly isIdMap: (path: SheetPath) => boolean
@@ -50,12 +53,13 @@ export interface ConvertOptions {
 }
 
 export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): SheetDocument {
-  const { document, place } = scanned
+  const { document, place, text: source } = scanned
   const { faults } = options
   const anchors = new Map<string, Node>()
   const path: (string | number)[] = []
   const targets = new WeakMap<Alias, Node>()
   const filled = new WeakMap<Scalar, string>()
+  const unread = new Set<string>()
   let aliasDepth = 0
   let aliasedNodes = 0
   let unfoldsTooFar = false
@@ -152,7 +156,13 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
       faults.add('E_RESERVED_KEY', placeOf(key), `"__proto__" cannot be a key.`, 'Choose another name.')
       return undefined
     }
-    if (typeof key.value === 'string') return key.value
+    if (typeof key.value === 'string') {
+      if (key.type !== 'PLAIN' || !beginsOddly(key.value)) return key.value
+      faults.add('E_BLANK_INDENT', placeOf(key), describeOddIndent(key.value), INDENT_HELP)
+      // It stands in the wrong place: what is said to be missing would be an echo.
+      isBroken = true
+      return key.value
+    }
     const source = key.source ?? String(key.value)
     if (isId && source !== '') {
       const message = `The id ${quoteName(source)} under ${formatPath(path)} is ${kindOf(key.value)}, not text.`
@@ -170,6 +180,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
       return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
     }
     if (typeof value !== 'string') return value
+    warnOfComment(scalar)
     // A refused tag leaves its value unread: read it as if the tag were not there.
     if (scalar.tag !== undefined && scalar.tag !== STRING_TAG && scalar.type === 'PLAIN')
       return plainValue(value)
@@ -184,10 +195,28 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
     return isText ? text : plainValue(text)
   }
 
+  /** A prompt without quotes ends where a comment begins, whether or not one was meant. */
+  const warnOfComment = ({ type, range }: Scalar): void => {
+    const key = path.at(-1)
+    if (type !== 'PLAIN' || range == null || typeof key !== 'string' || !key.includes('prompt')) return
+    if (source.slice(range[1], range[1] + 2) !== ' #') return
+    const message = `${formatPath(path)} ends before " #", where a comment begins. Write the prompt in quotes if that is part of it, or two blanks before "#" if not.`
+    faults.warn('W_COMMENT_IN_PROMPT', place(range[1]), message)
+  }
+
   const fill = (scalar: Scalar, value: string): string => {
     const allow = (name: string) => mayRead(name, options.allowedVariables ?? [])
     const found = interpolate(value, options.env, allow)
     const { text, unset, refused, malformed } = found
+    const [top] = path
+    if (
+      options.withoutTargets &&
+      (top === 'storage' || top === 'callback') &&
+      unset.length + refused.length > 0
+    ) {
+      unread.add(top)
+      return text
+    }
     // What names folders and keys is public, whoever set it.
     if (!isPublic(path)) for (const [name, content] of found.filled) options.onVariable?.(name, content)
     for (const name of refused) {
@@ -216,6 +245,7 @@ export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): Sh
   }
 
   const data = convert(document.contents)
+  if (typeof data === 'object' && data !== null) for (const top of unread) Reflect.deleteProperty(data, top)
 
   return { data, isBroken, ...createLocator(document, placeOf, targets) }
 }

@@ -10,7 +10,7 @@ import { previewsMapSchema, SEED_RULE } from './setting-values.ts'
 
 type Issue = z.core.$ZodIssue
 
-const CUE_KEYS = ['program', 'variants', 'seeds', 'matrix', ...SETTING_KEYS]
+const CUE_KEYS = ['program', 'variants', 'seeds', 'matrix', 'rows', ...SETTING_KEYS]
 
 /** Reports every issue of a failed parse. */
 export function explainIssues(issues: readonly Issue[], doc: SheetDocument, faults: Faults): void {
@@ -63,6 +63,11 @@ function explainIssue({ issue, path }: PlacedIssue, doc: SheetDocument, faults: 
     faults.add(code, location, `${name} is the number ${shown}, not text.`, help)
     return
   }
+  if (code === 'E_BAD_SEED' && isRandomSeed(value)) {
+    const help = `Write a number of your own, such as 7, or "seeds: [1, 2, 3]" for several: every picture can be drawn again. It must be ${must}.`
+    faults.add(code, location, `${name} is ${shown}, which stands for a random seed elsewhere.`, help)
+    return
+  }
   const guess = enumGuess(issue, value)
   const help = `It must be ${must}.`
   faults.add(
@@ -76,6 +81,11 @@ function explainIssue({ issue, path }: PlacedIssue, doc: SheetDocument, faults: 
 function enumGuess(issue: Issue, value: unknown): string | undefined {
   if (issue.code !== 'invalid_value' || typeof value !== 'string') return undefined
   return nearest(value, issue.values.map(String))
+}
+
+/** As web interfaces have it. */
+function isRandomSeed(value: unknown): boolean {
+  return typeof value === 'string' ? /^(?:-1|random)$/i.test(value) : value === -1
 }
 
 function isLossy(value: unknown): value is bigint | number {
@@ -126,6 +136,7 @@ const OTHER_RULES: Readonly<Record<string, string>> = {
   defaults: 'a map of settings',
   variants: 'a map of ids to settings',
   seeds: 'a list of whole numbers',
+  rows: 'the path of a .csv or .jsonl file',
   matrix: 'a map of axes, each with a list of words or numbers',
   program: 'the id of a program',
   extends: 'the id of a program',

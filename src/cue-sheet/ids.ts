@@ -2,7 +2,9 @@
 
 import { trimEndOf, trimOf } from '../trim.ts'
 
-export const MAX_ID_BYTES = 255
+/** What a file name may have, less the longest ending that pregen adds to one: `_preview.png`. */
+export const MAX_ID_BYTES = 255 - '_preview.png'.length
+/** S3's and R2's longest key, in UTF-8 bytes. */
 export const MAX_KEY_BYTES = 1024
 
 export interface IdFault {

@@ -1,3 +1,4 @@
+import type { RowFile } from './row-file.ts'
 import type { AllowedVariables } from './variables.ts'
 
 /** What parsing a sheet needs beside its bytes. */
@@ -16,4 +17,8 @@ export interface ParseSheetOptions {
   readonly embeddedModels?: Readonly<Record<string, string>> | undefined
   /** More units than this are a fault. Default 100,000. */
   readonly maxUnits?: number | undefined
+  /** Files that cues name as `rows`, by what the sheet calls them. */
+  readonly rowFiles?: ReadonlyMap<string, RowFile> | undefined
+  /** Leaves variables unread that `storage` and `callback` alone use: both then count as absent where one is not set. */
+  readonly withoutTargets?: boolean | undefined
 }

@@ -1,5 +1,6 @@
 /** A sheet's bytes → a checked sheet, or every fault at once. */
 import { assembleSheet } from './assemble.ts'
+import { mayCutPrompt } from './blanks.ts'
 import { checkIds } from './check-ids.ts'
 import { convertSheet, type SheetDocument } from './convert.ts'
 import { decodeSheet, EMPTY_HELP } from './decode.ts'
@@ -8,6 +9,7 @@ import { Faults, formatPath } from './faults.ts'
 import { findLongList, MAX_LIST } from './long-list.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { plainDocument } from './plain-document.ts'
+import { placeRows, rowFilesIn } from './rows.ts'
 import { ALL_CUES, salvage } from './salvage.ts'
 import { scanSheet } from './scan.ts'
 import { isIdMap, isTextSetting, sheetSchema } from './schema.ts'
@@ -22,20 +24,36 @@ export function parseCueSheet(bytes: Uint8Array, options: ParseSheetOptions): Cu
   return { ...sheet, warnings: faults.warnings }
 }
 
+/** The values of `rows` in a sheet, for who reads those files. Faults are `parseCueSheet`'s matter. */
+export function findRowFiles(bytes: Uint8Array, options: ParseSheetOptions): string[] {
+  if (!Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('rows')) return []
+  return rowFilesIn(readDocument(bytes, options, new Faults())?.data)
+}
+
+function readDocument(
+  bytes: Uint8Array,
+  options: ParseSheetOptions,
+  faults: Faults,
+): SheetDocument | undefined {
+  const text = decodeSheet(bytes, options.file, faults)
+  if (text === undefined) return undefined
+  const { env, allowedVariables, onVariable, withoutTargets } = options
+  const told = { env, allowedVariables, onVariable, withoutTargets, isIdMap, isTextSetting }
+  const readFully = (into: Faults): SheetDocument | undefined => {
+    const scanned = scanSheet(text, options.file, into)
+    return scanned && convertSheet(scanned, { ...told, faults: into })
+  }
+  // Only the library that knows places sees where a comment begins.
+  const plain = mayCutPrompt(text) ? undefined : plainDocument(text, readFully)
+  return plain ?? readFully(faults)
+}
+
 function parseOrFault(
   bytes: Uint8Array,
   options: ParseSheetOptions,
   faults: Faults,
 ): Omit<CueSheet, 'warnings'> | undefined {
-  const text = decodeSheet(bytes, options.file, faults)
-  if (text === undefined) return undefined
-  const { env, allowedVariables, onVariable } = options
-  const told = { env, allowedVariables, onVariable, isIdMap, isTextSetting }
-  const readFully = (into: Faults): SheetDocument | undefined => {
-    const scanned = scanSheet(text, options.file, into)
-    return scanned && convertSheet(scanned, { ...told, faults: into })
-  }
-  const doc = plainDocument(text, readFully) ?? readFully(faults)
+  const doc = readDocument(bytes, options, faults)
   if (doc === undefined) return undefined
   // What an alias should have stood for is missing: more faults would only be its echo.
   if (doc.isBroken) return undefined
@@ -62,10 +80,12 @@ function parseOrFault(
     return undefined
   }
   checkIds(doc, faults)
+  const placed = placeRows(doc, options.rowFiles ?? new Map(), faults)
   const parsed = sheetSchema.safeParse(data)
-  if (parsed.success) return assembleSheet(parsed.data, options, { doc, faults, isTainted: () => false })
+  if (parsed.success)
+    return assembleSheet(parsed.data, options, { ...placed, faults, isTainted: () => false })
   explainIssues(parsed.error.issues, doc, faults)
   const { input, tainted } = salvage(data)
   const isTainted = (cue: string) => tainted.has(cue) || tainted.has(ALL_CUES)
-  return input && assembleSheet(input, options, { doc, faults, isTainted })
+  return input && assembleSheet(input, options, { ...placed, faults, isTainted })
 }

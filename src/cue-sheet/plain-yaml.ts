@@ -12,6 +12,7 @@ import {
   strTag,
   YAMLException,
 } from 'js-yaml'
+import { mayBeginOddly } from './blanks.ts'
 
 // Controls, tabs, other line breaks, variables, lines that begin or end documents; then tags, anchors and aliases.
 const UNUSUAL =
@@ -74,7 +75,7 @@ const SCHEMA = new Schema([strTag, seqTag, plainMap, plainScalar])
 
 /** @returns the data, maps without a prototype; undefined: this is for the other library, which says what is wrong */
 export function readPlainYaml(text: string): unknown {
-  if (UNUSUAL.test(text)) return undefined
+  if (UNUSUAL.test(text) || mayBeginOddly(text)) return undefined
   try {
     const data = load(text, { schema: SCHEMA, maxDepth: MAX_DEPTH, maxAliases: 0 })
     return typeof data === 'object' && data !== null && !Array.isArray(data) ? data : undefined

@@ -2,7 +2,8 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import type { ParseSheetOptions } from './options.ts'
-import { parseCueSheet } from './parse.ts'
+import { findRowFiles, parseCueSheet } from './parse.ts'
+import { readRowFiles } from './read-row-files.ts'
 import { MAX_SHEET_BYTES } from './scan.ts'
 import type { CueSheet } from './sheet.ts'
 
@@ -15,7 +16,32 @@ export async function readCueSheet(
   path: string,
   options: Omit<ParseSheetOptions, 'file'>,
 ): Promise<CueSheet> {
-  return parseCueSheet(await readSheetBytes(path), { ...options, file: path })
+  const isStdin = path === STDIN
+  const bytes = isStdin ? await readStdin() : await readSheetBytes(path)
+  return readSheetText(bytes, { ...options, file: isStdin ? 'stdin' : path })
+}
+
+/** What stands for the sheet that is piped in. Its paths start from the working folder. */
+export const STDIN = '-'
+
+/** A sheet that is in memory, with the files that it names. @throws PregenErrors from `parseCueSheet` */
+export async function readSheetText(bytes: Uint8Array, options: ParseSheetOptions): Promise<CueSheet> {
+  const names = findRowFiles(bytes, options)
+  if (names.length === 0) return parseCueSheet(bytes, options)
+  return parseCueSheet(bytes, { ...options, rowFiles: await readRowFiles(names, options.file) })
+}
+
+/** One byte more than allowed is enough to know that it is too large. */
+async function readStdin(): Promise<Uint8Array> {
+  const parts: Buffer[] = []
+  let length = 0
+  for await (const part of process.stdin) {
+    const bytes = Buffer.from(part)
+    parts.push(bytes)
+    length += bytes.length
+    if (length > MAX_SHEET_BYTES) break
+  }
+  return Buffer.concat(parts)
 }
 
 async function readSheetBytes(path: string): Promise<Uint8Array> {

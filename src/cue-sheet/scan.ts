@@ -10,17 +10,23 @@ import {
   type YAMLError,
 } from 'yaml'
 import type { SourceLocation } from '../errors.ts'
+import { describeOddIndent, INDENT_HELP, oddIndentOf } from './blanks.ts'
+import { explainSyntax } from './explain-syntax.ts'
 import type { Faults } from './faults.ts'
 
 /** Deeper collections than this are refused. A sheet needs six. */
 export const MAX_DEPTH = 32
 export const MAX_SHEET_BYTES = 1024 * 1024
 
+/** Characters of a line that are looked at for its indentation. */
+const MAX_INDENT = 1000
+
 /** Errors of the parser that are looked at: each is looked up in its line, which may be the whole file. */
 const MAX_ERRORS = 1000
 
 export interface ScannedSheet {
   readonly document: Document.Parsed<ParsedNode, true>
+  readonly text: string
   /** The place of a character offset. */
   readonly place: (offset: number) => SourceLocation
 }
@@ -70,7 +76,7 @@ export function scanSheet(text: string, file: string, faults: Faults): ScannedSh
     addSyntaxFault(error, text, place, faults)
   for (const warning of document.warnings.slice(0, MAX_ERRORS)) addSyntaxFault(warning, text, place, faults)
   // What the parser made of broken text is not worth judging further.
-  return document.errors.length > 0 ? undefined : { document, place }
+  return document.errors.length > 0 ? undefined : { document, text, place }
 }
 
 /** The parser makes an error of each of its faults, whose stacks cost more than all the rest, and nobody reads. */
@@ -104,20 +110,38 @@ function addSyntaxFault(
   faults: Faults,
 ): void {
   const location = place(error.pos[0])
+  const odd = findOddIndent(error.pos[0], text)
   const message = error.message.split('\n')[0]!.replace(/:$/, '.')
-  if (isTab(error, text)) {
+  if (odd >= 0) {
+    faults.add('E_BLANK_INDENT', place(odd), describeOddIndent(text.slice(odd, odd + 2)), INDENT_HELP)
+  } else if (isTab(error, text)) {
     faults.add('E_TAB_INDENT', location, 'A tab indents this line.', 'YAML indents with spaces only.')
   } else if (error.code === 'TAG_RESOLVE_FAILED') {
     const help = 'A sheet needs no tags (words that begin with "!"): take it away.'
     faults.add('E_UNKNOWN_TAG', location, message, help)
   } else {
-    const help =
+    const otherwise =
       text[error.pos[0] - 1] === '$' ? QUOTE_HELP : 'Check the indentation, quotes and brackets here.'
-    faults.add('E_YAML_SYNTAX', location, message, help)
+    const { what, help } = explainSyntax(error, text) ?? { what: message, help: otherwise }
+    faults.add('E_YAML_SYNTAX', location, what, help)
   }
 }
 
 function lineBefore(text: string, offset: number): string {
   const start = text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1
   return text.slice(start, offset + 1)
+}
+
+/** Where an odd blank indents the line of an error, the one before it or one of the two after it; −1: nowhere. */
+function findOddIndent(offset: number, text: string): number {
+  const before = text.lastIndexOf('\n', Math.max(0, offset - 1))
+  let start = (before <= 0 ? -1 : text.lastIndexOf('\n', before - 1)) + 1
+  for (let line = 0; line < 4 && start <= text.length; line++) {
+    const end = text.indexOf('\n', start)
+    const at = oddIndentOf(text.slice(start, Math.min(end < 0 ? text.length : end, start + MAX_INDENT)))
+    if (at >= 0) return start + at
+    if (end < 0) return -1
+    start = end + 1
+  }
+  return -1
 }

@@ -86,6 +86,11 @@ export const cueSchema = z
       .min(1)
       .optional()
       .describe('Short for variants seed-1, seed-2, … with these seeds.'),
+    rows: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A .csv or .jsonl file, relative to the sheet: a row a variant, a column a setting.'),
     matrix: z
       .record(z.string(), z.array(axisValue).min(1))
       .optional()

@@ -32,9 +32,14 @@ export function readSeed(value: number | string, { path, context }: ValuePlace):
   return undefined
 }
 
+/** Blanks, and characters that show nothing. */
+const NOTHING = /^[\s\p{Cf}\u115f\u1160\u3164\uffa0]*$/u
+
 export function readPrompt(value: string, { path, context }: ValuePlace): string {
-  if (value === '')
-    context.faults.warn('W_EMPTY_PROMPT', context.doc.locate(path), `${formatPath(path)} is empty.`)
+  if (NOTHING.test(value)) {
+    const what = value === '' ? 'is empty' : 'holds blanks and nothing else'
+    context.faults.warn('W_EMPTY_PROMPT', context.doc.locate(path), `${formatPath(path)} ${what}.`)
+  }
   return value
 }
 

@@ -74,4 +74,6 @@ export interface CueSheet {
   readonly warnings: readonly SheetWarning[]
   /** Place of a path of the sheet, for faults that only planning can see. */
   readonly locate: (path: SheetPath, at?: 'key' | 'value') => SourceLocation
+  /** The value at a path as the sheet has it, variables not filled in; undefined: none, or a list or map. */
+  readonly written: (path: SheetPath) => string | undefined
 }

@@ -6,6 +6,7 @@ import { formatPath, type SheetPath } from './faults.ts'
 import type { LayerContext } from './layer-context.ts'
 import { type Merged, mergeLayer, readLayer } from './layers.ts'
 import { type Axis, cellsOf, checkAxisUse, readAxes } from './matrix.ts'
+import { checkColumns, rowVariants } from './rows.ts'
 import type { CueInput } from './schema.ts'
 import { readSeed } from './setting-values.ts'
 import { MAX_PROMPT_CHARS } from './settings.ts'
@@ -41,10 +42,12 @@ export function expandVariants(
     ...listVariants(input, base, cuePath, context),
     ...seedVariants(input, base, cuePath, context),
     ...matrixVariants(axes, base, cuePath),
+    ...rowVariants(id, base, context),
   ]
   if (
     raw.length === 0 &&
     !context.isTainted(id) &&
+    input.rows === undefined &&
     // Seeds that are none have been told.
     (input.seeds === undefined || input.seeds.length === 0) &&
     (input.matrix === undefined || Object.keys(input.matrix).length === 0)
@@ -57,20 +60,23 @@ export function expandVariants(
       help,
     )
   }
-  if (input.seeds !== undefined && input.matrix !== undefined) {
-    const at = context.doc.locate([...cuePath, 'seeds'], 'key')
-    const message = `${formatPath(cuePath)} has both seeds and matrix.`
-    context.faults.add(
-      'E_SEEDS_AND_MATRIX',
-      at,
-      message,
-      'Make seed an axis of the matrix: { seed: [1, 2] }.',
-    )
+  const makers = (['rows', 'seeds', 'matrix'] as const).filter((key) => input[key] !== undefined)
+  if (makers.length > 1) {
+    const at = context.doc.locate([...cuePath, makers[0]!], 'key')
+    const message = `${formatPath(cuePath)} has both ${makers.join(' and ')}.`
+    const help =
+      makers[0] === 'rows'
+        ? 'Make seed a column of the rows.'
+        : 'Make seed an axis of the matrix: { seed: [1, 2] }.'
+    context.faults.add('E_SEEDS_AND_MATRIX', at, message, help)
   }
   const used = new Set<string>()
   const readTemplate = createTemplateReader()
   const variants = raw.map((variant) => applyTemplate(variant, cuePath, { readTemplate, used }, context))
-  if (!context.isTainted(id)) checkAxisUse(id, axes, used, context)
+  if (!context.isTainted(id)) {
+    checkAxisUse(id, axes, used, context)
+    checkColumns(id, used, context)
+  }
   return variants
 }
 

@@ -46,6 +46,10 @@ export interface FamilyFacts {
   }
   /** When a negative prompt is evaluated. */
   readonly guidance: GuidanceKind
+  /** Guidance gives the denoiser its negative and its positive half in one call, where they are not too large. */
+  readonly stacksGuidance?: true
+  /** Whether this very model has learned its guidance, so that guidance_scale does nothing; default: none has. */
+  readonly isDistilled?: (model: ModelView) => boolean
   /** Settings that mean something to it and not to every family, by their names in a unit. */
   readonly takes: readonly string[]
   /** Settings that every other family reads and this one does not. */
@@ -60,6 +64,11 @@ export interface FamilyFacts {
   readonly sizeMultiple: (model: ModelView) => number
   /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
   readonly maxSequenceLength: (model: ModelView) => number | null
+  /**
+   * How planning tells which prompts will be cut off: its encoders, in the order of the contract, read the prompt, the
+   * second prompt and the prompt. Absent: only the run tells.
+   */
+  readonly cuts?: TextLimits
   readonly schedule: ScheduleRules
   /**
    * Linear latent-to-RGB factors that others have published for its latent space, or null.
@@ -69,6 +78,17 @@ export interface FamilyFacts {
   /** Its stages, as a module that exports `encodePrompt` and `generate`. */
   readonly pipeline: () => Promise<object>
 }
+
+export interface TextLimits {
+  /** Tokens that the last encoder reads where `max_sequence_length` is not set; null: CLIP's are all there is. */
+  readonly sequenceLength: number | null
+  /** What a chat's template puts before and after a prompt. */
+  readonly template?: ChatTemplate
+  /** Leading tokens of the template that are read beyond that length, and thrown away. */
+  readonly droppedTokens?: number
+}
+
+export type ChatTemplate = readonly [before: string, after: string]
 
 /** How its pipeline drives a scheduler. */
 export interface ScheduleRules {

@@ -10,9 +10,14 @@ export const packageRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url
 export const pageFolder = join(packageRoot, 'dist', 'watch', 'page')
 
 export function readPackageVersion(): string {
-  const parsed: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
+  return packageVersion(packageRoot)
+}
+
+/** As a package's own package.json tells it. */
+export function packageVersion(folder: string): string {
+  const parsed: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   if (typeof parsed === 'object' && parsed !== null && 'version' in parsed) return String(parsed.version)
-  throw new Error('package.json has no version')
+  throw new Error(`${folder}/package.json has no version`)
 }
 
 /** Models that ship with the package, by the id that a sheet may use without declaring it. */

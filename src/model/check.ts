@@ -7,6 +7,7 @@ import { type ComponentName, familyOf, type TokenizerName } from '../families/in
 import { openInside, readUpTo } from '../model-files/open.ts'
 import { brief, briefList, firstOf } from './brief.ts'
 import { checksumFaults } from './checksums.ts'
+import { fixedShapeFaults } from './fixed-shapes.ts'
 import { type ModelComponent, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
 import { graphSizeFaults } from './graph-sizes.ts'
 import { hiddenLayers, outLayers } from './hidden-layers.ts'
@@ -56,7 +57,8 @@ export async function checkModelFolder(
   }
   faults.push(...shapeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
   if (faults.length === 0) {
-    faults.push(...graphSizeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
+    const headers = new Map(checked.map(({ name, header }) => [name, header]))
+    faults.push(...graphSizeFaults(folder, headers), ...fixedShapeFaults(folder, headers))
   }
   faults.push(...strayFaults(folder), ...plainFileFaults(folder))
   faults.push(...(await checksumFaults(folder.path, options.cacheDir)))

@@ -52,20 +52,20 @@ async function lineFault(
     return { code: 'E_MODEL_CHECKSUM', what: 'This line is not "hash  path" of a file in this folder.', help }
   }
   const file = join(root, name)
-  const told = brief(name)
-  const help = `Fetch ${told} again, or correct ${FILE} if the change was meant.`
-  if (!existsSync(file)) return { code: 'E_MODEL_CHECKSUM', what: `${told} is missing.`, help }
+  const shown = brief(name)
+  const help = `Fetch ${shown} again, or correct ${FILE} if the change was meant.`
+  if (!existsSync(file)) return { code: 'E_MODEL_CHECKSUM', what: `${shown} is missing.`, help }
   let actual: string
   try {
     actual = await hash(file)
   } catch (thrown) {
     if (!(thrown instanceof PregenError)) throw thrown
-    return { code: thrown.code, what: `${told}: ${thrown.message}`, help: thrown.help ?? help }
+    return { code: thrown.code, what: `${shown}: ${thrown.message}`, help: thrown.help ?? help }
   }
   if (actual === expected.toLowerCase()) return null
   return {
     code: 'E_MODEL_CHECKSUM',
-    what: `${told} has SHA-256 ${actual}, not ${expected.toLowerCase()}.`,
+    what: `${shown} has SHA-256 ${actual}, not ${expected.toLowerCase()}.`,
     help,
   }
 }

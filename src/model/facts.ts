@@ -4,11 +4,12 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import type { PregenError } from '../errors.ts'
 import type { FamilyFacts } from '../families/family.ts'
-import { familyOf } from '../families/index.ts'
+import { type ComponentName, familyOf } from '../families/index.ts'
 import type { ModelFacts, PreviewDecoderFault } from '../plan/model-facts.ts'
 import { createFileHasher } from './file-hash.ts'
+import { fixedShapes } from './fixed-shapes.ts'
 import { folderSchedulerConfig, type ModelFolder, previewDecoderRoot, TOKENIZER_FILES } from './folder.ts'
-import { readOnnxHeader } from './onnx-header.ts'
+import { type OnnxHeader, readOnnxHeader } from './onnx-header.ts'
 import { previewDecoderFault } from './preview-decoder.ts'
 import { viewOf } from './view.ts'
 
@@ -23,13 +24,20 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
   const { defaults, maxSequenceLength }: FamilyFacts = familyOf(family)
   const { steps, guidanceScale, trueCfgScale } = defaults
   const [sampleHeight, sampleWidth] = sampleSize(folder)
+  const headers = headersOf(folder)
+  const fixed = fixedShapes(folder, headers, sizeMultiple(folder))
+  const packedSide = Math.sqrt(fixed.imageTokens ?? 0) * sizeMultiple(folder)
+  const side = packedSide > 0 && Number.isInteger(packedSide) ? packedSide : null
   const decoderFault = previewDecoderFault(folder)
   const usable = decoderFault === null ? folder : { ...folder, previewDecoder: null }
   return {
     family,
     fingerprint: await fingerprint(usable, options.cacheDir),
     defaults: {
-      ...{ steps, guidanceScale, width: sampleWidth * vae.scale, height: sampleHeight * vae.scale },
+      steps,
+      guidanceScale,
+      width: fixed.width ?? side ?? sampleWidth * vae.scale,
+      height: fixed.height ?? side ?? sampleHeight * vae.scale,
       ...(trueCfgScale === undefined ? {} : { trueCfgScale }),
     },
     sizeMultiple: sizeMultiple(folder),
@@ -41,7 +49,26 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
     previewDecoderFault: decoderFault === null ? null : plainFault(decoderFault),
     hasLatentRgb: hasLatentRgb(folder),
     maxSequenceLength: maxSequenceLength(viewOf(folder)),
+    fixed,
+    guidance: guidanceOf(folder, headers),
   }
+}
+
+function headersOf({ components }: ModelFolder): ReadonlyMap<ComponentName, OnnxHeader> {
+  const present = Object.values(components).filter(({ modelPath }) => existsSync(modelPath))
+  return new Map(present.map(({ name, modelPath }) => [name, readOnnxHeader(modelPath)]))
+}
+
+/** A model that guidance was distilled into takes it as an input, or has it built in. */
+function guidanceOf(
+  folder: ModelFolder,
+  headers: ReadonlyMap<ComponentName, OnnxHeader>,
+): NonNullable<ModelFacts['guidance']> {
+  const { guidance, isDistilled }: FamilyFacts = familyOf(folder.family)
+  const inputs = headers.get(familyOf(folder.family).denoiser)?.inputs ?? []
+  if (inputs.some(({ name }) => name === 'guidance' || name === 'timestep_cond')) return 'input'
+  if (guidance === 'distilled' || guidance === 'true-cfg' || isDistilled?.(viewOf(folder))) return 'none'
+  return 'second-evaluation'
 }
 
 function plainFault({ code, message, help = '', location }: PregenError): PreviewDecoderFault {

@@ -4,6 +4,7 @@ import { closeSync, createReadStream } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { z } from 'zod'
 import { PregenError } from '../errors.ts'
 import { openInside } from '../model-files/open.ts'
 
@@ -92,14 +93,17 @@ async function readCache(path: string): Promise<Map<string, Remembered>> {
   } catch {
     return entries
   }
-  if (typeof value !== 'object' || value === null) return entries
-  for (const [file, entry] of Object.entries(value)) if (isRemembered(entry)) entries.set(file, entry)
+  const written = z.record(z.string(), z.unknown()).safeParse(value)
+  for (const [file, entry] of Object.entries(written.data ?? {})) {
+    const remembered = rememberedSchema.safeParse(entry)
+    if (remembered.success) entries.set(file, remembered.data)
+  }
   return entries
 }
 
-function isRemembered(value: unknown): value is Remembered {
-  if (typeof value !== 'object' || value === null) return false
-  const { size, mtimeMs, ctimeMs, sha256 } = value as Partial<Record<keyof Remembered, unknown>>
-  const numbers = [size, mtimeMs, ctimeMs].every((part) => typeof part === 'number')
-  return numbers && /^[0-9a-f]{64}$/.test(String(sha256))
-}
+const rememberedSchema: z.ZodType<Remembered> = z.object({
+  size: z.number(),
+  mtimeMs: z.number(),
+  ctimeMs: z.number(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+})

@@ -30,11 +30,10 @@ export function readOptionalJsonFile(path: string, root = dirname(path)): JsonOb
   if (bytes === null) return null
   const kind = impostor(bytes)
   if (kind !== null) throw impostorFault(kind, path)
-  const fault = (what: string) =>
-    new PregenError('E_MODEL_CONFIG', what, {
-      help: 'Download or export the model again.',
-      location: { file: path },
-    })
+  const fault = (what: string, help = 'Download or export the model again.') =>
+    new PregenError('E_MODEL_CONFIG', what, { help, location: { file: path } })
+  const mark = byteOrderMark(bytes)
+  if (mark !== null) throw fault(`This JSON file begins with a byte order mark (${mark}).`, MARK_HELP)
   let value: unknown
   try {
     // diffusers writes `lambda_min_clipped: -Infinity`; the schedulers read the string.
@@ -46,4 +45,13 @@ export function readOptionalJsonFile(path: string, root = dirname(path)): JsonOb
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw fault('This JSON file holds no object.')
   return Object.fromEntries(Object.entries(value))
+}
+
+const MARK_HELP = 'Save it as UTF-8 without a byte order mark: editors and shells of Windows write one.'
+
+/** The encoding that a file's first bytes name, or null. */
+function byteOrderMark(bytes: Buffer): string | null {
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return 'UTF-8'
+  const isUtf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
+  return isUtf16 ? 'UTF-16' : null
 }

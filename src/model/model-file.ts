@@ -1,8 +1,9 @@
 /** One .onnx file and the data beside it, checked without loading it. */
-import { closeSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, readdirSync, statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
 import { openInside, readUpTo } from '../model-files/open.ts'
+import { briefList } from './brief.ts'
 import { dataFileFaults, holesFault } from './data-files.ts'
 import { impostor, impostorFault } from './impostor.ts'
 import { type OnnxHeader, readOpenOnnxHeader } from './onnx-header.ts'
@@ -35,8 +36,11 @@ function checkFile(path: string, root: string): ModelFileCheck {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
   const file = isFolder ? null : openInside(path, root)
   if (file === null) {
+    const others = otherFiles(path)
     const help =
-      'Each component is a folder with a model.onnx, as optimum-cli export onnx writes it (docs/models.md).'
+      others === ''
+        ? 'Each component is a folder with a model.onnx, as optimum-cli export onnx writes it (docs/models.md).'
+        : `There is ${others} beside it: give it the name ${basename(path)} (data files keep theirs).`
     throw new PregenError('E_MODEL_FILE_MISSING', 'This file of the model is missing.', { help, location })
   }
   const { descriptor, stats } = file
@@ -55,6 +59,17 @@ function checkFile(path: string, root: string): ModelFileCheck {
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** The .onnx files that lie where one is missing, for its message. */
+function otherFiles(path: string): string {
+  const folder = dirname(path)
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return ''
+  return briefList(
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.onnx'))
+      .sort(),
+  )
 }
 
 function notOnnx(error: ProtobufError, path: string): PregenError {

@@ -1,5 +1,7 @@
 /** A prompt in a chat's template through a language model: hidden states of the text's own tokens, none for padding. */
+
 import { createTensor, type Tensor } from '../tensor/tensor.ts'
+import { withoutTail } from '../text/chat-tail.ts'
 import type { TextEncoder } from './models.ts'
 import { runEncoder, truncationWarning, type Warn } from './text-conditioning.ts'
 
@@ -36,10 +38,4 @@ export async function encodeChat(
   if (dropped === 0) return states
   const [, tokens = 0, channels = 0] = states.dims
   return createTensor(states.data.slice(dropped * channels), [1, tokens - dropped, channels])
-}
-
-/** The prompt's part of what was cut off; the template's end where nothing else was. */
-function withoutTail(cut: string, tail: string): string {
-  const own = cut.endsWith(tail) ? cut.slice(0, cut.length - tail.length).trimEnd() : cut
-  return own === '' ? cut : own
 }

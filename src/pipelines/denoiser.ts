@@ -70,16 +70,17 @@ const LARGE_PLANE = 96 * 96
 /**
  * Whether guidance evaluates its negative and its positive half one after the other, which halves the activations. The
  * size of a picture decides, never the memory that is free, so that pictures repeat. GPUs have one call: it keeps them
- * busy.
+ * busy. An export with a number of pictures built in has it its way.
  */
 function takesHalves({ session, sample, constants, halvesFrom = LARGE_PLANE }: DenoiserOptions): boolean {
   const [pictures, , ...plane] = sample.dims
+  const fixed = [sample.name, ...Object.keys(constants)]
+    .map((name) => session.input(name)?.dims[0])
+    .find((rows) => typeof rows === 'number')
+  if (fixed !== undefined) return fixed === pictures
   if (session.provider !== 'cpu' || sizeOf(plane) < halvesFrom) return false
-  // An export may have the batch of 2 built in.
-  return [sample.name, 'timestep', ...Object.keys(constants)].every((name) => {
-    const fixed = session.input(name)?.dims[0]
-    return typeof fixed !== 'number' || fixed === pictures
-  })
+  const timesteps = session.input('timestep')?.dims[0]
+  return typeof timesteps !== 'number' || timesteps === pictures
 }
 
 /** The rows of a constant input that one of the calls takes, in a buffer of their own. */

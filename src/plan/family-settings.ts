@@ -1,4 +1,4 @@
-/** Settings that a variant's family does not read: a warning, or a fault that names the families that have it. */
+/** Settings that a variant's family does not have: faults that name the families that have them. Guidance, warned of. */
 import { formatPath, type SheetPath } from '../cue-sheet/faults.ts'
 import { rowOf, SETTING_KEYS, SETTING_ROWS, type SettingName } from '../cue-sheet/setting-types.ts'
 import type { FamilyFacts } from '../families/family.ts'
@@ -6,8 +6,8 @@ import { type GuidanceSettings, noGuidance, trueCfgScale } from '../families/gui
 import { FAMILIES, familyOf } from '../families/index.ts'
 import { report, type VariantContext } from './variant-context.ts'
 
-// Listed once: a sheet may have 100,000 units.
-const SOME_ROWS = SETTING_ROWS.filter(({ onlySome }) => onlySome)
+// Listed once: a sheet may have 100,000 units. Of "images" another place tells.
+const ROWS = SETTING_ROWS.filter(({ onlySome, name }) => onlySome === 'or fault' && name !== 'images')
 const FAMILY_FACTS: readonly FamilyFacts[] = FAMILIES
 
 export interface FamilySettings {
@@ -26,21 +26,18 @@ export function createFamilySettings(): FamilySettings {
     check(context) {
       const { variant, facts } = context
       const { takes }: FamilyFacts = familyOf(facts.family)
-      for (const { name, onlySome } of SOME_ROWS) {
+      for (const { name } of ROWS) {
         const origin = variant.origins[name]
         if (origin === undefined) continue
         const read = takes.includes(name)
-        // A fault, which is told elsewhere.
-        if (name === 'images') continue
         if (origin[0] === 'cues') {
-          if (!read) (onlySome === 'or fault' ? refuse : warnOfUnused)(context, name)
-        } else if (onlySome === 'or fault') {
-          const key = formatPath(origin)
-          const known = shared.get(key)
-          shared.set(key, { context: known?.context ?? context, name, read: read || known?.read === true })
+          if (!read) refuse(context, name)
+          continue
         }
+        const key = formatPath(origin)
+        const known = shared.get(key)
+        shared.set(key, { context: known?.context ?? context, name, read: read || known?.read === true })
       }
-      warnOfIgnored(context)
     },
     finish() {
       for (const { context, name, read } of shared.values()) if (!read) refuse(context, name)
@@ -60,21 +57,10 @@ function refuse(context: VariantContext, name: SettingName): void {
   })
 }
 
-function warnOfUnused({ variant, sheet, faults, facts }: VariantContext, name: SettingName): void {
-  const origin = variant.origins[name]
-  if (origin === undefined) return
-  const message = `${formatPath(origin)} has no effect: ${familyOf(facts.family).title} does not read it.`
-  faults.warn('W_SETTING_UNUSED', sheet.locate(origin, 'key'), message)
-}
-
-function warnOfIgnored(context: VariantContext): void {
-  const { ignores = [] }: FamilyFacts = familyOf(context.facts.family)
-  for (const { name } of SETTING_ROWS) {
-    if (ignores.includes(name) && context.variant.origins[name]?.[0] === 'cues') warnOfUnused(context, name)
-  }
-}
-
-/** Guidance that the sheet asks for and that does not come about, or that comes about where other models have none. */
+/**
+ * Guidance that the sheet asks for and that does not come about, or that comes about where other models have none. Of
+ * negative prompts `noteUse` tells.
+ */
 export function warnOfGuidance(context: VariantContext, settings: GuidanceSettings): void {
   const { variant, facts } = context
   const family: FamilyFacts = familyOf(facts.family)
@@ -88,9 +74,6 @@ export function warnOfGuidance(context: VariantContext, settings: GuidanceSettin
     const scale = trueCfgScale(family, settings)
     if (scale > 1 && negativePrompt === undefined) {
       warn('trueCfgScale', `has no effect: ${family.title} needs a negative_prompt for it; " " is usual`)
-    }
-    if (scale <= 1 && negativePrompt !== undefined && variant.origins.negativePrompt?.[0] === 'cues') {
-      warn('negativePrompt', `has no effect: ${family.title} reads it above a true_cfg_scale of 1`)
     }
   }
   if (noGuidance(family) === 0 && guidanceScale > 0 && guidanceScale <= 1) {

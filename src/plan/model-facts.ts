@@ -1,6 +1,7 @@
 /** What planning must know of a model folder. `model/` reads it from disk; planning stays pure. */
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
 import type { FamilyName } from '../families/index.ts'
+import type { FixedShapes } from './fixed-shapes.ts'
 
 /** An error's code and words, as plain data. */
 export interface PreviewDecoderFault {
@@ -36,4 +37,11 @@ export interface ModelFacts {
   readonly hasLatentRgb: boolean
   /** The longest prompt in tokens that `max_sequence_length` may ask for, or null where it means nothing. */
   readonly maxSequenceLength: number | null
+  /** Sizes that the export has built in; absent: none. */
+  readonly fixed?: FixedShapes
+  /**
+   * What guidance_scale does: a second evaluation with the negative prompt, an input of the model, or nothing; absent: what
+   * the family says.
+   */
+  readonly guidance?: 'second-evaluation' | 'input' | 'none'
 }

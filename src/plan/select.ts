@@ -25,9 +25,11 @@ export function selectUnits<T extends Selectable>(units: readonly T[], selection
   for (const name of ['cue', 'program', 'variant'] as const) {
     const glob = selection[name]
     if (glob === undefined) continue
-    const matches = glob === '' ? () => false : picomatch(glob, { dot: true, nonegate: false })
+    // One name may be stored in two ways: macOS writes accents apart.
+    const matches =
+      glob === '' ? () => false : picomatch(glob.normalize('NFC'), { dot: true, nonegate: false })
     const candidates = selected
-    selected = candidates.filter((unit) => matches(unit[name]))
+    selected = candidates.filter((unit) => matches(unit[name].normalize('NFC')))
     if (selected.length === 0)
       throw nothingSelected(name, glob, [...new Set(candidates.map((unit) => unit[name]))])
   }

@@ -1,9 +1,10 @@
-/** What the checks of one variant work with, and how they report. */
-import { type Faults, formatPath, type SheetPath } from '../cue-sheet/faults.ts'
+/** What judging one variant needs, and how its faults are told: at the place that set what is wrong. */
+import { type Faults, formatPath, quoteName, quoteWritten, type SheetPath } from '../cue-sheet/faults.ts'
 import type { SettingName } from '../cue-sheet/setting-types.ts'
 import type { CueSheet, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
 import type { createScheduleAccounts } from '../families/schedule.ts'
 import type { ModelFacts } from './model-facts.ts'
+import type { SettingUse } from './setting-use.ts'
 
 export interface VariantContext {
   readonly sheet: CueSheet
@@ -13,15 +14,41 @@ export interface VariantContext {
   readonly model: string
   readonly faults: Faults
   readonly accountFor: ReturnType<typeof createScheduleAccounts>
+  readonly use: SettingUse
+  /** Faults that were told, without the variant that they were found in. */
+  readonly told: Set<string>
+}
+
+interface SettingFault {
+  readonly code: string
+  /** Goes on after the name of the setting. */
+  readonly why: string
+  readonly help: string | undefined
 }
 
 /** A fault of one setting, at the place that set it; where none did, at the variant. */
-export function report(
-  { variant, sheet, faults }: VariantContext,
-  name: SettingName,
-  { code, why, help }: { readonly code: string; readonly why: string; readonly help: string | undefined },
-): void {
-  const origin: SheetPath | undefined = variant.origins[name]
-  const subject = origin === undefined ? `${name} of ${formatPath(variant.path)}` : formatPath(origin)
-  faults.add(code, sheet.locate(origin ?? variant.path, origin ? 'value' : 'key'), `${subject} ${why}.`, help)
+export function report(context: VariantContext, name: SettingName, { code, why, help }: SettingFault): void {
+  const { variant, sheet, faults, told } = context
+  const { path, origins } = variant
+  const origin: SheetPath | undefined = origins[name]
+  // The cells of a matrix share a place: the first that a fault is of names it.
+  const key = `${code} ${name} ${formatPath(origin ?? path)} ${why}`
+  if (told.has(key)) return
+  told.add(key)
+  const isMade = path[2] === 'matrix' || path[2] === 'rows'
+  const which = isMade && origin?.[2] !== path[2] ? ` (variant ${quoteName(variant.id)})` : ''
+  const subject =
+    origin === undefined ? `${name} of ${formatPath(path)}` : nameOfSetting(origin, context, why)
+  faults.add(code, sheet.locate(origin ?? path, origin ? 'value' : 'key'), `${subject}${which} ${why}.`, help)
+}
+
+/** `cues.c.matrix.width[1] ("96")`: a cell's place says nothing without its value. @param rest what follows may have it */
+export function nameOfSetting(
+  origin: SheetPath,
+  { sheet }: Pick<VariantContext, 'sheet'>,
+  rest = '',
+): string {
+  const written = origin[2] === 'matrix' ? sheet.written(origin) : undefined
+  if (written === undefined || rest.includes(written)) return formatPath(origin)
+  return `${formatPath(origin)} (${quoteWritten(written)})`
 }

@@ -3,13 +3,14 @@
  * `storage` in `<out>/.pregen/storage.json`. It holds no secret; credentials come from the environment.
  */
 import { join } from 'node:path'
+import { z } from 'zod'
 import { readFileInside, SMALL_BYTES } from '../artifacts/confined-files.ts'
 import { PRIVATE_FILE } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
-import { isRecord, isShallow } from '../artifacts/is-record.ts'
 import { createStateLayout, isKey, pathOfKey } from '../artifacts/layout.ts'
 import type { Origin } from '../artifacts/origin.ts'
+import { asWritten } from '../artifacts/read-back.ts'
 import { makeStateFolder } from '../artifacts/state-folder.ts'
 import { readCueSheet } from '../cue-sheet/read.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
@@ -100,24 +101,21 @@ export async function findBucket(
 
 /** Whether the folder's last run was a shard. */
 export async function isShardFolder(out: string): Promise<boolean> {
-  const recalled = await recallBucket(out)
-  return recalled !== null && 'shard' in recalled
+  return (await recall(out))?.shard !== undefined
 }
 
 async function recallBucket(out: string): Promise<SheetStorage | null> {
   const recalled = await recall(out)
   if (recalled === null) return null
-  const { mark, ...storage } = recalled
-  return storage
+  const { bucket, prefix, concurrency, endpoint, region, publicUrl, forcePathStyle } = recalled
+  return { bucket, prefix, concurrency, endpoint, region, publicUrl, forcePathStyle }
 }
-
-type Recalled = SheetStorage & { readonly shard?: string; readonly mark?: string }
 
 async function recall(out: string): Promise<Recalled | null> {
   try {
     const { bytes } = await readFileInside(confine(out), pathOf(out), SMALL_BYTES)
-    const value: unknown = JSON.parse(bytes.toString('utf8'))
-    if (isRecalled(value)) return value
+    const { data } = asWritten(recalledSchema, JSON.parse(bytes.toString('utf8')))
+    if (data) return data
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null
     if (!(error instanceof SyntaxError)) throw error
@@ -127,26 +125,16 @@ async function recall(out: string): Promise<Recalled | null> {
   })
 }
 
-const OPTIONAL: readonly (readonly [string, 'string' | 'boolean'])[] = [
-  ['endpoint', 'string'],
-  ['region', 'string'],
-  ['publicUrl', 'string'],
-  ['forcePathStyle', 'boolean'],
-  ['shard', 'string'],
-  ['mark', 'string'],
-]
+const recalledSchema = z.strictObject({
+  bucket: z.string(),
+  prefix: z.string().refine((prefix) => prefix === '' || isKey(prefix)),
+  concurrency: z.int().min(1).max(256),
+  endpoint: z.string().optional(),
+  region: z.string().optional(),
+  publicUrl: z.string().optional(),
+  forcePathStyle: z.boolean().optional(),
+  shard: z.string().optional(),
+  mark: z.string().optional(),
+})
 
-function isRecalled(value: unknown): value is Recalled {
-  return (
-    isRecord(value) &&
-    isShallow(value, 1) &&
-    typeof value.bucket === 'string' &&
-    typeof value.prefix === 'string' &&
-    (value.prefix === '' || isKey(value.prefix)) &&
-    typeof value.concurrency === 'number' &&
-    Number.isInteger(value.concurrency) &&
-    value.concurrency >= 1 &&
-    value.concurrency <= 256 &&
-    OPTIONAL.every(([name, kind]) => value[name] === undefined || typeof value[name] === kind)
-  )
-}
+type Recalled = z.infer<typeof recalledSchema>

@@ -172,7 +172,7 @@ async function askBucket({ prepared, options, ledger }: LockedRun): Promise<Aske
   if (options.force) return { storage, findings: nothing }
   return await closingAfter(storage, async () => {
     const found = await findInBucket(prepared, nothing.decisions, storage, { signal, pull })
-    return { storage, findings: pull ? await pullUnits(prepared, found, storage, ledger, signal) : found }
+    return { storage, findings: pull ? await pullUnits(found, { prepared, storage, ledger, signal }) : found }
   })
 }
 

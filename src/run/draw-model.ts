@@ -7,12 +7,14 @@ import pLimit, { type LimitFunction } from 'p-limit'
 import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
 import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
 import { PregenError } from '../errors.ts'
+import { familyOf } from '../families/index.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { groupIntoBatches } from '../plan/batches.ts'
 import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
+import { nameUnits } from './check-prompts.ts'
 import { generateBatch, promptTimes } from './generate-batch.ts'
 import type { RunOptions } from './options.ts'
-import type { PreparedModel, PreparedUnit } from './prepared.ts'
+import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
 import { createUnitLife, type UnitLife, type UnitServices } from './unit-life.ts'
 
@@ -138,7 +140,7 @@ async function drawOpened(
   }
   const encoding = { prompts: [...jobs.values()], keepEncoders: false }
   const text = await opened.call('encode', encoding, { signal })
-  for (const { warnings } of text.prompts) for (const warning of warnings) services.warn(warning)
+  for (const warning of promptWarnings(work, text.prompts)) services.warn(warning)
   if (signal.aborted) return
   const withVaeEncoder = units.some(({ unit }) => unit.image !== undefined || unit.images !== undefined)
   const denoiser = await opened.call('load-denoiser', { withVaeEncoder })
@@ -154,6 +156,17 @@ async function drawOpened(
   })
   const prompts = new Map(text.prompts.map((prompt) => [prompt.key, prompt]))
   await drawBatches(drawing, work, { device, opened }, prompts)
+}
+
+/** Each names the units that it is of. What is cut off has been told with the plan, where the family's facts say how. */
+function promptWarnings({ model, units }: ModelWork, prompts: readonly EncodedPrompt[]): PrepareWarning[] {
+  const isTold = familyOf(model.facts.family).cuts !== undefined
+  return prompts.flatMap(({ key, warnings }) => {
+    const news = warnings.filter(({ code }) => !(isTold && code === 'W_PROMPT_TRUNCATED'))
+    if (news.length === 0) return []
+    const names = nameUnits(units.flatMap(({ unit }) => (promptJobOf(unit).key === key ? [unit] : [])))
+    return news.map(({ code, message }) => ({ code, message: `${names}: ${message}` }))
+  })
 }
 
 async function drawBatches(

@@ -22,6 +22,8 @@ export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
   readonly sheetPath: string
   /** The sheet itself, where it is no file. */
   readonly sheetBytes?: Uint8Array | undefined
+  /** Variables that `storage` and `callback` alone use are not needed: a dry run and a plan send nothing. */
+  readonly withoutTargets?: boolean | undefined
   /** `--out`. */
   readonly outDir: string
   readonly versionId?: string | undefined

@@ -3,8 +3,7 @@
  * images, its units and their digests. Writes nothing.
  */
 import { createLayout } from '../artifacts/layout.ts'
-import { parseCueSheet } from '../cue-sheet/parse.ts'
-import { readCueSheet } from '../cue-sheet/read.ts'
+import { readCueSheet, readSheetText } from '../cue-sheet/read.ts'
 import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
 import { checkModelFolder } from '../model/check.ts'
@@ -20,6 +19,7 @@ import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } fro
 import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
 import { checkInitImages } from './check-init-images.ts'
+import { checkPrompts } from './check-prompts.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
@@ -65,7 +65,9 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const units = (shard === null ? all : shardUnits(all, shard)).filter((unit) => selected.has(unit))
   const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const factorFaults = await findFactorFaults(units, models)
-  if (factorFaults.length > 0) throw new PregenErrors(factorFaults)
+  const prompts = await checkPrompts(units, models)
+  const modelFaults = [...factorFaults, ...prompts.faults]
+  if (modelFaults.length > 0) throw new PregenErrors(modelFaults)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
   const references = await checkReferences(units, sheet, layout, options)
@@ -98,6 +100,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     warnings: [
       ...shardWarnings(shard, units.length, all.length),
       ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
+      ...prompts.warnings,
       ...warnOfSizes(units, trained),
     ],
   }
@@ -113,14 +116,14 @@ function schedulerWarnings(models: ReadonlyMap<string, PreparedModel>): { code: 
   })
 }
 
-function readSheet(options: SelectOptions): CueSheet | Promise<CueSheet> {
-  const { sheetPath, sheetBytes, env, allowedVariables, onVariable, versionId, embeddedModels } = options
-  const context = { env, allowedVariables, onVariable, versionId, embeddedModels }
+function readSheet(options: SelectOptions): Promise<CueSheet> {
+  const { sheetPath, sheetBytes, env, allowedVariables, onVariable, versionId } = options
+  const { embeddedModels, withoutTargets } = options
+  const context = { env, allowedVariables, onVariable, versionId, embeddedModels, withoutTargets }
   if (sheetBytes === undefined) return readCueSheet(sheetPath, context)
-  return parseCueSheet(sheetBytes, { ...context, file: sheetPath })
+  return readSheetText(sheetBytes, { ...context, file: sheetPath })
 }
 
-/** `--shard` wins; without it the batch system's numbers count. */
 /** Said loudly: a job that was numbered for another reason (GitLab's parallel matrix) would silently draw a part. */
 function shardWarnings(shard: FoundShard | Shard | null, drawn: number, all: number): PrepareWarning[] {
   if (shard === null || !('source' in shard)) return []
@@ -128,6 +131,7 @@ function shardWarnings(shard: FoundShard | Shard | null, drawn: number, all: num
   return [{ code: 'W_SHARD_AUTOMATIC', message }]
 }
 
+/** `--shard` wins; without it the batch system's numbers count. */
 function shardOf({ shard, shardTotal, env }: SelectOptions): FoundShard | Shard | null {
   return shard === undefined ? shardFromEnv(env, shardTotal) : parseShard(shard)
 }

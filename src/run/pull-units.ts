@@ -19,14 +19,17 @@ import type { BucketFindings } from './whole-in-bucket.ts'
 
 const UNITS_AT_ONCE = 8
 
+/** Where units come from, and where they go. */
+export interface PullSides {
+  readonly prepared: PreparedRun
+  readonly storage: Storage
+  readonly ledger: Ledger
+  readonly signal: AbortSignal
+}
+
 /** Brings down what was found; a unit that cannot be had whole is drawn. */
-export async function pullUnits(
-  prepared: PreparedRun,
-  findings: BucketFindings,
-  storage: Storage,
-  ledger: Ledger,
-  signal: AbortSignal,
-): Promise<BucketFindings> {
+export async function pullUnits(findings: BucketFindings, sides: PullSides): Promise<BucketFindings> {
+  const { storage, signal } = sides
   const limit = pLimit(UNITS_AT_ONCE)
   const warnings: PrepareWarning[] = []
   const published = new Map(findings.published)
@@ -34,7 +37,7 @@ export async function pullUnits(
     const record = findings.records.get(decision.entry.key)
     if (!record) return decision
     try {
-      await pullUnit(prepared, decision.entry, record, storage, ledger, signal)
+      await pullUnit(decision.entry, record, sides)
       published.delete(decision.entry.key)
       return { ...decision, reason: 'pulled from the bucket' }
     } catch (error) {
@@ -50,12 +53,9 @@ export async function pullUnits(
 }
 
 async function pullUnit(
-  { layout }: PreparedRun,
   { unit, key, digest, parts }: PreparedUnit,
   { files, asset }: UnitRecord,
-  storage: Storage,
-  ledger: Ledger,
-  signal: AbortSignal,
+  { prepared: { layout }, storage, ledger, signal }: PullSides,
 ): Promise<void> {
   const folder = layout.variantFolder(unit.cue, unit.variant)
   const inside = confine(layout.out)

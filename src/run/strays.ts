@@ -1,8 +1,7 @@
 /** Variants that stand in the output folder and that the sheet has no more. */
-import { type Confinement, confine } from '../artifacts/confinement.ts'
+import { confineIfThere } from '../artifacts/confinement.ts'
 import { isVariantKey } from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
-import { errorCode } from '../errors.ts'
 import { foldersIn } from '../storage/find-versions.ts'
 import type { PreparedRun } from './prepared.ts'
 
@@ -19,13 +18,4 @@ export function strayOnDisk({ layout, sheetUnits }: PreparedRun, ledger: LedgerC
     }
   }
   return [...keys].filter((key) => isVariantKey(key) && !sheetUnits.has(key)).sort()
-}
-
-function confineIfThere(out: string): Confinement | null {
-  try {
-    return confine(out)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
-    throw error
-  }
 }

@@ -54,7 +54,7 @@ export async function calibrateModel(options: CalibrateOptions): Promise<ModelCa
     const decoded = createScorer()
     try {
       const calibration = await calibrateLatentRgb({
-        samples: drawSamples(pipeline, facts, prompts, options, async (sample) => {
+        samples: drawSamples({ pipeline, facts, prompts }, options, async (sample) => {
           if (decoder === null) return
           const { latents: data, dims } = sample
           decoded.add(imageOfTensor(await decoder.decode({ data, dims })), sample)
@@ -85,10 +85,14 @@ async function encodePrompts(
   return encoded
 }
 
+interface SampleSource {
+  readonly pipeline: Pipeline
+  readonly facts: ModelFacts
+  readonly prompts: readonly PromptConditioning[]
+}
+
 async function* drawSamples(
-  pipeline: Pipeline,
-  { defaults }: ModelFacts,
-  prompts: readonly PromptConditioning[],
+  { pipeline, facts: { defaults }, prompts }: SampleSource,
   options: CalibrateOptions,
   whenDrawn: (sample: CalibrationSample) => Promise<void>,
 ): AsyncGenerator<CalibrationSample> {

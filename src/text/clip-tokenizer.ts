@@ -2,23 +2,14 @@
  * CLIP's byte-level BPE, as transformers' `CLIPTokenizerFast` has it. The plain Python `CLIPTokenizer` gives
  * other ids for CJK text, zero-width and control characters; where the two differ, the fast one is followed.
  */
-
-import { join } from 'node:path'
-import { PregenError } from '../errors.ts'
 import type { JsonObject } from '../model-files/json-text.ts'
+import { type BpeKind, loadBpe, type OldFiles } from './bpe-files.ts'
 import { CLIP_PATTERN } from './known-patterns.ts'
-import { parseMerges, parseVocabulary } from './merges.ts'
-import { createPromptTokenizer } from './prompt-tokenizer.ts'
+import { parseMerges } from './merges.ts'
 import { specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
 import type { TokenizerFiles } from './tokenizer-files.ts'
-import {
-  invalidTokenizer,
-  isJsonObject,
-  readJsonObject,
-  readTextFile,
-  readTokenizerFiles,
-} from './tokenizer-files.ts'
+import { invalidTokenizer, isJsonObject } from './tokenizer-files.ts'
 
 /** Lines of merges.txt that `CLIPTokenizer` reads: 49152 tokens less 256 bytes and 2 special tokens. */
 const mergeLimit = 49152 - 256 - 2
@@ -28,39 +19,22 @@ const mergeLimit = 49152 - 256 - 2
  * @throws PregenError `E_TOKENIZER_MISSING`, `E_TOKENIZER_INVALID`, `E_TOKENIZER_UNREADABLE`
  */
 export async function loadClipTokenizer(dir: string): Promise<PromptTokenizer> {
-  const files = await readTokenizerFiles(dir)
-  const tokenizerJson = files.tokenizerJson ?? (await tokenizerJsonFromVocabAndMerges(files))
-  const file = join(dir, files.tokenizerJson ? 'tokenizer.json' : 'vocab.json')
-  const { model } = tokenizerJson
-  if (!isJsonObject(model) || model.type !== 'BPE' || !isJsonObject(model.vocab)) {
-    throw invalidTokenizer(file, 'a CLIP tokenizer needs a BPE model with a vocabulary')
-  }
-  return createPromptTokenizer({
-    kind: 'clip',
-    files,
-    tokenizerJson,
-    vocabulary: parseVocabulary(file, model.vocab),
-    defaultMaxLength: 77,
-    defaultPadToken: specialToken(files, 'eos_token')?.content ?? '<|endoftext|>',
-  })
+  return loadBpe(dir, CLIP)
+}
+
+const CLIP: BpeKind = {
+  kind: 'clip',
+  name: 'CLIP',
+  defaultMaxLength: 77,
+  defaultPadToken: (files) => specialToken(files, 'eos_token')?.content ?? '<|endoftext|>',
+  convert: convertClip,
 }
 
 /** What transformers' `CLIPConverter` makes of `vocab.json` and `merges.txt`. */
-async function tokenizerJsonFromVocabAndMerges(files: TokenizerFiles): Promise<JsonObject> {
-  const vocabFile = join(files.dir, 'vocab.json')
-  const mergesFile = join(files.dir, 'merges.txt')
-  const [vocab, merges] = await Promise.all([readJsonObject(vocabFile), readTextFile(mergesFile)])
-  if (vocab === null || merges === null) {
-    throw new PregenError(
-      'E_TOKENIZER_MISSING',
-      `There is no tokenizer.json here, and no ${vocab === null ? 'vocab.json' : 'merges.txt'} either.`,
-      {
-        help: 'A CLIP tokenizer folder holds tokenizer.json, or vocab.json and merges.txt.',
-        location: { file: files.dir },
-      },
-    )
-  }
-  const vocabulary = parseVocabulary(vocabFile, vocab)
+function convertClip(
+  files: TokenizerFiles,
+  { vocabFile, vocab, vocabulary, mergesFile, merges }: OldFiles,
+): JsonObject {
   const token = (role: 'bos_token' | 'eos_token' | 'unk_token', fallback: string): [string, number] => {
     const content = specialToken(files, role)?.content ?? fallback
     const id = vocabulary.get(content) ?? addedTokenId(files, content)

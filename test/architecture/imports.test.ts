@@ -21,7 +21,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   images: ['net', 'files', 'tensor'],
   families: ['diffusion'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
-  'cue-sheet': ['families', 'diffusion', 'net:addresses'],
+  'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files'],
   plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
   pipelines: [
     'model-files',
@@ -35,7 +35,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],
-  artifacts: ['plan', 'images', 'tensor'],
+  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor'],
   storage: ['artifacts', 'run:events', 'plan', 'net', 'files'],
   engine: [
     ...[
@@ -61,6 +61,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'images',
       'net',
       'model',
+      'text',
     ],
     ...['tensor'],
   ],

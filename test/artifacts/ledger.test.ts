@@ -186,17 +186,25 @@ describe('ledger', () => {
     expect(read.damagedLines).toBe(1)
   })
 
-  it('opens ten thousand units in well under a second', async () => {
+  it('opens ten thousand units in about the time that their JSON takes', async () => {
     const path = join(await temporaryFolder(), 'ledger.ndjson')
-    const text = Array.from(
-      { length: 10_000 },
-      (_, i) => `${JSON.stringify({ type: 'unit', key: key(i), unit: unit('a') })}\n`,
+    const lines = Array.from({ length: 10_000 }, (_, i) =>
+      JSON.stringify({ type: 'unit', key: key(i), unit: unit('a') }),
     )
-    await writeFile(path, text.join(''))
-    const start = performance.now()
-    const ledger = await openLedger(path)
-    expect(ledger.units.size).toBe(10_000)
-    expect(performance.now() - start).toBeLessThan(1500)
-    await ledger.close()
+    await writeFile(path, `${lines.join('\n')}\n`)
+    const cpuMs = async (work: () => unknown) => {
+      const before = process.cpuUsage()
+      await work()
+      const { user, system } = process.cpuUsage(before)
+      return (user + system) / 1000
+    }
+    const parsing = await cpuMs(() => lines.map((line) => JSON.parse(line)))
+    const opening = await cpuMs(async () => {
+      const ledger = await openLedger(path)
+      expect(ledger.units.size).toBe(10_000)
+      await ledger.close()
+    })
+    // Measured: 9 times, with the code still cold. What grows with the square would take thousands.
+    expect(opening / parsing).toBeLessThan(100)
   })
 })

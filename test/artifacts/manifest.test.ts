@@ -82,6 +82,7 @@ describe('manifest', () => {
     ['nonsense', 'JSON'],
     ['[]', 'not a map'],
     ['{"manifest_version":2}', 'manifest_version is 2'],
+    ['{}', 'manifest_version is undefined'],
     ['{"manifest_version":1,"assets":[]}', '"version"'],
     ['{"manifest_version":1,"version":"v"}', '"assets"'],
     ['{"manifest_version":1,"version":"v","assets":[{"type":"image"}]}', 'assets\\[0\\].cue'],

@@ -80,7 +80,7 @@ describe('defaults', () => {
     })
   })
 
-  it('a setting that means nothing to the family is told, but for what defaults and programs set', () => {
+  it('a setting that means nothing to the family is told, but for what defaults and programs set, negative prompts apart', () => {
     const warningsOf = (cue: string, rest = '') => {
       const text = `version: v\n${rest}programs: { P0: {} }\ncues: { c: { program: P0, prompt: x, seeds: [1, 2], ${cue} } }\n`
       return expandUnits(parse(text), { backdrop: LCM_FACTS }).warnings
@@ -88,7 +88,10 @@ describe('defaults', () => {
     expect(warningsOf('negative_prompt: fog, steps: 2')).toMatchObject([
       { code: 'W_SETTING_UNUSED', message: 'cues.c.negative_prompt has no effect: LCM does not read it.' },
     ])
-    expect(warningsOf('steps: 2', 'defaults: { negative_prompt: fog, prompt_2: y }\n')).toEqual([])
+    expect(warningsOf('steps: 2', 'defaults: { prompt_2: y }\n')).toEqual([])
+    expect(warningsOf('steps: 2', 'defaults: { negative_prompt: fog }\n')).toMatchObject([
+      { code: 'W_SETTING_UNUSED', message: 'defaults.negative_prompt has no effect: LCM does not read it.' },
+    ])
     const shared =
       'version: v\nprograms: { P0: { max_sequence_length: 77 } }\ncues: { c: { program: P0, prompt: x, seeds: [1] } }\n'
     expect(expandUnits(parse(shared), { backdrop: LCM_FACTS }).warnings).toEqual([])

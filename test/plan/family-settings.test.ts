@@ -76,7 +76,6 @@ describe('guidance', () => {
 
   it.each([
     ['qwen', 'true_cfg_scale: 4', /needs a negative_prompt/],
-    ['flux', 'negative_prompt: fog', /above a true_cfg_scale of 1/],
     ['zimage', 'guidance_scale: 1', /counts from 0, so that 1 here is 2 elsewhere, and 0 is none/],
   ])('%s with %s is warned of', (model, cue, message) => {
     expect(expand({ [model]: cue }).warnings).toMatchObject([
@@ -91,6 +90,20 @@ describe('guidance', () => {
         message: 'cues.qwen.guidance_scale has no effect: Qwen-Image does not read it.',
       },
     ])
+  })
+
+  it('without a true_cfg_scale leaves a negative prompt unread, wherever it stands', () => {
+    const warned = (at: string) => [
+      {
+        code: 'W_SETTING_UNUSED',
+        message: `${at}.negative_prompt has no effect: FLUX.1 reads it above a true_cfg_scale of 1.`,
+      },
+    ]
+    expect(expand({ flux: 'negative_prompt: fog' }).warnings).toMatchObject(warned('cues.flux'))
+    const rest = 'defaults: { negative_prompt: fog }\n'
+    expect(expand({ flux: '' }, rest).warnings).toMatchObject(warned('defaults'))
+    expect(expand({ flux: '', qwen: '' }, rest).warnings).toEqual([])
+    expect(expand({ flux: 'negative_prompt: " "' }).warnings).toEqual([])
   })
 
   it('of what is usual is not spoken of', () => {

@@ -15,6 +15,7 @@ export async function planCommand(
   const report = await planSheet({
     ...toSelectOptions(sheetPath, flags),
     remoteImages: flags.fetch === true ? 'fetch' : 'skip',
+    withoutTargets: true,
   })
   if (flags.json === true) printJson(process.stdout, report, 2)
   else printLines(process.stdout, [...tableOf(report), '', ...totalsOf(report)])

@@ -1,9 +1,9 @@
 /** `pregen providers install|remove|list`: ONNX Runtime's CUDA provider, kept in pregen's cache. */
-import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { installCuda } from '../../cuda/install.ts'
 import { listInstalled, removeInstalled } from '../../cuda/installed.ts'
+import { packageVersion } from '../../library/package.ts'
 import { cacheFolder } from '../../library/render.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine } from '../print.ts'
@@ -85,6 +85,6 @@ export async function providersRemoveCommand(): Promise<ExitCode> {
 /** The ONNX Runtime that this installation runs on. */
 function onnxruntimeNode(): { readonly version: string; readonly runtimeFolder: string } {
   const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')))
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const version = packageVersion(root)
   return { version, runtimeFolder: join(root, 'bin/napi-v6', process.platform, process.arch) }
 }

@@ -90,6 +90,7 @@ async function runNow({ sheetPath, flags, id, recorder, signals }: RunTurn): Pro
       ...toSelectOptions(sheetPath, flags),
       runId: id,
       dryRun: flags.dryRun === true,
+      withoutTargets: flags.dryRun === true,
       remoteImages: flags.dryRun === true && flags.fetch !== true ? 'refuse' : 'fetch',
       failFast: flags.failFast === true,
       provider: flags.provider,

@@ -4,6 +4,9 @@ import { TRANSFORMER, VAE } from '../contract.ts'
 import { defineFamily } from '../family.ts'
 import { flux } from '../flux/facts.ts'
 
+/** diffusers' default length of T5's input. */
+export const T5_LENGTH = 512
+
 export const chroma = defineFamily({
   name: 'chroma',
   title: 'Chroma',
@@ -41,6 +44,7 @@ export const chroma = defineFamily({
   ],
   sizeMultiple: flux.sizeMultiple,
   maxSequenceLength: flux.maxSequenceLength,
+  cuts: { sequenceLength: T5_LENGTH },
   schedule: flux.schedule,
   previewFactors: flux.previewFactors,
   pipeline: () => import('./pipeline.ts'),

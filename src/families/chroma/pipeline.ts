@@ -22,9 +22,7 @@ import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { stack } from '../../tensor/join.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
 import { imageIds } from '../flux/pipeline.ts'
-
-/** diffusers' default length of T5's input. */
-const T5_LENGTH = 512
+import { T5_LENGTH } from './facts.ts'
 
 /** T5 with its padding masked. No negative prompt is an empty one. */
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {

@@ -29,6 +29,8 @@ export const FLUX_FACTORS: LatentRgbFactors = {
   bias: [0.0246, -0.006937, -0.008089],
 }
 
+/** diffusers' default length of T5's input. */
+export const T5_LENGTH = 512
 /** diffusers' limit of `max_sequence_length`. */
 const MAX_T5_LENGTH = 512
 
@@ -74,6 +76,7 @@ export const flux = defineFamily({
   ],
   sizeMultiple: (model) => 2 * model.vaeScale,
   maxSequenceLength: () => MAX_T5_LENGTH,
+  cuts: { sequenceLength: T5_LENGTH },
   schedule: {
     strength: 'floor-start',
     // Sigmas 1 … 1/n, shifted by the number of image tokens where the config says so.

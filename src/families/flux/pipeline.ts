@@ -30,10 +30,7 @@ import { encodeClip, encodeT5 } from '../../pipelines/text-conditioning.ts'
 import { predictTwice } from '../../pipelines/two-calls.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
 import { trueCfgScale } from '../guidance.ts'
-import { flux } from './facts.ts'
-
-/** diffusers' default length of T5's input. */
-const T5_LENGTH = 512
+import { flux, T5_LENGTH } from './facts.ts'
 
 /** CLIP gives the pooled vector, T5 the tokens. A negative prompt counts above a true_cfg_scale of 1. */
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {

@@ -1,7 +1,7 @@
 /** FLUX.2 klein: three of Qwen3's hidden states, latents of patches, and pictures that the model looks at while it draws. */
 import { contextWidth, latentsAgree } from '../agreements.ts'
 import { OUT_LAYERS, TRANSFORMER, VAE } from '../contract.ts'
-import { defineFamily, type LatentRgbFactors } from '../family.ts'
+import { type ChatTemplate, defineFamily, type LatentRgbFactors } from '../family.ts'
 import { sigmasUnlessOwn } from '../flow-shift.ts'
 import { type ModelView, numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
@@ -45,8 +45,17 @@ const FLUX2_FACTORS: LatentRgbFactors = {
   bias: [-0.0329, -0.0718, -0.0851],
 }
 
-/** diffusers' default length of the templated prompt, and the sheet's limit. */
-const MAX_LENGTH = 512
+/** diffusers' default length of the templated prompt, pads and all, and the sheet's limit. */
+export const TEXT_LENGTH = 512
+
+/**
+ * Qwen3's chat template for one user message with thinking off, as transformers' `apply_chat_template` renders it
+ * (`tokenizer_config.json` of Qwen/Qwen3-4B and 8B): the prompt is neither trimmed nor escaped.
+ */
+export const FLUX2_TEMPLATE: ChatTemplate = [
+  '<|im_start|>user\n',
+  '<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n',
+]
 
 export const flux2 = defineFamily({
   name: 'flux2',
@@ -76,6 +85,7 @@ export const flux2 = defineFamily({
   imageToImage: false,
   defaults: { steps: 50, guidanceScale: 4, sampleSize: 128 },
   guidance: 'second-evaluation',
+  isDistilled: ({ modelIndex }) => modelIndex.is_distilled === true,
   takes: ['maxSequenceLength', 'images'],
   agreements: (model) => [
     {
@@ -88,7 +98,8 @@ export const flux2 = defineFamily({
     latentsAgree(model, { component: 'transformer', input: 'hidden_states', axis: 2, packed: 4 }),
   ],
   sizeMultiple: (model) => 2 * model.vaeScale,
-  maxSequenceLength: () => MAX_LENGTH,
+  maxSequenceLength: () => TEXT_LENGTH,
+  cuts: { sequenceLength: TEXT_LENGTH, template: FLUX2_TEMPLATE },
   schedule: {
     strength: 'floor-start',
     // Sigmas 1 … 1/n, shifted by the number of image tokens and of steps.

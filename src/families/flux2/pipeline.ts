@@ -22,12 +22,11 @@ import { runEncoder, truncationWarning } from '../../pipelines/text-conditioning
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { joinChannels, stack } from '../../tensor/join.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
+import { withoutTail } from '../../text/chat-tail.ts'
+import { FLUX2_TEMPLATE, TEXT_LENGTH } from './facts.ts'
 import { imagePositions, textPositions } from './positions.ts'
 import { encodeReferences } from './references.ts'
 import { flux2Template } from './template.ts'
-
-/** diffusers' default length of the templated prompt, pads and all. */
-const TEXT_LENGTH = 512
 
 /** A model that was distilled into few steps takes no guidance, whatever is asked for. */
 function isDistilled({ folder }: TextModels | ImageModels): boolean {
@@ -47,7 +46,10 @@ export async function encodePrompt(text: TextModels, request: PromptRequest): Pr
       flux2Template(prompt),
       length,
     )
-    if (truncatedText !== null) warn(truncationWarning(untruncatedLength, length, truncatedText))
+    if (truncatedText !== null) {
+      const cut = withoutTail(truncatedText, FLUX2_TEMPLATE[1].trim())
+      warn(truncationWarning(untruncatedLength, length, cut))
+    }
     const states = await runEncoder(encoder, ids, names, Math.min(untruncatedLength, length))
     return names.map((name) => states[name]!).reduce(joinChannels)
   }

@@ -28,6 +28,7 @@ export const lcm = defineFamily({
   agreements: sd.agreements,
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,
+  cuts: { sequenceLength: null },
   schedule: { strength: 'in-scheduler', misfit: lcmMisfit },
   previewFactors: (vaeScalingFactor?: number) =>
     vaeScalingFactor !== undefined && vaeScalingFactor < SDXL_BELOW ? SDXL_FACTORS : SD_FACTORS,

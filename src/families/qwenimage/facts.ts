@@ -1,7 +1,7 @@
 /** Qwen-Image: FLUX.1's tokens, a language model's hidden states, guidance that keeps each token's length. */
 import { contextWidth, latentsAgree, textWidth } from '../agreements.ts'
 import { textEncoder, VAE } from '../contract.ts'
-import { defineFamily, type LatentRgbFactors } from '../family.ts'
+import { type ChatTemplate, defineFamily, type LatentRgbFactors } from '../family.ts'
 import { flowShift, sigmasUnlessOwn } from '../flow-shift.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
 
@@ -31,6 +31,16 @@ const WAN21_FACTORS: LatentRgbFactors = {
   bias: [-0.1835, -0.0868, -0.336],
 }
 
+/** diffusers' default of `max_sequence_length`. */
+export const DEFAULT_TOKENS = 512
+
+/** QwenImagePipeline's `prompt_template_encode`, and how many tokens of it are dropped: a fixed number there. */
+export const TEMPLATE: ChatTemplate = [
+  '<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity, text, spatial ' +
+    'relationships of the objects and background:<|im_end|>\n<|im_start|>user\n',
+  '<|im_end|>\n<|im_start|>assistant\n',
+]
+export const DROPPED_TOKENS = 34
 /** diffusers' limit of `max_sequence_length`. */
 const MAX_TOKENS = 1024
 
@@ -78,6 +88,7 @@ export const qwenimage = defineFamily({
   ],
   sizeMultiple: (model) => 2 * model.vaeScale,
   maxSequenceLength: () => MAX_TOKENS,
+  cuts: { sequenceLength: DEFAULT_TOKENS, template: TEMPLATE, droppedTokens: DROPPED_TOKENS },
   schedule: {
     strength: 'floor-start',
     options: (config, { steps, imageTokens }) => ({

@@ -23,19 +23,8 @@ import { createStepClock } from '../../pipelines/step-clock.ts'
 import { predictTwice } from '../../pipelines/two-calls.ts'
 import { createTensor } from '../../tensor/tensor.ts'
 import { trueCfgScale } from '../guidance.ts'
-import { qwenimage } from './facts.ts'
+import { DEFAULT_TOKENS, DROPPED_TOKENS, qwenimage, TEMPLATE } from './facts.ts'
 import { qwenImageGuidance } from './guide.ts'
-
-/** diffusers' default of `max_sequence_length`. */
-const DEFAULT_TOKENS = 512
-
-/** QwenImagePipeline's `prompt_template_encode`, and how many tokens of it are dropped: a fixed number there. */
-const TEMPLATE = [
-  '<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity, text, spatial ' +
-    'relationships of the objects and background:<|im_end|>\n<|im_start|>user\n',
-  '<|im_end|>\n<|im_start|>assistant\n',
-] as const
-const DROPPED_TOKENS = 34
 
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'Qwen-Image')

@@ -30,6 +30,7 @@ export const sd = defineFamily({
   hasDefaultVae: true,
   defaults: { steps: 50, guidanceScale: 7.5, sampleSize: 64 },
   guidance: 'second-evaluation',
+  stacksGuidance: true,
   takes: ['negativePrompt', 'promptSyntax'],
   agreements: (model) => [
     {
@@ -43,6 +44,7 @@ export const sd = defineFamily({
   ],
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,
+  cuts: { sequenceLength: null },
   schedule: {
     strength: 'floor-kept',
     // diffusers' StableDiffusionPipeline mends old configs. A scheduler that is made anew from that config keeps the

@@ -29,6 +29,8 @@ const SD3_FACTORS: LatentRgbFactors = {
   bias: [0, 0, 0],
 }
 
+/** diffusers' default length of T5's input. */
+export const T5_LENGTH = 256
 /** diffusers' limit of `max_sequence_length`. */
 const MAX_T5_LENGTH = 512
 
@@ -49,6 +51,7 @@ export const sd3 = defineFamily({
   hasDefaultVae: false,
   defaults: { steps: 28, guidanceScale: 7, sampleSize: 128 },
   guidance: 'second-evaluation',
+  stacksGuidance: true,
   takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'maxSequenceLength'],
   agreements: (model) => [
     {
@@ -77,6 +80,7 @@ export const sd3 = defineFamily({
   ],
   sizeMultiple: (model) => (numberIn(model, 'transformer', 'patch_size') ?? 2) * model.vaeScale,
   maxSequenceLength: (model) => (model.has('text_encoder_3') ? MAX_T5_LENGTH : null),
+  cuts: { sequenceLength: T5_LENGTH },
   schedule: {
     strength: 'floor-start',
     // Some models shift the schedule with the picture's size.

@@ -22,9 +22,7 @@ import { createStepClock } from '../../pipelines/step-clock.ts'
 import { encodeClip, encodeT5, type Warn } from '../../pipelines/text-conditioning.ts'
 import { joinChannels, joinTokens, padChannels } from '../../tensor/join.ts'
 import { type Tensor, zeros } from '../../tensor/tensor.ts'
-
-/** diffusers' default length of T5's input. */
-const T5_LENGTH = 256
+import { T5_LENGTH } from './facts.ts'
 
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'Stable Diffusion 3')

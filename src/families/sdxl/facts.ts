@@ -32,6 +32,7 @@ export const sdxl = defineFamily({
   hasDefaultVae: false,
   defaults: { steps: 50, guidanceScale: 5, sampleSize: 128 },
   guidance: 'second-evaluation',
+  stacksGuidance: true,
   takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'promptSyntax'],
   agreements(model) {
     const alone = !model.has('text_encoder')
@@ -56,6 +57,7 @@ export const sdxl = defineFamily({
   },
   sizeMultiple: unetSizeMultiple,
   maxSequenceLength: () => null,
+  cuts: { sequenceLength: null },
   schedule: { strength: 'floor-kept', misfit: noiseMisfit },
   previewFactors: () => SDXL_FACTORS,
   pipeline: () => import('./pipeline.ts'),

@@ -1,11 +1,16 @@
 /** Z-Image, Turbo and base: one stream of picture and text, guidance that counts from 0. */
 import { latentsAgree } from '../agreements.ts'
 import { PENULTIMATE, textEncoder, VAE } from '../contract.ts'
-import { defineFamily } from '../family.ts'
+import { type ChatTemplate, defineFamily } from '../family.ts'
 import { descendingFloats, flowShift } from '../flow-shift.ts'
 import { FLUX_FACTORS } from '../flux/facts.ts'
 import { numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
+
+/** diffusers' default of `max_sequence_length`. */
+export const DEFAULT_TOKENS = 512
+/** What Qwen3's chat template makes of one message with thinking on, as the pipeline asks for it. */
+export const TEMPLATE: ChatTemplate = ['<|im_start|>user\n', '<|im_end|>\n<|im_start|>assistant\n']
 
 /** The longest that a sheet may ask for. */
 const MAX_TOKENS = 1024
@@ -53,6 +58,7 @@ export const zimage = defineFamily({
     if (typeof places !== 'number') return MAX_TOKENS
     return Math.min(MAX_TOKENS, Math.max(1, Math.floor((places - 2) / TOKEN_BLOCK)) * TOKEN_BLOCK)
   },
+  cuts: { sequenceLength: DEFAULT_TOKENS, template: TEMPLATE },
   schedule: {
     strength: 'floor-start',
     options: (config, { steps, imageTokens }) => ({

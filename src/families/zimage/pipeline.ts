@@ -19,13 +19,8 @@ import { createWarnings } from '../../pipelines/prompt-pair.ts'
 import { prepareSchedule } from '../../pipelines/schedule.ts'
 import { createStepClock } from '../../pipelines/step-clock.ts'
 import { predictTwice } from '../../pipelines/two-calls.ts'
+import { DEFAULT_TOKENS, TEMPLATE } from './facts.ts'
 import { zimageGuidance } from './guide.ts'
-
-/** diffusers' default of `max_sequence_length`. */
-const DEFAULT_TOKENS = 512
-
-/** What Qwen3's chat template makes of one message with thinking on, as the pipeline asks for it. */
-const TEMPLATE = ['<|im_start|>user\n', '<|im_end|>\n<|im_start|>assistant\n'] as const
 
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'Z-Image')
