@@ -22,6 +22,8 @@ const DEBIAN_NEEDS = [
     packages: ['libvulkan1'],
     there: () => output('ldconfig', ['-p']).includes('libvulkan.so.1'),
   },
+  // Another's eyes on what is encoded; and HAP, which the package does not encode.
+  { what: 'FFmpeg', packages: ['ffmpeg'], there: () => onPath('ffmpeg') && onPath('ffprobe') },
   {
     what: "Python's venv",
     packages: ['python3', 'python3-venv'],

@@ -2,12 +2,12 @@
 
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { errorCode, PregenError } from '../errors.ts'
 import { hashFileInside, stateInside } from './confined-files.ts'
-import { openFolder } from './confined-folder.ts'
+import { type OpenFolder, openFolder } from './confined-folder.ts'
 import { type Confinement, confine, confineIfThere, isAbsent, placeOf, refuseLinks } from './confinement.ts'
-import { isVariantFileName } from './layout.ts'
+import { isVariantFileName, VARIANT_FOLDERS } from './layout.ts'
 import type { LedgerFile } from './ledger.ts'
 
 export type FileFault = 'missing' | 'altered'
@@ -37,7 +37,16 @@ export async function inspectFiles(
   if (inside === null || !(await isInPlace(inside, folder))) {
     return files.map(({ name }) => ({ name, fault: 'missing', refreshed: null }))
   }
-  return Promise.all(files.map((file) => inspectFile(inside, folder, file, options.rehash === true)))
+  const nested = new Set(files.flatMap(({ name }) => (name.includes('/') ? [dirname(name)] : [])))
+  const missing = new Set<string>()
+  for (const name of nested) if (!(await isInPlace(inside, join(folder, name)))) missing.add(name)
+  return Promise.all(
+    files.map((file) =>
+      missing.has(dirname(file.name))
+        ? { name: file.name, fault: 'missing' as const, refreshed: null }
+        : inspectFile(inside, folder, file, options.rehash === true),
+    ),
+  )
 }
 
 async function inspectFile(
@@ -92,12 +101,25 @@ export function hashBytes(bytes: Uint8Array, algorithm: 'sha256' | 'md5' = 'sha2
   return createHash(algorithm).update(bytes).digest('hex')
 }
 
+function namesIn(parent: OpenFolder, name: string): string[] {
+  const folder = parent.open(name)
+  try {
+    return folder.list().map((entry) => `${name}/${entry.name}`)
+  } finally {
+    folder.close()
+  }
+}
+
 /** Names in a variant's folder that are ours, or none where there is no folder. @throws PregenError `E_OUTPUT_SYMLINK` */
 export async function listVariantFiles(folder: string, inside?: Confinement): Promise<readonly string[]> {
   try {
     const opened = openFolder(inside ?? confine(folder), folder)
     try {
-      return opened.list().flatMap(({ name }) => (isVariantFileName(name) ? [name] : []))
+      const entries = opened.list()
+      const nested = entries.flatMap((entry) =>
+        VARIANT_FOLDERS.includes(entry.name) && entry.isDirectory() ? namesIn(opened, entry.name) : [],
+      )
+      return [...entries.map(({ name }) => name), ...nested].filter(isVariantFileName)
     } finally {
       opened.close()
     }

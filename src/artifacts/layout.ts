@@ -30,6 +30,42 @@ export function stepOfName(name: string): number | null {
   return match ? Number(match[1]) : null
 }
 
+/** The first frame of a video, beside it. */
+export const POSTER_NAME = 'final.png'
+const FRAMES_FOLDER = 'frames'
+
+/** `frames/0001.png`. Frames count from 1. */
+export function frameName(frame: number): string {
+  if (!Number.isSafeInteger(frame) || frame < 1 || frame > MAX_FRAME) {
+    throw new RangeError(`a frame counts from 1 to ${MAX_FRAME}, not ${frame}`)
+  }
+  return `${FRAMES_FOLDER}/${String(frame).padStart(4, '0')}.png`
+}
+
+const MAX_FRAME = 9999
+const FRAME_NAME = /^frames\/(\d{4})\.png$/
+
+/** The frame of `frames/0007.png`, or null for any other name. */
+export function frameOfName(name: string): number | null {
+  const frame = Number(FRAME_NAME.exec(name)?.[1] ?? 0)
+  return frame === 0 ? null : frame
+}
+
+/** Folders that a variant's folder may hold, of files of its own. */
+export const VARIANT_FOLDERS: readonly string[] = [FRAMES_FOLDER]
+
+/** A key's folder of a variant (or of whatever else) and the name in it, `frames/0001.png` included. */
+export function splitKey(key: string): { readonly folder: string; readonly name: string } {
+  const slash = key.lastIndexOf('/')
+  const plain = { folder: key.slice(0, Math.max(slash, 0)), name: key.slice(slash + 1) }
+  const above = plain.folder.lastIndexOf('/')
+  // Asked about each of a hundred thousand objects.
+  if (above < 0 || !plain.folder.endsWith(FRAMES_FOLDER)) return plain
+  if (!VARIANT_FOLDERS.includes(plain.folder.slice(above + 1))) return plain
+  const nested = { folder: key.slice(0, above), name: key.slice(above + 1) }
+  return parseVariantKey(nested.folder) === null ? plain : nested
+}
+
 /** @throws Error for a kind that there is not */
 export function outputKindOf(type: string): OutputKind {
   const kind = OUTPUT_KINDS.find((row) => row.type === type)
@@ -42,15 +78,20 @@ export function outputKindOfFile(name: string): OutputKind | undefined {
   return OUTPUT_KINDS.find((kind) => kind.name === name)
 }
 
+/** The kind that a variant's files are of, where nothing says: a video has its first frame beside it. */
+export function outputKindOfFiles(names: readonly string[]): OutputKind | undefined {
+  return OUTPUT_KINDS.findLast(({ name }) => names.includes(name))
+}
+
 /** Files that follow the step pictures, in order. */
 const LAST_NAMES = [...OUTPUT_KINDS.map(({ name }) => name), THUMBNAIL_NAME, TIMING_NAME]
 
 /** Whether a file name is one that a variant's folder may hold. */
 export function isVariantFileName(name: string): boolean {
-  return LAST_NAMES.includes(name) || stepOfName(name) !== null
+  return LAST_NAMES.includes(name) || stepOfName(name) !== null || frameOfName(name) !== null
 }
 
-/** Order in which a variant's files are listed and sent: steps, final, thumbnail, and the marker last. */
+/** Order in which a variant's files are listed and sent: steps, frames, final, thumbnail, and the marker last. */
 export function compareVariantFiles(a: string, b: string): number {
   return fileRank(a) - fileRank(b)
 }
@@ -58,7 +99,9 @@ export function compareVariantFiles(a: string, b: string): number {
 function fileRank(name: string): number {
   const step = stepOfName(name)
   if (step !== null) return step
-  return 1e9 + LAST_NAMES.indexOf(name) + 1
+  const frame = frameOfName(name)
+  if (frame !== null) return 1e9 + frame
+  return 2e9 + LAST_NAMES.indexOf(name) + 1
 }
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {

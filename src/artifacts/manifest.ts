@@ -28,7 +28,14 @@ export interface ManifestMetadata {
   readonly sha256: string
   /** Seconds. */
   readonly generation_time: number
-  /** How a reference picture was used: `none` (text-to-image), `img2img` or `exact_copy`. */
+  /** Of a video. */
+  readonly duration_seconds?: number | undefined
+  readonly fps?: number | undefined
+  readonly num_frames?: number | undefined
+  /**
+   * How a reference picture was used: `none` (text-to-image), `img2img` or `exact_copy`; of a video `none`, `start`, `end` or
+   * `both` for its first and last frame, `single` for a video that it was drawn from.
+   */
   readonly reference_mode: string
   /** Place of the unit in the whole sheet, from 0; the same in every shard. */
   readonly asset_index: number

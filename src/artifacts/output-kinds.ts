@@ -1,4 +1,5 @@
 /** What a unit's final file is, by the kind of its medium: a row for each, and nothing else asks what kind it is. */
+import { mp4Fault } from '../media/video-kind.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import { comparePngs, type PictureDifference } from './compare-png.ts'
 import { encodePng, isPng } from './png.ts'
@@ -11,13 +12,21 @@ export interface OutputKind {
   /** `format` in manifest.json. */
   readonly format: string
   readonly contentType: string
-  /** @param metadata text that the file carries, or undefined */
+  /** It is made of frames that are encoded as they come; absent: of the one picture that is drawn. */
+  readonly isVideo?: true
+  /**
+   * The picture that was drawn, or the first of several: the final file itself, or, of a video, the picture beside it.
+   * @param metadata text that the file carries, or undefined
+   */
   readonly encode: (drawn: RgbImage, metadata: string | undefined) => Promise<Uint8Array>
   /** Why a file that came from elsewhere is none of this kind, to follow its name; null: it is one. */
   readonly fault: (bytes: Buffer) => string | null
-  /** How far two files are apart, for `verify --rerender`. */
+  /** How far two files are apart, for `verify --rerender`; of a video, two of its frames: what encodes them is another's matter. */
   readonly compare: (kept: Uint8Array, drawn: Uint8Array) => Promise<PictureDifference>
 }
+
+const encodePicture: OutputKind['encode'] = ({ rgb, width, height }, metadata) =>
+  encodePng(rgb, width, height, { metadata })
 
 /** In the order in which a variant's files are listed. `outputKindOf` in layout.ts looks them up. */
 export const OUTPUT_KINDS: readonly OutputKind[] = [
@@ -26,8 +35,18 @@ export const OUTPUT_KINDS: readonly OutputKind[] = [
     name: 'final.png',
     format: 'png',
     contentType: 'image/png',
-    encode: ({ rgb, width, height }, metadata) => encodePng(rgb, width, height, { metadata }),
+    encode: encodePicture,
     fault: (bytes) => (isPng(bytes) ? null : 'is no PNG'),
+    compare: comparePngs,
+  },
+  {
+    type: 'video',
+    name: 'final.mp4',
+    format: 'mp4',
+    contentType: 'video/mp4',
+    isVideo: true,
+    encode: encodePicture,
+    fault: mp4Fault,
     compare: comparePngs,
   },
 ]

@@ -1,13 +1,22 @@
 /** Writes one variant's folder so that `timing.json` never stands beside anything but its own, whole set. */
 
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { removeFileInside, stateInside } from './confined-files.ts'
-import { withFolder } from './confined-folder.ts'
+import { makeFolder, removeFolder, withFolder } from './confined-folder.ts'
 import { type Confinement, confine } from './confinement.ts'
+import { beginDurableFile, type DurableFile } from './durable-file.ts'
 import { type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
 import { type FaultHook, noFaults } from './faults.ts'
 import { hashBytes, listVariantFiles } from './file-state.ts'
-import { compareVariantFiles, outputKindOf, stepName, THUMBNAIL_NAME, TIMING_NAME } from './layout.ts'
+import {
+  compareVariantFiles,
+  frameName,
+  outputKindOf,
+  POSTER_NAME,
+  stepName,
+  THUMBNAIL_NAME,
+  TIMING_NAME,
+} from './layout.ts'
 import type { LedgerFile } from './ledger.ts'
 import { makeFolderInside } from './output-folder.ts'
 import type { OutputKind } from './output-kinds.ts'
@@ -17,8 +26,14 @@ export interface VariantWriter {
   readonly folder: string
   /** Several pictures may be in writing at once. @returns the file's path */
   writeStep(step: number, png: Uint8Array): Promise<string>
+  /** A frame of a video, from 1. */
+  writeFrame(frame: number, png: Uint8Array): Promise<string>
+  /** The first frame of a video, beside it. */
+  writePoster(png: Uint8Array): Promise<string>
   /** @param bytes as the unit's kind of output encodes them */
   writeFinal(bytes: Uint8Array): Promise<string>
+  /** The final file, for an encoder to write: it counts once it is committed. */
+  beginFinal(): DurableFile
   writeThumbnail(webp: Uint8Array): Promise<string>
   /**
    * Waits for all writes, makes them last, and only then writes `timing.json`, where there is one to write.
@@ -68,7 +83,27 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
   return {
     folder,
     writeStep: (step, png) => write(stepName(step), png, false),
+    writeFrame(frame, png) {
+      const name = frameName(frame)
+      makeFolder(inside, dirname(join(folder, name)))
+      return write(name, png, false)
+    },
+    writePoster: (png) => write(POSTER_NAME, png, false),
     writeFinal: (bytes) => write(output.name, bytes, false),
+    beginFinal() {
+      const file = beginDurableFile(join(folder, output.name), { inside })
+      return {
+        ...file,
+        commit() {
+          const written = file.commit()
+          files.set(
+            output.name,
+            written.then((facts) => ({ name: output.name, ...facts })),
+          )
+          return written
+        },
+      }
+    },
     writeThumbnail: (webp) => write(THUMBNAIL_NAME, webp, false),
     async finish(timing) {
       // A failed preview has been told to its writer already; here only what stands on disk counts.
@@ -76,6 +111,7 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       if (!files.has(output.name)) throw new Error(`${folder} has no ${output.name} to finish`)
       await files.get(output.name)
       await syncNamed(inside, folder)
+      for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name))
       if (timing) {
         const failed = settled.find((result) => result.status === 'rejected')
         if (failed) throw failed.reason
@@ -119,7 +155,12 @@ async function removeStale({ inside, folder, kept, faults }: StaleFolder): Promi
   }
   const rest = names.filter((name) => name !== kept && name !== TIMING_NAME)
   await Promise.all(rest.map(remove))
+  for (const name of foldersOf(rest)) removeFolder(inside, join(folder, name))
   if (rest.length > 0) await faults('steps-cleared', folder)
+}
+
+function foldersOf(names: Iterable<string>): Set<string> {
+  return new Set([...names].map((name) => dirname(name)).filter((name) => name !== '.'))
 }
 
 async function syncNamed(inside: Confinement, folder: string): Promise<void> {

@@ -210,7 +210,7 @@ function checkKeyLength(key: string, { path }: SheetVariant, { doc, faults }: La
 /** Faults that only the merged settings show. */
 function checkTogether({ path, settings, origins }: SheetVariant, cue: string, context: LayerContext): void {
   const { doc, faults, isTainted } = context
-  const { width, height, image } = settings
+  const { width, height, image, video } = settings
   if (width !== undefined && height !== undefined && width * height > MAX_PIXELS) {
     const at = [origins.width ?? path, origins.height ?? path].sort((a, b) => b.length - a.length)[0]!
     const message = `${formatPath(path)} is ${width} × ${height} = ${width * height} pixels.`
@@ -223,7 +223,7 @@ function checkTogether({ path, settings, origins }: SheetVariant, cue: string, c
   }
   if (image !== undefined || isTainted(cue)) return
   for (const { name, needsImage } of SETTING_ROWS) {
-    if (!needsImage) continue
+    if (!needsImage || (needsImage === 'or video' && video !== undefined)) continue
     const at = origins[name]
     // In defaults it waits for the cues that do have an image.
     if (at === undefined || at[0] === 'defaults' || settings[name] === false) continue

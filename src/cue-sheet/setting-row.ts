@@ -36,7 +36,7 @@ export interface SettingRow {
   /** What pictures of one model call must have alike: the value, whether there is one, or nothing. */
   readonly batch: 'shared' | 'presence' | 'own'
   /** Without a starting picture it is a fault, but for what defaults set. */
-  readonly needsImage?: boolean
+  readonly needsImage?: boolean | 'or video'
   /** Means nothing to some families: see `takes` of their facts. `or fault`: there it is refused, not passed over. */
   readonly onlySome?: boolean | 'or fault'
   /** What decides pixels or files is part of a unit's digest. */

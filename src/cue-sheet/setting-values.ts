@@ -59,6 +59,19 @@ export function readImage(value: string, { path, context }: ValuePlace): string 
   return undefined
 }
 
+/** @returns an absolute path; undefined after a fault */
+export function readVideo(value: string, { path, context }: ValuePlace): string | undefined {
+  const { doc, faults, directory } = context
+  if (!/^[a-z][a-z0-9+.-]+:/i.test(value)) return resolve(directory, value)
+  faults.add(
+    'E_VIDEO_URL',
+    doc.locate(path),
+    `${formatPath(path)} is ${quoteWritten(doc.written(path) ?? value)}.`,
+    'A video is read from a file or a folder of pictures on this machine: give its path, relative to the sheet.',
+  )
+  return undefined
+}
+
 /** @returns undefined after a fault in any of them */
 export function readImages(values: string[], { path, context }: ValuePlace): readonly string[] | undefined {
   const read = values.map((value, index) => readImage(value, { path: [...path, index], context }))
@@ -142,6 +155,10 @@ export const previewsMapSchema = z.strictObject({
     .enum(['latent', 'image'])
     .optional()
     .describe('One pixel a latent (latent) or enlarged to the size of the picture (image, default).'),
+  frames: z
+    .enum(['middle', 'all'])
+    .optional()
+    .describe('Of a video: its middle frame (middle, default), or all of them in a grid (all).'),
 })
 
 export type SheetPreviews = Readonly<z.infer<typeof previewsMapSchema>>

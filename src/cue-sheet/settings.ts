@@ -14,6 +14,7 @@ import {
   readReferenceStrength,
   readScheduler,
   readSeed,
+  readVideo,
   SEED_RULE,
   schedulerSchema,
   seedSchema,
@@ -25,6 +26,8 @@ export const MAX_PIXELS = 4096 * 4096
 const MAX_GUIDANCE = 100
 const MAX_BATCH = 64
 const MAX_REFERENCES = 16
+/** Latent frames 1 … 1024, which is as far as positions are known. */
+const MAX_FRAMES = 4093
 export const MAX_PROMPT_CHARS = 20_000
 
 const TEXT = {
@@ -352,7 +355,7 @@ export const SETTINGS = {
   }),
   fit: defineSetting({
     name: 'fit',
-    needsImage: true,
+    needsImage: 'or video',
     schema: z.enum(['cover', 'contain', 'fill']),
     description:
       'How a starting picture of another aspect is brought to size. Absent: another aspect is an error.',
@@ -366,9 +369,9 @@ export const SETTINGS = {
   denoise_strength: defineSetting({
     ...STRENGTH,
     name: 'denoiseStrength',
-    needsImage: true,
-    description: 'Image-to-image: 0 keeps the picture, 1 ignores it. Default 0.6.',
-    docs: ['0 … 1', '0.6', 'How much of the starting picture is redrawn.'],
+    needsImage: 'or video',
+    description: 'Image-to-image, video-to-video: 0 keeps the picture, 1 ignores it. Default 0.6.',
+    docs: ['0 … 1', '0.6', 'How much of the starting picture, or video, is redrawn.'],
     goes: 'picture',
     batch: 'shared',
     digest: { part: 'denoiseStrength', word: 'denoise strength', nullIfAbsent: true },
@@ -390,6 +393,94 @@ export const SETTINGS = {
     goes: 'plan',
     batch: 'shared',
     digest: { part: 'imagesSha256', word: 'reference pictures' },
+  }),
+  num_frames: defineSetting({
+    name: 'numFrames',
+    schema: z.int().min(1).max(MAX_FRAMES),
+    description:
+      'Frames of a video: a multiple of four, and one; others are rounded down with a warning. Default: the model’s own (Wan 81).',
+    code: 'E_BAD_VALUE',
+    must: `a whole number from 1 to ${MAX_FRAMES}`,
+    docs: [
+      `1 … ${MAX_FRAMES}`,
+      "the model's own (81, Wan 2.2 5B 121)",
+      'Frames of a [video](video.md): 4k + 1, others are rounded down with a warning.',
+    ],
+    goes: 'picture',
+    batch: 'shared',
+    onlySome: 'or fault',
+    digest: { part: 'numFrames', word: 'number of frames' },
+  }),
+  fps: defineSetting({
+    name: 'fps',
+    schema: z.number().min(1).max(240),
+    description: 'Frames of a video a second. Default: the model’s own (Wan 16).',
+    code: 'E_BAD_VALUE',
+    must: 'a number from 1 to 240',
+    docs: ['1 … 240', "the model's own (16, Wan 2.2 5B 24)", 'Frames of a video a second.'],
+    goes: 'files',
+    batch: 'own',
+    onlySome: 'or fault',
+    digest: { part: 'fps' },
+  }),
+  frames: defineSetting({
+    ...YES_NO,
+    name: 'frames',
+    description: 'Also write every frame of a video, frames/0001.png and so on. Default false.',
+    docs: ['`true`, `false`', '`false`', 'Also writes each frame of a video, `frames/0001.png` …'],
+    goes: 'files',
+    batch: 'own',
+    onlySome: 'or fault',
+    digest: { part: 'frames' },
+  }),
+  last_image: defineSetting({
+    name: 'lastImage',
+    schema: z.string().min(1),
+    description:
+      'Last frame of a video, with image as its first: a path relative to the sheet, or an https URL.',
+    code: 'E_BAD_VALUE',
+    must: 'a path or an https URL',
+    docs: ['path or https URL', '–', 'Last frame of a video, with `image` as its first.'],
+    read: readImage,
+    goes: 'plan',
+    batch: 'presence',
+    onlySome: 'or fault',
+    needsImage: true,
+    digest: { part: 'lastImageSha256', word: 'last image' },
+  }),
+  video: defineSetting({
+    name: 'video',
+    schema: z.string().min(1),
+    description:
+      'A video that drawing starts from: a folder of numbered pictures, or a video file, relative to the sheet.',
+    code: 'E_BAD_VALUE',
+    must: 'a path',
+    docs: [
+      'path of a folder or file',
+      '–',
+      'A video that drawing starts from: [video to video](video.md#video-to-video).',
+    ],
+    read: readVideo,
+    goes: 'plan',
+    batch: 'presence',
+    onlySome: 'or fault',
+    digest: { part: 'videoSha256', word: 'video' },
+  }),
+  guidance_scale_2: defineSetting({
+    name: 'guidanceScale2',
+    schema: z.number().min(0).max(MAX_GUIDANCE),
+    description: 'Guidance of the second expert of Wan 2.2. Default: guidance_scale.',
+    code: 'E_BAD_GUIDANCE',
+    must: `a number from 0 to ${MAX_GUIDANCE}`,
+    docs: [
+      '0 … 100',
+      '`guidance_scale`',
+      'Guidance of the second expert of Wan 2.2, which draws the later steps.',
+    ],
+    goes: 'picture',
+    batch: 'shared',
+    onlySome: 'or fault',
+    digest: { part: 'guidanceScale2', word: 'second guidance' },
   }),
   exact_copy_mode: defineSetting({
     ...YES_NO,

@@ -1,7 +1,7 @@
 /** What the inference process is asked, and what it answers and tells. Everything is plain data. */
 import type { PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { RequestedProvider } from '../model/providers.ts'
-import type { ReferencePicture } from '../pipelines/pipeline.ts'
+import type { Keyframe, ReferencePicture } from '../pipelines/pipeline.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { InjectionTable } from './injection.ts'
 import type { WireError } from './wire-error.ts'
@@ -44,6 +44,16 @@ export interface JobPreviews {
   readonly source: 'denoised' | 'latents'
   /** `handed` = latents go to the tool's process; `full` and `taesd` = decoded here, on the inference device. */
   readonly method: 'handed' | 'full' | 'taesd'
+  /** Of a video; absent for pictures. */
+  readonly frames?: 'middle' | 'all' | undefined
+}
+
+/** A video that drawing starts from, as interleaved RGB in a file, a frame after the other at the size of the unit. */
+export interface ScratchVideo {
+  readonly path: string
+  /** Tells videos apart. */
+  readonly key: string
+  readonly frames: number
 }
 
 /** One picture of a batch. */
@@ -54,6 +64,8 @@ export interface PictureJob extends PictureSettings {
   /** [3, height, width] in −1 … 1. */
   readonly initImage: Float32Array | undefined
   readonly references?: readonly ReferencePicture[] | undefined
+  readonly keyframes?: readonly Keyframe[] | undefined
+  readonly sourceVideo?: ScratchVideo | undefined
   readonly previews: JobPreviews | null
 }
 
@@ -68,6 +80,7 @@ export interface EncodedPrompt {
 
 export interface DrawnPicture {
   readonly unit: number
+  /** Of a video its first frame. */
   readonly image: RgbImage
   readonly stepDurationsMs: readonly number[]
   readonly decodeMs: number
@@ -88,8 +101,16 @@ export type PictureNotice =
       readonly unit: number
       readonly step: number
       readonly data: Float32Array
-      /** [1, channels, height, width] */
+      /** [1, channels, height, width]; with the frames before them of a video that is shown whole. */
       readonly dims: readonly number[]
+    }
+  /** Of a video, from 1, in order. */
+  | {
+      readonly type: 'frame'
+      readonly unit: number
+      readonly frame: number
+      readonly frames: number
+      readonly image: RgbImage
     }
   | { readonly type: 'preview'; readonly unit: number; readonly step: number; readonly image: RgbImage }
   | {

@@ -3,10 +3,11 @@
  * previews are copied out between two steps. Ended by a signal and nothing else: a thread or a process that leaves by
  * itself while native code is at work aborts.
  */
+import { readScratch } from '../artifacts/scratch-file.ts'
 import { readModelFolder } from '../model/folder.ts'
 import { resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
-import type { Pipeline, StepInfo } from '../pipelines/pipeline.ts'
+import type { LatentDims, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
 import { sizeOf } from '../tensor/tensor.ts'
 import type {
   DrawnPicture,
@@ -17,6 +18,7 @@ import type {
   OpenModel,
   PictureJob,
   PictureNotice,
+  ScratchVideo,
 } from './inference-calls.ts'
 import { createInjection, type Injection } from './injection.ts'
 import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
@@ -130,8 +132,9 @@ async function generate(
   context: CallContext<PictureNotice>,
 ): Promise<DrawnPicture[]> {
   for (const { unit } of jobs) context.notify({ type: 'started', unit })
-  const requests = jobs.map(({ unit: _, promptKey, previews: __, ...request }) => ({
+  const requests = jobs.map(({ unit: _, promptKey, previews: __, sourceVideo, ...request }) => ({
     ...request,
+    ...(sourceVideo && { sourceVideo: readerOf(sourceVideo, request) }),
     conditioning: opened.prompts.get(promptKey),
   }))
   const media = await opened.pipeline.generate(requests, {
@@ -145,6 +148,11 @@ async function generate(
       }
       await context.breathe()
     },
+    async onFrame({ index, frame, frames, image }) {
+      injection.reach('frame', frame)
+      await context.handOut({ type: 'frame', unit: jobs[index]!.unit, frame, frames, image })
+      await context.breathe()
+    },
   })
   return media.map(({ frames: [image], timings }, index): DrawnPicture => {
     const { unit } = jobs[index]!
@@ -152,6 +160,14 @@ async function generate(
     const { stepDurationsMs, decodeMs } = timings
     return { unit, image, stepDurationsMs, decodeMs }
   })
+}
+
+function readerOf(
+  { path, key, frames }: ScratchVideo,
+  { width, height }: Pick<PictureJob, 'width' | 'height'>,
+) {
+  const size = 3 * width * height
+  return { key, frames, read: (frame: number) => readScratch(path, frame * size, size) }
 }
 
 interface DueStep {
@@ -172,8 +188,13 @@ async function handOutPreview({ opened, job, info, index, injection, context }: 
   const [, channels, ...space] = info.dims
   const size = sizeOf([channels, ...space])
   const state = previews.source === 'denoised' ? info.denoised : info.latents
-  const data = state.subarray(index * size, (index + 1) * size)
-  const dims = [1, channels, ...space] as const
+  const own = state.subarray(index * size, (index + 1) * size)
+  const whole = [1, channels, ...space] as const
+  const isMiddle =
+    previews.frames !== undefined && (previews.frames === 'middle' || previews.method !== 'handed')
+  const { data, dims } = isMiddle
+    ? middleFrame(own, whole, previews.method === 'full')
+    : { data: own, dims: whole }
   if (previews.method === 'handed') return context.handOut({ type: 'latents', unit, step, data, dims })
   let notice: PictureNotice
   try {
@@ -184,6 +205,22 @@ async function handOutPreview({ opened, job, info, index, injection, context }: 
     notice = { type: 'preview-failed', unit, step, error: toWireError(error) }
   }
   return context.handOut(notice)
+}
+
+/** The latents of a video's middle frame. @param keepsTime as a video of one frame, [1, channels, 1, h, w], else as a picture */
+function middleFrame(
+  latents: Float32Array,
+  [batch, channels, frames = 1, ...plane]: LatentDims,
+  keepsTime: boolean,
+): { readonly data: Float32Array; readonly dims: LatentDims } {
+  const size = sizeOf(plane)
+  const middle = Math.floor((frames - 1) / 2)
+  const data = new Float32Array(channels * size)
+  for (let channel = 0; channel < channels; channel++) {
+    const from = (channel * frames + middle) * size
+    data.set(latents.subarray(from, from + size), channel * size)
+  }
+  return { data, dims: keepsTime ? [batch, channels, 1, ...plane] : [batch, channels, ...plane] }
 }
 
 serveCalls(createInference)

@@ -8,6 +8,10 @@ export interface ComponentContract {
   readonly tokenizer?: string
   /** Loaded only when a picture is to be read. */
   readonly forImages?: boolean
+  /** Loaded by the pipeline itself, in place of the denoiser. */
+  readonly onDemand?: boolean
+  /** Takes `past.0`, `past.1`, … and gives as many `present.…`, which are the next call's. */
+  readonly streams?: boolean
   readonly inputs: readonly string[]
   /** Inputs that the pipelines feed where the model has them; any further one is a fault. */
   readonly optionalInputs?: readonly string[]

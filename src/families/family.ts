@@ -22,6 +22,8 @@ export interface FamilyFacts {
   readonly title: string
   /** diffusers' text-to-image class: `_class_name` of model_index.json. */
   readonly pipelineClass: string
+  /** diffusers' classes beside it that load the same folders. */
+  readonly otherClasses?: readonly string[]
   /** The scheduler class that its published models come with. */
   readonly schedulerClass: string
   /** What its components must take and give. */
@@ -40,7 +42,7 @@ export interface FamilyFacts {
     readonly steps: number
     readonly guidanceScale: number
     /** Width and height over the VAE's scale where the denoiser's config does not tell. */
-    readonly sampleSize: number
+    readonly sampleSize: number | ((model: ModelView) => readonly [height: number, width: number])
     /** Where the pipeline's own is another than 1. */
     readonly trueCfgScale?: number
   }
@@ -70,20 +72,44 @@ export interface FamilyFacts {
    */
   readonly cuts?: TextLimits
   readonly schedule: ScheduleRules
+  /** What it makes has a time axis. */
+  readonly video?: VideoRules
   /**
    * Linear latent-to-RGB factors that others have published for its latent space, or null.
-   * @param vaeScalingFactor tells latent spaces apart where the family has several
+   * @param vaeScalingFactor tells latent spaces apart where the family has several, as do their channels
    */
-  readonly previewFactors: (vaeScalingFactor?: number) => LatentRgbFactors | null
+  readonly previewFactors: (vaeScalingFactor?: number, latentChannels?: number) => LatentRgbFactors | null
   /** Its stages, as a module that exports `encodePrompt` and `generate`. */
   readonly pipeline: () => Promise<object>
 }
+
+/** What there is to know of a family that makes videos. */
+export interface VideoRules {
+  readonly defaults: (model: ModelView) => { readonly numFrames: number; readonly fps: number }
+  /** Frames that each latent frame after the first stands for: a video has a multiple of them, and one. */
+  readonly framesPerLatent: (model: ModelView) => number
+  readonly keyframes: (model: ModelView) => KeyframeRules
+  /** Whether drawing may start from another video. */
+  readonly startsFromVideo: (model: ModelView) => boolean
+  /** The one length of the text that the model understands; null: any up to the longest. */
+  readonly textLength: (model: ModelView) => number | null
+}
+
+/** Which pictures of a video's own the model is given. */
+export interface KeyframeRules {
+  readonly first: KeyframeUse
+  readonly last: KeyframeUse
+}
+
+export type KeyframeUse = 'needed' | 'optional' | 'none'
 
 export interface TextLimits {
   /** Tokens that the last encoder reads where `max_sequence_length` is not set; null: CLIP's are all there is. */
   readonly sequenceLength: number | null
   /** What a chat's template puts before and after a prompt. */
   readonly template?: ChatTemplate
+  /** Prompts are mended and unescaped before they are read, as `text/clean-prompt.ts` does. */
+  readonly isCleaned?: true
   /** Leading tokens of the template that are read beyond that length, and thrown away. */
   readonly droppedTokens?: number
 }

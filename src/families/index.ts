@@ -7,9 +7,10 @@ import { qwenimage } from './qwenimage/facts.ts'
 import { sd } from './sd/facts.ts'
 import { sd3 } from './sd3/facts.ts'
 import { sdxl } from './sdxl/facts.ts'
+import { wan } from './wan/facts.ts'
 import { zimage } from './zimage/facts.ts'
 
-export const FAMILIES = [sd, sdxl, sd3, lcm, flux, chroma, flux2, zimage, qwenimage] as const
+export const FAMILIES = [sd, sdxl, sd3, lcm, flux, chroma, flux2, zimage, qwenimage, wan] as const
 
 export type Family = (typeof FAMILIES)[number]
 export type FamilyName = Family['name']

@@ -12,7 +12,7 @@ export interface HubFile {
 const FOLDERS: ReadonlySet<string> = new Set([...COMPONENT_NAMES, 'preview_decoder', 'taesd'])
 /** JSON, vocabularies and licences: small, and read by tokenizers, schedulers and people. */
 const SMALL_FILE = /\.(?:json|txt|model|md|jinja)$/i
-const SMALL_FOLDER = /^(?:scheduler|tokenizer(?:_[234])?|feature_extractor)$/
+const SMALL_FOLDER = /^(?:scheduler|tokenizer(?:_[234])?|feature_extractor|image_processor)$/
 
 /**
  * @param variant such as `fp16`: takes `model_fp16.onnx` or `model.fp16.onnx` where a component has one

@@ -1,6 +1,6 @@
 /**
- * Pillow's `Image.resize(size, LANCZOS)` for 8-bit RGB, bit for bit (`src/libImaging/Resample.c`): windows of
- * three lobes widened when shrinking, coefficients in fixed point, and the first pass rounded and clipped to
+ * Pillow's `Image.resize(size, LANCZOS)` and `BICUBIC` for 8-bit RGB, bit for bit (`src/libImaging/Resample.c`): windows of
+ * three lobes, or of two pixels, widened when shrinking, coefficients in fixed point, and the first pass rounded and clipped to
  * bytes before the second. Which pass comes first is Pillow 13's choice; Pillow 12 and older always begin with
  * the horizontal one, and so give other bytes where a picture loses far more of its height than of its width.
  */
@@ -11,6 +11,14 @@ import type { ImageSize } from './image-size.ts'
 /** Fraction bits of a coefficient: 32 less 8 of the byte and 2 for sums that overshoot. */
 const precisionBits = 22
 const lobes = 3
+/** Of the cubic, as Pillow has it. */
+const sharpness = -0.5
+
+interface Filter {
+  /** How far a window reaches to either side, in pixels of the smaller picture. */
+  readonly support: number
+  readonly weight: (x: number) => number
+}
 
 /** A rectangle of the resized picture. */
 export interface Region extends ImageSize {
@@ -31,13 +39,23 @@ interface Windows {
  * @param target size to resize to, each side 1 or more
  * @param region the part of the result that is wanted; all of it unless told otherwise
  */
-export function resizeLanczos(
+export function resizeLanczos(image: RgbImage, target: ImageSize, region?: Region): RgbImage {
+  return resize(image, target, LANCZOS, region)
+}
+
+/** As `resizeLanczos`, with Pillow's BICUBIC. */
+export function resizeBicubic(image: RgbImage, target: ImageSize, region?: Region): RgbImage {
+  return resize(image, target, BICUBIC, region)
+}
+
+function resize(
   image: RgbImage,
   target: ImageSize,
+  filter: Filter,
   region: Region = { left: 0, top: 0, ...target },
 ): RgbImage {
-  const columns = axisWindows(image.width, target.width, region.left, region.width)
-  const rows = axisWindows(image.height, target.height, region.top, region.height)
+  const columns = axisWindows(filter, image.width, target.width, [region.left, region.width])
+  const rows = axisWindows(filter, image.height, target.height, [region.top, region.height])
   const needed = crop(image, {
     left: columns.first,
     top: rows.first,
@@ -62,9 +80,14 @@ interface Axis {
   readonly end: number
 }
 
-function axisWindows(inputSize: number, outputSize: number, first: number, count: number): Axis {
+function axisWindows(
+  filter: Filter,
+  inputSize: number,
+  outputSize: number,
+  [first, count]: readonly [first: number, count: number],
+): Axis {
   if (inputSize === outputSize) return { windows: null, first, end: first + count }
-  const windows = lanczosWindows(inputSize, outputSize, first, count)
+  const windows = windowsOf(filter, inputSize, outputSize, [first, count])
   const { starts, lengths } = windows
   const firstInput = starts[0]!
   const end = starts.at(-1)! + lengths.at(-1)!
@@ -83,10 +106,27 @@ function lanczos(x: number): number {
   return x >= -lobes && x < lobes ? sinc(x) * sinc(x / lobes) : 0
 }
 
-function lanczosWindows(inputSize: number, outputSize: number, first: number, count: number): Windows {
+const LANCZOS: Filter = { support: lobes, weight: lanczos }
+
+/** Keys' cubic; multiplications nested as in Pillow. */
+function bicubic(signed: number): number {
+  const x = Math.abs(signed)
+  if (x < 1) return ((sharpness + 2) * x - (sharpness + 3)) * x * x + 1
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * sharpness
+  return 0
+}
+
+const BICUBIC: Filter = { support: 2, weight: bicubic }
+
+function windowsOf(
+  filter: Filter,
+  inputSize: number,
+  outputSize: number,
+  [first, count]: readonly [first: number, count: number],
+): Windows {
   const scale = inputSize / outputSize
   const filterScale = Math.max(scale, 1)
-  const support = lobes * filterScale
+  const support = filter.support * filterScale
   const stride = Math.ceil(support) * 2 + 1
   const starts = new Int32Array(count)
   const lengths = new Int32Array(count)
@@ -99,7 +139,7 @@ function lanczosWindows(inputSize: number, outputSize: number, first: number, co
     const length = Math.min(inputSize, Math.trunc(center + support + 0.5)) - start
     let total = 0
     for (let x = 0; x < length; x++) {
-      const weight = lanczos((x + start - center + 0.5) * (1 / filterScale))
+      const weight = filter.weight((x + start - center + 0.5) * (1 / filterScale))
       weights[x] = weight
       total += weight
     }

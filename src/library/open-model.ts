@@ -89,6 +89,12 @@ export async function openModel(
   const folder = readModelFolder(path)
   await checkModelFolder(folder)
   const facts = await modelFacts(folder)
+  if (facts.video !== undefined) {
+    throw new PregenError('E_SETTING_UNSUITED', 'This model makes videos, which openModel does not draw.', {
+      help: 'Use render with a sheet: it writes frames and video as they come.',
+      location: { file: folder.path },
+    })
+  }
   const { provider = 'auto', device, threads } = options
   const engine = createEngine({ env: process.env, devices: device === undefined ? [] : [device] })
   const open = async (): Promise<OpenedModel> => {

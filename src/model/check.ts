@@ -16,6 +16,7 @@ import { checkModelFile } from './model-file.ts'
 import type { OnnxHeader } from './onnx-header.ts'
 import type { ProviderName } from './providers.ts'
 import { shapeFaults } from './shapes.ts'
+import { streamingFaults } from './streaming.ts'
 
 export interface CheckOptions {
   /** The provider that will run the model; absent: what no provider can run is still a fault. */
@@ -56,6 +57,7 @@ export async function checkModelFolder(
     )
   }
   faults.push(...shapeFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
+  faults.push(...streamingFaults(folder, new Map(checked.map(({ name, header }) => [name, header]))))
   if (faults.length === 0) {
     const headers = new Map(checked.map(({ name, header }) => [name, header]))
     faults.push(...graphSizeFaults(folder, headers), ...fixedShapeFaults(folder, headers))
@@ -157,7 +159,8 @@ function interfaceFaults(
       .map((names) => `output ${names.join(' or ')}`),
   ]
   const known = [...contract.inputs, ...(contract.optionalInputs ?? [])]
-  const unknown = inputs.filter((name) => !known.includes(name))
+  const isCarried = (name: string) => contract.streams === true && /^past\.\d+$/.test(name)
+  const unknown = inputs.filter((name) => !known.includes(name) && !isCarried(name))
   if (missing.length === 0 && unknown.length === 0) return []
   const parts = [
     ...(missing.length > 0 ? [`lacks ${missing.join(', ')}`] : []),

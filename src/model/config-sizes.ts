@@ -90,6 +90,12 @@ const DENOISER: Readonly<Record<string, Rule>> = {
   time_cond_proj_dim: WIDTH,
   addition_time_embed_dim: WIDTH,
   pos_embed_max_size: whole(1, 4096),
+  pos_embed_seq_len: whole(1, 65_536),
+  num_attention_heads: whole(1, 1024),
+  attention_head_dim: wholeOrList(1, 4096),
+  rope_max_seq_len: whole(1, 65_536),
+  text_dim: WIDTH,
+  image_dim: WIDTH,
 }
 
 const TEXT_ENCODER: Readonly<Record<string, Rule>> = {
@@ -107,6 +113,10 @@ const VAE: Readonly<Record<string, Rule>> = {
   z_dim: LATENT_CHANNELS,
   temperal_downsample: SWITCHES,
   block_out_channels: LEVELS,
+  base_dim: whole(1, 4096),
+  decoder_base_dim: whole(1, 4096),
+  scale_factor_spatial: whole(1, 64),
+  scale_factor_temporal: whole(1, 16),
   scaling_factor: {
     fits: (value) => isWithin(1e6)(value) && Math.abs(Number(value)) >= 1e-6,
     expected: 'a number other than 0',
@@ -122,8 +132,12 @@ const RULES: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   text_encoder_3: TEXT_ENCODER,
   unet: DENOISER,
   transformer: DENOISER,
+  transformer_2: DENOISER,
+  image_encoder: { ...TEXT_ENCODER, image_size: whole(1, 4096), patch_size: whole(1, 64) },
   vae_encoder: VAE,
   vae_decoder: VAE,
+  vae_encoder_with_past: VAE,
+  vae_decoder_with_past: VAE,
 }
 
 export interface ConfiguredComponent {

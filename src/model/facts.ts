@@ -11,7 +11,9 @@ import { fixedShapes } from './fixed-shapes.ts'
 import { folderSchedulerConfig, type ModelFolder, previewDecoderRoot, TOKENIZER_FILES } from './folder.ts'
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.ts'
 import { previewDecoderFault } from './preview-decoder.ts'
+import { videoFacts } from './video-facts.ts'
 import { viewOf } from './view.ts'
+import { VISION_CONFIG } from './vision-config.ts'
 
 export interface ModelFactsOptions {
   /** Where hashes of big files are kept between runs; absent: every file is hashed anew. */
@@ -21,8 +23,9 @@ export interface ModelFactsOptions {
 /** @param folder checked by `checkModelFolder`, so that its files are what they seem */
 export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions = {}): Promise<ModelFacts> {
   const { family, vae, components } = folder
-  const { defaults, maxSequenceLength }: FamilyFacts = familyOf(family)
+  const { defaults, maxSequenceLength, video }: FamilyFacts = familyOf(family)
   const { steps, guidanceScale, trueCfgScale } = defaults
+  const view = viewOf(folder)
   const [sampleHeight, sampleWidth] = sampleSize(folder)
   const headers = headersOf(folder)
   const fixed = fixedShapes(folder, headers, sizeMultiple(folder))
@@ -48,7 +51,8 @@ export async function modelFacts(folder: ModelFolder, options: ModelFactsOptions
     hasPreviewDecoder: usable.previewDecoder !== null,
     previewDecoderFault: decoderFault === null ? null : plainFault(decoderFault),
     hasLatentRgb: hasLatentRgb(folder),
-    maxSequenceLength: maxSequenceLength(viewOf(folder)),
+    maxSequenceLength: maxSequenceLength(view),
+    ...(video === undefined ? {} : { video: videoFacts(folder, video) }),
     fixed,
     guidance: guidanceOf(folder, headers),
   }
@@ -81,18 +85,23 @@ export function sizeMultiple(folder: ModelFolder): number {
 }
 
 /** [height, width] of the latents that the denoiser was trained for. FLUX's config has none. */
-function sampleSize({ family, components }: ModelFolder): readonly [number, number] {
+function sampleSize(folder: ModelFolder): readonly [number, number] {
+  const { family, components } = folder
   const size = components[familyOf(family).denoiser]?.config.sample_size
   if (typeof size === 'number') return [size, size]
   if (Array.isArray(size) && typeof size[0] === 'number' && typeof size[1] === 'number')
     return [size[0], size[1]]
-  const otherwise = familyOf(family).defaults.sampleSize
-  return [otherwise, otherwise]
+  const { defaults }: FamilyFacts = familyOf(family)
+  const { sampleSize: otherwise } = defaults
+  return typeof otherwise === 'number' ? [otherwise, otherwise] : otherwise(viewOf(folder))
 }
 
-/** `preview.json` in the folder, or the family's published factors, which are for its usual number of channels. */
+/** `preview.json` in the folder, or the family's published factors, which are for so many channels. */
 function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
-  return existsSync(join(path, 'preview.json')) || vae.latentChannels === familyOf(family).latentChannels
+  const { previewFactors }: FamilyFacts = familyOf(family)
+  const { latentChannels, scalingFactor } = vae
+  const published = previewFactors(scalingFactor, latentChannels)
+  return existsSync(join(path, 'preview.json')) || published?.factors.length === latentChannels
 }
 
 /** sha-256 over the names, sizes and contents of the deciding files, whatever folder they lie in. */
@@ -113,6 +122,7 @@ function decidingFiles(folder: ModelFolder): { name: string; path: string; root:
     join(root, 'model_index.json'),
     join(root, 'preview.json'),
     join(root, 'scheduler', 'scheduler_config.json'),
+    ...(components.image_encoder === undefined ? [] : [join(root, VISION_CONFIG)]),
     ...Object.values(tokenizers).flatMap((each) => TOKENIZER_FILES.map((file) => join(each, file))),
   ]
   for (const component of Object.values(components)) {

@@ -1,6 +1,7 @@
 /** Which of the model families a folder belongs to, told by the class that model_index.json names. */
 import { didYouMean } from '../did-you-mean.ts'
 import { PregenError } from '../errors.ts'
+import type { FamilyFacts } from '../families/family.ts'
 import { FAMILIES, FAMILY_NAMES, type FamilyName } from '../families/index.ts'
 
 /**
@@ -16,7 +17,10 @@ export function detectFamily(
   const name = requested ?? className
   const family = named(name)
   if (family !== undefined) return family
-  const names = [...FAMILY_NAMES, ...FAMILIES.map(({ pipelineClass }) => pipelineClass)]
+  const names = [
+    ...FAMILY_NAMES,
+    ...ALL.flatMap(({ pipelineClass, otherClasses = [] }) => [pipelineClass, ...otherClasses]),
+  ]
   throw new PregenError(
     'E_UNKNOWN_PIPELINE',
     name === ''
@@ -29,7 +33,12 @@ export function detectFamily(
   )
 }
 
+const ALL: readonly (FamilyFacts & { readonly name: FamilyName })[] = FAMILIES
+
 function named(name: string): FamilyName | undefined {
   const plain = name.replace(/^(ORT|Onnx)/, '').replace(/Img2Img(?=Pipeline$)/, '')
-  return FAMILIES.find((family) => family.name === name || family.pipelineClass === plain)?.name
+  return ALL.find(
+    ({ name: own, pipelineClass, otherClasses = [] }) =>
+      own === name || pipelineClass === plain || otherClasses.includes(plain),
+  )?.name
 }

@@ -259,11 +259,14 @@ function vaeFacts(components: Partial<Record<ComponentName, ModelComponent>>, fa
     return Array.isArray(value) && value.every((item) => typeof item === 'number') ? value : null
   }
   return {
-    scale: Array.isArray(blocks)
-      ? 2 ** (blocks.length - 1)
-      : Array.isArray(halvings)
-        ? 2 ** halvings.length
-        : 8,
+    scale:
+      typeof config.scale_factor_spatial === 'number'
+        ? config.scale_factor_spatial
+        : Array.isArray(blocks)
+          ? 2 ** (blocks.length - 1)
+          : Array.isArray(halvings)
+            ? 2 ** halvings.length
+            : 8,
     latentChannels: typeof channels === 'number' ? channels : latentChannels,
     scalingFactor: number('scaling_factor', vaeScalingFactor),
     shiftFactor: number('shift_factor', 0),

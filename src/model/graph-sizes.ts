@@ -1,7 +1,8 @@
 /** What the config files claim, held to what the graphs themselves declare, before anything of that size is allocated. */
 import { PregenError } from '../errors.ts'
 
-import type { ComponentName } from '../families/index.ts'
+import type { FamilyFacts } from '../families/family.ts'
+import { type ComponentName, familyOf } from '../families/index.ts'
 import type { ModelFolder } from './folder.ts'
 import type { OnnxHeader, OnnxValue } from './onnx-header.ts'
 
@@ -51,6 +52,9 @@ function claims({ vae }: ModelFolder): Claim[] {
   ]
 }
 
+/** With the time before height and width, where a family has it. */
+const WITH_TIME: ReadonlySet<string> = new Set(['latent_sample', 'sample'])
+
 const RANKS: readonly (readonly [ComponentName, 'inputs' | 'outputs', string, number])[] = [
   ['unet', 'inputs', 'sample', 4],
   ['unet', 'outputs', 'out_sample', 4],
@@ -64,7 +68,9 @@ const RANKS: readonly (readonly [ComponentName, 'inputs' | 'outputs', string, nu
 
 /** A value with another number of dimensions than pregen feeds or takes; a graph may leave the shape out. */
 function rankFaults(folder: ModelFolder, headers: Headers): PregenError[] {
-  return RANKS.flatMap(([component, side, value, rank]) => {
+  const { video }: FamilyFacts = familyOf(folder.family)
+  return RANKS.flatMap(([component, side, value, still]) => {
+    const rank = video !== undefined && WITH_TIME.has(value) ? still + 1 : still
     const dims = headers.get(component)?.[side].find((each: OnnxValue) => each.name === value)?.dims
     if (dims === undefined || dims.length === 0 || dims.length === rank) return []
     return [fault(folder, component, `${component} has ${value} in ${dims.length} dimensions, not ${rank}.`)]

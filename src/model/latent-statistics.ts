@@ -1,4 +1,7 @@
-/** FLUX.2's VAE scales latents by the statistics of a batch norm, which its graph does not hold and its config must. */
+/**
+ * Statistics by which some VAEs scale latents, which their graphs do not hold and their configs must: FLUX.2's of a batch
+ * norm, Wan's of each channel.
+ */
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
 import type { FamilyFacts } from '../families/family.ts'
@@ -15,7 +18,7 @@ export function missingStatistics(
   if (statisticsPerChannel === undefined || decoder === undefined || Object.keys(config).length === 0) {
     return []
   }
-  const { latent_channels: declared } = config
+  const declared = config.latent_channels ?? config.z_dim
   const count = statisticsPerChannel * (typeof declared === 'number' ? declared : latentChannels)
   const missing = ['latents_mean', 'latents_std'].filter((key) => {
     const list = config[key]
@@ -25,8 +28,9 @@ export function missingStatistics(
   return [
     new PregenError('E_MODEL_CONFIG', `${missing.join(' and ')} must be ${count} numbers each.`, {
       help:
-        'They are the VAE’s batch norm: running_mean, and the root of running_var + batch_norm_eps. Write them into ' +
-        'config.json of vae_decoder and vae_encoder (docs/models.md).',
+        statisticsPerChannel === 1
+          ? 'Take the config.json of the VAE that was exported (in the original model: vae/config.json).'
+          : 'They are the VAE’s batch norm: running_mean, and the root of running_var + batch_norm_eps. Write them into config.json of vae_decoder and vae_encoder (docs/models.md).',
       location: { file: join(decoder.folder, 'config.json') },
     }),
   ]

@@ -34,12 +34,14 @@ export interface OnnxHeader {
   /** Element types of the weights, each once. */
   readonly weightTypes: readonly string[]
   readonly sizeBytes: number
+  /** Whether attention is an operator of its own somewhere, and not three. */
+  readonly hasFusedAttention: boolean
 }
 
 const MODEL = { irVersion: 1, graph: 7, opsetImport: 8 } as const
 const OPSET = { domain: 1, version: 2 } as const
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12 } as const
-const NODE = { attribute: 5 } as const
+const NODE = { operator: 4, attribute: 5 } as const
 const ATTRIBUTE = { tensor: 5, graph: 6, tensors: 10, graphs: 11 } as const
 const TENSOR = { dataType: 2, name: 8, externalData: 13, dataLocation: 14 } as const
 const ENTRY = { key: 1, value: 2 } as const
@@ -48,6 +50,17 @@ const TYPE = { tensorType: 1 } as const
 const TENSOR_TYPE = { elemType: 1, shape: 2 } as const
 const SHAPE = { dim: 1 } as const
 const DIM = { value: 1, param: 2 } as const
+
+/** Of com.microsoft and, from opset 23 on, of ONNX itself. */
+const FUSED_ATTENTION: ReadonlySet<string> = new Set([
+  ...[
+    'MultiHeadAttention',
+    'Attention',
+    'GroupQueryAttention',
+    'PackedMultiHeadAttention',
+    'PackedAttention',
+  ],
+])
 
 /** Subgraphs (If, Loop) deeper than this are no model. */
 const MAX_DEPTH = 16
@@ -94,6 +107,7 @@ class HeaderWalker {
   readonly #initializers = new Set<string>()
   readonly #externalData: ExternalData[] = []
   readonly #weightTypes = new Set<string>()
+  #hasFusedAttention = false
 
   constructor(reader: ProtobufReader, size: number) {
     this.#reader = reader
@@ -122,6 +136,7 @@ class HeaderWalker {
       externalData: this.#externalData,
       weightTypes: [...this.#weightTypes],
       sizeBytes: this.#size,
+      hasFusedAttention: this.#hasFusedAttention,
     }
   }
 
@@ -150,6 +165,9 @@ class HeaderWalker {
   /** Constants and subgraphs may carry tensors, and so external data, of their own. */
   #node(field: ProtobufField, depth: number): void {
     for (const attribute of this.#reader.fields(field.start, field.end)) {
+      if (attribute.number === NODE.operator && attribute.wireType === 2) {
+        this.#hasFusedAttention ||= FUSED_ATTENTION.has(this.#reader.text(attribute))
+      }
       if (attribute.number !== NODE.attribute) continue
       for (const part of this.#reader.fields(attribute.start, attribute.end)) {
         if (part.wireType !== 2) continue

@@ -88,7 +88,7 @@ export function createInput(info: ValueInfo, dims: readonly number[]): ModelInpu
  * A half-precision input. Node 24 has a Float16Array, which onnxruntime-common then insists on and the native binding
  * of 1.30 cannot read; the binding itself takes any object with these four properties, on every Node.
  */
-function halfTensor(data: Uint16Array, dims: readonly number[]): OrtTensor {
+export function halfTensor(data: Uint16Array, dims: readonly number[]): OrtTensor {
   return Object.assign(Object.create(null), { type: 'float16', data, dims, location: 'cpu' })
 }
 

@@ -1,13 +1,14 @@
 /** One loaded ONNX file: typed inputs written in place, outputs read as float32, time inside `session.run` counted. */
 import { availableParallelism } from 'node:os'
 import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node'
-import { messageOf, PregenError } from '../errors.ts'
 import { freeArray } from '../tensor/buffers.ts'
 import { createTensor, type Tensor } from '../tensor/tensor.ts'
+import { type CarriedValues, carriedOutputs, createCarried, feedsOf } from './carried-values.ts'
 import { type MappedModel, mapWeights } from './mapped-weights.ts'
 import { type OutputShapes, requireShapes } from './output-shapes.ts'
 import { ProtobufError } from './protobuf-reader.ts'
 import { executionProvider, type ProviderName, type ResolvedProvider } from './providers.ts'
+import { loadFailure, outOfMemory, runFailure } from './session-errors.ts'
 import { createInput, type ModelInput, readOutput, type ValueInfo } from './session-values.ts'
 
 /** Adds up what a run's sessions cost. One object is shared by all of them. */
@@ -62,9 +63,21 @@ export interface ModelSession {
     outputs: readonly Name[],
     shapes?: OutputShapes,
   ): Promise<Record<Name, Tensor>>
+  /**
+   * As `run`, of a graph that streams: what it carries goes from call to call as it is, from one graph to another too.
+   * @param past what the last call carried, which is freed; null at the first
+   */
+  stream(call: StreamCall): Promise<{ readonly output: Tensor; readonly carried: CarriedValues }>
   /** Frees what the last run gave, for a caller that needs it no longer and has large things to do. */
   freeOutputs(): void
   dispose(): Promise<void>
+}
+
+export interface StreamCall {
+  readonly inputs: readonly ModelInput[]
+  readonly output: string
+  readonly shape: readonly (number | null)[]
+  readonly past: CarriedValues | null
 }
 
 /**
@@ -95,6 +108,33 @@ export async function createModelSession(path: string, options: ModelSessionOpti
     handedOut = []
   }
 
+  const evaluate = async (
+    feeds: Record<string, OrtTensor>,
+    names: readonly string[],
+    shapes: OutputShapes,
+  ): Promise<InferenceSession.ReturnType> => {
+    requireShapes(label, shapes, (name) => outputs.find((value) => value.name === name)?.dims)
+    // ONNX Runtime makes a new buffer for every output, 12 MiB for a picture of 1024 × 1024.
+    freeOutputs()
+    const began = performance.now()
+    let results: InferenceSession.ReturnType
+    try {
+      results = await session.run(feeds, names)
+    } catch (thrown) {
+      throw outOfMemory(thrown, label, provider, 'while running') ?? runFailure(thrown, label)
+    } finally {
+      meter.runMs += performance.now() - began
+      meter.runs++
+    }
+    requireShapes(label, shapes, (name) => results[name]?.dims)
+    return results
+  }
+  const readResult = (name: string, result: OrtTensor): Tensor => {
+    const read = createTensor(readOutput(name, result, scratch), result.dims)
+    if (ArrayBuffer.isView(result.data)) handedOut.push(result.data)
+    return read
+  }
+
   return {
     label,
     provider: provider.name,
@@ -108,29 +148,18 @@ export async function createModelSession(path: string, options: ModelSessionOpti
       return createInput(info, dims)
     },
     async run(feeds, names, shapes = {}) {
-      requireShapes(label, shapes, (name) => outputs.find((value) => value.name === name)?.dims)
-      // ONNX Runtime makes a new buffer for every output, 12 MiB for a picture of 1024 × 1024.
-      freeOutputs()
-      const tensors: Record<string, OrtTensor> = {}
-      for (const feed of feeds) tensors[feed.name] = feed.tensor
-      const began = performance.now()
-      let results: InferenceSession.ReturnType
-      try {
-        results = await session.run(tensors, names)
-      } catch (thrown) {
-        throw outOfMemory(thrown, label, provider, 'while running') ?? runFailure(thrown, label)
-      } finally {
-        meter.runMs += performance.now() - began
-        meter.runs++
-      }
-      requireShapes(label, shapes, (name) => results[name]?.dims)
+      const results = await evaluate(tensorsOf(feeds), names, shapes)
       const read: Partial<Record<(typeof names)[number], Tensor>> = {}
-      for (const name of names) {
-        const result = results[name]!
-        read[name] = createTensor(readOutput(name, result, scratch), result.dims)
-        if (ArrayBuffer.isView(result.data)) handedOut.push(result.data)
-      }
+      for (const name of names) read[name] = readResult(name, results[name]!)
       return read as Record<(typeof names)[number], Tensor>
+    },
+    async stream({ inputs: feeds, output, shape, past }) {
+      const carried = carriedOutputs(outputs)
+      const tensors = { ...tensorsOf(feeds), ...(past === null ? {} : feedsOf(past)) }
+      const results = await evaluate(tensors, [output, ...carried], { [output]: shape })
+      past?.free()
+      const values = createCarried(carried.map((name) => results[name]!))
+      return { output: readResult(output, results[output]!), carried: values }
     },
     freeOutputs,
     async dispose() {
@@ -179,55 +208,12 @@ function sessionOptions(
   }
 }
 
+function tensorsOf(feeds: readonly ModelInput[]): Record<string, OrtTensor> {
+  return Object.fromEntries(feeds.map(({ name, tensor }) => [name, tensor]))
+}
+
 function valueInfo(value: InferenceSession.ValueMetadata): ValueInfo {
   return value.isTensor
     ? { name: value.name, type: value.type, dims: value.shape }
     : { name: value.name, type: 'not a tensor', dims: [] }
-}
-
-const OUT_OF_MEMORY =
-  /out of memory|failed to allocate memory|bad_alloc|E_OUTOFMEMORY|CUDA failure 2\b|cudaErrorMemoryAllocation|is smaller than requested bytes/i
-const REQUESTED_BYTES = /(?:requested bytes of|buffer of size|allocate) (\d+)/i
-
-function outOfMemory(
-  thrown: unknown,
-  label: string,
-  provider: ResolvedProvider,
-  when: string,
-): PregenError | null {
-  const message = messageOf(thrown)
-  if (!OUT_OF_MEMORY.test(message)) return null
-  const bytes = Number(REQUESTED_BYTES.exec(message)?.[1] ?? Number.NaN)
-  const size = Number.isFinite(bytes) ? `, asking for ${(bytes / 2 ** 20).toFixed(0)} MiB more` : ''
-  const onGpu = provider.name !== 'cpu'
-  const where = onGpu ? `${provider.name} device ${provider.deviceId}` : 'this machine'
-  return new PregenError(
-    onGpu ? 'E_GPU_OUT_OF_MEMORY' : 'E_OUT_OF_MEMORY',
-    `${label}: ${where} ran out of memory ${when}${size}.`,
-    {
-      help:
-        'Make the pictures smaller, set batch: 1, use an fp16 export of the model, ' +
-        `${onGpu ? 'end other programs on the GPU, or run with --provider cpu' : 'or end other programs'}.`,
-      cause: thrown,
-      exitCode: 3,
-    },
-  )
-}
-
-function loadFailure(thrown: unknown, path: string, label: string): PregenError {
-  return new PregenError('E_MODEL_LOAD_FAILED', `${label} does not load: ${messageOf(thrown)}`, {
-    help: 'pregen models inspect names what is wrong with the folder; a fresh export or download usually mends it.',
-    location: { file: path },
-    cause: thrown,
-  })
-}
-
-function runFailure(thrown: unknown, label: string): PregenError {
-  return new PregenError('E_INFERENCE_FAILED', `${label} failed: ${messageOf(thrown)}`, {
-    help:
-      'If the message speaks of shapes: exports of UNets take sizes that are multiples of 8 × 2^(levels − 1) only ' +
-      '(pregen models inspect tells which).',
-    cause: thrown,
-    exitCode: 3,
-  })
 }

@@ -1,4 +1,5 @@
 /** A model folder as a `Pipeline`: loads and frees sessions by stage and calls the family's functions. */
+import type { ComponentContract } from '../families/contract.ts'
 import type { FamilyFacts } from '../families/family.ts'
 import { usesNegativePrompt } from '../families/guidance.ts'
 import { type ComponentName, familyOf, type TokenizerName } from '../families/index.ts'
@@ -8,6 +9,7 @@ import { createModelSession, createRunMeter, type ModelSession } from '../model/
 import type { JsonObject } from '../model-files/json-text.ts'
 import { sizeOf } from '../tensor/tensor.ts'
 import { createTokenizer } from '../text/create-tokenizer.ts'
+import { createClipDecoder } from './clip-decoder.ts'
 import type { FamilyStages, ImageModels, TextEncoder, TextModels } from './models.ts'
 import { type Pipeline, type PipelineOptions, requireOneBatch } from './pipeline.ts'
 import { createVaeDecoder } from './vae.ts'
@@ -17,11 +19,12 @@ import { createVaeDecoder } from './vae.ts'
  */
 export function createPipeline(folder: ModelFolder, options: PipelineOptions): Pipeline {
   const family = familyOf(folder.family)
-  const { masksTexts = false }: FamilyFacts = family
+  const { masksTexts = false, video }: FamilyFacts = family
   const meter = options.meter ?? createRunMeter()
   const { provider, threads } = options
   let text: TextModels | null = null
   let images: ImageModels | null = null
+  let denoiser: ModelSession | null = null
 
   /** Sessions that are loaded; one that fails to load must not hide the earlier ones from `dispose`. */
   const open = new Set<ModelSession>()
@@ -65,6 +68,19 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     await free(loaded.map((encoder) => encoder.session))
   }
 
+  const loadedDenoiser = (): ModelSession => {
+    if (denoiser === null) throw new Error('loadDenoiser() has not been called')
+    return denoiser
+  }
+  const takeDenoiser = async (name: ComponentName): Promise<ModelSession> => {
+    if (denoiser?.label === name) return denoiser
+    const leaving = denoiser
+    denoiser = null
+    await free([leaving])
+    denoiser = await load(name)
+    return denoiser
+  }
+
   const loadedImages = (): ImageModels => {
     if (images === null) throw new Error('loadDenoiser() has not been called')
     return images
@@ -94,10 +110,18 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     freeTextEncoders,
 
     async loadDenoiser({ withVaeEncoder = false } = {}) {
-      const denoiser = images?.denoiser ?? (await load(family.denoiser))
+      denoiser ??= await load(family.denoiser)
       const vaeDecoder = images?.vaeDecoder ?? (await load('vae_decoder'))
       const vaeEncoder = images?.vaeEncoder ?? (withVaeEncoder ? await load('vae_encoder') : null)
-      images = { folder, vae: folder.vae, denoiser, vaeDecoder, vaeEncoder }
+      const parts: Partial<Record<ComponentName, ModelSession>> = { ...images?.parts }
+      for (const name of furtherParts(folder, family.denoiser, withVaeEncoder))
+        parts[name] ??= await load(name)
+      images = {
+        ...{ folder, vae: folder.vae, vaeDecoder, vaeEncoder, parts, takeDenoiser },
+        get denoiser() {
+          return loadedDenoiser()
+        },
+      }
     },
     async generate(requests, hooks = {}) {
       requireOneBatch(requests, masksTexts)
@@ -109,7 +133,10 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
       const { vaeDecoder, vae } = loadedImages()
       const [batch, ...shape] = dims
       const size = sizeOf(shape)
-      const decoder = createVaeDecoder(vaeDecoder, vae, dims)
+      const decoder =
+        video === undefined
+          ? createVaeDecoder(vaeDecoder, vae, dims)
+          : createClipDecoder(loadedImages(), dims)
       const pictures = []
       for (let i = 0; i < batch; i++)
         pictures.push(await decoder.decode(latents.subarray(i * size, (i + 1) * size)))
@@ -119,9 +146,27 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     async dispose() {
       text = null
       images = null
+      denoiser = null
       await free([...open])
     },
   }
+}
+
+/** Components that are loaded beside denoiser and VAE. */
+function furtherParts(
+  { family, components }: ModelFolder,
+  denoiser: ComponentName,
+  withImages: boolean,
+): ComponentName[] {
+  const contract: readonly (ComponentContract & { readonly component: ComponentName })[] =
+    familyOf(family).contract
+  const usual: readonly string[] = [denoiser, 'vae_decoder', 'vae_encoder']
+  return contract
+    .filter(({ component, tokenizer, onDemand = false, forImages = false }) => {
+      const isLoaded = tokenizer === undefined && !onDemand && (!forImages || withImages)
+      return isLoaded && !usual.includes(component) && components[component] !== undefined
+    })
+    .map(({ component }) => component)
 }
 
 /** Whether a UNet's or VAE's widest pictures have fewer channels than ONNX Runtime's blocks. */

@@ -1,7 +1,7 @@
 /** The loop over a schedule: scale, predict, step, check, tell. */
 import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
-import { PregenError } from '../errors.ts'
 import { roundToHalves } from '../tensor/float16.ts'
+import { cancelled } from './cancelled.ts'
 import type { Predict } from './denoiser.ts'
 import type { GenerateHooks, LatentDims } from './pipeline.ts'
 import { requireSound, stageError } from './stage.ts'
@@ -69,8 +69,4 @@ export async function denoise(options: DenoiseOptions): Promise<number[]> {
     }
   }
   return durations
-}
-
-function cancelled(): PregenError {
-  return new PregenError('E_CANCELLED', 'Stopped before the picture was done.', { exitCode: 3 })
 }

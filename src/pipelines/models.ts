@@ -35,6 +35,10 @@ export interface ImageModels {
   readonly vaeDecoder: ModelSession
   /** null until an image-to-image unit needs it. */
   readonly vaeEncoder: ModelSession | null
+  /** Further components that the family has, by name: those for pictures only where one is read. */
+  readonly parts: Readonly<Partial<Record<ComponentName, ModelSession>>>
+  /** Puts another component in the denoiser's place: one is in memory at a time. */
+  readonly takeDenoiser: (name: ComponentName) => Promise<ModelSession>
 }
 
 /** What a family's `pipeline.ts` exports. */

@@ -61,6 +61,10 @@ export interface GenerateRequest extends Omit<PictureSettings, 'scheduler'> {
   readonly initImage?: Float32Array | undefined
   /** Pictures that the model looks at while it draws (FLUX.2), of any sizes that it can encode. */
   readonly references?: readonly ReferencePicture[] | undefined
+  /** First and last picture of a video, in this order. */
+  readonly keyframes?: readonly Keyframe[] | undefined
+  /** Video-to-video, with `denoiseStrength`. */
+  readonly sourceVideo?: SourceVideo | undefined
 }
 
 export interface ReferencePicture {
@@ -68,6 +72,24 @@ export interface ReferencePicture {
   readonly pixels: Float32Array
   readonly width: number
   readonly height: number
+}
+
+/** A picture that stands in a video, as the model is given it. */
+export interface Keyframe {
+  readonly at: 'first' | 'last'
+  /** [3, height, width], −1 … 1, at the size of the video. */
+  readonly pixels: Float32Array
+  /** [3, side, side], as CLIP takes it; null where the model is not shown it so. */
+  readonly vision: Float32Array | null
+}
+
+/** A video that drawing starts from, read a frame at a time. */
+export interface SourceVideo {
+  /** Tells videos apart, sizes included. */
+  readonly key: string
+  readonly frames: number
+  /** Interleaved RGB of a frame, from 0, at the size of the video. */
+  readonly read: (frame: number) => Uint8Array
 }
 
 /** [batch, channels, ...space]: height and width, with the time before them where the family has it. */
@@ -93,13 +115,24 @@ export interface StepInfo {
 
 export interface GenerateHooks {
   onStep?(info: StepInfo): void | Promise<void>
+  /** Takes the frames of a video as they are decoded; without it they are collected. */
+  onFrame?(frame: DecodedFrame): void | Promise<void>
   /** Asked before every denoiser call; true ends the generation with `E_CANCELLED`. */
   shouldStop?(): boolean
 }
 
+export interface DecodedFrame {
+  /** Place of its video in the batch. */
+  readonly index: number
+  /** From 1. */
+  readonly frame: number
+  readonly frames: number
+  readonly image: RgbImage
+}
+
 /** What one request came to: a picture, or the frames of a film. */
 export interface GeneratedMedium {
-  /** One or many, in the order of time, all of one size. */
+  /** One or many, in the order of time, all of one size; of a video whose frames `onFrame` took, the first alone. */
   readonly frames: readonly [RgbImage, ...RgbImage[]]
   /** Its final latents, [1, channels, ...space], in the scale that the denoiser works in. */
   readonly latents: Tensor
@@ -152,10 +185,15 @@ export interface Pipeline {
 const OWN = {
   conditioning: true,
   initImage: true,
+  keyframes: true,
   references: true,
   rng: true,
   seed: true,
-} as const satisfies Record<'conditioning' | 'initImage' | 'references' | OwnPictureSetting, true>
+  sourceVideo: true,
+} as const satisfies Record<
+  'conditioning' | 'initImage' | 'keyframes' | 'references' | 'sourceVideo' | OwnPictureSetting,
+  true
+>
 
 /**
  * @param masksTexts whether texts of different lengths may share a call
@@ -163,13 +201,15 @@ const OWN = {
  *   (prompts of different chunk counts)
  */
 export function requireOneBatch(requests: readonly GenerateRequest[], masksTexts = false): void {
-  const shared = ({ initImage, references, conditioning, ...request }: GenerateRequest): string => {
+  const shared = (all: GenerateRequest): string => {
+    const { initImage, keyframes, references, sourceVideo, conditioning, ...request } = all
     const settings = Object.entries(request)
       .filter(([name, value]) => !(name in OWN) && value !== undefined)
       .sort(([left], [right]) => (left < right ? -1 : 1))
     const sizes = references?.map(({ width, height }) => [width, height])
     const texts = masksTexts ? conditioning.negativePromptEmbeds === null : conditioning.promptEmbeds.dims
-    return JSON.stringify([settings, initImage === undefined, sizes, texts])
+    const places = keyframes?.map(({ at }) => at)
+    return JSON.stringify([settings, initImage === undefined, sizes, texts, places, sourceVideo?.frames])
   }
   const [first] = requests
   if (first === undefined) throw new RangeError('a batch needs at least one request')

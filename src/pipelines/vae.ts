@@ -8,7 +8,7 @@ import type { ImageModels } from './models.ts'
 import type { GeneratedMedium, GenerateRequest, LatentDims } from './pipeline.ts'
 import { inStage, requireSound } from './stage.ts'
 
-const VAE_HELP =
+export const VAE_HELP =
   'VAEs overflow in half precision, SDXL’s above all: use an fp32 vae_decoder (or the fp16-fix of SDXL’s VAE) in this ' +
   'folder, or another provider (--provider cpu).'
 

@@ -13,6 +13,9 @@ export interface DigestContext {
   readonly modelFingerprint: string
   /** sha-256 of the starting picture's bytes; undefined without one. */
   readonly imageSha256: string | undefined
+  /** Likewise of the last picture of a video, and of all pictures of the video that drawing starts from. */
+  readonly lastImageSha256?: string | undefined
+  readonly videoSha256?: string | undefined
   /** Likewise of each reference picture, in their order; null for one that is unknown. */
   readonly imagesSha256?: readonly (string | null)[] | undefined
   /** Raised whenever a release of pregen changes pixels. */
@@ -35,7 +38,9 @@ const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical |
     previews: ({ previews }) => previews && { ...previews },
     imageSha256: (_, { imageSha256 }) => imageSha256 ?? null,
     imagesSha256: (_, { imagesSha256 }) => imagesSha256 && [...imagesSha256],
-    fit: ({ image }) => image?.fit ?? null,
+    lastImageSha256: ({ lastImage }, { lastImageSha256 }) => lastImage && (lastImageSha256 ?? null),
+    videoSha256: ({ video }, { videoSha256 }) => video && (videoSha256 ?? null),
+    fit: ({ image, video }) => image?.fit ?? video?.fit ?? null,
     // The text chunk names the model by its id, so the id counts where there is one.
     embedMetadata: ({ embedMetadata, model }) => (embedMetadata ? { model } : false),
   } satisfies Record<string, (unit: Unit, context: DigestContext) => Canonical | undefined>),

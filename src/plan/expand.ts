@@ -25,6 +25,7 @@ import { createSettingUse } from './setting-use.ts'
 import { readTrajectory } from './trajectory.ts'
 import type { Unit } from './unit.ts'
 import { report, type VariantContext } from './variant-context.ts'
+import { type ClipLengths, readVideo } from './video.ts'
 
 export interface ExpandedPlan {
   /** In the order of the sheet: cues, then their variants. */
@@ -34,9 +35,14 @@ export interface ExpandedPlan {
 
 /**
  * @param facts by model id; every model of the sheet must be there
+ * @param clips how many pictures each video that the sheet names has
  * @throws PregenErrors with every fault that only the models' facts show, each with file, line and column
  */
-export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, ModelFacts>>): ExpandedPlan {
+export function expandUnits(
+  sheet: CueSheet,
+  facts: Readonly<Record<string, ModelFacts>>,
+  clips: ClipLengths = new Map(),
+): ExpandedPlan {
   const faults = new Faults()
   const accountFor = createScheduleAccounts()
   const familySettings = createFamilySettings()
@@ -50,7 +56,7 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
       const context = { sheet, cue, variant, facts: modelFacts, model, faults, accountFor, use, told }
-      return [expandVariant(context, familySettings)]
+      return [expandVariant(context, familySettings, clips)]
     }),
   )
   familySettings.finish()
@@ -59,7 +65,7 @@ export function expandUnits(sheet: CueSheet, facts: Readonly<Record<string, Mode
   return { units, warnings: [...sheet.warnings, ...faults.warnings] }
 }
 
-function expandVariant(context: VariantContext, familySettings: FamilySettings): Unit {
+function expandVariant(context: VariantContext, familySettings: FamilySettings, clips: ClipLengths): Unit {
   const { cue, variant, facts, model } = context
   const { settings } = variant
   const width = settings.width ?? facts.defaults.width
@@ -68,20 +74,21 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings):
   checkSequenceLength(context)
   checkSyntax(context)
   familySettings.check(context)
-  const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2)
+  const video = facts.video && readVideo(context, facts.video, clips, { width, height })
+  const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2, video)
   warnOfGuidance(context, trajectory)
   // Assigned, not spread: a quarter of the time for thousands of units.
   const unit: Unit = Object.assign(resolved(settings, facts), {
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
-    // What every family makes so far.
-    output: 'image',
+    output: video === undefined ? 'image' : 'video',
     axes: variant.axes,
     model,
     previews: readPreviews(context),
     guided: isGuided(facts, trajectory),
     ...trajectory,
+    ...video,
   })
   checkShapes(unit, context)
   noteUse(unit, context)

@@ -1,5 +1,6 @@
 /** What planning must know of a model folder. `model/` reads it from disk; planning stays pure. */
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
+import type { KeyframeRules } from '../families/family.ts'
 import type { FamilyName } from '../families/index.ts'
 import type { FixedShapes } from './fixed-shapes.ts'
 
@@ -44,4 +45,50 @@ export interface ModelFacts {
    * the family says.
    */
   readonly guidance?: 'second-evaluation' | 'input' | 'none'
+  /** Of models that make videos. */
+  readonly video?: VideoFacts | undefined
+}
+
+export interface VideoFacts {
+  /** Where the sheet says nothing. */
+  readonly numFrames: number
+  readonly fps: number
+  /** A video has a multiple of these, and one frame. */
+  readonly framesPerLatent: number
+  readonly keyframes: KeyframeRules
+  readonly startsFromVideo: boolean
+  /** The one length of the text that the model understands; null: any up to the longest. */
+  readonly textLength: number | null
+  /** How its CLIP is shown pictures; null without one. */
+  readonly vision: VisionFacts | null
+  readonly cost: VideoCostFacts
+}
+
+/** What memory and work are reckoned from. */
+export interface VideoCostFacts {
+  readonly framesPerLatent: number
+  /** Pixels of a token's side. */
+  readonly tokenSide: number
+  /** Of the denoiser. */
+  readonly heads: number
+  readonly layers: number
+  readonly channels: number
+  readonly feedForward: number
+  /** Positions that it knows along time, height and width. */
+  readonly maxPositions: number
+  /** Attention is one operator, which holds no scores; else each pair of tokens has a number in memory. */
+  readonly hasFusedAttention: boolean
+  /** Of the files, in bytes. */
+  readonly weights: { readonly text: number; readonly denoiser: number; readonly vae: number }
+  /** What the VAE's decoder carries from one call to the next, for each pixel of a frame. */
+  readonly cacheBytesAPixel: number
+}
+
+export interface VisionFacts {
+  /** Of the square that it sees, cropped from the middle. */
+  readonly side: number
+  /** What the shorter edge of a picture is brought to before. */
+  readonly shortestEdge: number
+  readonly mean: readonly [number, number, number]
+  readonly std: readonly [number, number, number]
 }

@@ -34,8 +34,8 @@ export function readPictures(context: PictureContext): Pick<Unit, 'image' | 'ima
     const other = takes(facts.family, 'images') ? 'Use "images", at which the model looks, or' : 'Use'
     const help = `${other} a model of ${titles((each) => each.imageToImage !== false)}.`
     report('image', { code: 'E_SETTING_UNSUITED', why, help })
-  } else if ((image !== undefined || images !== undefined) && !facts.hasVaeEncoder) {
-    const name = image === undefined ? 'images' : 'image'
+  } else if ((image ?? images ?? settings.video) !== undefined && !facts.hasVaeEncoder) {
+    const name = image !== undefined ? 'image' : images !== undefined ? 'images' : 'video'
     const why = `has to be encoded, but the model "${model}" has no vae_encoder`
     const help = `Export the model with its VAE encoder, or take the ${name} away.`
     report(name, { code: 'E_NO_VAE_ENCODER', why, help })

@@ -24,7 +24,13 @@ export function resolvePreviews(
 ): ResolvedPreviews {
   if (asked === false || (asked === undefined && program === PLAIN_PROGRAM)) return { previews: null }
   const { previewDecoderFault: broken } = facts
-  const { method: wanted = 'auto', every = 1, source = 'denoised', size = 'image' } = asked ?? {}
+  const {
+    method: wanted = 'auto',
+    every = 1,
+    source = 'denoised',
+    size = 'image',
+    frames = 'middle',
+  } = asked ?? {}
   const isUsable = hasDecoder && !broken
   const method = wanted === 'auto' ? (isUsable ? 'taesd' : 'latent2rgb') : wanted
   if (method === 'none') return { previews: null }
@@ -57,7 +63,7 @@ export function resolvePreviews(
           help,
         }
   }
-  const previews = { method, every, source, size }
+  const previews = { method, every, source, size, ...(facts.video && { frames }) }
   if (wanted !== 'auto' || !broken) return { previews }
   const warning = `previews are drawn by ${method}, for the preview decoder cannot be used: ${broken.file}: ${broken.message}`
   return { previews, warning }

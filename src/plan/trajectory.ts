@@ -8,6 +8,7 @@ import { EXACT_COPY_STRENGTH, exactCopySteps } from './exact-copy.ts'
 import { readPictures } from './pictures.ts'
 import type { Unit } from './unit.ts'
 import { nameOfSetting, report, type VariantContext } from './variant-context.ts'
+import type { UnitVideo } from './video.ts'
 
 /** Strength of image-to-image where the sheet names none. */
 const DEFAULT_DENOISE_STRENGTH = 0.6
@@ -28,14 +29,21 @@ type Trajectoried = Pick<
 >
 
 /** @param imageTokens width × height over the square of the model's size multiple */
-export function readTrajectory(context: VariantContext, imageTokens: number): Trajectoried {
+export function readTrajectory(
+  context: VariantContext,
+  imageTokens: number,
+  video: UnitVideo | undefined,
+): Trajectoried {
   const { variant, facts } = context
   const { settings } = variant
-  const { image, images } = readPictures({
+  const pictures = readPictures({
     ...context,
     report: (name, fault) => report(context, name, fault),
   })
-  const exactCopyMode = image !== undefined && settings.exactCopyMode === true
+  const { images } = pictures
+  // A video's pictures are shown to the model; what its drawing starts from is another video.
+  const image = video === undefined ? pictures.image : video.video
+  const exactCopyMode = pictures.image !== undefined && video === undefined && settings.exactCopyMode === true
   const asked = image === undefined ? undefined : (settings.denoiseStrength ?? DEFAULT_DENOISE_STRENGTH)
   const denoiseStrength = exactCopyMode && asked !== undefined ? Math.min(asked, EXACT_COPY_STRENGTH) : asked
   const steps =
@@ -47,7 +55,7 @@ export function readTrajectory(context: VariantContext, imageTokens: number): Tr
   const request = { family, folderConfig, scheduler, steps, strength: denoiseStrength, imageTokens }
   const executedSteps = countSteps(request, context)
   return {
-    image,
+    image: pictures.image,
     images,
     denoiseStrength,
     exactCopyMode,

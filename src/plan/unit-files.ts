@@ -1,8 +1,15 @@
 /** The files of a unit, by name. Pure: writing, checking and uploading all go by this list. */
-import { outputKindOf, stepName, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
+import {
+  frameName,
+  outputKindOf,
+  POSTER_NAME,
+  stepName,
+  THUMBNAIL_NAME,
+  TIMING_NAME,
+} from '../artifacts/layout.ts'
 import type { Unit } from './unit.ts'
 
-type Filed = Pick<Unit, 'output' | 'executedSteps' | 'previews' | 'thumbnail'>
+type Filed = Pick<Unit, 'output' | 'executedSteps' | 'previews' | 'thumbnail' | 'frames' | 'numFrames'>
 
 /** Steps that have a picture: every, 2 × every, … and the last. Empty without previews. */
 export function previewSteps(unit: Pick<Unit, 'executedSteps' | 'previews'>): readonly number[] {
@@ -18,11 +25,12 @@ const known = new Map<string, readonly string[]>()
 const MAX_KNOWN = 1000
 
 /**
- * Every file of a unit in the order in which it is written: step pictures, the final file, the thumbnail, and last
+ * Every file of a unit in the order in which it is written: step pictures, frames, the final file, the thumbnail, and last
  * timing.json, whose presence promises all the others.
  */
 export function unitFiles(unit: Filed): readonly string[] {
-  const key = `${unit.output} ${unit.executedSteps} ${unit.previews?.every} ${unit.thumbnail}`
+  const frames = unit.frames === true ? unit.numFrames : 0
+  const key = `${unit.output} ${unit.executedSteps} ${unit.previews?.every} ${unit.thumbnail} ${frames}`
   let files = known.get(key)
   if (files === undefined) {
     files = Object.freeze(listFiles(unit))
@@ -33,9 +41,13 @@ export function unitFiles(unit: Filed): readonly string[] {
 }
 
 function listFiles(unit: Filed): string[] {
+  const { name, isVideo = false } = outputKindOf(unit.output)
+  const frames = unit.frames === true ? (unit.numFrames ?? 0) : 0
   return [
     ...previewSteps(unit).map(stepName),
-    outputKindOf(unit.output).name,
+    ...Array.from({ length: frames }, (_, index) => frameName(index + 1)),
+    ...(isVideo ? [POSTER_NAME] : []),
+    name,
     ...(unit.thumbnail ? [THUMBNAIL_NAME] : []),
     ...(unit.previews === null ? [] : [TIMING_NAME]),
   ]

@@ -13,6 +13,8 @@ export interface PreviewSettings {
   readonly source: 'denoised' | 'latents'
   /** One pixel a latent (latent2rgb only; decoders give full size), or enlarged to the picture's size. */
   readonly size: 'latent' | 'image'
+  /** Of a video: its middle frame, or all in a grid; absent for pictures. */
+  readonly frames?: 'middle' | 'all' | undefined
 }
 
 export interface InitImage {
@@ -20,6 +22,12 @@ export interface InitImage {
   readonly source: string
   /** How a picture of another aspect is brought to width × height; undefined: another aspect is an error. */
   readonly fit: 'cover' | 'contain' | 'fill' | undefined
+}
+
+export interface InitVideo {
+  /** Absolute path of a folder of numbered pictures. */
+  readonly source: string
+  readonly fit: InitImage['fit']
 }
 
 /**
@@ -43,6 +51,10 @@ export interface Unit extends PromptSettings, PictureSettings, FileSettings {
   /** null: no step pictures and no timing.json (the program P0, or `previews: false`). */
   readonly previews: PreviewSettings | null
   readonly image: InitImage | undefined
+  /** The last frame of a video, whose first is `image`. */
+  readonly lastImage?: InitImage | undefined
+  /** The video that drawing starts from. */
+  readonly video?: InitVideo | undefined
   /** Absolute paths or https URLs of the pictures that the model looks at; undefined: none. */
   readonly images?: readonly string[] | undefined
   readonly exactCopyMode: boolean

@@ -8,6 +8,7 @@ import type { DecodeLatents } from './decoder.ts'
 import { enlarge } from './enlarge.ts'
 import { imageOfTensor, notFinite } from './image-of-tensor.ts'
 import { checkChannels, latentSize, latentsToRgb } from './latent-rgb.ts'
+import { composeStrip } from './strip.ts'
 
 export interface PreviewRendererOptions {
   readonly settings: Pick<PreviewSettings, 'method' | 'size'>
@@ -26,7 +27,7 @@ export interface PreviewRenderer {
   /**
    * @param step from 1, for messages
    * @param latents model-space latents of one sample; not kept, not changed
-   * @param dims [1, C, h, w]
+   * @param dims [1, C, h, w]; [1, C, frames, h, w] of a video, whose frames then make a grid
    * @throws PregenError `E_PREVIEW_…`, always: whatever goes wrong is this preview's fault, never the unit's
    */
   render(step: number, latents: Float32Array, dims: readonly number[]): Promise<RgbImage>
@@ -42,9 +43,22 @@ export function createPreviewRenderer(options: PreviewRendererOptions): PreviewR
   const { settings, channels, width, height } = options
   const toImage = methodOf(options)
   const isSmall = settings.method === 'latent2rgb' && settings.size === 'latent'
+  /** All frames of a video, row by row, about as wide as the video. */
+  const grid = async (latents: Float32Array, dims: readonly number[]): Promise<RgbImage> => {
+    const [, , frames = 0, h = 0, w = 0] = dims
+    const images: RgbImage[] = []
+    for (let frame = 0; frame < frames; frame++)
+      images.push(await toImage(frameOf(latents, dims, frame), [1, channels, h, w]))
+    const columns = Math.ceil(Math.sqrt(frames))
+    const sheet = await composeStrip(images, columns, { gap: 0, background: [0, 0, 0] })
+    if (isSmall) return sheet
+    const scaled = Math.max(1, Math.round((sheet.height * width) / sheet.width))
+    return await enlarge(sheet, width, scaled)
+  }
   return {
     async render(step, latents, dims) {
       try {
+        if (dims.length === 5) return await grid(latents, dims)
         checkChannels(channels, latentSize(latents, dims).channels, 'Previews')
         const image = await toImage(latents, dims)
         return isSmall ? image : await enlarge(image, width, height)
@@ -63,6 +77,21 @@ export function createPreviewRenderer(options: PreviewRendererOptions): PreviewR
       }
     },
   }
+}
+
+/** One frame's latents, [C, h, w]. */
+function frameOf(
+  latents: Float32Array,
+  [, channels = 0, frames = 0, ...plane]: readonly number[],
+  frame: number,
+) {
+  const size = plane.reduce((product, side) => product * side, 1)
+  const own = new Float32Array(channels * size)
+  for (let channel = 0; channel < channels; channel++) {
+    const from = (channel * frames + frame) * size
+    own.set(latents.subarray(from, from + size), channel * size)
+  }
+  return own
 }
 
 type ToImage = (latents: Float32Array, dims: readonly number[]) => RgbImage | Promise<RgbImage>

@@ -3,6 +3,8 @@ import { type Layout, outputKindOf, THUMBNAIL_NAME, TIMING_NAME } from '../artif
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import { assetUrl, type ManifestAsset } from '../artifacts/manifest.ts'
 import { generationParameters } from '../artifacts/png.ts'
+import { parseFrameRate, secondsOf } from '../media/frame-rate.ts'
+import type { Unit } from '../plan/unit.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 
 /** @param drawnMs time that drawing took: prompts, steps, decoding; of a batch, the unit's share */
@@ -40,10 +42,24 @@ export function createAsset(
       file_size_bytes: final.sizeBytes,
       sha256: final.sha256,
       generation_time: Math.round(drawnMs) / 1000,
-      reference_mode: unit.image === undefined ? 'none' : unit.exactCopyMode ? 'exact_copy' : 'img2img',
+      ...videoMetadata(unit),
+      reference_mode: referenceMode(unit),
       asset_index: index,
     },
   }
+}
+
+function videoMetadata({ fps, numFrames }: Unit) {
+  if (fps === undefined || numFrames === undefined) return {}
+  const duration = secondsOf(numFrames, parseFrameRate(fps))
+  return { duration_seconds: Math.round(duration * 1e6) / 1e6, fps, num_frames: numFrames }
+}
+
+function referenceMode({ image, lastImage, video, exactCopyMode, numFrames }: Unit): string {
+  if (numFrames === undefined) return image === undefined ? 'none' : exactCopyMode ? 'exact_copy' : 'img2img'
+  if (video !== undefined) return 'single'
+  if (image === undefined) return lastImage === undefined ? 'none' : 'end'
+  return lastImage === undefined ? 'start' : 'both'
 }
 
 interface PublishedUnit {

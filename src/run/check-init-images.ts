@@ -13,12 +13,42 @@ export interface CheckedImages {
   readonly unchecked: ReadonlySet<Unit>
 }
 
-/** @throws PregenErrors with the faults of all images; `E_IMAGE_NOT_FETCHED` for those that a dry run would have to fetch */
+/** The same of last frames, by the units that have them. */
+export async function checkLastImages(
+  units: readonly Unit[],
+  sheet: CueSheet,
+  layout: Layout,
+  options: SelectOptions,
+): Promise<CheckedImages> {
+  const asImages = new Map(
+    units.flatMap((unit) => (unit.lastImage ? [[unit, { ...unit, image: unit.lastImage }] as const] : [])),
+  )
+  const { hashOf, unchecked } = await checkInitImages(
+    [...asImages.values()],
+    sheet,
+    layout,
+    options,
+    'lastImage',
+  )
+  return {
+    hashOf(unit) {
+      const own = asImages.get(unit)
+      return own && hashOf(own)
+    },
+    unchecked: new Set(units.filter((unit) => unchecked.has(asImages.get(unit) ?? unit))),
+  }
+}
+
+/**
+ * @param name whose pictures they are
+ * @throws PregenErrors with the faults of all images; `E_IMAGE_NOT_FETCHED` for those that a dry run would have to fetch
+ */
 export async function checkInitImages(
   units: readonly Unit[],
   sheet: CueSheet,
   layout: Layout,
   options: SelectOptions,
+  name: 'image' | 'lastImage' = 'image',
 ): Promise<CheckedImages> {
   const { allowPrivateUrls: allowPrivate, remoteImages = 'fetch', force, signal } = options
   const hashes = new Map<string, string>()
@@ -37,10 +67,10 @@ export async function checkInitImages(
     if (unit.image === undefined || hashes.has(key) || faults.has(key)) continue
     if (isUnfetched(unit)) {
       unchecked.add(unit)
-      const known = ledger?.units.get(layout.variantKey(unit.cue, unit.variant))?.parts.imageSha256
+      const known = ledger?.units.get(layout.variantKey(unit.cue, unit.variant))?.parts[`${name}Sha256`]
       if (typeof known === 'string') recorded.set(unit, known)
       if (remoteImages === 'skip' || (typeof known === 'string' && !force)) continue
-      faults.set(key, notFetched(unit, imageLocation(sheet, unit)))
+      faults.set(key, notFetched(unit, imageLocation(sheet, unit, name)))
       continue
     }
     const { width, height } = unit
@@ -51,7 +81,7 @@ export async function checkInitImages(
     } catch (error) {
       if (!(error instanceof PregenError) || signal?.aborted) throw error
       const { help, exitCode, code, message } = error
-      const placed = { help, exitCode, cause: error, location: imageLocation(sheet, unit) }
+      const placed = { help, exitCode, cause: error, location: imageLocation(sheet, unit, name) }
       faults.set(key, new PregenError(code, `${unitName(unit)}: ${message}`, placed))
     }
   }
@@ -79,9 +109,9 @@ export function changedSincePlan(what: string): PregenError {
 }
 
 /** Where the sheet names a unit's image. */
-function imageLocation(sheet: CueSheet, unit: Unit): SourceLocation | undefined {
+function imageLocation(sheet: CueSheet, unit: Unit, name: 'image' | 'lastImage'): SourceLocation | undefined {
   const cue = sheet.cues.find(({ id }) => id === unit.cue)
-  const origin = cue?.variants.find(({ id }) => id === unit.variant)?.origins.image
+  const origin = cue?.variants.find(({ id }) => id === unit.variant)?.origins[name]
   return origin && sheet.locate(origin)
 }
 

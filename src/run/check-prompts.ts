@@ -9,6 +9,7 @@ import { clipTokens } from '../model/fixed-shapes.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import { printable } from '../printable.ts'
 import { withoutTail } from '../text/chat-tail.ts'
+import { cleanPrompt } from '../text/clean-prompt.ts'
 import { createTokenizer } from '../text/create-tokenizer.ts'
 import type { PromptTokenizer } from '../text/tokenizer.ts'
 import { chunkWeightedPrompt } from '../text/weighted-chunks.ts'
@@ -123,8 +124,9 @@ function readingsOf(unit: Unit, { folder, facts }: Model): Reading[] {
       index === 1 ? second : (['prompt', prompt] as const),
       ...(hasNegative ? [index === 1 ? secondNegative : (['negative_prompt', negativePrompt] as const)] : []),
     ]
-    const { template = NO_TEMPLATE, droppedTokens: dropped = 0 } = cuts ?? {}
-    return texts.map(([setting, text]) => {
+    const { template = NO_TEMPLATE, droppedTokens: dropped = 0, isCleaned = false } = cuts ?? {}
+    return texts.map(([setting, given]) => {
+      const text = isCleaned ? cleanPrompt(given) : given
       return { encoder: component, tokenizer, setting, text, template, limit, dropped }
     })
   })

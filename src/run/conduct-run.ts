@@ -12,6 +12,7 @@ import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
 import { PregenError } from '../errors.ts'
+import { createVideoWriter } from '../media/video-writer.ts'
 import type { Storage } from '../storage/storage.ts'
 import { rememberBucket } from './bucket-target.ts'
 import { checkCallbackTarget, createCallbacks } from './callbacks.ts'
@@ -21,6 +22,7 @@ import type { Drawing } from './draw-model.ts'
 import { drawModels } from './draw-models.ts'
 import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
+import { createKeyframes } from './keyframes.ts'
 import { lockOutput } from './lock-output.ts'
 import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
 import type { RunOptions } from './options.ts'
@@ -28,6 +30,7 @@ import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { pullUnits } from './pull-units.ts'
 import { createReferences } from './reference-images.ts'
 import { createSender } from './sender.ts'
+import { createSourceVideos } from './source-videos.ts'
 import { INITIAL_STATE, reduce } from './state.ts'
 import { type RunSummary, summarize } from './summary.ts'
 import type { UnitServices } from './unit-life.ts'
@@ -116,6 +119,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     return await createSender({ prepared, options, ledger, findings, storage, emit })
   })
   const callbacks = createCallbacks(prepared, options, ledger, emit)
+  const sourceVideos = createSourceVideos(prepared.layout.state.folder)
   let modelLoadMs = 0
   try {
     const kept = decisions.filter(({ action }) => action === 'skip')
@@ -128,6 +132,9 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
       injection,
       initImages: createInitImages(options.allowPrivateUrls, options.remoteImages, options.signal),
       references: createReferences(options.allowPrivateUrls, options.remoteImages, options.signal),
+      keyframes: createKeyframes(options.allowPrivateUrls, options.remoteImages, options.signal),
+      sourceVideos,
+      openVideo: createVideoWriter,
       delivery: createDelivery(sender, callbacks),
       previewDecoder: engine.previewDecoder,
       publicUrl: prepared.sheet.storage?.publicUrl,
@@ -151,6 +158,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     return summary
   } finally {
     callbacks.close()
+    await sourceVideos.close()
     await sender.close()
   }
 }

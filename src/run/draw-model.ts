@@ -142,7 +142,9 @@ async function drawOpened(
   const text = await opened.call('encode', encoding, { signal })
   for (const warning of promptWarnings(work, text.prompts)) services.warn(warning)
   if (signal.aborted) return
-  const withVaeEncoder = units.some(({ unit }) => unit.image !== undefined || unit.images !== undefined)
+  const withVaeEncoder = units.some(
+    ({ unit: { image, images, video } }) => (image ?? images ?? video) !== undefined,
+  )
   const denoiser = await opened.call('load-denoiser', { withVaeEncoder })
   const loadMs = openMs + text.loadMs + denoiser.loadMs
   drawing.noteModelLoad(loadMs)

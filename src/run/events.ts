@@ -84,6 +84,11 @@ export const EVENT_FIELDS = {
     durationMs: whole('Of this step. `timing.json` has the exact account.'),
     ...device,
   }),
+  frame: z.object({
+    ...unit,
+    frame: whole('The last one that is decoded, from 1.'),
+    frames: whole('That the video will have.'),
+  }),
   preview: z.object({ ...unit, step: whole(''), path: text('The file, absolute.') }),
   'preview-failed': z.object({
     ...unit,

@@ -18,6 +18,8 @@ export interface ReadSheetOptions {
 
 /** `env`: PREGEN_VERSION_ID and the batch system's shard numbers are read from there, too. */
 export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
+  /** undefined: what the sheet says of the model, else `auto`. */
+  readonly provider?: RequestedProvider | undefined
   /** Path of the cue sheet, or what messages call it. */
   readonly sheetPath: string
   /** The sheet itself, where it is no file. */
@@ -54,8 +56,6 @@ export interface RunOptions extends SelectOptions {
   /** Disk only: no bucket, no credentials, no network. */
   readonly dryRun: boolean
   readonly failFast: boolean
-  /** undefined: what the sheet says of the model, else `auto`. */
-  readonly provider?: RequestedProvider | undefined
   /** Device ids of the provider, one inference process each; undefined: one process on its first device. */
   readonly devices?: readonly number[] | undefined
   readonly threads?: number | undefined

@@ -2,7 +2,7 @@
  * Everything that can be known, and can be wrong, before a model loads: the sheet, its model folders, its init
  * images, its units and their digests. Writes nothing.
  */
-import { createLayout } from '../artifacts/layout.ts'
+import { createLayout, outputKindOf } from '../artifacts/layout.ts'
 import { readCueSheet, readSheetText } from '../cue-sheet/read.ts'
 import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
@@ -18,12 +18,14 @@ import { selectUnits } from '../plan/select.ts'
 import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
 import { warnOfSizes } from '../plan/trained-sizes.ts'
 import type { Unit } from '../plan/unit.ts'
-import { checkInitImages } from './check-init-images.ts'
+import { checkInitImages, checkLastImages } from './check-init-images.ts'
+import { findMemoryFaults } from './check-memory.ts'
 import { checkPrompts } from './check-prompts.ts'
 import type { SelectOptions } from './options.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
 import { checkReferences } from './reference-images.ts'
+import { checkSourceVideos, countClips } from './source-videos.ts'
 
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
 export const RENDER_VERSION = 1
@@ -58,7 +60,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   }
   const models = await prepareModels(sheet, options)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
-  const { units: all, warnings } = expandUnits(sheet, facts)
+  const { units: all, warnings } = expandUnits(sheet, facts, await countClips(sheet))
   const { cue, variant, program } = options
   // Shards are dealt from the whole list, so that they stay disjoint under --cue and the like.
   const selected = new Set(selectUnits(all, { cue, variant, program }))
@@ -70,7 +72,12 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   if (modelFaults.length > 0) throw new PregenErrors(modelFaults)
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
+  const lastImages = await checkLastImages(units, sheet, layout, options)
   const references = await checkReferences(units, sheet, layout, options)
+  const videoHashOf = await checkSourceVideos(units, sheet, options.signal)
+  await requireEncoder(units)
+  const memoryFaults = findMemoryFaults(units, models, options.provider)
+  if (memoryFaults.length > 0) throw new PregenErrors(memoryFaults)
   const sheetUnits = new Map<string, SheetUnit>()
   const indexOf = new Map<Unit, number>()
   for (const [index, unit] of all.entries()) {
@@ -81,6 +88,8 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     const parts = digestParts(unit, {
       modelFingerprint: facts[unit.model]?.fingerprint ?? '',
       imageSha256: images.hashOf(unit),
+      lastImageSha256: lastImages.hashOf(unit),
+      videoSha256: videoHashOf(unit),
       imagesSha256: references.hashesOf(unit),
       renderVersion: RENDER_VERSION,
     })
@@ -96,7 +105,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     sheetUnits,
     models,
     shard: shard === null ? null : `${shard.index}/${shard.total}`,
-    uncheckedImages: new Set([...images.unchecked, ...references.unchecked]),
+    uncheckedImages: new Set([...images.unchecked, ...lastImages.unchecked, ...references.unchecked]),
     warnings: [
       ...shardWarnings(shard, units.length, all.length),
       ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
@@ -114,6 +123,14 @@ function schedulerWarnings(models: ReadonlyMap<string, PreparedModel>): { code: 
     const message = `Model "${id}": model_index.json names ${schedulerClass}, scheduler_config.json ${other.slice(0, 80)}: the first runs, with the keys of the second, as in diffusers.`
     return [{ code: 'W_SCHEDULER_CLASS', message }]
   })
+}
+
+/** Videos need an encoder, which is not everywhere. @throws PregenError `E_NO_ENCODER` */
+async function requireEncoder(units: readonly Unit[]): Promise<void> {
+  if (!units.some(({ output }) => outputKindOf(output).isVideo)) return
+  const { missingEncoder } = await import('../media/video-writer.ts')
+  const missing = await missingEncoder('mp4')
+  if (missing) throw missing
 }
 
 function readSheet(options: SelectOptions): Promise<CueSheet> {

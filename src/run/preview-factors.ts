@@ -14,7 +14,7 @@ export async function factorsOf({ folder, facts }: Model): Promise<LatentRgbFact
     family: facts.family,
     latentChannels: facts.latentChannels,
     folderFactors: await readPreviewJson(folder.path),
-    published: familyOf(facts.family).previewFactors(folder.vae.scalingFactor),
+    published: familyOf(facts.family).previewFactors(folder.vae.scalingFactor, facts.latentChannels),
   })
 }
 

@@ -19,6 +19,8 @@ export interface UnitProgress {
   /** Steps whose pictures stand on disk, with their paths, in the order in which they came. */
   readonly previews: readonly { readonly step: number; readonly path: string }[]
   readonly files: readonly string[]
+  /** Of a video that is being decoded; null before, and for pictures. */
+  readonly frames: { readonly done: number; readonly planned: number } | null
   readonly error: { readonly stage: string; readonly code: string; readonly message: string } | null
 }
 
@@ -131,7 +133,7 @@ function change(state: RunState, event: RunEvent): RunState {
     case 'unit-restarted': {
       const done = steps.done - (unitOf(state, nameOf(event))?.step ?? 0)
       const begun = withUnit(state, event, () => ({
-        ...{ status: 'drawing', device: event.device, step: 0, previews: [], error: null },
+        ...{ status: 'drawing', device: event.device, step: 0, previews: [], frames: null, error: null },
       }))
       return drawn({ ...begun, steps: { ...steps, done } }, event)
     }
@@ -161,6 +163,8 @@ function change(state: RunState, event: RunEvent): RunState {
       return { ...state, uploads: { ...uploads, failed: uploads.failed + 1 } }
     case 'run-finished':
       return { ...state, drawing: [], end: event }
+    case 'frame':
+      return withUnit(state, event, () => ({ frames: { done: event.frame, planned: event.frames } }))
     case 'preview-failed':
       return state
   }
@@ -171,7 +175,7 @@ function planned(state: RunState, event: Extract<RunEvent, { type: 'run-planned'
   const units = plan.map(
     ({ cue, variant, program, steps, action }): UnitProgress => ({
       ...{ cue, variant, program, steps, status: action === 'skip' ? 'skipped' : 'queued' },
-      ...{ step: 0, device: null, previews: [], files: [], error: null },
+      ...{ step: 0, device: null, previews: [], files: [], frames: null, error: null },
     }),
   )
   const pages: UnitProgress[][] = []

@@ -103,9 +103,9 @@ export function createStepPictures(options: StepPicturesOptions): StepPictures {
 /** Who makes the previews: this process, of handed-out latents, or the inference process on its own device. */
 export function jobPreviewsOf({ previews }: Unit, provider: string): JobPreviews | null {
   if (previews === null) return null
-  const { method, every, source } = previews
+  const { method, every, source, frames } = previews
   const isInline = method === 'full' || (method === 'taesd' && provider !== 'cpu')
-  return { every, source, method: isInline ? method : 'handed' }
+  return { every, source, method: isInline ? method : 'handed', ...(frames && { frames }) }
 }
 
 /** @param previewDecoder a decoder's file and the model's latent channels → the decoder, started when first used */

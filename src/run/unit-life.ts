@@ -23,11 +23,14 @@ import { createAsset, parametersOf } from './asset.ts'
 import type { Delivery } from './delivery.ts'
 import { describeFailure } from './describe-failure.ts'
 import type { EmitRunEvent } from './events.ts'
+import { createFrameSink, type FrameSinkOptions } from './frame-sink.ts'
 import type { InitImages } from './init-images.ts'
+import type { Keyframes } from './keyframes.ts'
 import { createLiveFile } from './live-file.ts'
 import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
 import type { References } from './reference-images.ts'
+import type { SourceVideos } from './source-videos.ts'
 import { createStepPictures, jobPreviewsOf, rendererOf, type StepPictures } from './step-pictures.ts'
 
 export type UnitState = 'queued' | 'drawing' | 'writing' | 'recorded' | 'sent' | 'failed'
@@ -52,6 +55,9 @@ export interface UnitServices {
   readonly injection: Injection
   readonly initImages: InitImages
   readonly references: References
+  readonly keyframes: Keyframes
+  readonly sourceVideos: SourceVideos
+  readonly openVideo: FrameSinkOptions['openVideo']
   readonly delivery: Delivery
   readonly previewDecoder: (path: string, channels: number) => DecodeLatents
   /** Base of absolute asset URLs; undefined: relative ones. */
@@ -99,6 +105,8 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
   let whyAgain = ''
   let initImage: Float32Array | undefined
   let references: PictureJob['references']
+  let keyframes: PictureJob['keyframes']
+  let sourceVideo: PictureJob['sourceVideo']
   let previews: JobPreviews | null = null
   let pictures: StepPictures | null = null
   let opened: Promise<VariantWriter> | undefined
@@ -120,6 +128,15 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     opened.catch(() => undefined)
     return opened
   }
+  const sink =
+    output.isVideo === true
+      ? createFrameSink({
+          writer,
+          openVideo: services.openVideo,
+          fps: unit.fps ?? 1,
+          keepsFrames: unit.frames === true,
+        })
+      : null
   const begin = (device: string): void => {
     moveTo('drawing')
     beginnings++
@@ -136,6 +153,8 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
   const fail = async (stage: string, reason: unknown): Promise<void> => {
     moveTo('failed')
     await pictures?.close()
+    await sink?.abandon()
+    await services.sourceVideos.release(entry)
     emit({ type: 'unit-failed', cue, variant, ...describeFailure(stage, reason) })
   }
   const writeFiles = async ({ image, stepDurationsMs, decodeMs }: DrawnPicture, promptMs: number) => {
@@ -144,8 +163,9 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     const encodeFrom = performance.now()
     const metadata = unit.embedMetadata ? parametersOf(entry, model) : undefined
     const final = await output.encode(image, metadata)
+    if (sink !== null) await sink.end()
     const encodeMs = performance.now() - encodeFrom
-    await into.writeFinal(final)
+    await (sink === null ? into.writeFinal(final) : into.writePoster(final))
     if (unit.thumbnail) await into.writeThumbnail(await encodeThumbnail(rgb, width, height))
     await pictures?.settle()
     const [first = 0, ...others] = stepDurationsMs
@@ -193,7 +213,10 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     beginnings: () => beginnings,
     async prepare(provider) {
       try {
-        initImage = unit.image ? await services.initImages.load(entry) : undefined
+        const isVideo = sink !== null
+        initImage = unit.image && !isVideo ? await services.initImages.load(entry) : undefined
+        keyframes = isVideo ? await services.keyframes.load(entry, model) : undefined
+        sourceVideo = await services.sourceVideos.load(entry)
         references = await services.references.load(entry, model)
         // A folder that cannot be made is told before anything is drawn for it.
         await makeFolderInside(layout.out, layout.variantFolder(cue, variant))
@@ -217,6 +240,8 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         promptKey: promptJobOf(unit).key,
         initImage,
         references,
+        keyframes,
+        sourceVideo,
         previews,
       }
     },
@@ -227,6 +252,11 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         case 'step': {
           const { step, steps, durationMs } = notice
           return emit({ type: 'step', cue, variant, step, steps, durationMs: Math.round(durationMs), device })
+        }
+        case 'frame': {
+          const { frame, frames, image } = notice
+          emit({ type: 'frame', cue, variant, frame, frames })
+          return sink?.write(frame, image)
         }
         case 'latents':
           return pictures?.takeLatents(notice.step, notice.data, notice.dims)
@@ -239,6 +269,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     async finish(picture, promptMs, batchSize) {
       try {
         moveTo('writing')
+        await services.sourceVideos.release(entry)
         await record(picture, promptMs, batchSize)
       } catch (error) {
         await fail('write', error)
@@ -247,11 +278,16 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     },
     async giveBack(why) {
       await pictures?.restart()
+      await sink?.abandon()
       if (state !== 'drawing') return
       whyAgain = why
       moveTo('queued')
     },
     fail,
-    abandon: async () => void (await pictures?.close()),
+    async abandon() {
+      await pictures?.close()
+      await sink?.abandon()
+      await services.sourceVideos.release(entry)
+    },
   }
 }

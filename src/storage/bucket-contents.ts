@@ -1,4 +1,5 @@
 /** What stands in a bucket below one version, read at plan time: the objects of its units, and the records of whole ones. */
+import { splitKey } from '../artifacts/layout.ts'
 import { parseRecordKey, type RecordName, recordId, recordPrefix } from '../artifacts/unit-record.ts'
 import { compareKeys } from './memory.ts'
 import type { ListOptions, Storage, StoredObject } from './storage.ts'
@@ -77,10 +78,9 @@ function takeRecord(records: Map<string, StoredRecord[]>, record: StoredRecord):
 }
 
 export function takeObject(listing: Listing, object: StoredObject): void {
-  const slash = object.key.lastIndexOf('/')
-  const folder = object.key.slice(0, slash)
+  const { folder, name } = splitKey(object.key)
   const names = listing.get(folder) ?? new Map<string, StoredObject>()
-  names.set(object.key.slice(slash + 1), object)
+  names.set(name, object)
   listing.set(folder, names)
 }
 

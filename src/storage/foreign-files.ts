@@ -1,5 +1,5 @@
 /** Files that no record of this user's vouches for: what must hold of them before they are sent anywhere. */
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { PICTURE_BYTES, readFileInside, stateInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
 import type { Confinement } from '../artifacts/confinement.ts'
 import { kindFault } from '../artifacts/file-kind.ts'
@@ -7,8 +7,12 @@ import { TIMING_NAME } from '../artifacts/layout.ts'
 import { PregenError } from '../errors.ts'
 
 /** null: it may be sent; else why not. */
-export async function examineForeign(inside: Confinement, path: string): Promise<string | null> {
-  const name = basename(path)
+export async function examineForeign(
+  inside: Confinement,
+  folder: string,
+  name: string,
+): Promise<string | null> {
+  const path = join(folder, name)
   try {
     const maxBytes = name === TIMING_NAME ? TIMING_BYTES : PICTURE_BYTES
     const { bytes, state } = await readFileInside(inside, path, maxBytes)

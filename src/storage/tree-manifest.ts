@@ -1,7 +1,7 @@
 /** What the manifests of a tree say together: one of the version, and those of shards whose trees were copied into one. */
 import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import type { Confinement } from '../artifacts/confinement.ts'
-import { outputKindOfFile, parseVariantKey } from '../artifacts/layout.ts'
+import { outputKindOfFiles, parseVariantKey } from '../artifacts/layout.ts'
 import { type Manifest, type ManifestAsset, mergeManifests, parseManifest } from '../artifacts/manifest.ts'
 import type { TreeVersion } from './tree.ts'
 
@@ -21,7 +21,8 @@ export async function readTreeManifest(inside: Confinement, tree: TreeVersion): 
   const pictures = new Map<string, string>()
   for (const { key, files } of tree.variants) {
     const name = parseVariantKey(key)
-    const final = files.find((file) => outputKindOfFile(file.name) !== undefined)
+    const kind = outputKindOfFiles(files.map((file) => file.name))
+    const final = files.find((file) => file.name === kind?.name)
     if (name && final) pictures.set(`${name.cue}/${name.variant}`, final.sha256)
   }
   const isTrue = ({ cue, variant, metadata }: ManifestAsset) =>

@@ -9,7 +9,7 @@ import {
   isVariantKey,
   MANIFEST_NAME,
   outputKindOf,
-  outputKindOfFile,
+  outputKindOfFiles,
   pathOfKey,
   SHARD_MANIFEST,
   stepName,
@@ -137,7 +137,7 @@ async function readVariant(
   for (const name of shared) problem('invalid', name, 'the file has a second name outside')
 
   const take = async (file: LedgerFile, found: LedgerFile) => {
-    const fault = isForeign ? await examineForeign(inside, join(folder, file.name)) : null
+    const fault = isForeign ? await examineForeign(inside, folder, file.name) : null
     if (fault) problem('invalid', file.name, fault)
     else files.push(isForeign ? unvouched(found) : found)
   }
@@ -161,7 +161,7 @@ async function readVariant(
     }
   }
   if (unit?.complete === false) problem('incomplete', null, 'a preview failed, so it has no timing.json')
-  const kind = names.map(outputKindOfFile).find((found) => found !== undefined)
+  const kind = outputKindOfFiles(names)
   const finalName = unit?.asset
     ? outputKindOf(unit.asset.type).name
     : (kind?.name ?? outputKindOf('image').name)

@@ -92,7 +92,7 @@ interface SampleSource {
 }
 
 async function* drawSamples(
-  { pipeline, facts: { defaults }, prompts }: SampleSource,
+  { pipeline, facts: { defaults, video }, prompts }: SampleSource,
   options: CalibrateOptions,
   whenDrawn: (sample: CalibrationSample) => Promise<void>,
 ): AsyncGenerator<CalibrationSample> {
@@ -102,11 +102,22 @@ async function* drawSamples(
     onPicture(picture + 1)
     const conditioning = prompts[picture % prompts.length]
     if (!conditioning) throw new Error(`no prompt for picture ${picture + 1}`)
-    const request = { conditioning, seed: BigInt(picture), rng: 'torch-cpu', width, height, steps } as const
+    // Of a video one frame: its latents are a picture's.
+    const numFrames = video === undefined ? undefined : 1
+    const request = {
+      conditioning,
+      numFrames,
+      seed: BigInt(picture),
+      rng: 'torch-cpu',
+      width,
+      height,
+      steps,
+    } as const
     const [medium] = await pipeline.generate([{ ...request, guidanceScale, scheduler: { config: {} } }])
     if (!medium) throw new Error(`the pipeline gave no picture ${picture + 1}`)
     const { frames, latents } = medium
-    const sample = { ...frames[0], latents: latents.data, dims: latents.dims }
+    const dims = video === undefined ? latents.dims : latents.dims.filter((_, axis) => axis !== 2)
+    const sample = { ...frames[0], latents: latents.data, dims }
     await whenDrawn(sample)
     yield sample
   }
@@ -114,6 +125,6 @@ async function* drawSamples(
 
 /** The family's published factors, where they are for as many channels as the model has. */
 function matchingFactors(folder: ModelFolder, facts: ModelFacts): LatentRgbFactors | null {
-  const published = familyOf(facts.family).previewFactors(folder.vae.scalingFactor)
+  const published = familyOf(facts.family).previewFactors(folder.vae.scalingFactor, facts.latentChannels)
   return published?.factors.length === facts.latentChannels ? published : null
 }

@@ -1,7 +1,10 @@
 /** What `run` would do, as data: `pregen plan`. */
 import { type LedgerContent, readLedger } from '../artifacts/ledger.ts'
 import { estimatePlan, type RecordedTiming } from '../plan/estimate.ts'
+import type { ModelFacts } from '../plan/model-facts.ts'
+import type { Unit } from '../plan/unit.ts'
 import { unitFiles } from '../plan/unit-files.ts'
+import { videoCost } from '../plan/video-cost.ts'
 import { decideUnits } from '../run/decide-units.ts'
 import { checkBucketEndpoint, openBucket, policyOf } from '../run/open-bucket.ts'
 import type { SelectOptions } from '../run/options.ts'
@@ -30,6 +33,17 @@ export interface UnitPlan {
   readonly previews: string | null
   readonly digest: string
   readonly files: readonly string[]
+  /** Of a unit that makes a video. */
+  readonly video?: VideoPlan | undefined
+}
+
+export interface VideoPlan {
+  readonly numFrames: number
+  readonly fps: number
+  /** Most memory that is held at once, roughly. */
+  readonly memoryBytes: number
+  /** Floating-point operations of all calls of the denoiser. */
+  readonly flops: number
 }
 
 export interface PlanReport {
@@ -80,6 +94,14 @@ export function recordedTimings({ units }: Pick<LedgerContent, 'units'>): Record
   })
 }
 
+function videoPlanOf(unit: Unit, facts: ModelFacts | undefined): VideoPlan | undefined {
+  const { numFrames, fps, executedSteps, guided } = unit
+  if (facts?.video === undefined || numFrames === undefined || fps === undefined) return undefined
+  const { memoryBytes, flopsACall } = videoCost({ ...unit, numFrames }, facts.video.cost)
+  const flops = flopsACall * executedSteps * (guided ? 2 : 1)
+  return { numFrames, fps, memoryBytes: Math.round(memoryBytes), flops }
+}
+
 /** @throws PregenErrors with every fault of sheet, models and images */
 export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   const prepared = await prepareRun(options)
@@ -108,6 +130,7 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
       previews: unit.previews?.method ?? null,
       digest,
       files: unitFiles(unit),
+      video: videoPlanOf(unit, models.get(model)?.facts),
     }
   })
   return {

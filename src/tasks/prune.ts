@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { removeFileInside } from '../artifacts/confined-files.ts'
 import { removeFolder } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
-import { cacheControlOf, contentTypeOf, isVariantKey, pathOfKey, TIMING_NAME } from '../artifacts/layout.ts'
+import {
+  cacheControlOf,
+  contentTypeOf,
+  isVariantKey,
+  pathOfKey,
+  splitKey,
+  TIMING_NAME,
+} from '../artifacts/layout.ts'
 import { openLedger, readLedger } from '../artifacts/ledger.ts'
 import { encodeManifest, mergeManifests, parseManifest } from '../artifacts/manifest.ts'
 import { openOrigin } from '../artifacts/origin.ts'
@@ -67,7 +74,7 @@ async function strayInBucket(
 ): Promise<Map<string, string[]>> {
   const strays = new Map<string, string[]>()
   for await (const { key } of storage.list(`${layout.prefix}/cues/`)) {
-    const variant = key.slice(0, key.lastIndexOf('/'))
+    const { folder: variant } = splitKey(key)
     if (!isVariantKey(variant) || sheetUnits.has(variant)) continue
     const own = strays.get(variant) ?? []
     own.push(key)

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import type { PictureDifference } from '../artifacts/compare-png.ts'
 import { PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { confine } from '../artifacts/confinement.ts'
-import { type Layout, outputKindOf } from '../artifacts/layout.ts'
+import { frameName, type Layout, outputKindOf, POSTER_NAME } from '../artifacts/layout.ts'
 import { readLedger } from '../artifacts/ledger.ts'
 import { PregenError } from '../errors.ts'
-import { unitName } from '../plan/unit.ts'
+import { type Unit, unitName } from '../plan/unit.ts'
 import { conductRun } from '../run/conduct-run.ts'
 import type { EventBus } from '../run/event-bus.ts'
 import type { RunOptions } from '../run/options.ts'
@@ -56,31 +56,40 @@ export async function rerenderUnits(
     const units = again.units.filter(({ key }) => keys.has(key))
     const dry = { ...options, outDir: scratch, dryRun: true, force: true }
     await conductRun({ prepared: { ...again, units }, options: dry, bus })
-    return await Promise.all(
-      chosen.map((entry) =>
-        compareUnit(entry, readFinal(original.layout, entry), readFinal(again.layout, entry)),
-      ),
-    )
+    return await Promise.all(chosen.map((entry) => compareUnit(entry, original.layout, again.layout)))
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
 }
 
-async function readFinal({ out, filePath }: Layout, { unit }: PreparedUnit): Promise<Uint8Array> {
-  const path = filePath(unit.cue, unit.variant, outputKindOf(unit.output).name)
-  return (await readFileInside(confine(out), path, PICTURE_BYTES)).bytes
+async function readIn({ out, filePath }: Layout, { cue, variant }: Unit, name: string): Promise<Uint8Array> {
+  return (await readFileInside(confine(out), filePath(cue, variant, name), PICTURE_BYTES)).bytes
 }
 
-async function compareUnit(
-  { unit }: PreparedUnit,
-  kept: Promise<Uint8Array>,
-  drawn: Promise<Uint8Array>,
-): Promise<RerenderResult> {
-  const [before, after] = await Promise.allSettled([kept, drawn])
-  if (before.status === 'rejected' || after.status === 'rejected') {
-    return { unit: unitName(unit), difference: null, same: false }
+/** What is compared: the final picture; of a video each frame that is kept, or the first. */
+function comparedNames({ output, frames, numFrames = 0 }: Unit): readonly string[] {
+  const { name, isVideo = false } = outputKindOf(output)
+  if (!isVideo) return [name]
+  return frames === true
+    ? Array.from({ length: numFrames }, (_, index) => frameName(index + 1))
+    : [POSTER_NAME]
+}
+
+async function compareUnit({ unit }: PreparedUnit, kept: Layout, drawn: Layout): Promise<RerenderResult> {
+  const { compare } = outputKindOf(unit.output)
+  const names = comparedNames(unit)
+  let largest = 0
+  let share = 0
+  for (const name of names) {
+    const [before, after] = await Promise.allSettled([readIn(kept, unit, name), readIn(drawn, unit, name)])
+    if (before.status === 'rejected' || after.status === 'rejected') {
+      return { unit: unitName(unit), difference: null, same: false }
+    }
+    const found = await compare(before.value, after.value)
+    largest = Math.max(largest, found.largest)
+    share += found.share / names.length
   }
-  const difference = await outputKindOf(unit.output).compare(before.value, after.value)
+  const difference = { largest, share }
   const same = difference.largest <= TOLERATED_LEVEL && difference.share <= TOLERATED_SHARE
   return { unit: unitName(unit), difference, same }
 }

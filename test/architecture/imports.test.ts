@@ -20,6 +20,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   files: [],
   images: ['net', 'files', 'tensor'],
   families: ['diffusion'],
+  media: ['images', 'tensor'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
   'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files'],
   plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout'],
@@ -35,7 +36,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],
-  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor'],
+  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor', 'media:video-kind'],
   storage: ['artifacts', 'run:events', 'plan', 'net', 'files'],
   engine: [
     ...[
@@ -63,7 +64,7 @@ const ALLOWED: Record<string, readonly string[]> = {
       'model',
       'text',
     ],
-    ...['tensor'],
+    ...['tensor', 'media'],
   ],
   tasks: [
     ...[

@@ -143,6 +143,7 @@ describe('the events', () => {
       ...['sessionRunMs', 'modelLoadMs', 'peakRssBytes', 'provider', 'version', 'folder'],
     ],
     // What must not come in a run that goes well.
+    frame: null,
     'preview-failed': null,
     'unit-failed': null,
     'unit-skipped': null,

@@ -18,13 +18,22 @@ describe('the list of families', () => {
       ['flux2', 50, 4],
       ['zimage', 50, 5],
       ['qwenimage', 50, 1],
+      ['wan', 50, 5],
     ])
   })
 
   it('makes the names of components and tokenizers', () => {
     expect([...COMPONENT_NAMES].sort()).toEqual([
-      ...['text_encoder', 'text_encoder_2', 'text_encoder_3', 'transformer', 'unet'],
-      ...['vae_decoder', 'vae_encoder'],
+      ...[
+        'image_encoder',
+        'text_encoder',
+        'text_encoder_2',
+        'text_encoder_3',
+        'transformer',
+        'transformer_2',
+        'unet',
+      ],
+      ...['vae_decoder', 'vae_decoder_with_past', 'vae_encoder', 'vae_encoder_with_past'],
     ])
     expect([...TOKENIZER_NAMES].sort()).toEqual(['tokenizer', 'tokenizer_2', 'tokenizer_3'])
   })

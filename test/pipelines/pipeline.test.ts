@@ -272,6 +272,7 @@ function decoderThatGives(value: number, dims = [1, 3, 16, 16]): ModelSession {
         typeof sample
       >
     },
+    stream: () => Promise.reject(new Error('a picture’s VAE does not stream')),
     freeOutputs() {},
     dispose: async () => {},
   }

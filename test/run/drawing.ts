@@ -17,9 +17,12 @@ import type { Unit } from '../../src/plan/unit.ts'
 import { type Drawing as DrawingContext, drawModel } from '../../src/run/draw-model.ts'
 import type { RunEventBody } from '../../src/run/events.ts'
 import { createInitImages } from '../../src/run/init-images.ts'
+import { createKeyframes } from '../../src/run/keyframes.ts'
 import type { RunOptions } from '../../src/run/options.ts'
 import type { PreparedModel, PreparedUnit } from '../../src/run/prepared.ts'
 import { createReferences } from '../../src/run/reference-images.ts'
+import { createSourceVideos } from '../../src/run/source-videos.ts'
+import type { UnitServices } from '../../src/run/unit-life.ts'
 import { SD_FACTS, unitOf } from '../plan/helpers.ts'
 import { TINY_SD15 } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'
@@ -58,6 +61,8 @@ export interface DrawingOptions {
   ) => Promise<readonly DrawnPicture[]>
   /** Tokens of an encoded prompt; 77 each without it. */
   readonly tokensOf?: (prompt: string) => number
+  /** Plays the encoder of videos. */
+  readonly openVideo?: UnitServices['openVideo']
   /** Plays `load-denoiser`. */
   readonly loadDenoiser?: () => void
 }
@@ -171,6 +176,9 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
       injection: createInjection(setup.injection ?? {}),
       initImages: createInitImages(false),
       references: createReferences(false),
+      keyframes: createKeyframes(false),
+      sourceVideos: createSourceVideos(layout.state.folder),
+      openVideo: setup.openVideo ?? (() => Promise.reject(new Error('no video here'))),
       delivery: { owesCalls: false, deliver: () => Promise.resolve(true) },
       previewDecoder: () => {
         throw new Error('no preview decoder here')

@@ -37,7 +37,25 @@ function tableOf(report: PlanReport): string[] {
   return formatTable(['unit', 'program', 'action', 'reason', 'size', 'steps', 'seed'], rows)
 }
 
-function totalsOf({ version, shard, folder, totals, strays, isBucketUnasked }: PlanReport): string[] {
+/** What a large GPU does in a second, and two cores of a processor: orders of magnitude, for a first idea. */
+const RATES = [
+  ['a large GPU', 1e14],
+  ['a processor', 1e11],
+] as const
+
+/** Memory of the largest video, and the work of all. */
+function videoLines(units: readonly UnitPlan[]): string[] {
+  const videos = units.flatMap(({ action, video }) => (action === 'run' && video ? [video] : []))
+  if (videos.length === 0) return []
+  const memory = Math.max(...videos.map(({ memoryBytes }) => memoryBytes))
+  const work = videos.reduce((sum, { flops }) => sum + flops, 0)
+  const times = RATES.map(([what, rate]) => `${formatDuration((work / rate) * 1000)} on ${what}`)
+  return [
+    `${plural(videos.length, 'video')}: about ${formatBytes(memory)} of memory at most; ${(work / 1e15).toPrecision(2)} PFLOP of work, in the order of ${times.join(', ')}`,
+  ]
+}
+
+function totalsOf({ version, shard, folder, units, totals, strays, isBucketUnasked }: PlanReport): string[] {
   const time =
     totals.expectedMs === null
       ? 'time unknown until a first run'
@@ -45,6 +63,7 @@ function totalsOf({ version, shard, folder, totals, strays, isBucketUnasked }: P
   return [
     `${version}${shard === null ? '' : ` (shard ${shard})`}: ${plural(totals.units, 'unit')}, ${totals.run} to run, ${totals.skip} whole already`,
     `${plural(totals.steps, 'step')}, ${plural(totals.files, 'file')}, about ${formatBytes(totals.bytes)}, ${time}`,
+    ...videoLines(units),
     folder,
     ...strays.slice(0, 20).map((key) => `no longer in the sheet  ${key}`),
     ...(strays.length > 0

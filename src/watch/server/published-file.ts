@@ -9,6 +9,7 @@ import {
   MANIFEST_NAME,
   parseVariantKey,
   pathOfKey,
+  splitKey,
 } from '../../artifacts/layout.ts'
 import { errorCode, PregenError } from '../../errors.ts'
 
@@ -50,9 +51,8 @@ export async function openPublished(inside: Confinement, key: string): Promise<P
 
 /** Whether a key has the form of one that a run publishes. */
 function isPublishedKey(key: string): boolean {
-  const slash = key.lastIndexOf('/')
-  const [folder, name] = [key.slice(0, slash), key.slice(slash + 1)]
-  if (slash <= 0 || key.startsWith('.') || key.includes('/.')) return false
+  const { folder, name } = splitKey(key)
+  if (folder === '' || key.startsWith('.') || key.includes('/.')) return false
   if (name === MANIFEST_NAME) return folder.includes('/') && !folder.includes('/cues/')
   return isVariantFileName(name) && parseVariantKey(folder) !== null
 }

@@ -1,0 +1,57 @@
+/** A file of the run's own that is written piece by piece and read by another of its processes. */
+
+import { closeSync, openSync, readSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { removeFileInside } from './confined-files.ts'
+import { openFolder, PRIVATE_FILE } from './confined-folder.ts'
+import { confine } from './confinement.ts'
+
+export interface ScratchFile {
+  readonly append: (bytes: Uint8Array) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** @param path in the run's own folder, which exists */
+export async function openScratch(path: string): Promise<ScratchFile> {
+  const folder = openFolder(confine(dirname(dirname(path))), dirname(path))
+  try {
+    const handle = await open(folder.at(basename(path)), 'wx', PRIVATE_FILE)
+    return {
+      async append(bytes) {
+        for (let at = 0; at < bytes.length; ) {
+          at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten
+        }
+      },
+      close: () => handle.close(),
+    }
+  } finally {
+    folder.close()
+  }
+}
+
+/** Nothing there is well, too. */
+export async function removeScratch(path: string): Promise<void> {
+  await removeFileInside(confine(dirname(dirname(path))), path)
+}
+
+/** A piece of a scratch file. @throws Error where it ends early */
+export function readScratch(path: string, offset: number, length: number): Uint8Array {
+  const folder = openFolder(confine(dirname(dirname(path))), dirname(path))
+  try {
+    const file = openSync(folder.at(basename(path)), 'r')
+    try {
+      const bytes = new Uint8Array(length)
+      for (let at = 0; at < length; ) {
+        const count = readSync(file, bytes, at, length - at, offset + at)
+        if (count === 0) throw new Error(`${path} ended early`)
+        at += count
+      }
+      return bytes
+    } finally {
+      closeSync(file)
+    }
+  } finally {
+    folder.close()
+  }
+}
