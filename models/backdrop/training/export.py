@@ -1,4 +1,5 @@
-"""Writes the model folder: every part as ONNX in the diffusers / optimum layout, weights in half precision.
+"""Writes the model folder: every part as ONNX in the diffusers / optimum layout, weights in half precision, the
+matrices of the denoiser's blocks as eight-bit integers (quantise.py).
 
 --folder is left with model_index.json, the parts, the tokenizers, the scheduler, preview.json and
 preview_decoder/; other files in it (the card, the licence, the training folder) stay as they are. --only-denoiser
@@ -18,8 +19,10 @@ from denoiser import MAX_LENGTH, TextToLatent
 from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
 from diffusers.models.attention_processor import JointAttnProcessor2_0
 from encode_latents import SCALING, SHIFT
+from from_folder import weight_of
 from onnx import TensorProto, helper, numpy_helper
 from optimum.exporters.onnx import onnx_export_from_model
+from quantise import is_quantised, quantise
 from train_preview import PreviewDecoder
 from train_vae import make_vae
 from transformers import CLIPTokenizer
@@ -27,23 +30,61 @@ from transformers import CLIPTokenizer
 PARTS = ["text_encoder", "text_encoder_2", "transformer", "vae_encoder", "vae_decoder"]
 
 
-def halve(path):
-    """Stores the large float32 initializers as float16, each with a Cast back: ONNX Runtime folds it at load."""
+def as_half(name, values):
+    small = values.astype(np.float16)
+    assert np.isfinite(small).all(), name
+    cast = helper.make_node("Cast", [name + "_half"], [name], name=name + "_cast", to=TensorProto.FLOAT)
+    return [numpy_helper.from_array(small, name + "_half")], [cast]
+
+
+def as_integers(name, values, output_axis):
+    whole, scale = quantise(values, output_axis)
+    cast = helper.make_node("Cast", [name + "_int8"], [name + "_whole"], name=name + "_cast", to=TensorProto.FLOAT)
+    mul = helper.make_node("Mul", [name + "_whole", name + "_scale"], [name], name=name + "_scaled")
+    return [numpy_helper.from_array(whole, name + "_int8"), numpy_helper.from_array(scale, name + "_scale")], [cast, mul]
+
+
+def as_position_table(name, values):
+    """The table is rows × columns × (the column's wave, the row's wave): both waves are enough."""
+    half = values.shape[3] // 2
+    parts = {"columns": values[:, :1, :, :half], "rows": values[:, :, :1, half:]}
+    stored, nodes = [numpy_helper.from_array(np.array(values.shape[:3] + (half,), np.int64), name + "_shape")], []
+    for part, wave in parts.items():
+        assert np.array_equal(np.broadcast_to(wave, values.shape[:3] + (half,)), values[..., :half] if part == "columns" else values[..., half:])
+        tensors, casts = as_half(f"pos_embed.{part}", wave)
+        stored += tensors
+        nodes += [*casts, helper.make_node("Expand", [f"pos_embed.{part}", name + "_shape"], [f"pos_embed.{part}_all"], name=f"pos_embed.{part}_expand")]
+    nodes.append(helper.make_node("Concat", ["pos_embed.columns_all", "pos_embed.rows_all"], [name], name=name + "_concat", axis=3))
+    return stored, nodes
+
+
+def compact(path, integers=False):
+    """Stores the large float32 initializers as float16, and with `integers` the blocks' matrices as int8 times a scale.
+
+    Casts and products of initializers are folded by ONNX Runtime at load, before it looks at the provider: what runs
+    are float32 weights. DequantizeLinear would stay in the graph.
+    """
     model = onnx.load(path)
-    graph, casts = model.graph, []
-    for i, tensor in enumerate(graph.initializer):
-        if tensor.data_type != TensorProto.FLOAT:
-            continue
+    graph, stored, nodes = model.graph, [], []
+    users = {name: node for node in graph.node for name in node.input}
+    for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.size < 256:
-            continue
-        small = values.astype(np.float16)
-        assert np.isfinite(small).all(), tensor.name
-        name = tensor.name
-        graph.initializer[i].CopyFrom(numpy_helper.from_array(small, name + "_half"))
-        casts.append(helper.make_node("Cast", [name + "_half"], [name], name=name + "_cast", to=TensorProto.FLOAT))
-    for k, node in enumerate(casts):
-        graph.node.insert(k, node)
+        if tensor.data_type != TensorProto.FLOAT or values.size < 256:
+            tensors, added = [tensor], []
+        else:
+            weight, output_axis = weight_of(tensor.name, users[tensor.name])
+            if integers and is_quantised(weight, values.shape):
+                tensors, added = as_integers(tensor.name, values, output_axis)
+            elif integers and values.ndim == 4 and users[tensor.name].op_type == "Slice":
+                tensors, added = as_position_table(tensor.name, values)
+            else:
+                tensors, added = as_half(tensor.name, values)
+        stored += tensors
+        nodes += added
+    nodes += graph.node
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(stored)
+    graph.node.extend(nodes)
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
@@ -81,7 +122,7 @@ def export_preview(work, folder):
         decoder, torch.zeros(1, 16, 16, 16), target / "model.onnx", input_names=["latent_sample"], output_names=["sample"],
         dynamic_axes=axes, opset_version=18, dynamo=False,
     )  # fmt: skip
-    halve(target / "model.onnx")
+    compact(target / "model.onnx")
     config = {"_class_name": "AutoencoderTiny", "in_channels": 3, "out_channels": 3, "latent_channels": 16, "scaling_factor": 1.0, "shift_factor": 0.0}
     (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
@@ -92,7 +133,7 @@ FOLDER = Path(__file__).resolve().parent.parent
 def export_parts(pipeline, scratch):
     onnx_export_from_model(pipeline, output=scratch, opset=18, task="text-to-image", do_validation=False)
     for part in PARTS:
-        halve(scratch / part / "model.onnx")
+        compact(scratch / part / "model.onnx", integers=part == "transformer")
         config = json.loads((scratch / part / "config.json").read_text())
         config.pop("_name_or_path", None)
         (scratch / part / "config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -1,8 +1,9 @@
 """Reads the weights of an exported model folder back into the torch modules, so that training can go on from it.
 
-Named initializers (`x.weight_half`) go by their name; the weights of unnamed MatMuls by the name of the node that uses
-them (`/transformer_blocks.0/attn/to_q/MatMul` → transformer_blocks.0.attn.to_q.weight, transposed), those of group
-norms by `/decoder/mid_block/resnets.0/norm1/Mul` and `/Add`. The position table is computed, not learned. The attribute
+Named initializers (`x.weight_half`, `x.weight_int8` with `x.weight_scale`) go by their name; the weights of unnamed
+MatMuls by the name of the node that uses them (`/transformer_blocks.0/attn/to_q/MatMul` →
+transformer_blocks.0.attn.to_q.weight, transposed), those of group norms by `/decoder/mid_block/resnets.0/norm1/Mul` and
+`/Add`. The position table is computed, not learned. The attribute
 heads and the optimizer's state are not in a folder. Run as a program it compares torch with ONNX Runtime.
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 from denoiser import TextToLatent
-from onnx import TensorProto, numpy_helper
+from onnx import numpy_helper
 from train_vae import make_vae
 from transformers import CLIPTokenizer
 
@@ -22,30 +23,38 @@ FOLDER = Path(__file__).resolve().parent.parent
 TWINS = {"time_text_embed.text_embedder.linear_2.bias": "time_text_embed.timestep_embedder.linear_2.bias"}
 
 
+def weight_of(name, node):
+    """→ the name of the torch parameter that an initializer used by `node` holds, and the axis of its output channels."""
+    if not name.startswith("onnx::"):
+        return name, 0
+    module = ".".join(node.name.strip("/").split("/")[:-1])
+    parts = {"MatMul": (".weight", 1), "Mul": (".weight", 0), "Add": (".bias", 0), "Slice": (".position_table", 0)}
+    if node.op_type not in parts:
+        raise ValueError(f"{name} is used by {node.op_type} {node.name}, which is unknown here")
+    end, output_axis = parts[node.op_type]
+    return module + end, output_axis
+
+
 def read_weights(path):
     """→ {name of the torch parameter: tensor} of one ONNX file."""
     graph = onnx.load(path).graph
-    stored = {
-        tensor.name.removesuffix("_half"): numpy_helper.to_array(tensor).astype(np.float32)
-        for tensor in graph.initializer
-        if tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16)
-    }
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     users = {}
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, node)
     weights = {}
-    for name, value in stored.items():
-        node = users[name]
-        module = ".".join(node.name.strip("/").split("/")[:-1])
-        if not name.startswith("onnx::"):
-            weights[name] = torch.from_numpy(value.copy())
-        elif node.op_type == "MatMul":
-            weights[module + ".weight"] = torch.from_numpy(value.T.copy())
-        elif node.op_type in ("Mul", "Add"):
-            weights[module + (".weight" if node.op_type == "Mul" else ".bias")] = torch.from_numpy(value.reshape(-1).copy())
-        elif node.op_type != "Slice":  # a Slice cuts the position table
-            raise ValueError(f"{path}: {name} is used by {node.op_type} {node.name}, which is unknown here")
+    for stored, value in tensors.items():
+        if value.dtype == np.int8:
+            name = stored.removesuffix("_int8")
+            value = value.astype(np.float32) * tensors[name + "_scale"]
+        elif value.dtype in (np.float16, np.float32) and stored.removesuffix("_scale") + "_int8" not in tensors:
+            name = stored.removesuffix("_half")
+        else:
+            continue
+        weight, output_axis = weight_of(name, users[name])
+        value = value.astype(np.float32).T if output_axis else value.astype(np.float32)
+        weights[weight] = torch.from_numpy(value.reshape(-1).copy() if users[name].op_type in ("Mul", "Add") else value.copy())
     return weights
 
 

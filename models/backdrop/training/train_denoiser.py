@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from data import load_labels, load_latents, load_tokens
 from denoiser import TextToLatent
 from muon import Muon, split
+from scene import HEADS
 from shapes import SHAPES, SQUARE, batch_of, held_out, name_of, tokens_of
 from train_tokenizer import END
 from transformers import CLIPTokenizer
@@ -30,17 +31,24 @@ TOLD = [(128, 128), (256, 144), (144, 256), (192, 192), (192, 128)]  # the shape
 
 
 class Batches:
-    """Latents, tokens and labels of one shape; without latents for the text encoders' own training."""
+    """Latents, tokens and labels of one shape; without latents for the text encoders' own training.
 
-    def __init__(self, work, size, rng, latents=True):
+    `favour`: {attribute: times}. Pictures that show it (a body, stars, a boat: no first class) come so many times as often.
+    """
+
+    def __init__(self, work, size, rng, latents=True, favour=None):
         self.latents = load_latents(work, size) if latents else None
         self.tokens = load_tokens(work, size)
         self.labels = load_labels(work, size)
         self.rng = rng
         self.train = len(self.labels) - held_out(len(self.labels))
+        weights = np.ones(self.train)
+        for name, times in (favour or {}).items():
+            weights[self.labels[: self.train, list(HEADS).index(name)] > 0] *= times
+        self.shares = weights / weights.sum()
 
     def random(self, count, empty, drop=0.1):
-        picks = self.rng.integers(0, self.train, count)
+        picks = self.rng.choice(self.train, count, p=self.shares)
         texts = self.tokens[picks, self.rng.integers(0, self.tokens.shape[1], count)].astype(np.int64)
         if drop:
             texts[self.rng.random(count) < drop] = empty
@@ -57,9 +65,9 @@ def attribute_loss(logits, labels):
     return sum(F.cross_entropy(out.float(), labels[:, i]) for i, out in enumerate(logits)) / len(logits)
 
 
-def random_sigma(count, tokens):
-    """Logit-normal and a tenth uniform, shifted towards more noise as a picture has more tokens: it hides less in them."""
-    sigma = torch.sigmoid(torch.randn(count) + 0.2)
+def random_sigma(count, tokens, middle):
+    """Logit-normal about the middle and a tenth uniform, shifted towards more noise as a picture has more tokens: it hides less in them."""
+    sigma = torch.sigmoid(torch.randn(count) + middle)
     sigma = torch.where(torch.rand(count) < 0.1, torch.rand(count), sigma)
     shift = max(1.0, (tokens / tokens_of(SQUARE)) ** 0.5)
     return shift * sigma / (1 + (shift - 1) * sigma)
@@ -170,7 +178,7 @@ def work(rank, args):
     torch.manual_seed(args.seed)
     empty, vocab_size = empty_tokens(args.work)
     rng = np.random.default_rng(args.seed)
-    batches = {size: Batches(args.work, size, rng) for size in SHAPES}
+    batches = {size: Batches(args.work, size, rng, favour=args.favour) for size in SHAPES}
     model = TextToLatent(vocab_size)
     checkpoint = args.work / "denoiser-checkpoint.pt"
     saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
@@ -221,7 +229,7 @@ def work(rank, args):
         if progress >= 1:
             break
         # Constant, then a fall to nothing.
-        scale = min(1, (step + 1) / 100) * min(1, (1 - progress) / args.fall) + 0.001
+        scale = min(1, (step + 1) / args.warm) * min(1, (1 - progress) / args.fall) + 0.001
         if tells and step:
             told = time.time()
             if rank == 0:
@@ -235,7 +243,7 @@ def work(rank, args):
         count = batch_of(size, args.batch)
         latents, tokens, labels = batches[size].random(count, empty)
         with torch.autocast("cpu", torch.bfloat16):
-            flow, attributes = flow_loss(model, latents, tokens, labels, zero_rows, random_sigma(count, tokens_of(size)))
+            flow, attributes = flow_loss(model, latents, tokens, labels, zero_rows, random_sigma(count, tokens_of(size), args.sigma))
         shared.zero()
         (flow if args.from_folder else flow + 0.02 * attributes).backward()
         shared.step(scale)
@@ -249,6 +257,13 @@ def work(rank, args):
         torch.save(tell(0), args.work / "denoiser.pt")
 
 
+def favoured(text):
+    name, times = text.split("=")
+    if name not in HEADS:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(HEADS)}")
+    return name, float(times)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build"))
@@ -260,6 +275,9 @@ def main():
     parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--other-lr", type=float, default=1e-3)
     parser.add_argument("--fall", type=float, default=0.45, help="the last part of the time, in which the learning rate falls")
+    parser.add_argument("--warm", type=int, default=100, help="steps in which the learning rate rises")
+    parser.add_argument("--sigma", type=float, default=0.2, help="the middle of the noise levels, as a logit: 0.7 dwells where discs take shape")
+    parser.add_argument("--favour", type=favoured, nargs="*", default=[], metavar="ATTRIBUTE=TIMES", help="show pictures that have it so many times as often: body=1.5 stars=2")
     parser.add_argument("--keep", type=float, default=0.998, help="of the average of the weights, a step")
     parser.add_argument("--text-steps", type=int, default=500)
     parser.add_argument("--text-only", action="store_true", help="stop after the text encoders' own training")
@@ -269,6 +287,7 @@ def main():
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--port", type=int, default=29512)
     args = parser.parse_args()
+    args.favour = dict(args.favour)
     if args.text_only:
         torch.manual_seed(args.seed)
         empty, vocab_size = empty_tokens(args.work)
