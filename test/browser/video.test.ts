@@ -1,7 +1,7 @@
 /** Video variants: their steps and then the video, in the player of a stranger's page and on the published page. */
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readGallery, writeGallery } from '../../src/watch/gallery.ts'
+import { readPage, writePage } from '../../src/artifacts/page.ts'
 import { packageRoot } from '../support/cli.ts'
 import { createScratch } from '../support/scratch.ts'
 import { startBrowser, type TestBrowser, type TestPage } from './support/browser.ts'
@@ -25,7 +25,7 @@ beforeAll(async () => {
     { cue: 'dawn', variant: 'bare', stepsMs: null, reds: REDS },
     { cue: 'dawn', variant: 'still', stepsMs: STEPS_MS, finalMs: FINAL_MS },
   ])
-  await writeGallery(scratch.folder, folder, await readGallery(join(packageRoot, 'dist/watch/page')))
+  await writePage(scratch.folder, folder, await readPage(join(packageRoot, 'dist/watch/page')))
   show = await startStatic(scratch.folder, { cors: true })
   stranger = await startStatic(scratch.folder, {
     pages: {
