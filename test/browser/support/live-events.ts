@@ -57,8 +57,15 @@ export function liveEvents(
     }
     if (name === current) break
     if (name === failed) {
-      const message = 'The decoded pixels hold NaN values. Use an fp32 vae_decoder.'
-      events.push({ type: 'unit-failed', ...unit, stage: 'vae decode', code: 'E_NOT_FINITE', message })
+      const [message, help] = ['The decoded pixels hold NaN values.', 'Use an fp32 vae_decoder.']
+      events.push({
+        type: 'unit-failed',
+        ...unit,
+        stage: 'vae decode',
+        code: 'E_NOT_FINITE',
+        message,
+        help,
+      })
       continue
     }
     const files = ['timing.json', 'final.png'].map((file) => `${folder}/${file}`)

@@ -72,7 +72,17 @@ export async function startLiveRun(
 export function runFinished(version: string): RunEventBody {
   return {
     type: 'run-finished',
-    ...{ done: 1, skipped: 0, failed: 0, left: 0, cancelled: false, uploaded: 0, uploadsFailed: 0 },
+    ...{
+      done: 1,
+      skipped: 0,
+      failed: 0,
+      left: 0,
+      cancelled: false,
+      drained: false,
+      filmsFailed: 0,
+      uploaded: 0,
+      uploadsFailed: 0,
+    },
     ...{ wallMs: 1000, sessionRunMs: 900, modelLoadMs: 50, peakRssBytes: 1, provider: 'cuda' },
     ...{ version, folder: '/x' },
   }
