@@ -54,7 +54,7 @@ try {
       gap: 3,
     })
     const raw = { raw: { width, height, channels: 3 } }
-    await sharp(rgb, raw).png({ compressionLevel: 9, palette: true, quality: 95 }).toFile(join(images, name))
+    await sharp(rgb, raw).webp({ quality: 85, effort: 6 }).toFile(join(images, name))
   }
 
   for (const method of Object.keys(methods)) {
@@ -63,14 +63,14 @@ try {
       for (let step = 1; step <= steps; step++) pictures.push(await read(method, variant, `${step}.png`))
       pictures.push(await read(method, variant, 'final.png'))
     }
-    await save(`steps-${method}.png`, pictures, steps + 1, 96)
+    await save(`steps-${method}.webp`, pictures, steps + 1, 96)
   }
   const strip = []
   for (const variant of Object.keys(cues)) {
     for (const step of readmeSteps) strip.push(await read('taesd', variant, `${step}.png`))
     strip.push(await read('taesd', variant, 'final.png'))
   }
-  await save('strip.png', strip, readmeSteps.length + 1, 192)
+  await save('strip.webp', strip, readmeSteps.length + 1, 192)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

@@ -194,7 +194,7 @@ describe('keys', () => {
   })
 
   it('14: a key without a likeness lists what is valid', () => {
-    const fault = expectFault(sheetWith(`${SEED}    zzzzzzzz: 1\n`), '10:5 E_UNKNOWN_KEY', 'guidance_scale')
+    const fault = expectFault(sheetWith(`${SEED}    zzzzzzzz: 1\n`), '10:5 E_UNKNOWN_KEY', 'negative_prompt')
     expect(fault.help).not.toMatch('Did you mean')
   })
 

@@ -145,6 +145,7 @@ describe('the events', () => {
         'failed',
         'left',
         'cancelled',
+        'drained',
         'uploaded',
         'uploadsFailed',
         'filmsFailed',

@@ -1,5 +1,5 @@
 /** What docs/ tells of runs, held to the schemas that answers are made with. */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
@@ -13,6 +13,7 @@ it('docs/run-status.schema.json is the schema of `pregen status --json`', async 
   }
   const path = join(packageRoot, 'docs/run-status.schema.json')
   // Made anew: UPDATE_DOCS=1 npx vitest run test/watch/documents.test.ts
+  if (process.env.UPDATE_DOCS === '1') await writeFile(path, `${JSON.stringify(schema, null, 2)}\n`)
   const written = JSON.parse(await readFile(path, 'utf8'))
   expect(written).toEqual(JSON.parse(JSON.stringify(schema)))
 })

@@ -184,7 +184,7 @@ def main():
             grid(drawn).save(grids / f"{name}-{kind}.png")
         print(name, {key: figure["share"] for key, figure in agreement.items()}, by_shape[name]["discs"], by_shape[name]["skies"], flush=True)
         if args.card and size == JUDGED[0]:
-            grid(pictures).quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(args.card, optimize=True)
+            grid(pictures).save(args.card, quality=80, method=6)
 
     real = load_pictures(args.work)
     report = dict(
