@@ -41,7 +41,7 @@ export interface ChildEnd {
  */
 export async function compileSource(rooms: readonly string[]): Promise<CompiledSource> {
   const folder = join(root, 'node_modules/.cache/pregen-test', `${process.pid}-${randomUUID()}`)
-  for (const path of await sourceFiles(new Set(['net', 'files', 'tensor', ...rooms]))) {
+  for (const path of await sourceFiles(new Set(['net', 'files', 'tensor', 'media', 'cue-sheet', ...rooms]))) {
     const text = await readFile(join(root, path), 'utf8')
     const { outputText } = ts.transpileModule(text, {
       compilerOptions: {
