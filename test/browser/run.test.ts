@@ -59,7 +59,8 @@ it('the demo is watched from before it begins until all of it is there', { timeo
   const pictures = 16 + 16 * 4
   expect(served.server.encodes()).toBeGreaterThan(0)
   expect(served.server.encodes()).toBeLessThanOrEqual(pictures)
-  expect([errors, foreign]).toEqual([[], []])
+  // There is no manifest before the run has written it, and a browser tells of every 404.
+  expect([errors.filter((error) => !error.endsWith('/manifest.json')), foreign]).toEqual([[], []])
   await context.close()
 })
 

@@ -40,7 +40,9 @@ export async function startBrowser(): Promise<TestBrowser> {
       const page = await context.newPage()
       const errors: string[] = []
       const foreign: string[] = []
-      page.on('console', (message) => message.type() === 'error' && errors.push(message.text()))
+      page.on('console', (message) => {
+        if (message.type() === 'error') errors.push(`${message.text()} ${message.location().url}`.trim())
+      })
       page.on('pageerror', (error) => errors.push(error.message))
       page.on('request', (request) => {
         const { hostname } = new URL(request.url())
