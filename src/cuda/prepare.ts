@@ -37,7 +37,7 @@ export interface PrepareCudaOptions {
 const [PROVIDER_LIBRARY = ''] = PROVIDER_LIBRARIES
 const NO_DRIVER: CudaProblem = {
   problem: 'no NVIDIA driver is installed',
-  help: 'Install the driver of the card, or take --provider auto or cpu.',
+  help: 'Where there is a card, install its driver.',
 }
 
 export async function prepareCuda(options: PrepareCudaOptions): Promise<PreparedCuda> {
@@ -71,7 +71,7 @@ function driverProblem(driver: FoundDriver | null, cudaMajor: number): CudaProbl
   if (driver.version === null || compareVersions(driver.version, minDriver) >= 0) return null
   return {
     problem: `the NVIDIA driver ${driver.version} is too old: CUDA ${cudaMajor} needs ${minDriver} or newer`,
-    help: 'Update the driver of the card, or take --provider auto or cpu.',
+    help: 'Update the driver of the card.',
   }
 }
 

@@ -3,7 +3,6 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { findRowFiles, parseCueSheet } from './parse.ts'
-import { readRowFiles } from './read-row-files.ts'
 import { MAX_SHEET_BYTES } from './scan.ts'
 import type { CueSheet } from './sheet.ts'
 
@@ -28,6 +27,8 @@ export const STDIN = '-'
 export async function readSheetText(bytes: Uint8Array, options: ParseSheetOptions): Promise<CueSheet> {
   const names = findRowFiles(bytes, options)
   if (names.length === 0) return parseCueSheet(bytes, options)
+  // Most sheets have no rows, and need no parser of them.
+  const { readRowFiles } = await import('./read-row-files.ts')
   return parseCueSheet(bytes, { ...options, rowFiles: await readRowFiles(names, options.file) })
 }
 

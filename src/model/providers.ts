@@ -70,14 +70,12 @@ export interface ProviderStatus {
 const AUTO_ORDER: readonly ProviderName[] = ['cuda', 'dml', 'cpu']
 
 const HELP: Record<ProviderName, string> = {
-  cuda:
-    'CUDA needs Linux x64 and an NVIDIA driver; pregen providers install cuda fetches the rest (docs/models.md). ' +
-    'Or take --provider auto or cpu.',
+  cuda: 'CUDA needs Linux x64 and an NVIDIA driver; pregen providers install cuda fetches the rest (docs/models.md).',
   webgpu:
     'WebGPU needs a graphics driver: Vulkan on Linux x64 (libvulkan1 and the ICD of the card), Direct3D 12 on Windows, ' +
-    'Metal on macOS. Or take --provider auto or cpu.',
-  dml: 'DirectML exists on Windows only. Take --provider auto or cpu.',
-  coreml: 'CoreML exists on macOS only. Take --provider auto or cpu.',
+    'Metal on macOS.',
+  dml: 'DirectML exists on Windows only.',
+  coreml: 'CoreML exists on macOS only.',
   cpu: 'onnxruntime-node has no build for this platform: see its README for the platforms it supports.',
 }
 
@@ -122,7 +120,10 @@ export async function resolveProvider(
     const { works, problem, help } = await probeProvider(requested, deviceId, known)
     if (works) return { name: requested, deviceId, reason: 'asked for', passedOver: [] }
     const message = `Provider "${requested}" does not work here: ${problem}.`
-    throw new PregenError('E_PROVIDER_UNAVAILABLE', message, { help: help ?? HELP[requested] })
+    const wayOut = requested === 'cpu' ? '' : ' Or take --provider auto or cpu.'
+    throw new PregenError('E_PROVIDER_UNAVAILABLE', message, {
+      help: `${help ?? HELP[requested]}${wayOut}`,
+    })
   }
   const passedOver: PassedOver[] = []
   for (const name of AUTO_ORDER) {

@@ -9,10 +9,7 @@ import { clipTokens } from '../model/fixed-shapes.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import { printable } from '../printable.ts'
 import { withoutTail } from '../text/chat-tail.ts'
-import { cleanPrompt } from '../text/clean-prompt.ts'
-import { createTokenizer } from '../text/create-tokenizer.ts'
 import type { PromptTokenizer } from '../text/tokenizer.ts'
-import { chunkWeightedPrompt } from '../text/weighted-chunks.ts'
 import type { PreparedModel, PrepareWarning } from './prepared.ts'
 
 type Model = Pick<PreparedModel, 'id' | 'folder' | 'facts'>
@@ -56,19 +53,21 @@ export async function checkPrompts(
   const told = new Map<string, { reading: Reading; cut: Cut; units: Unit[] }>()
   const faults: PregenError[] = []
   for (const model of models.values()) {
-    if (familyOf(model.facts.family).cuts === undefined) continue
+    const { cuts: rules }: FamilyFacts = familyOf(model.facts.family)
+    if (rules === undefined) continue
+    const clean = await cleaner(rules.isCleaned)
     const own = units.filter((unit) => unit.model === model.id)
     const tokenizers = createTokenizers(model)
     faults.push(...(await findLongWeighted(own, model, tokenizers)))
     const plain = own.filter(({ promptSyntax }) => promptSyntax === 'plain')
     const cuts = await findCuts(
-      plain.flatMap((unit) => readingsOf(unit, model)),
+      plain.flatMap((unit) => readingsOf(unit, model, clean)),
       tokenizers,
     )
     if (cuts.size === 0) continue
     for (const unit of plain) {
       const seen = new Set<string>()
-      for (const reading of readingsOf(unit, model)) {
+      for (const reading of readingsOf(unit, model, clean)) {
         const cut = cuts.get(keyOf(reading))
         const what = `${reading.setting}\0${cut?.text}`
         // Encoders that cut the same text off say so once.
@@ -88,6 +87,12 @@ export async function checkPrompts(
   return { warnings: [...all.slice(0, MAX_WARNINGS), rest], faults }
 }
 
+type CleanPrompt = (text: string) => string
+
+async function cleaner(isCleaned = false): Promise<CleanPrompt> {
+  return isCleaned ? (await import('../text/clean-prompt.ts')).cleanPrompt : (text) => text
+}
+
 /** `dawn/seed-1, dawn/seed-2 and 3 more`: the units that one warning is of. */
 export function nameUnits(units: readonly { readonly cue: string; readonly variant: string }[]): string {
   const named = units.slice(0, MAX_NAMED).map(unitName).join(', ')
@@ -101,7 +106,7 @@ function warningOf({ setting, encoder, limit }: Reading, cut: Cut, units: readon
 }
 
 /** What each encoder of the model reads for a unit, as its pipeline has it. */
-function readingsOf(unit: Unit, { folder, facts }: Model): Reading[] {
+function readingsOf(unit: Unit, { folder, facts }: Model, clean: CleanPrompt): Reading[] {
   const { contract } = familyOf(facts.family)
   const { cuts, takes }: FamilyFacts = familyOf(facts.family)
   const { prompt, prompt2, negativePrompt = '', negativePrompt2 } = unit
@@ -124,10 +129,9 @@ function readingsOf(unit: Unit, { folder, facts }: Model): Reading[] {
       index === 1 ? second : (['prompt', prompt] as const),
       ...(hasNegative ? [index === 1 ? secondNegative : (['negative_prompt', negativePrompt] as const)] : []),
     ]
-    const { template = NO_TEMPLATE, droppedTokens: dropped = 0, isCleaned = false } = cuts ?? {}
-    return texts.map(([setting, given]) => {
-      const text = isCleaned ? cleanPrompt(given) : given
-      return { encoder: component, tokenizer, setting, text, template, limit, dropped }
+    const { template = NO_TEMPLATE, droppedTokens: dropped = 0 } = cuts ?? {}
+    return texts.map(([setting, text]) => {
+      return { encoder: component, tokenizer, setting, text: clean(text), template, limit, dropped }
     })
   })
 }
@@ -177,10 +181,15 @@ function createTokenizers({ folder }: Model): Tokenizers {
   return (name) => {
     const known = loaded.get(name)
     if (known !== undefined) return known
-    const loading = createTokenizer(folder.tokenizers[name] ?? '')
+    const loading = loadTokenizer(folder.tokenizers[name] ?? '')
     loaded.set(name, loading)
     return loading
   }
+}
+
+async function loadTokenizer(dir: string): Promise<PromptTokenizer> {
+  const { createTokenizer } = await import('../text/create-tokenizer.ts')
+  return createTokenizer(dir)
 }
 
 /** Weighted prompts go in as one or several chunks; an export for one length of text takes one. */
@@ -190,6 +199,7 @@ async function findLongWeighted(
   tokenizers: Tokenizers,
 ): Promise<PregenError[]> {
   if (facts.fixed?.textTokens == null) return []
+  const { chunkWeightedPrompt } = await import('../text/weighted-chunks.ts')
   const { contract } = familyOf(facts.family)
   const first = contract.find(
     (each) => 'tokenizer' in each && folder.components[each.component] !== undefined,

@@ -5,7 +5,6 @@
 import { resolve } from 'node:path'
 import type { CueSheet, SheetVariant } from '../cue-sheet/sheet.ts'
 import { PregenError } from '../errors.ts'
-import { defaultImageLimits } from '../images/read-source.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import type { TrainedSizes } from '../plan/trained-sizes.ts'
 import { isRemote } from './check-init-images.ts'
@@ -69,6 +68,7 @@ function drawsAnySize({ fixed, hasVaeEncoder, video }: ModelFacts): boolean {
 /** null: what is wrong with the picture is told where all pictures are checked, with its line. */
 async function sizeOf(path: string): Promise<Size | null> {
   const { inspectInitImage } = await import('../images/init-image.ts')
+  const { defaultImageLimits } = await import('../images/read-source.ts')
   try {
     const { width, height } = await inspectInitImage({ source: path, limits: defaultImageLimits })
     return { width, height }

@@ -11,7 +11,7 @@ import { PregenError, PregenErrors } from '../errors.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import { changedSincePlan } from './check-init-images.ts'
 import type { PreparedUnit } from './prepared.ts'
-import { openSourceClip } from './source-clip.ts'
+import type { SourceClip } from './source-clip.ts'
 
 type SourceVideo = NonNullable<PictureJob['sourceVideo']>
 
@@ -23,7 +23,7 @@ export async function countClips(sheet: CueSheet): Promise<Map<string, number>> 
       const { video } = settings
       if (video === undefined || counts.has(video)) continue
       try {
-        counts.set(video, (await openSourceClip(video)).frames)
+        counts.set(video, (await openClip(video)).frames)
       } catch (error) {
         if (!(error instanceof PregenError)) throw error
       }
@@ -47,7 +47,7 @@ export async function checkSourceVideos(
     const key = keyOf(unit)
     if (unit.video === undefined || hashes.has(key) || faults.has(key)) continue
     try {
-      hashes.set(key, await (await openSourceClip(unit.video.source)).hash(unit.numFrames ?? 1, signal))
+      hashes.set(key, await (await openClip(unit.video.source)).hash(unit.numFrames ?? 1, signal))
     } catch (error) {
       if (!(error instanceof PregenError) || signal?.aborted) throw error
       const { code, message, help, exitCode } = error
@@ -123,10 +123,16 @@ export function createSourceVideos(scratchFolder: string): SourceVideos {
   }
 }
 
+/** The codecs are heavy, and most sheets start from no video. */
+async function openClip(source: string): Promise<SourceClip> {
+  const { openSourceClip } = await import('./source-clip.ts')
+  return openSourceClip(source)
+}
+
 async function bringToSize(unit: Unit, scratchFolder: string): Promise<Made> {
   const { width, height, video, numFrames = 1 } = unit
   if (video === undefined) throw new Error('the unit is drawn from no video')
-  const clip = await openSourceClip(video.source)
+  const clip = await openClip(video.source)
   // Named as temporary files are: what a killed run leaves, the next one sweeps.
   const path = join(scratchFolder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
   const scratch = await openScratch(path)
