@@ -112,7 +112,8 @@ describe('a run', () => {
       expect(stderr.match(/^E_/gm)?.length).toBe(1)
       expect(stderr).not.toContain('W_BUCKET_NOT_READ')
       expect(stderr).not.toContain('hunter2')
-      expect(lingeredMs).toBeLessThan(1500)
+      // A socket or timer that is left open would hold the process for minutes.
+      expect(lingeredMs).toBeLessThan(15_000)
     },
     120_000,
   )
