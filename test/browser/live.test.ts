@@ -123,7 +123,7 @@ describe('a run at work', () => {
     await run.record({ exitCode: 0 })
     await waitForText('.over', 'Everything that was asked for is there.')
     expect(await opened.page.locator('.finished img').count()).toBe(2)
-    expect(await opened.page.title()).toBe('night · pregen')
+    await opened.page.waitForFunction(() => document.title === 'night · pregen')
   })
 
   it('asks for pictures while the socket is cut, and goes back to it', async () => {
