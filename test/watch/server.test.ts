@@ -4,7 +4,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import WebSocket from 'ws'
 import { PregenError, PregenErrors } from '../../src/errors.ts'
 import { judgeAccess } from '../../src/watch/server/access.ts'
@@ -32,6 +32,9 @@ async function serve(
   const server = await startServer({
     ...{ out, host: '127.0.0.1', port: 0, token: TOKEN, origins: [], previewQuality: 75, previewSize: 48 },
     ...{ pageFolder, version: '1.2.3', submit: () => Promise.reject(new Error('not asked for')) },
+    onFault: (error) => {
+      throw error
+    },
     ...changes,
   })
   onTestFinished(() => server.close())
@@ -128,11 +131,15 @@ describe('who may ask', () => {
     const { server, out } = await serve()
     const options = { out, origins: [], previewQuality: 75, previewSize: 48, pageFolder: out, version: '' }
     const submit = () => Promise.reject(new Error('no'))
-    await expect(startServer({ ...options, submit, host: '0.0.0.0', port: 0 })).rejects.toMatchObject({
+    await expect(
+      startServer({ ...options, submit, onFault: () => undefined, host: '0.0.0.0', port: 0 }),
+    ).rejects.toMatchObject({
       code: 'E_TOKEN_NEEDED',
     })
     const port = Number(new URL(server.origin).port)
-    await expect(startServer({ ...options, submit, host: '127.0.0.1', port })).rejects.toMatchObject({
+    await expect(
+      startServer({ ...options, submit, onFault: () => undefined, host: '127.0.0.1', port }),
+    ).rejects.toMatchObject({
       code: 'E_PORT_IN_USE',
     })
   })
@@ -371,6 +378,19 @@ const until = async (what: () => boolean) => {
   while (!what() && performance.now() < end) await sleep(10)
   expect(what()).toBe(true)
 }
+
+it('sends viewers away when a run cannot be followed, and takes them again', async () => {
+  const faults: unknown[] = []
+  const { server } = await serve({ onFault: (error) => faults.push(error) })
+  const broken = vi.spyOn(server.runs, 'newest').mockRejectedValue(new Error('i/o error'))
+  const { socket } = await watch(server)
+  const [code] = await once(socket, 'close')
+  expect([code, faults.map(String)]).toEqual([1011, expect.arrayContaining(['Error: i/o error'])])
+  broken.mockRestore()
+  const again = await watch(server)
+  await until(() => again.messages.length > 0)
+  expect(again.messages[0]).toMatchObject({ type: 'progress', run: ID })
+})
 
 const VISIBLE = { type: 'visibility', visible: true }
 const HIDDEN = { type: 'visibility', visible: false }

@@ -1,7 +1,7 @@
 /** `pregen serve [DIR]`: the live page, gallery, replay and jobs of an output folder over HTTP. */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { PregenError } from '../../errors.ts'
+import { messageOf, PregenError } from '../../errors.ts'
 import { embeddedModels, pageFolder, readPackageVersion } from '../../library/package.ts'
 import type { Submitted } from '../../watch/server/app.ts'
 import { checkRequest } from '../../watch/server/run-request.ts'
@@ -12,6 +12,8 @@ import { printLine } from '../print.ts'
 import { toSelectOptions } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
 import { submitInBackground } from '../submit.ts'
+
+const FAULT = 'W_LIVE_VIEW'
 
 export interface ServeFlags {
   readonly port: number
@@ -64,6 +66,7 @@ export async function openServer(out: string, flags: ServeFlags): Promise<WatchS
     ...{ out, host, port, token, origins: allowOrigin, previewQuality, previewSize },
     pageFolder,
     version: readPackageVersion(),
+    onFault: (error) => printLine(process.stderr, `warning  ${FAULT}  ${messageOf(error)}`),
     submit: async (body, { runs }): Promise<Submitted> => {
       const request = await checkRequest(body, { sheets, embeddedModels, env: process.env })
       const { select, ...run } = request

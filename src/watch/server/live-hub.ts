@@ -47,9 +47,13 @@ export class LiveHub {
   #askedAt = 0
   #isLooking = false
 
-  constructor(runs: RunList, pictures: LivePictures) {
+  readonly #onFault: (error: unknown) => void
+
+  /** @param onFault told of what no viewer can help; the hub goes on */
+  constructor(runs: RunList, pictures: LivePictures, onFault: (error: unknown) => void) {
     this.#runs = runs
     this.#pictures = pictures
+    this.#onFault = onFault
   }
 
   get viewers(): number {
@@ -77,8 +81,8 @@ export class LiveHub {
     })
     socket.on('close', () => this.#drop(viewer))
     socket.on('error', () => socket.terminate())
-    this.#timer ??= setInterval(() => void this.#tick(), LOOK_MS).unref()
-    await this.#show(viewer)
+    this.#timer ??= setInterval(() => void this.#tick().catch(this.#sendAway), LOOK_MS).unref()
+    await this.#show(viewer).catch(this.#sendAway)
   }
 
   close(): void {
@@ -87,6 +91,12 @@ export class LiveHub {
     for (const { socket } of this.#viewers) socket.close(1001, 'the server ends')
     for (const { end } of this.#live.values()) end()
     this.#live.clear()
+  }
+
+  /** The run may be drawing in this very process: whatever goes wrong with watching ends watching, and viewers ask anew. */
+  readonly #sendAway = (error: unknown): void => {
+    for (const { socket } of this.#viewers) socket.close(1011, 'the run cannot be followed')
+    this.#onFault(error)
   }
 
   #drop(viewer: Viewer): void {

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly pageFolder: string
   /** Of pregen. */
   readonly version: string
+  /** Told when a run cannot be followed; viewers were sent away, and may come again. */
+  readonly onFault: (error: unknown) => void
   readonly submit: (body: unknown, server: WatchServer) => ReturnType<AppOptions['submit']>
 }
 
@@ -73,7 +75,7 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
     quality: options.previewQuality,
     size: options.previewSize,
   })
-  const hub = new LiveHub(runs, pictures)
+  const hub = new LiveHub(runs, pictures, options.onFault)
   const rules: AccessRules = { token, cookieName: `pregen-${port}`, hosts: [hostname(), host], origins }
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_CLIENT_MESSAGE })
 
