@@ -5,13 +5,19 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
-import { runnerImport } from 'vite'
+import { createServer, createServerModuleRunner } from 'vite'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [draft, only] = process.argv[2] === '--draft' ? process.argv.slice(3) : [null]
 const images = draft ?? join(root, 'docs/images')
 mkdirSync(images, { recursive: true })
-const load = async (path) => (await runnerImport(join(root, path), { configFile: false, root })).module
+// Open to the end: the server loads its codecs when it needs them.
+const vite = await createServer({
+  ...{ configFile: false, root, appType: 'custom', logLevel: 'error' },
+  server: { middlewareMode: true, hmr: false, ws: false, watch: null },
+})
+const runner = createServerModuleRunner(vite.environments.ssr)
+const load = (path) => runner.import(join(root, path))
 const { startBrowser } = await load('test/browser/support/browser.ts')
 const { liveEvents } = await load('test/browser/support/live-events.ts')
 const { runFinished, startLiveRun } = await load('test/browser/support/live-run.ts')
@@ -57,6 +63,8 @@ try {
   await browser.close()
   await server.stop()
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest))
+  await runner.close()
+  await vite.close()
 }
 
 async function shoot({ name, hash, colorScheme, viewport, place }) {
@@ -78,6 +86,8 @@ async function shoot({ name, hash, colorScheme, viewport, place }) {
     ...{ viewport, colorScheme, deviceScaleFactor: 1.5, reducedMotion: 'reduce' },
   })
   await page.goto(server.url)
+  // The page has found the run by then, and gone where it wants.
+  await page.waitForFunction(() => document.querySelector('.run-state-text')?.textContent !== undefined)
   await page.goto(`${server.origin}/${hash}`)
   await page.waitForTimeout(1500)
   if (hash.startsWith('#/replay')) {

@@ -124,6 +124,13 @@ describe('a run at work', () => {
     await waitForText('.over', 'Everything that was asked for is there.')
     expect(await opened.page.locator('.finished img').count()).toBe(2)
     await opened.page.waitForFunction(() => document.title === 'night · pregen')
+    // The last picture is brought into the stage, and covers nothing below it.
+    const bottoms = await opened.page.evaluate(() =>
+      ['.live-stage img', '.live-stage'].map(
+        (what) => document.querySelector(what)?.getBoundingClientRect().bottom,
+      ),
+    )
+    expect(bottoms[0]).toBeLessThanOrEqual((bottoms[1] ?? 0) + 1)
   })
 
   it('asks for pictures while the socket is cut, and goes back to it', async () => {
