@@ -41,11 +41,11 @@ export type { ModelFacts } from './plan/model-facts.ts'
 export { createRandomGenerator } from './random/create.ts'
 export type { RandomGenerator, RngName } from './random/generator.ts'
 export { parseRunEvent, type RunEvent, type RunEventType } from './run/events.ts'
+export { reduce } from './run/reduce.ts'
 export type { Run } from './run/run.ts'
 export {
   INITIAL_STATE,
   type RunState,
-  reduce,
   type UnitProgress,
   type UnitStatus,
   unitOf,

@@ -31,10 +31,11 @@ import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-
 import type { RunOptions } from './options.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { pullUnits } from './pull-units.ts'
+import { reduce } from './reduce.ts'
 import { createReferences } from './reference-images.ts'
 import { createSender } from './sender.ts'
 import { createSourceVideos } from './source-videos.ts'
-import { INITIAL_STATE, reduce } from './state.ts'
+import { INITIAL_STATE } from './state.ts'
 import { type RunSummary, summarize } from './summary.ts'
 import type { UnitServices } from './unit-life.ts'
 import { type FileSystemWatch, watchFileSystem } from './warn-of-file-system.ts'
@@ -265,8 +266,8 @@ function announce(
     out: prepared.layout.out,
     prefix: prepared.layout.prefix,
     plan: decisions.map(({ entry: { unit }, action }) => {
-      const { cue, variant, program, executedSteps: steps } = unit
-      return { cue, variant, program, steps, action }
+      const { cue, variant, program, executedSteps: steps, axes } = unit
+      return { cue, variant, program, steps, action, ...(axes === undefined ? {} : { axes }) }
     }),
   })
   for (const { code, message } of [...prepared.warnings, ...warnings])

@@ -19,6 +19,11 @@ const plannedUnit = z
     program: text('The id of its program.'),
     ...stepsToCome,
     action: z.enum(['run', 'skip']),
+    axes: z
+      .record(z.string(), z.string())
+      .readonly()
+      .optional()
+      .describe('Of a matrix: its keys with its values.'),
   })
   .readonly()
 
@@ -36,7 +41,7 @@ export const EVENT_FIELDS = {
       .array(plannedUnit)
       .readonly()
       .describe(
-        'Every unit, in the order of the sheet: `cue`, `variant`, `program`, `steps`, and `action`, `run` or `skip`.',
+        "Every unit, in the order of the sheet: `cue`, `variant`, `program`, `steps`, `action` (`run` or `skip`), and `axes` where a matrix made it: its keys with this unit's values.",
       ),
   }),
   'provider-chosen': z.object({

@@ -1,6 +1,6 @@
 /**
- * The state of a run, as its events tell it: one pure function from a state and an event to the next state. Reporters,
- * `status` and the page draw from it, and none counts for itself. Imports types alone, so that a page can have it too.
+ * The state of a run, as its events tell it (`reduce` makes it). Reporters, `status` and the page draw from it, and none
+ * counts for itself. Imports types alone, so that a page can have it too.
  */
 import type { RunEvent } from './events.ts'
 
@@ -10,10 +10,20 @@ export interface UnitProgress {
   readonly cue: string
   readonly variant: string
   readonly program: string
+  /** Of a matrix: its keys with this unit's values; null for any other. */
+  readonly axes: Readonly<Record<string, string>> | null
+  /** null before it is drawn. */
+  readonly seed: string | null
   readonly status: UnitStatus
   /** The last step that is done; 0 before the first. */
   readonly step: number
   readonly steps: number
+  /** Milliseconds of each step so far. */
+  readonly stepMs: readonly number[]
+  /** From its start to its last file, ms; null before it is done. */
+  readonly durationMs: number | null
+  /** When it was begun, begun anew or done last, ISO 8601; null before. */
+  readonly changedAt: string | null
   /** What draws it, or drew it; null before. */
   readonly device: string | null
   /** Steps whose pictures stand on disk, with their paths, in the order in which they came. */
@@ -36,8 +46,18 @@ export interface LoadedModel {
   readonly durationMs: number
 }
 
+export interface DeviceProgress {
+  /** `cpu:0`, `cuda:1`, … */
+  readonly name: string
+  /** Mean time of its last steps, ms; null before the first. */
+  readonly stepMs: number | null
+  /** The unit that moved on it last and is not over, as `dawn/wide`. */
+  readonly unit: string | null
+}
+
 type Finished = Extract<RunEvent, { type: 'run-finished' }>
 type Warning = Pick<Extract<RunEvent, { type: 'warning' }>, 'code' | 'message'>
+type UploadFault = Pick<Extract<RunEvent, { type: 'upload-failed' }>, 'key' | 'message'>
 
 export interface RunState {
   readonly run: string | null
@@ -62,7 +82,16 @@ export interface RunState {
   readonly models: readonly LoadedModel[]
   /** Names of the units that are being drawn, as `dawn/wide`. */
   readonly drawing: readonly string[]
+  /** The unit that moved last, done or not. */
+  readonly moving: string | null
+  /** In the order in which they were heard of. */
+  readonly devices: readonly DeviceProgress[]
+  /** Mean time that units took beside their steps (decoding, writing), ms; null before the first. */
+  readonly restMs: number | null
+  /** Names of the last units that were done, the newest first. */
+  readonly finished: readonly string[]
   readonly warnings: readonly Warning[]
+  readonly uploadFaults: readonly UploadFault[]
   /** In pages, so that a step of one unit does not copy thousands: read with `unitsOf` and `unitOf`. */
   readonly pages: readonly (readonly UnitProgress[])[]
   /** Place of each unit in the order of the sheet, by its name. */
@@ -85,15 +114,19 @@ export const INITIAL_STATE: RunState = {
   uploads: { expected: 0, sent: 0, failed: 0 },
   models: [],
   drawing: [],
+  moving: null,
+  devices: [],
+  restMs: null,
+  finished: [],
   warnings: [],
+  uploadFaults: [],
   pages: [],
   places: new Map(),
   end: null,
 }
 
-/** Older ones go: a state is no log. */
-const MAX_WARNINGS = 100
-const PAGE_UNITS = 64
+/** Units in a page. */
+export const PAGE_UNITS = 64
 
 /** Every unit, in the order of the sheet. */
 export function unitsOf(state: RunState): readonly UnitProgress[] {
@@ -108,123 +141,23 @@ export function unitOf(state: RunState, name: string): UnitProgress | null {
     : (state.pages[Math.floor(place / PAGE_UNITS)]?.[place % PAGE_UNITS] ?? null)
 }
 
-/** The state after an event. An event that was seen before, by its `seq`, changes nothing. */
-export function reduce(state: RunState, event: RunEvent): RunState {
-  if (event.run === state.run && event.seq <= state.seq) return state
-  const { run, seq, time } = event
-  return change({ ...state, run, seq, startedAt: state.startedAt ?? time, updatedAt: time }, event)
+/** How a run ended, or null while it goes on. */
+export function outcomeOf({
+  end,
+  counts,
+}: RunState): 'done' | 'partial' | 'failed' | 'cancelled' | 'drained' | null {
+  if (end === null) return null
+  if (end.cancelled) return 'cancelled'
+  if (end.drained) return 'drained'
+  if (end.failed + end.uploadsFailed + end.filmsFailed === 0) return 'done'
+  return counts.done + counts.skipped > 0 ? 'partial' : 'failed'
 }
 
-function change(state: RunState, event: RunEvent): RunState {
-  const { counts, steps, uploads } = state
-  switch (event.type) {
-    case 'run-planned':
-      return planned(state, event)
-    case 'model-loaded': {
-      const { model, provider, device, durationMs } = event
-      return { ...state, models: [...state.models, { model, provider, device, durationMs }] }
-    }
-    case 'warning': {
-      const { code, message } = event
-      return { ...state, warnings: [...state.warnings, { code, message }].slice(-MAX_WARNINGS) }
-    }
-    case 'provider-chosen':
-    case 'device-warmed':
-      return state
-    case 'unit-skipped':
-      return withUnit(state, event, () => ({ status: 'skipped' }))
-    case 'unit-started':
-      return drawn(
-        withUnit(state, event, () => ({ status: 'drawing', device: event.device })),
-        event,
-      )
-    case 'unit-restarted': {
-      const done = steps.done - (unitOf(state, nameOf(event))?.step ?? 0)
-      const begun = withUnit(state, event, () => ({
-        ...{ status: 'drawing', device: event.device, step: 0, previews: [], frames: null, error: null },
-      }))
-      return drawn({ ...begun, steps: { ...steps, done } }, event)
-    }
-    case 'step':
-      return withUnit({ ...state, steps: { ...steps, done: steps.done + 1 } }, event, () => ({
-        step: event.step,
-        steps: event.steps,
-      }))
-    case 'preview':
-      return withUnit(state, event, ({ previews }) => ({
-        previews: [...previews, { step: event.step, path: event.path }],
-      }))
-    case 'unit-finished': {
-      const ended = withUnit(state, event, () => ({ status: 'done', files: event.files }))
-      return notDrawn({ ...ended, counts: { ...counts, done: counts.done + 1 } }, event)
-    }
-    case 'unit-failed': {
-      const { stage, code, message, help } = event
-      const error = { stage, code, message, help }
-      const ended = withUnit(state, event, () => ({ status: 'failed', error }))
-      return notDrawn({ ...ended, counts: { ...counts, failed: counts.failed + 1 } }, event)
-    }
-    case 'uploads-expected':
-      return { ...state, uploads: { ...uploads, expected: uploads.expected + event.objects } }
-    case 'object-uploaded':
-      return { ...state, uploads: { ...uploads, sent: uploads.sent + 1 } }
-    case 'upload-failed':
-      return { ...state, uploads: { ...uploads, failed: uploads.failed + 1 } }
-    case 'run-finished':
-      return { ...state, drawing: [], end: event }
-    case 'frame':
-      return withUnit(state, event, () => ({ frames: { done: event.frame, planned: event.frames } }))
-    case 'preview-failed':
-    case 'film-made':
-    case 'film-failed':
-      return state
-  }
-}
-
-function planned(state: RunState, event: Extract<RunEvent, { type: 'run-planned' }>): RunState {
-  const { version, out, prefix, shard, plan } = event
-  const units = plan.map(
-    ({ cue, variant, program, steps, action }): UnitProgress => ({
-      ...{ cue, variant, program, steps, status: action === 'skip' ? 'skipped' : 'queued' },
-      ...{ step: 0, device: null, previews: [], files: [], frames: null, error: null },
-    }),
-  )
-  const pages: UnitProgress[][] = []
-  for (let from = 0; from < units.length; from += PAGE_UNITS) pages.push(units.slice(from, from + PAGE_UNITS))
-  return {
-    ...state,
-    ...{ version, out, prefix, shard, pages },
-    places: new Map(units.map((unit, place) => [nameOf(unit), place])),
-    counts: { ...state.counts, planned: event.units, skipped: event.skipped },
-    steps: { ...state.steps, planned: event.steps },
-  }
-}
-
-interface Named {
-  readonly cue: string
-  readonly variant: string
-}
-
-const nameOf = ({ cue, variant }: Named) => `${cue}/${variant}`
-
-function withUnit(
-  state: RunState,
-  unit: Named,
-  changes: (before: UnitProgress) => Partial<UnitProgress>,
-): RunState {
-  const place = state.places.get(nameOf(unit))
-  const before = unitOf(state, nameOf(unit))
-  if (place === undefined || before === null) return state
-  const page = Math.floor(place / PAGE_UNITS)
-  const units = state.pages[page]!.with(place % PAGE_UNITS, { ...before, ...changes(before) })
-  return { ...state, pages: state.pages.with(page, units) }
-}
-
-function drawn(state: RunState, unit: Named): RunState {
-  const others = state.drawing.filter((name) => name !== nameOf(unit))
-  return { ...state, drawing: [...others, nameOf(unit)] }
-}
-
-function notDrawn(state: RunState, unit: Named): RunState {
-  return { ...state, drawing: state.drawing.filter((name) => name !== nameOf(unit)) }
+/** Milliseconds until the last unit is drawn; null before the first step. */
+export function expectedLeftMs({ devices, steps, counts, restMs }: RunState): number | null {
+  const measured = devices.flatMap(({ stepMs }) => (stepMs === null ? [] : [stepMs]))
+  if (measured.length === 0) return null
+  const stepsPerMs = measured.reduce((sum, stepMs) => sum + 1 / Math.max(stepMs, 0.01), 0)
+  const units = Math.max(0, counts.planned - counts.skipped - counts.done - counts.failed)
+  return Math.max(0, steps.planned - steps.done) / stepsPerMs + ((restMs ?? 0) * units) / measured.length
 }

@@ -85,7 +85,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     ...['pipelines', 'tensor', 'films'],
   ],
   library: ['tasks', 'run', 'engine', 'model', 'plan', 'diffusion', 'random'],
-  watch: ['artifacts', 'cue-sheet', 'images', 'run:events', 'run:state'],
+  watch: ['artifacts', 'cue-sheet', 'images', 'run:events', 'run:reduce', 'run:state'],
   cli: [
     'films',
     'media',

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { RunEvent, RunEventBody } from '../../src/run/events.ts'
-import { INITIAL_STATE, type RunState, reduce, unitOf, unitsOf } from '../../src/run/state.ts'
+import { reduce } from '../../src/run/reduce.ts'
+import {
+  expectedLeftMs,
+  INITIAL_STATE,
+  outcomeOf,
+  type RunState,
+  unitOf,
+  unitsOf,
+} from '../../src/run/state.ts'
 
 const stamp = { run: '20261126-231502-4f7a', time: '2026-11-26T23:15:02.500Z' }
 const device = 'cpu:0'
@@ -77,12 +85,67 @@ describe('the state of a run', () => {
     })
   })
 
+  it('measures each device by its last steps, and units by what they take beside them', () => {
+    const slow: RunEventBody = { ...step('b', 1), durationMs: 25, device: 'cpu:1' } as RunEventBody
+    const course = [planOf(['a', 'b', 'c']), started('a'), step('a', 1), slow]
+    const during = stateAfter(...course)
+    expect(during.devices).toEqual([
+      { name: 'cpu:0', stepMs: 5, unit: 'dawn/a' },
+      { name: 'cpu:1', stepMs: 25, unit: 'dawn/b' },
+    ])
+    expect([during.moving, unitOf(during, 'dawn/a')?.stepMs]).toEqual(['dawn/b', [5]])
+    // Four steps are left; the two devices make 1/5 + 1/25 of one a millisecond.
+    expect(expectedLeftMs(during)).toBeCloseTo(4 / (1 / 5 + 1 / 25))
+    const finished: RunEventBody = { type: 'unit-finished', ...named('a'), files: [], durationMs: 16 }
+    const after = stateAfter(...course, step('a', 2), finished)
+    expect(after).toMatchObject({ restMs: 6, finished: ['dawn/a'] })
+    expect(after.devices.map(({ unit }) => unit)).toEqual([null, 'dawn/b'])
+    expect(expectedLeftMs(after)).toBeCloseTo(3 / (1 / 5 + 1 / 25) + (6 * 2) / 2)
+    expect(expectedLeftMs(INITIAL_STATE)).toBeNull()
+  })
+
+  it('takes a unit from the device that lost it', () => {
+    const again: RunEventBody = {
+      ...{ type: 'unit-restarted', ...named('a'), reason: 'cpu:0 died', device: 'cpu:1' },
+    }
+    expect(stateAfter(planOf(['a']), started('a'), step('a', 1), again).devices).toEqual([
+      { name: 'cpu:0', stepMs: 5, unit: null },
+      { name: 'cpu:1', stepMs: null, unit: 'dawn/a' },
+    ])
+  })
+
+  const end = {
+    ...{ type: 'run-finished', done: 0, skipped: 0, failed: 0, left: 0, cancelled: false, drained: false },
+    ...{ uploaded: 0, uploadsFailed: 0, filmsFailed: 0, wallMs: 1, sessionRunMs: 1, modelLoadMs: 1 },
+    ...{ peakRssBytes: 1, provider: 'cpu', version: 'v1', folder: '/out/foigoi/v1' },
+  } as const
+
+  it.each([
+    ['done', [], {}],
+    ['done', ['c'], {}],
+    ['failed', [], { failed: 1 }],
+    ['partial', ['c'], { failed: 1 }],
+    ['partial', ['c'], { uploadsFailed: 1 }],
+    ['partial', ['c'], { filmsFailed: 1 }],
+    ['drained', ['c'], { drained: true, left: 1 }],
+    ['cancelled', [], { cancelled: true, failed: 1 }],
+  ] as const)('ends as %s, with %j whole already and %j', (outcome, skip, more) => {
+    const state = stateAfter(planOf(['a'], skip), started('a'), step('a', 1))
+    expect(outcomeOf(state)).toBeNull()
+    const ended = stateAfter(planOf(['a'], skip), started('a'), step('a', 1), { ...end, ...more } as RunEventBody)
+    expect(outcomeOf(ended)).toBe(outcome)
+    // What was in hand waits again.
+    expect(unitOf(ended, 'dawn/a')?.status).toBe('queued')
+    expect(ended).toMatchObject({ drawing: [], devices: [{ unit: null }] })
+  })
+
   it('counts uploads, and what turned out to be there already', () => {
     const sent: RunEventBody = { type: 'object-uploaded', key: 'k', sizeBytes: 1, attempts: 1 }
     const lost: RunEventBody = { type: 'upload-failed', key: 'k', attempts: 3, message: 'no' }
     const expected = (objects: number): RunEventBody => ({ type: 'uploads-expected', objects })
     const state = stateAfter(expected(5), sent, expected(-2), lost)
     expect(state.uploads).toEqual({ expected: 3, sent: 1, failed: 1 })
+    expect(state.uploadFaults).toEqual([{ key: 'k', message: 'no' }])
   })
 
   it('is not changed by an event that it has seen, and changes no state that it was given', () => {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { leftOfRun, leftOfUnit } from '../../src/watch/page/data/estimate.ts'
+import type { RunEvent, RunEventBody } from '../../src/run/events.ts'
+import { reduce } from '../../src/run/reduce.ts'
+import { INITIAL_STATE, unitOf } from '../../src/run/state.ts'
+import { leftOfUnit } from '../../src/watch/page/data/estimate.ts'
 import { mergeRun } from '../../src/watch/page/data/merge.ts'
 import { readProgress } from '../../src/watch/page/data/progress.ts'
 import { pickRun, readRuns } from '../../src/watch/page/data/run-list.ts'
-import { createRunView, takeEvent } from '../../src/watch/page/data/run-view.ts'
 import { readManifest, type Variant } from '../../src/watch/page/data/show.ts'
 import { defaultPlacement, findAxes, layOut } from '../../src/watch/page/model/axes.ts'
 import { redoCommand } from '../../src/watch/page/model/command.ts'
@@ -38,60 +40,62 @@ describe('a manifest', () => {
 describe('what a run tells', () => {
   const plan = [
     { cue: 'dawn', variant: 'a', program: 'P1', steps: 4, action: 'skip' },
-    { cue: 'dawn', variant: 'b', program: 'P1', steps: 4, action: 'run' },
+    { cue: 'dawn', variant: 'b', program: 'P1', steps: 4, action: 'run', axes: { light: 'low' } },
     { cue: 'dawn', variant: 'c', program: 'P1', steps: 4, action: 'run' },
+  ] as const
+  const unit = { cue: 'dawn', variant: 'b', device: 'cpu:0' }
+  const step = { ...unit, type: 'step', steps: 4 } as const
+  const begin: readonly RunEventBody[] = [
+    {
+      ...{ type: 'run-planned', units: 3, skipped: 1, steps: 8, shard: null, version: 'demo' },
+      ...{ out: '/out', prefix: 'foigoi/demo', plan },
+    },
+    { type: 'unit-started', ...unit, program: 'P1', seed: '7', steps: 4 },
+    { ...step, step: 1, durationMs: 100 },
+    { ...step, step: 2, durationMs: 300 },
   ]
-  const unit = { cue: 'dawn', variant: 'b' }
-  const events = [
-    { seq: 1, type: 'run-planned', units: 3, skipped: 1, steps: 8, version: 'demo', plan },
-    { seq: 2, type: 'unit-started', ...unit, program: 'P1', seed: '7', steps: 4, device: 'cpu:0' },
-    { seq: 3, type: 'step', ...unit, step: 1, steps: 4, durationMs: 100, device: 'cpu:0' },
-    { seq: 4, type: 'preview', ...unit, step: 1, path: '/out/1.png' },
-    { seq: 5, type: 'step', ...unit, step: 2, steps: 4, durationMs: 300, device: 'cpu:0' },
-  ]
-
-  it('becomes units with their states, whatever comes twice', () => {
-    const view = createRunView('r')
-    for (const event of [...events, ...events, { type: 'of-tomorrow' }, null]) takeEvent(view, event)
-    expect([...view.units.values()].map(({ state, step }) => [state, step])).toEqual([
-      ['skipped', 0],
-      ['running', 2],
-      ['waiting', 0],
-    ])
-    expect([view.stepsDone, view.skipped, view.current]).toEqual([2, 1, 'dawn/b'])
-    expect(leftOfUnit(view.units.get('dawn/b')!)).toBe(400)
-    expect(leftOfRun(view)).toBeCloseTo(6 * (100 * 0.9 + 300 * 0.1))
-  })
-
-  it('takes back the steps of a unit that begins again, and ends', () => {
-    const view = createRunView('r')
-    const fault = { stage: 'vae decode', code: 'E_X', message: 'NaN', help: 'Use an fp32 VAE.' }
-    const more = [
-      { seq: 6, type: 'unit-restarted', ...unit, reason: 'the device was lost', device: 'cpu:1' },
-      { seq: 7, type: 'unit-failed', ...unit, ...fault },
-      { seq: 8, type: 'run-finished', failed: 1, cancelled: false, version: 'demo' },
-    ]
-    for (const event of [...events, ...more]) takeEvent(view, event)
-    expect([view.stepsDone, view.failed, view.over]).toEqual([0, 1, 'partial'])
-    expect(view.units.get('dawn/b')?.fault).toEqual(fault)
-  })
+  const stateAfter = (...bodies: readonly RunEventBody[]) =>
+    bodies
+      .map(
+        (body, place): RunEvent => ({
+          ...{ ...body, run: 'r', seq: place + 1, time: new Date(place).toISOString() },
+        }),
+      )
+      .reduce(reduce, INITIAL_STATE)
+  const show = showOf([
+    { cue: 'dawn', variant: 'a', stepsMs: [1] },
+    { cue: 'old', variant: 'z', stepsMs: null },
+  ])
 
   it('stands beside the manifest', () => {
-    const view = createRunView('r')
-    for (const event of events) takeEvent(view, event)
-    const show = showOf([
-      { cue: 'dawn', variant: 'a', stepsMs: [1] },
-      { cue: 'old', variant: 'z', stepsMs: null },
-    ])
-    const merged = mergeRun(show, view)
+    const state = stateAfter(...begin)
+    const merged = mergeRun(show, state)
     expect(merged.map(({ cue, variant, state }) => [cue, variant, state])).toEqual([
       ['dawn', 'a', 'done'],
       ['dawn', 'b', 'running'],
       ['dawn', 'c', 'waiting'],
       ['old', 'z', 'done'],
     ])
+    expect(merged[1]).toMatchObject({ axes: { light: 'low' }, facts: { seed: '7' } })
     // Another version's run says nothing about this one.
-    expect(mergeRun({ ...show, version: 'other' }, view)).toHaveLength(2)
+    expect(mergeRun({ ...show, version: 'other' }, state)).toHaveLength(2)
+  })
+
+  it('tells how long the picture in the making will take', () => {
+    const unitB = unitOf(stateAfter(...begin), 'dawn/b')!
+    expect(leftOfUnit(unitB)).toBe(400)
+    expect(leftOfUnit({ ...unitB, stepMs: [] })).toBeNull()
+  })
+
+  it.each(['/', '\\'])('knows by the files of a unit what there is of it, with %s in their paths', (sign) => {
+    const files = ['x-timing.json', '1.png', 'final.png'].map((name) => ['C:', 'out', name].join(sign))
+    const ended = (more: readonly string[]) =>
+      mergeRun(
+        show,
+        stateAfter(...begin, { type: 'unit-finished', ...unit, files: [...files, ...more], durationMs: 9 }),
+      )[1]
+    expect(ended([])).toMatchObject({ state: 'done', hasTiming: false, mark: '4' })
+    expect(ended([`C:${sign}out${sign}timing.json`])).toMatchObject({ state: 'done', hasTiming: true })
   })
 })
 

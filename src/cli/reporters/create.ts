@@ -1,5 +1,6 @@
 /** Picks the way in which a run is shown: bars on a terminal, lines in a log, NDJSON when asked. */
-import { INITIAL_STATE, reduce } from '../../run/state.ts'
+import { reduce } from '../../run/reduce.ts'
+import { INITIAL_STATE } from '../../run/state.ts'
 import type { Reporter, ReporterStreams, ReportFormat, ReportView } from './reporter.ts'
 
 /** @param withoutBars where bars would fill a log or cannot be drawn: a CI system, a dumb terminal */

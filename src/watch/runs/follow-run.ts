@@ -1,14 +1,13 @@
 /** Follows one run's log: the state that its lines lead to, kept up to date for whoever looks. */
 import type { Confinement } from '../../artifacts/confinement.ts'
 import { parseRunEvent, type RunEvent } from '../../run/events.ts'
-import { INITIAL_STATE, type RunState, reduce } from '../../run/state.ts'
+import { reduce } from '../../run/reduce.ts'
+import { INITIAL_STATE, type RunState } from '../../run/state.ts'
 import { readLogPart } from './log-reader.ts'
-import { measurePace, NO_PACE, type Pace } from './pace.ts'
 
 export class RunFollower {
   readonly id: string
   state: RunState = INITIAL_STATE
-  pace: Pace = NO_PACE
   /** When the log last moved, ms since 1970. */
   movedAtMs = 0
   readonly #inside: Confinement
@@ -44,7 +43,6 @@ export class RunFollower {
         const event = parseRunEvent(line)
         if (event === null || event.run !== this.id) continue
         this.state = reduce(this.state, event)
-        this.pace = measurePace(this.pace, event)
         for (const listener of this.#listeners) listener(event)
       }
       if (!hasMore) return

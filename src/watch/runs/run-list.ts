@@ -109,8 +109,8 @@ export class RunList {
     if (isFull || record.exitCode === null || record.result === null) await follower.update()
     const isEnded = record.exitCode !== null || follower.state.end !== null
     const isAlive = !isEnded && (await isRunAlive(record, follower.movedAtMs))
-    const { state, pace } = follower
-    return { record, state, pace, out: this.out, isAlive, ahead, urls: this.#urls(id) }
+    const { state } = follower
+    return { record, state, out: this.out, isAlive, ahead, urls: this.#urls(id) }
   }
 }
 

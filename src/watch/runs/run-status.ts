@@ -1,8 +1,14 @@
 /** What `status --json`, `jobs --json` and the server say of a run: from its record, its log and its process. */
 import { join, relative, sep } from 'node:path'
 import { z } from 'zod'
-import { type RunState, type UnitProgress, unitOf, unitsOf } from '../../run/state.ts'
-import { expectedLeftMs, type Pace } from './pace.ts'
+import {
+  expectedLeftMs,
+  outcomeOf,
+  type RunState,
+  type UnitProgress,
+  unitOf,
+  unitsOf,
+} from '../../run/state.ts'
 import { runFolder, SHEET_COPY } from './run-folder.ts'
 import type { RunRecord } from './run-record.ts'
 
@@ -97,7 +103,6 @@ export type RunStatusJson = z.infer<typeof runStatusSchema>
 export interface StatusInput {
   readonly record: RunRecord
   readonly state: RunState
-  readonly pace: Pace
   readonly out: string
   readonly isAlive: boolean
   /** Runs that wait before it. */
@@ -126,8 +131,11 @@ export function stateName({
   state,
   isAlive,
 }: Pick<StatusInput, 'record' | 'state' | 'isAlive'>): RunStateName {
-  const code = record.exitCode ?? (state.end === null ? null : state.end.cancelled ? 143 : codeOfEnd(state))
-  if (code !== null) {
+  const code = record.exitCode
+  if (code === null) {
+    const outcome = outcomeOf(state)
+    if (outcome !== null) return outcome
+  } else {
     if (CANCELLED.has(code)) return 'cancelled'
     if (code === DRAINED) return 'drained'
     if (code === 0) return 'done'
@@ -139,17 +147,12 @@ export function stateName({
   return record.begunAt === null ? 'queued' : 'running'
 }
 
-function codeOfEnd({ end }: RunState): number {
-  if (end?.drained) return DRAINED
-  return end !== null && end.failed + end.uploadsFailed + end.filmsFailed === 0 ? 0 : 3
-}
-
 export function summarize(input: StatusInput): RunSummaryJson {
-  const { record, state, pace, out, ahead, urls } = input
+  const { record, state, out, ahead, urls } = input
   const name = stateName(input)
   const { version, prefix, planned, skipped, done, failed } = factsOf(input)
   const isPlanned = version !== null
-  const leftMs = isPlanned ? expectedLeftMs(pace, state) : null
+  const leftMs = isPlanned ? expectedLeftMs(state) : null
   const isGoing = name === 'queued' || name === 'running'
   const expected = leftMs === null ? record.expectedSeconds : Math.round(leftMs / 100) / 10
   return {

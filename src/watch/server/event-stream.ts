@@ -1,5 +1,6 @@
 /** The lines of a run's log as server-sent events. The client pulls: what it does not read stays on disk. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseRunEvent } from '../../run/events.ts'
 import { readLogPart } from '../runs/log-reader.ts'
 import type { RunList } from '../runs/run-list.ts'
 
@@ -51,8 +52,10 @@ async function* eventChunks(
     const part = await readLogPart(runs.inside, id, next)
     next = part.next
     const events = part.lines.flatMap((line) => {
-      const seq = seqOf(line)
-      return seq === null || seq <= since ? [] : [`id: ${seq}\ndata: ${line}\n\n`]
+      const event = parseRunEvent(line)
+      return event === null || event.run !== id || event.seq <= since
+        ? []
+        : [`id: ${event.seq}\ndata: ${line}\n\n`]
     })
     if (events.length > 0) {
       spokenAt = performance.now()
@@ -65,17 +68,5 @@ async function* eventChunks(
       yield ': still here\n\n'
     }
     await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
-  }
-}
-
-/** Of a line of the log, whatever it tells: a client passes over what it does not know. null: it is no line of ours. */
-function seqOf(line: string): number | null {
-  try {
-    const value: unknown = JSON.parse(line)
-    if (typeof value !== 'object' || value === null || !('type' in value) || !('seq' in value)) return null
-    return typeof value.seq === 'number' ? value.seq : null
-  } catch (error) {
-    if (error instanceof SyntaxError) return null
-    throw error
   }
 }

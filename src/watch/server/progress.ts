@@ -2,9 +2,8 @@
 import { basename, isAbsolute, join, relative, sep } from 'node:path'
 import { outputKindOfFile } from '../../artifacts/layout.ts'
 import type { RunEvent } from '../../run/events.ts'
-import { unitOf } from '../../run/state.ts'
+import { expectedLeftMs, unitOf } from '../../run/state.ts'
 import type { RunFollower } from '../runs/follow-run.ts'
-import { expectedLeftMs } from '../runs/pace.ts'
 
 /** The newest picture of a run. */
 export interface LivePicture {
@@ -45,8 +44,6 @@ export interface Progress {
 export class LiveRun {
   readonly follower: RunFollower
   picture: LivePicture | null = null
-  /** The unit that moved last. */
-  unit: string | null = null
   readonly #out: string
   readonly #unsubscribe: () => void
 
@@ -62,12 +59,11 @@ export class LiveRun {
 
   /** @param isGoing whether its process is still there */
   progress(isGoing: boolean): Progress {
-    const { state, pace, id } = this.follower
-    const moving = this.unit ?? state.drawing.at(-1) ?? null
-    const unit = moving === null ? null : unitOf(state, moving)
+    const { state, id } = this.follower
+    const unit = state.moving === null ? null : unitOf(state, state.moving)
     const active = isGoing && state.end === null
     const completed = state.end !== null && !state.end.cancelled
-    const leftMs = active ? expectedLeftMs(pace, state) : null
+    const leftMs = active ? expectedLeftMs(state) : null
     const { counts } = state
     return {
       type: 'progress',
@@ -96,9 +92,7 @@ export class LiveRun {
   }
 
   #take(event: RunEvent): void {
-    if (event.type === 'unit-started' || event.type === 'step' || event.type === 'unit-restarted') {
-      this.unit = `${event.cue}/${event.variant}`
-    } else if (event.type === 'preview') {
+    if (event.type === 'preview') {
       const { seq: id, path, cue, variant, step } = event
       this.picture = { id, path, cue, variant, step, isFinal: false }
     } else if (event.type === 'unit-finished') {

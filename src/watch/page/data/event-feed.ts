@@ -1,7 +1,8 @@
 /** The lines of a run's log as server-sent events. */
+import type { RunEvent } from '../../../run/events.ts'
 
 export interface EventFeedHandlers {
-  onEvent(event: unknown): void
+  onEvent(event: RunEvent): void
   /** Whether the connection stands. */
   onConnection(stands: boolean): void
 }
@@ -33,11 +34,12 @@ export function followEvents(url: string, { onEvent, onConnection }: EventFeedHa
   }
 }
 
-/** null for a line that is no JSON: a log may end in a torn one. */
-function parseLine(line: unknown): unknown {
+/** null for a message that is none of the server's: half a one, where a connection was cut. */
+function parseLine(line: unknown): RunEvent | null {
   if (typeof line !== 'string') return null
   try {
-    return JSON.parse(line)
+    // The server sends what its own schema of events has let through.
+    return JSON.parse(line) as RunEvent
   } catch (error) {
     if (error instanceof SyntaxError) return null
     throw error

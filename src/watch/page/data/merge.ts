@@ -1,10 +1,10 @@
 /** The manifest and what a run has told, as one list of variants. */
-import type { RunView, UnitView } from './run-view.ts'
+import { type RunState, type UnitProgress, type UnitStatus, unitsOf } from '../../../run/state.ts'
 import { keyOf, NO_FACTS, type Show, type Variant, type VariantState } from './show.ts'
 
-const STATES: Readonly<Record<UnitView['state'], VariantState>> = {
-  waiting: 'waiting',
-  running: 'running',
+const STATES: Readonly<Record<UnitStatus, VariantState>> = {
+  queued: 'waiting',
+  drawing: 'running',
   done: 'done',
   skipped: 'done',
   failed: 'failed',
@@ -14,11 +14,12 @@ const STATES: Readonly<Record<UnitView['state'], VariantState>> = {
  * Variants in the order of the sheet. What the manifest lists is there; what the run plans beside it waits, is being
  * drawn, or has failed.
  */
-export function mergeRun(show: Show | null, run: RunView | null): readonly Variant[] {
+export function mergeRun(show: Show | null, run: RunState | null): readonly Variant[] {
   const listed = show?.variants ?? []
   if (run === null || (show !== null && run.version !== null && run.version !== show.version)) return listed
   const byKey = new Map(listed.map((variant) => [keyOf(variant), variant]))
-  const merged = [...run.units.entries()].map(([key, unit]) => {
+  const merged = unitsOf(run).map((unit) => {
+    const key = keyOf(unit)
     const variant = byKey.get(key)
     byKey.delete(key)
     return variant === undefined ? fromUnit(unit) : withUnit(variant, unit)
@@ -28,22 +29,23 @@ export function mergeRun(show: Show | null, run: RunView | null): readonly Varia
   return [...merged, ...byKey.values()]
 }
 
-function withUnit(variant: Variant, unit: UnitView): Variant {
-  if (unit.state === 'skipped') return variant
+function withUnit(variant: Variant, unit: UnitProgress): Variant {
+  const { status, error: fault } = unit
   // A picture that waits to be made again is still the old one, and is shown.
-  if (unit.state === 'waiting') return variant
-  const mark = unit.state === 'done' && unit.mark !== '' ? unit.mark : variant.mark
-  const hasTiming =
-    unit.state === 'done' && unit.files.size > 0 ? unit.files.has('timing.json') : variant.hasTiming
-  return { ...variant, state: STATES[unit.state], fault: unit.fault, mark, hasTiming }
+  if (status === 'skipped' || status === 'queued') return variant
+  const state = STATES[status]
+  if (status !== 'done') return { ...variant, state, fault }
+  const mark = markOf(unit) || variant.mark
+  const hasTiming = unit.files.length > 0 ? hasFile(unit, 'timing.json') : variant.hasTiming
+  return { ...variant, state, fault, mark, hasTiming }
 }
 
-function fromUnit(unit: UnitView): Variant {
-  const { cue, variant, program, prompt, axes, fault, mark, files } = unit
+function fromUnit(unit: UnitProgress): Variant {
+  const { cue, variant, program, axes, error: fault } = unit
   return {
-    ...{ cue, variant, program, prompt, axes, fault, mark },
+    ...{ cue, variant, program, axes, fault, mark: markOf(unit), prompt: null },
     type: 'image',
-    state: STATES[unit.state],
+    state: STATES[unit.status],
     index: Number.MAX_SAFE_INTEGER,
     negativePrompt: null,
     facts: {
@@ -53,7 +55,18 @@ function fromUnit(unit: UnitView): Variant {
       stepsExecuted: unit.steps,
       seconds: unit.durationMs === null ? null : unit.durationMs / 1000,
     },
-    hasTiming: files.has('timing.json'),
-    hasThumbnail: files.has('final.thumb.webp'),
+    hasTiming: hasFile(unit, 'timing.json'),
+    hasThumbnail: hasFile(unit, 'final.thumb.webp'),
   }
+}
+
+/** Whether a file of this name is among those that a unit left. */
+export function hasFile({ files }: UnitProgress, name: string): boolean {
+  return files.some((file) => file.endsWith(name) && /[/\\]$/.test(file.slice(0, -name.length)))
+}
+
+/** Changes when the unit is drawn again. */
+function markOf({ changedAt }: UnitProgress): string {
+  const time = changedAt === null ? Number.NaN : Date.parse(changedAt)
+  return Number.isNaN(time) ? '' : time.toString(36)
 }

@@ -1,10 +1,11 @@
 /** All that the page knows: the version looked at, its pictures, the runs, and what the chosen run tells. */
+import { reduce } from '../../../run/reduce.ts'
+import { INITIAL_STATE, type RunState } from '../../../run/state.ts'
 import { followEvents } from './event-feed.ts'
 import { fetchJson, HttpError } from './fetch-json.ts'
 import type { Home, VersionRef } from './home.ts'
 import { mergeRun } from './merge.ts'
 import { isAtWork, pickRun, type RunEntry, readRuns } from './run-list.ts'
-import { createRunView, type RunView, takeEvent } from './run-view.ts'
 import type { Show, Variant } from './show.ts'
 import { Store } from './store.ts'
 
@@ -23,7 +24,8 @@ export class Session extends Store {
   show: Show | null = null
   runs: readonly RunEntry[] = []
   run: RunEntry | null = null
-  view: RunView | null = null
+  /** Of the run that is followed. */
+  state: RunState | null = null
   /** The first answers are there. */
   loaded = false
   trouble: Trouble | null = null
@@ -62,7 +64,7 @@ export class Session extends Store {
   /** Variants of the version, with what the run has told. */
   get variants(): readonly Variant[] {
     if (this.#merged.revision !== this.revision) {
-      this.#merged = { revision: this.revision, variants: mergeRun(this.show, this.view) }
+      this.#merged = { revision: this.revision, variants: mergeRun(this.show, this.state) }
     }
     return this.#merged.variants
   }
@@ -130,15 +132,15 @@ export class Session extends Store {
   #follow(run: RunEntry | null): void {
     this.#endFeed?.()
     this.#endFeed = null
-    this.view = null
+    this.state = run === null ? null : INITIAL_STATE
     if (run === null) return
-    const view = createRunView(run.id)
-    this.view = view
     this.#endFeed = followEvents(this.home.apiUrl(`runs/${encodeURIComponent(run.id)}/events`), {
       onEvent: (event) => {
-        const before = view.done
-        if (!takeEvent(view, event)) return
-        if (view.done !== before || view.over !== null) this.#loadShowSoon()
+        const before = this.state ?? INITIAL_STATE
+        const state = reduce(before, event)
+        if (state === before) return
+        this.state = state
+        if (state.counts.done !== before.counts.done || state.end !== null) this.#loadShowSoon()
         this.changed()
       },
       onConnection: (stands) => {

@@ -1,5 +1,6 @@
+import { type RunState, unitOf } from '../../../run/state.ts'
 import { fileUrl } from '../data/home.ts'
-import type { RunView } from '../data/run-view.ts'
+import { hasFile } from '../data/merge.ts'
 import { useSession } from '../parts/hooks.ts'
 import { formatRoute } from '../route.ts'
 import { Section } from './section.tsx'
@@ -7,16 +8,16 @@ import { Section } from './section.tsx'
 const SHOWN = 8
 
 /** The last ones that were finished. */
-export function FinishedPictures({ view }: { view: RunView }) {
+export function FinishedPictures({ state }: { state: RunState }) {
   const { home, version } = useSession()
-  if (view.finished.length === 0 || version === null) return null
+  if (state.finished.length === 0 || version === null) return null
   return (
-    <Section title="Finished" note={String(view.done)}>
+    <Section title="Finished" note={String(state.counts.done)}>
       <div class="finished">
-        {view.finished.slice(0, SHOWN).map((key) => {
-          const unit = view.units.get(key)
-          if (unit === undefined) return null
-          const name = unit.files.has('final.thumb.webp') ? 'final.thumb.webp' : 'final.png'
+        {state.finished.slice(0, SHOWN).map((key) => {
+          const unit = unitOf(state, key)
+          if (unit === null) return null
+          const name = hasFile(unit, 'final.thumb.webp') ? 'final.thumb.webp' : 'final.png'
           return (
             <a
               key={key}

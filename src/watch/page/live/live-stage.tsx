@@ -1,12 +1,11 @@
+import type { UnitProgress } from '../../../run/state.ts'
 import type { RunEntry } from '../data/run-list.ts'
-import type { RunView, UnitView } from '../data/run-view.ts'
 import type { Live } from './use-live-feed.ts'
 
 interface Props {
   readonly live: Live
-  readonly unit: UnitView | null
+  readonly unit: UnitProgress | null
   readonly run: RunEntry
-  readonly over: RunView['over']
   readonly isWorking: boolean
   /** A step that the viewer holds. */
   readonly heldUrl: string | null
@@ -17,7 +16,7 @@ interface Props {
 const PATIENCE_STEPS = 3
 
 /** The large picture: live, held, or the last one finished. */
-export function LiveStage({ live, unit, run, over, isWorking, heldUrl, finalUrl }: Props) {
+export function LiveStage({ live, unit, run, isWorking, heldUrl, finalUrl }: Props) {
   const { shown } = live
   const isOwn = unit !== null && shown?.key === `${unit.cue}/${unit.variant}`
   const isLate = unit !== null && !isOwn && unit.step >= PATIENCE_STEPS
@@ -43,7 +42,7 @@ export function LiveStage({ live, unit, run, over, isWorking, heldUrl, finalUrl 
   function sentence(): string {
     if (run.state === 'queued') return 'Waiting for its turn on this folder.'
     if (run.state === 'died') return 'The process of this run is gone. What was finished is kept.'
-    if (over !== null || !isWorking) return 'The run is over.'
+    if (!isWorking) return 'The run is over.'
     if (unit === null) return 'The model is being loaded.'
     if (isLate) return 'This program makes no pictures of its steps; the final one will be here.'
     return 'The first picture comes after its first step.'

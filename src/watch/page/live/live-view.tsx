@@ -1,9 +1,9 @@
 /** A run at work: the picture in the making, as large as the window allows, and what there is to know beside it. */
 import { useState } from 'preact/hooks'
+import { type RunState, type UnitProgress, unitOf } from '../../../run/state.ts'
 import { leftOfUnit } from '../data/estimate.ts'
 import { fileUrl } from '../data/home.ts'
 import { isAtWork, type RunEntry } from '../data/run-list.ts'
-import type { RunView, UnitView } from '../data/run-view.ts'
 import type { Show } from '../data/show.ts'
 import { formatLeft } from '../model/format.ts'
 import { useSession } from '../parts/hooks.ts'
@@ -15,24 +15,24 @@ import { StepStrip } from './step-strip.tsx'
 import { useLiveFeed } from './use-live-feed.ts'
 
 export function LiveView() {
-  const { loaded, trouble, run, view } = useSession()
+  const { loaded, trouble, run, state } = useSession()
   if (!loaded) return <Calm title={trouble?.kind === 'token' ? 'This page needs its key' : 'Loading …'} />
-  if (run === null || view === null) return <NoRun />
-  return <LiveRun key={run.id} run={run} view={view} />
+  if (run === null || state === null) return <NoRun />
+  return <LiveRun key={run.id} run={run} state={state} />
 }
 
-function LiveRun({ run, view }: { run: RunEntry; view: RunView }) {
+function LiveRun({ run, state }: { run: RunEntry; state: RunState }) {
   const { home, version, show } = useSession()
   const [preferences, setPreferences] = useState(readPreferences)
   const [held, setHeld] = useState<{ key: string; step: number } | null>(null)
   const live = useLiveFeed(run.id, preferences)
   const { progress } = live
-  const isWorking = view.over === null && isAtWork(run)
+  const isWorking = state.end === null && isAtWork(run)
   const told = progress?.active && progress.cue !== null ? `${progress.cue}/${progress.variant}` : null
-  const key = (isWorking ? (told ?? view.current) : null) ?? view.finished[0] ?? null
-  const unit = key === null ? null : (view.units.get(key) ?? null)
+  const key = (isWorking ? (told ?? state.drawing.at(-1)) : null) ?? state.finished[0] ?? null
+  const unit = key === null ? null : unitOf(state, key)
   const heldStep = held !== null && held.key === key ? held.step : null
-  const prompt = unit === null ? null : (unit.prompt ?? promptOf(show, unit))
+  const prompt = unit === null ? null : promptOf(show, unit)
   const pictureUrl = (step: number | 'final') =>
     unit === null || version === null ? null : fileUrl(home, version, unit, `${step}.png`)
   const change = (next: Partial<typeof preferences>) => {
@@ -48,9 +48,8 @@ function LiveRun({ run, view }: { run: RunEntry; view: RunView }) {
           unit={unit}
           isWorking={isWorking}
           run={run}
-          over={view.over}
           heldUrl={heldStep === null ? null : pictureUrl(heldStep)}
-          finalUrl={unit?.state === 'done' ? pictureUrl('final') : null}
+          finalUrl={unit?.status === 'done' ? pictureUrl('final') : null}
         />
         {unit !== null && (
           <>
@@ -79,7 +78,7 @@ function LiveRun({ run, view }: { run: RunEntry; view: RunView }) {
           </>
         )}
       </div>
-      <SidePanel run={run} view={view} isWorking={isWorking} progress={progress} way={live.way}>
+      <SidePanel run={run} state={state} isWorking={isWorking} progress={progress} way={live.way}>
         <fieldset class="settings">
           <legend class="visually-hidden">Live pictures</legend>
           <label>
@@ -110,7 +109,7 @@ function LiveRun({ run, view }: { run: RunEntry; view: RunView }) {
 }
 
 /** Of the variant; else what all others of its cue share, for one that is not listed yet. */
-function promptOf(show: Show | null, unit: UnitView): string | null {
+function promptOf(show: Show | null, unit: UnitProgress): string | null {
   const ofCue = show?.variants.filter(({ cue }) => cue === unit.cue) ?? []
   const own = ofCue.find(({ variant }) => variant === unit.variant)
   const prompts = new Set(ofCue.map(({ prompt }) => prompt))
@@ -118,9 +117,9 @@ function promptOf(show: Show | null, unit: UnitView): string | null {
 }
 
 /** `13 of 20 · 0.4 s left`. */
-function stepText(unit: UnitView, told: number | null): string {
-  if (unit.state === 'done') return 'finished'
-  const step = unit.state === 'running' ? Math.max(unit.step, told ?? 0) : unit.step
+function stepText(unit: UnitProgress, told: number | null): string {
+  if (unit.status === 'done') return 'finished'
+  const step = unit.status === 'drawing' ? Math.max(unit.step, told ?? 0) : unit.step
   const left = leftOfUnit(unit)
-  return `${step} of ${unit.steps ?? '…'}${left === null ? '' : ` · ${formatLeft(left)} left`}`
+  return `${step} of ${unit.steps}${left === null ? '' : ` · ${formatLeft(left)} left`}`
 }

@@ -1,10 +1,9 @@
 /** What there is to know of a run, beside its picture. */
 import type { ComponentChildren } from 'preact'
-import { leftOfRun } from '../data/estimate.ts'
+import { expectedLeftMs, outcomeOf, type RunState, type UnitProgress, unitsOf } from '../../../run/state.ts'
 import type { LiveWay } from '../data/live-feed.ts'
 import type { Progress } from '../data/progress.ts'
 import type { RunEntry } from '../data/run-list.ts'
-import type { RunView, UnitView } from '../data/run-view.ts'
 import { redoCommand, resumeCommand } from '../model/command.ts'
 import { formatLeft, formatPace } from '../model/format.ts'
 import { CopyCommand } from '../parts/copy.tsx'
@@ -27,64 +26,63 @@ const FAILED_SHOWN = 20
 
 interface Props {
   readonly run: RunEntry
-  readonly view: RunView
+  readonly state: RunState
   readonly isWorking: boolean
   readonly progress: Progress | null
   readonly way: LiveWay
   readonly children: ComponentChildren
 }
 
-export function SidePanel({ run, view, isWorking, progress, way, children }: Props) {
+export function SidePanel({ run, state, isWorking, progress, way, children }: Props) {
   const { version } = useSession()
-  const units = [...view.units.values()]
-  const waiting = units.filter(({ state }) => state === 'waiting')
-  const failed = units.filter(({ state }) => state === 'failed')
-  const ended = view.done + view.skipped
-  const share = view.stepsPlanned === 0 ? 0 : Math.min(1, view.stepsDone / view.stepsPlanned)
-  const left = leftOfRun(view) ?? toMs(run.etaSeconds ?? progress?.etaSeconds ?? null)
+  const units = unitsOf(state)
+  const { counts, steps, uploads, devices, warnings, uploadFaults } = state
+  const waiting = units.filter(({ status }) => status === 'queued')
+  const failed = units.filter(({ status }) => status === 'failed')
+  const share = steps.planned === 0 ? 0 : Math.min(1, steps.done / steps.planned)
+  const left = expectedLeftMs(state) ?? toMs(run.etaSeconds ?? progress?.etaSeconds ?? null)
   const target = { sheet: run.sheet, out: run.out, version: run.version ?? version?.id ?? null }
-  const state = view.over ?? run.state
+  const name = outcomeOf(state) ?? run.state
   return (
     <div class="side">
       <p class="visually-hidden" role="status">
-        {view.finished[0] === undefined ? '' : `${view.finished[0].replace('/', ' / ')} is finished`}
+        {state.finished[0] === undefined ? '' : `${state.finished[0].replace('/', ' / ')} is finished`}
       </p>
-      <Section title="Run" note={view.planned > 0 ? `${ended} of ${view.planned}` : state}>
+      <Section
+        title="Run"
+        note={counts.planned > 0 ? `${counts.done + counts.skipped} of ${counts.planned}` : name}
+      >
         <progress
           class="bar-progress"
           max={1}
-          value={state === 'done' ? 1 : share}
+          value={name === 'done' ? 1 : share}
           aria-label="Progress of the run"
-          data-state={state}
+          data-state={name}
         />
         <dl class="numbers">
           {isWorking ? (
             <Fact name="Time left" value={left === null ? 'not known yet' : formatLeft(left)} />
           ) : (
-            <Fact name="State" value={state} />
+            <Fact name="State" value={name} />
           )}
-          {[...view.devices.values()].map((device) => (
+          {devices.map((device) => (
             <Fact
               key={device.name}
-              name={
-                view.devices.size > 1 && device.current !== null
-                  ? device.current.replace('/', ' / ')
-                  : 'Device'
-              }
+              name={devices.length > 1 && device.unit !== null ? device.unit.replace('/', ' / ') : 'Device'}
               value={device.stepMs === null ? device.name : `${device.name} · ${formatPace(device.stepMs)}`}
             />
           ))}
-          {view.skipped > 0 && <Fact name="Whole already" value={String(view.skipped)} />}
-          {view.uploaded + view.uploadsExpected > 0 && (
+          {counts.skipped > 0 && <Fact name="Whole already" value={String(counts.skipped)} />}
+          {uploads.sent + uploads.expected > 0 && (
             <Fact
               name="Sent to the bucket"
-              value={`${view.uploaded}${view.uploadsExpected > 0 ? ` of ${view.uploadsExpected}` : ' files'}`}
+              value={`${uploads.sent}${uploads.expected > 0 ? ` of ${uploads.expected}` : ' files'}`}
             />
           )}
           {isWorking && way !== 'socket' && <Fact name="Pictures" value={WAYS[way]} />}
         </dl>
       </Section>
-      {!isWorking && <Over run={run} state={state} command={resumeCommand(target)} left={waiting.length} />}
+      {!isWorking && <Over run={run} state={name} command={resumeCommand(target)} left={waiting.length} />}
       {isWorking && waiting.length > 0 && (
         <Section title="Next" note={String(waiting.length)}>
           <ol class="next">
@@ -93,16 +91,16 @@ export function SidePanel({ run, view, isWorking, progress, way, children }: Pro
                 <span class="name">
                   {unit.cue} / {unit.variant}
                 </span>
-                {unit.steps !== null && <span class="dim">{unit.steps} steps</span>}
+                <span class="dim">{unit.steps} steps</span>
               </li>
             ))}
           </ol>
         </Section>
       )}
       <OtherRuns />
-      <FinishedPictures view={view} />
-      {(failed.length > 0 || view.uploadFaults.length > 0) && (
-        <Section title="Failed" note={String(failed.length + view.uploadFaults.length)}>
+      <FinishedPictures state={state} />
+      {(failed.length > 0 || uploadFaults.length > 0) && (
+        <Section title="Failed" note={String(failed.length + uploadFaults.length)}>
           {failed.slice(0, FAILED_SHOWN).map((unit) => (
             <Failure
               key={`${unit.cue}/${unit.variant}`}
@@ -113,7 +111,7 @@ export function SidePanel({ run, view, isWorking, progress, way, children }: Pro
           {failed.length > FAILED_SHOWN && (
             <a href={formatRoute('gallery', [], { state: 'failed' })}>All {failed.length} that failed</a>
           )}
-          {view.uploadFaults.slice(0, FAILED_SHOWN).map(({ key, message }) => (
+          {uploadFaults.slice(0, FAILED_SHOWN).map(({ key, message }) => (
             <div key={key} class="failure">
               <h3>{key}</h3>
               <p>{message}</p>
@@ -121,10 +119,10 @@ export function SidePanel({ run, view, isWorking, progress, way, children }: Pro
           ))}
         </Section>
       )}
-      {view.warnings.length > 0 && (
+      {warnings.length > 0 && (
         <details class="warnings">
-          <summary>{view.warnings.length === 1 ? '1 warning' : `${view.warnings.length} warnings`}</summary>
-          {view.warnings.slice(0, FAILED_SHOWN).map((message) => (
+          <summary>{warnings.length === 1 ? '1 warning' : `${warnings.length} warnings`}</summary>
+          {warnings.slice(0, FAILED_SHOWN).map(({ message }) => (
             <p key={message}>{message}</p>
           ))}
         </details>
@@ -146,19 +144,19 @@ function Fact({ name, value }: { name: string; value: string }) {
   )
 }
 
-function Failure({ unit, command }: { unit: UnitView; command: string }) {
+function Failure({ unit, command }: { unit: UnitProgress; command: string }) {
   return (
     <div class="failure">
       <h3>
         {unit.cue} / {unit.variant}
       </h3>
-      {unit.fault !== null && (
+      {unit.error !== null && (
         <p>
-          {unit.fault.message}
+          {unit.error.message}
           <span class="dim">
             {' '}
-            ({unit.fault.stage}
-            {unit.fault.code === '' ? '' : `, ${unit.fault.code}`})
+            ({unit.error.stage}
+            {unit.error.code === '' ? '' : `, ${unit.error.code}`})
           </span>
         </p>
       )}
@@ -171,6 +169,7 @@ const ENDINGS: Readonly<Record<string, string>> = {
   done: 'Everything that was asked for is there.',
   partial: 'Some pictures failed; the others are there. The same command draws what is missing:',
   cancelled: 'It was stopped. What was finished is kept, and the same command goes on:',
+  drained: 'It finished what was in hand, as it was asked to. The same command goes on:',
   died: 'Its process is gone, and what was finished is kept. The same command goes on where it was:',
   failed: 'It could not go on. What was finished is kept:',
 }

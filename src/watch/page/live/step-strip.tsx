@@ -1,7 +1,7 @@
-import type { UnitView } from '../data/run-view.ts'
+import type { UnitProgress } from '../../../run/state.ts'
 
 interface Props {
-  readonly unit: UnitView
+  readonly unit: UnitProgress
   readonly held: number | null
   readonly urlOf: (step: number) => string | null
   readonly onHold: (step: number) => void
@@ -9,15 +9,16 @@ interface Props {
 
 /** The steps so far. A click holds one. */
 export function StepStrip({ unit, held, urlOf, onHold }: Props) {
-  const steps = unit.steps ?? 0
+  const { steps, previews } = unit
   if (steps === 0) return null
-  const newest = unit.pictures.size === 0 ? 0 : Math.max(...unit.pictures)
+  const pictures = new Set(previews.map(({ step }) => step))
+  const newest = Math.max(0, ...pictures)
   return (
     <fieldset class="strip">
       <legend class="visually-hidden">Steps so far</legend>
       {Array.from({ length: steps }, (_, place) => {
         const step = place + 1
-        const url = unit.pictures.has(step) ? urlOf(step) : null
+        const url = pictures.has(step) ? urlOf(step) : null
         if (url === null) return <span key={step} class="strip-place" />
         return (
           <button

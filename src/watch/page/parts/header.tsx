@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { leftOfRun } from '../data/estimate.ts'
+import { expectedLeftMs, outcomeOf } from '../../../run/state.ts'
 import { isAtWork } from '../data/run-list.ts'
 import type { Session } from '../data/session.ts'
 import { formatLeft } from '../model/format.ts'
@@ -33,7 +33,7 @@ export function Header({ view }: { view: View }) {
         ))}
       </nav>
       <span class="space" />
-      <RunState session={session} />
+      <RunLine session={session} />
       <ThemeButton />
     </header>
   )
@@ -63,17 +63,18 @@ function Version({ view }: { view: View }) {
 }
 
 /** `running · 16 of 25 · 38 s left`. */
-function RunState({ session }: { session: Session }) {
-  const { run, view } = session
-  if (run === null) return null
-  const state = view?.over ?? run.state
-  const parts = [state]
-  if (view !== null && view.planned > 0) parts.push(`${view.done + view.skipped} of ${view.planned}`)
-  const left = view === null ? null : leftOfRun(view)
-  if (isAtWork({ state }) && left !== null) parts.push(`${formatLeft(left)} left`)
-  if (state === 'queued' && run.position !== null) parts.push(`place ${run.position}`)
+function RunLine({ session }: { session: Session }) {
+  const { run, state } = session
+  if (run === null || state === null) return null
+  const name = outcomeOf(state) ?? run.state
+  const { planned, done, skipped } = state.counts
+  const parts = [name]
+  if (planned > 0) parts.push(`${done + skipped} of ${planned}`)
+  const left = expectedLeftMs(state)
+  if (isAtWork({ state: name }) && left !== null) parts.push(`${formatLeft(left)} left`)
+  if (name === 'queued' && run.position !== null) parts.push(`place ${run.position}`)
   return (
-    <span class="run-state" data-state={state}>
+    <span class="run-state" data-state={name}>
       <span class="dot" aria-hidden="true" />
       <span class="run-state-text">{parts.join(' · ')}</span>
     </span>

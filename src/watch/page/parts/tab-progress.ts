@@ -1,5 +1,6 @@
 /** Title and icon of the tab tell the progress, so that a hidden one does too. */
 import { useEffect } from 'preact/hooks'
+import { outcomeOf } from '../../../run/state.ts'
 import { isAtWork } from '../data/run-list.ts'
 import type { Session } from '../data/session.ts'
 
@@ -7,17 +8,17 @@ import type { Session } from '../data/session.ts'
 const ICONS = 12
 
 export function useTabProgress(session: Session): void {
-  const { view, run, show } = session
-  const state = view?.over ?? run?.state ?? null
-  const share =
-    view === null || view.stepsPlanned === 0 ? null : Math.min(1, view.stepsDone / view.stepsPlanned)
-  const works = state !== null && isAtWork({ state })
+  const { state, run, show } = session
+  const outcome = (state === null ? null : outcomeOf(state)) ?? run?.state ?? null
+  const steps = state?.steps ?? { planned: 0, done: 0 }
+  const share = steps.planned === 0 ? null : Math.min(1, steps.done / steps.planned)
+  const works = outcome !== null && isAtWork({ state: outcome })
   const name = show?.version || session.version?.id || 'pregen'
   const title =
     works && share !== null
       ? `${Math.floor(share * 100)} % · ${name}`
-      : state === 'failed' || state === 'died' || state === 'partial'
-        ? `${state} · ${name}`
+      : outcome === 'failed' || outcome === 'died' || outcome === 'partial'
+        ? `${outcome} · ${name}`
         : `${name} · pregen`
   const icon = works && share !== null ? `icons/${Math.round(share * ICONS)}.svg` : 'icon.svg'
   useEffect(() => {
