@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildPage } from './build-page.mjs'
+import { bundleZod } from './bundle-zod.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
@@ -17,6 +18,7 @@ try {
   execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.player.json'), '--outDir', fresh], {
     stdio: 'inherit',
   })
+  await bundleZod(fresh)
   await buildPage(root, join(fresh, 'watch/page'))
   if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old)
   renameSync(fresh, join(root, 'dist'))

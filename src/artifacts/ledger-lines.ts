@@ -1,6 +1,7 @@
 /** The lines of a ledger: what each says, how it is read from text, and what it changes. */
-import { z } from 'zod'
+
 import type { DigestParts } from '../plan/digest.ts'
+import { z } from '../zod.ts'
 import { isKey, isPageName, isVariantFileName, isVariantKey, MANIFEST_NAME, RECORD_MEMO } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
 import { asWritten, isShallow } from './read-back.ts'

@@ -1,8 +1,8 @@
 /** Who holds a lock: what the file says, and whether that process still runs. */
 import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { z } from 'zod'
 import { errorCode, PregenError } from '../errors.ts'
+import { z } from '../zod.ts'
 import { readFileInside, SMALL_BYTES } from './confined-files.ts'
 import { confineState } from './confinement.ts'
 

@@ -1,7 +1,8 @@
 /** `manifest.json`: one a version; every picture that is there, with what it was made of. */
-import { z } from 'zod'
+
 import { PregenError } from '../errors.ts'
 import { trimEndOf } from '../trim.ts'
+import { z } from '../zod.ts'
 import { OUTPUT_KINDS } from './output-kinds.ts'
 import { asWritten, isShallow } from './read-back.ts'
 

@@ -1,5 +1,5 @@
 /** Checks of JSON that is read back, whoever wrote it. */
-import type { z } from 'zod'
+import type { z } from '../zod.ts'
 
 /**
  * Checks a value by its schema and gives it as it was written: zod's copy has its keys in the schema's order, and what

@@ -1,6 +1,7 @@
 /** `timing.json`: how long each step of a picture took, in whole milliseconds, for a player to keep its pace. */
-import { z } from 'zod'
+
 import { PregenError } from '../errors.ts'
+import { z } from '../zod.ts'
 
 export interface Timing {
   /** `{"1":1000,"2":300,…,"final":1000}`: steps from 1 without a gap, then `final`. Whole milliseconds. */

@@ -3,7 +3,7 @@
  * very objects it speaks, so that one listing decides. Its body is asked for only where the manifest lacks the unit.
  */
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
+import { z } from '../zod.ts'
 import { hashBytes } from './file-state.ts'
 import { isVariantFileName, isVariantKey, outputKindOf } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'

@@ -1,8 +1,8 @@
 /** The CUDA provider that pregen keeps in its cache: where it lies, what it is, and the environment it runs in. */
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { errorCode } from '../errors.ts'
+import { z } from '../zod.ts'
 import { findLibraries, type LibrarySearch } from './find-libraries.ts'
 import { needsOfCuda } from './releases.ts'
 

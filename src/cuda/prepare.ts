@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { type FoundDriver, findDriver } from './driver.ts'
 import type { LibrarySearch } from './find-libraries.ts'
 import { cudaEnvironment, installedProvider } from './installed.ts'
-import { compareVersions, cudaMajorOf, needsOfCuda } from './releases.ts'
-import { PROVIDER_LIBRARIES } from './wheel.ts'
+import { compareVersions, cudaMajorOf, needsOfCuda, PROVIDER_LIBRARIES } from './releases.ts'
 
 export interface CudaProblem {
   /** One line, without a full stop. */

@@ -1,5 +1,8 @@
 /** What a release of ONNX Runtime's CUDA provider needs of the machine. */
 
+/** The libraries that ONNX Runtime loads at run time, beside its own. */
+export const PROVIDER_LIBRARIES = ['libonnxruntime_providers_cuda.so', 'libonnxruntime_providers_shared.so']
+
 export interface CudaNeeds {
   /** CUDA's major version that the provider is built for. */
   readonly major: number

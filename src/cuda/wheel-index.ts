@@ -1,9 +1,10 @@
 /** Python's package index (PEP 503 / PEP 691, JSON): which wheel of a release there is, where, and with which sha-256. */
-import { z } from 'zod'
+
 import { PregenError } from '../errors.ts'
 import { causeOf, type Fetch, type RemoteFile } from '../net/download.ts'
 import { redactUrl } from '../net/redact-url.ts'
 import { trimEndOf } from '../trim.ts'
+import { z } from '../zod.ts'
 
 export const DEFAULT_INDEX_URL = 'https://pypi.org/simple'
 const MAX_INDEX_BYTES = 64 * 1024 * 1024

@@ -7,9 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import yauzl, { type Entry, type ZipFile } from 'yauzl'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-
-/** The libraries that ONNX Runtime loads at run time, beside its own. */
-export const PROVIDER_LIBRARIES = ['libonnxruntime_providers_cuda.so', 'libonnxruntime_providers_shared.so']
+import { PROVIDER_LIBRARIES } from './releases.ts'
 
 export interface ProviderWheel {
   /** Of onnxruntime-gpu. */

@@ -1,17 +1,5 @@
 /** Syntax tree → plain data, with `${NAME}` filled in and the place of everything kept. */
-import {
-  type Alias,
-  isAlias,
-  isMap,
-  isPair,
-  isScalar,
-  isSeq,
-  type Node,
-  type Pair,
-  type Scalar,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml'
+import type { Alias, Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import type { SourceLocation } from '../errors.ts'
 import { shorten } from '../printable.ts'
 import { beginsOddly, describeOddIndent, INDENT_HELP } from './blanks.ts'
@@ -20,6 +8,7 @@ import { hasInterpolation, interpolate } from './interpolate.ts'
 import { createLocator, isMergeKey, type Locator } from './locator.ts'
 import { MAX_DEPTH, type ScannedSheet } from './scan.ts'
 import { type AllowedVariables, howToAllow, mayRead } from './variables.ts'
+import { yaml } from './yaml.ts'
 
 /** Nodes that aliases may stand for in all; YAML bombs go far beyond. */
 const MAX_ALIASED_NODES = 100_000
@@ -53,6 +42,7 @@ export interface ConvertOptions {
 }
 
 export function convertSheet(scanned: ScannedSheet, options: ConvertOptions): SheetDocument {
+  const { isAlias, isMap, isPair, isScalar, isSeq } = yaml()
   const { document, place, text: source } = scanned
   const { faults } = options
   const anchors = new Map<string, Node>()

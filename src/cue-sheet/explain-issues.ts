@@ -1,8 +1,9 @@
 /** zod's issues in the words of a sheet: code, place, what, and what to do. */
-import type { z } from 'zod'
+
 import { didYouMean, nearest } from '../did-you-mean.ts'
 import { FAMILY_NAMES } from '../families/index.ts'
 import { FILM_FORMATS } from '../films/film-options.ts'
+import type { z } from '../zod.ts'
 import type { SheetDocument } from './convert.ts'
 import { type Faults, formatPath, quoteName, type SheetPath } from './faults.ts'
 import { callbackMapSchema, isIdMap, modelSchema, sheetSchema, storageSchema } from './schema.ts'

@@ -1,5 +1,5 @@
 /** The JSON Schema of a sheet, for editors that check and complete while one types. */
-import { z } from 'zod'
+import { z } from '../zod.ts'
 import { sheetSchema } from './schema.ts'
 
 /** Lets a `${NAME}` stand wherever a number or a yes/no is asked for. */

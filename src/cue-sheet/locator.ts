@@ -1,19 +1,8 @@
 /** Where things stand: paths of plain data → nodes of the syntax tree → lines and columns. */
-import {
-  type Alias,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type Node,
-  type Pair,
-  type ParsedNode,
-  type Scalar,
-  type YAMLMap,
-} from 'yaml'
+import type { Alias, Document, Node, Pair, ParsedNode, Scalar, YAMLMap } from 'yaml'
 import type { SourceLocation } from '../errors.ts'
 import type { SheetPath } from './faults.ts'
+import { yaml } from './yaml.ts'
 
 export interface Locator {
   /** Where the value (or the key) at `path` stands; where nothing stands, the nearest parent. */
@@ -33,6 +22,7 @@ export function createLocator(
   placeOf: (node: Node | null | undefined) => SourceLocation,
   targets: WeakMap<Alias, Node>,
 ): Locator {
+  const { isAlias, isMap, isScalar, isSeq } = yaml()
   const resolve = (node: Node | null | undefined): Node | null | undefined =>
     isAlias(node) ? targets.get(node) : node
 
@@ -109,6 +99,6 @@ export function isMergeKey(key: Scalar): boolean {
 }
 
 function keyText(key: Node): string | undefined {
-  if (!isScalar(key) || isForbidden(key)) return undefined
+  if (!yaml().isScalar(key) || isForbidden(key)) return undefined
   return typeof key.value === 'string' ? key.value : key.source
 }

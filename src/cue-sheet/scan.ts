@@ -1,18 +1,10 @@
 /** YAML text → syntax tree, with caps that hold before the recursive part of the parser sees the text. */
-import {
-  Composer,
-  type CST,
-  type Document,
-  Lexer,
-  LineCounter,
-  type ParsedNode,
-  Parser,
-  type YAMLError,
-} from 'yaml'
+import type { CST, Document, ParsedNode, Parser, YAMLError } from 'yaml'
 import type { SourceLocation } from '../errors.ts'
 import { describeOddIndent, INDENT_HELP, oddIndentOf } from './blanks.ts'
 import { explainSyntax } from './explain-syntax.ts'
 import type { Faults } from './faults.ts'
+import { yaml } from './yaml.ts'
 
 /** Deeper collections than this are refused. A sheet needs six. */
 export const MAX_DEPTH = 32
@@ -33,6 +25,7 @@ export interface ScannedSheet {
 
 /** Parses one document; syntax faults go to `faults`. undefined: there is nothing to go on with. */
 export function scanSheet(text: string, file: string, faults: Faults): ScannedSheet | undefined {
+  const { Composer, Lexer, LineCounter, Parser } = yaml()
   const lines = new LineCounter()
   const place = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(Math.min(offset, text.length))

@@ -1,6 +1,7 @@
 /** The shape of a sheet. What a shape cannot say (references, cycles, placeholders) is checked after it. */
-import { z } from 'zod'
+
 import { FAMILY_NAMES } from '../families/index.ts'
+import { z } from '../zod.ts'
 import { isSettingKey, rowOf, SETTING_KEYS, type SettingKey } from './setting-types.ts'
 import { seedSchema } from './setting-values.ts'
 import type { SETTINGS } from './settings.ts'

@@ -1,5 +1,5 @@
 /** What the table of settings says of one setting; everything that the product knows of it derives from its row. */
-import type { z } from 'zod'
+import type { z } from '../zod.ts'
 import type { SheetPath } from './faults.ts'
 import type { LayerContext } from './layer-context.ts'
 

@@ -1,5 +1,5 @@
 /** Types and lists that the table of settings makes. */
-import type { z } from 'zod'
+import type { z } from '../zod.ts'
 import type { SettingRow } from './setting-row.ts'
 import { SETTINGS } from './settings.ts'
 

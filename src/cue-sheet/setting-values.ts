@@ -1,6 +1,5 @@
 /** Settings whose value needs reading beyond its type: seeds, images, schedulers, previews, what is deprecated. */
 import { resolve } from 'node:path'
-import { z } from 'zod'
 import { nearest } from '../did-you-mean.ts'
 import { type NamedScheduler, SCHEDULER_CLASS_NAMES, schedulerNameOfClass } from '../diffusion/class-names.ts'
 import {
@@ -20,6 +19,7 @@ import {
   MAX_PACE,
   parseDurationMs,
 } from '../films/film-options.ts'
+import { z } from '../zod.ts'
 import { formatPath, quoteWritten } from './faults.ts'
 import type { ValuePlace } from './setting-row.ts'
 

@@ -2,9 +2,10 @@
  * Every setting that a level of a sheet may have, a row each, in the order of docs/cue-sheet.md. The sheet's schema, the
  * JSON Schema, a unit's settings and digest, what a batch must share and the docs' table are made of it.
  */
-import { z } from 'zod'
+
 import { MAX_STEPS } from '../diffusion/scheduler.ts'
 import { FILM_FORMATS } from '../films/film-options.ts'
+import { z } from '../zod.ts'
 import { defineSetting } from './setting-row.ts'
 import {
   filmMapSchema,

@@ -1,6 +1,6 @@
 /** What the inference process is asked, and what it answers and tells. Everything is plain data. */
 import type { PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
-import type { OptimizedModel } from '../model/optimized.ts'
+import type { OptimizedModel } from '../model/optimize.ts'
 import type {
   KnownProviders,
   PassedOver,

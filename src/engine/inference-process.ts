@@ -6,7 +6,7 @@
 import { readScratch } from '../artifacts/scratch-file.ts'
 import { readModelFolder } from '../model/folder.ts'
 import { checkHalves } from '../model/halves.ts'
-import { optimizeModel } from '../model/optimized.ts'
+import { optimizeModel } from '../model/optimize.ts'
 import { probeProvider, resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
 import type { LatentDims, Pipeline, StepInfo } from '../pipelines/pipeline.ts'

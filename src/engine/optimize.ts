@@ -1,5 +1,5 @@
 /** Optimized graphs of a model, made in a process of its own, as it will be loaded. */
-import type { OptimizedModel } from '../model/optimized.ts'
+import type { OptimizedModel } from '../model/optimize.ts'
 import type { InferenceProcedures, OptimizeOptions } from './inference-calls.ts'
 import type { InferenceEnvironment } from './inference-environment.ts'
 import { startWorkerProcess } from './worker-process.ts'

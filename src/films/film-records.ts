@@ -1,5 +1,5 @@
 /** What films were made of, `<out>/.pregen/films.json`: one that is as it was made is not made again. */
-import { z } from 'zod'
+
 import { readFileInside } from '../artifacts/confined-files.ts'
 import { PRIVATE_FILE } from '../artifacts/confined-folder.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
@@ -8,6 +8,7 @@ import type { Origin } from '../artifacts/origin.ts'
 import { isShallow } from '../artifacts/read-back.ts'
 import { makeStateFolder } from '../artifacts/state-folder.ts'
 import { errorCode, PregenError } from '../errors.ts'
+import { z } from '../zod.ts'
 
 const recordSchema = z.object({
   /** Digest of its options and of the files that it is made of. */

@@ -4,9 +4,9 @@ import { closeSync, createReadStream, readSync, realpathSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { z } from 'zod'
 import { PregenError } from '../errors.ts'
 import { openInside } from '../model-files/open.ts'
+import { z } from '../zod.ts'
 
 /** Smaller files are hashed every time: it costs less than a look-up is worth. */
 const REMEMBERED_BYTES = 2 ** 20

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { z } from 'zod'
+import { z } from '../zod.ts'
 
 const packageSchema = z.looseObject({ version: z.string() })
 

@@ -4,16 +4,15 @@
  */
 import { hash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import type { ComponentName } from '../families/index.ts'
 import type { ModelFolder } from './folder.ts'
 import { findOnnxruntimeNode } from './onnxruntime-node.ts'
 import type { ProviderName, ResolvedProvider } from './providers.ts'
-import { createModelSession, createRunMeter, OPTIMIZED_WEIGHTS } from './session.ts'
 
-const COMPLETE = 'complete.json'
+/** Stands in a folder whose graphs are all there. */
+export const COMPLETE = 'complete.json'
 
 /** @param root of one model: `<cache>/optimized/<fingerprint>` */
 export function optimizedFolder(root: string, provider: ProviderName): string {
@@ -38,60 +37,9 @@ export function findOptimized(
   return existsSync(join(folder, COMPLETE)) && existsSync(path) ? path : null
 }
 
-export interface OptimizedComponent {
-  readonly name: string
-  readonly sizeBytes: number
-}
-
-export interface OptimizedModel {
-  readonly folder: string
-  readonly components: readonly OptimizedComponent[]
-}
-
-/**
- * Loads every component once and keeps what ONNX Runtime made of it: whole or not at all.
- * @throws PregenError as `createModelSession`
- */
-export async function optimizeModel(
-  { components }: ModelFolder,
-  root: string,
-  provider: ResolvedProvider,
-): Promise<OptimizedModel> {
-  const folder = optimizedFolder(root, provider.name)
-  await mkdir(root, { recursive: true })
-  const fresh = await mkdtemp(join(root, '.new-'))
-  try {
-    const done: OptimizedComponent[] = []
-    for (const { name, modelPath, config } of Object.values(components)) {
-      if (!existsSync(modelPath)) continue
-      await mkdir(join(fresh, name))
-      const path = join(fresh, name, 'model.onnx')
-      const session = await createModelSession(modelPath, {
-        ...{ provider, meter: createRunMeter(), label: name, keepOptimized: path },
-        blockedChannels: !hasNarrowLayers(config),
-      })
-      await session.dispose()
-      done.push({
-        name,
-        sizeBytes: (await sizeOf(path)) + (await sizeOf(join(fresh, name, OPTIMIZED_WEIGHTS))),
-      })
-    }
-    await writeFile(join(fresh, COMPLETE), `${JSON.stringify({ components: done })}\n`)
-    await rm(folder, { recursive: true, force: true })
-    await rename(fresh, folder)
-    return { folder, components: done }
-  } finally {
-    await rm(fresh, { recursive: true, force: true })
-  }
-}
-
 /** Whether a UNet's or VAE's widest pictures have fewer channels than ONNX Runtime's blocks. */
 export function hasNarrowLayers({ block_out_channels: channels }: ModelFolderConfig): boolean {
   return Array.isArray(channels) && Number(channels[0]) < 16
 }
 
 type ModelFolderConfig = ModelFolder['modelIndex']
-
-async function sizeOf(path: string): Promise<number> {
-  return existsSync(path) ? (await stat(path)).size : 0
-}

@@ -1,8 +1,8 @@
 /** `pregen.json`: what a model's maker says of it to pregen alone. No pixel depends on it. */
 import { join } from 'node:path'
-import { z } from 'zod'
 import { PregenError } from '../errors.ts'
 import type { TrainedSizes } from '../plan/trained-sizes.ts'
+import { z } from '../zod.ts'
 import { readOptionalJsonFile } from './json-file.ts'
 
 export const PREGEN_JSON = 'pregen.json'

@@ -4,7 +4,6 @@ import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Duplex } from 'node:stream'
 import { isCertificateFault } from './certificates.ts'
-import { proxyAgentFor } from './proxies.ts'
 import { checkHost, checkUrl, NetFault, publicLookup, type ReachOptions } from './reach.ts'
 import { redactUrl } from './redact-url.ts'
 
@@ -28,6 +27,7 @@ export async function sendGuarded(url: URL, request: GuardedRequest): Promise<In
   checkUrl(url, request)
   const { method, headers, body, signal, ca } = request
   const authorities = ca === undefined ? undefined : [...[ca].flat()]
+  const { proxyAgentFor } = await import('./proxies.ts')
   const proxied = proxyAgentFor(url, { ca: authorities })
   // A proxy resolves names by itself: what can be known of them here is looked at before.
   if (proxied) await checkHostIfKnown(url, request)

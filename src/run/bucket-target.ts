@@ -3,7 +3,6 @@
  * `storage` in `<out>/.pregen/storage.json`. It holds no secret; credentials come from the environment.
  */
 import { join } from 'node:path'
-import { z } from 'zod'
 import { readFileInside, SMALL_BYTES } from '../artifacts/confined-files.ts'
 import { PRIVATE_FILE } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
@@ -16,6 +15,7 @@ import { readCueSheet } from '../cue-sheet/read.ts'
 import type { SheetStorage } from '../cue-sheet/sheet.ts'
 import { errorCode, PregenError } from '../errors.ts'
 import { printable } from '../printable.ts'
+import { z } from '../zod.ts'
 import type { ReadSheetOptions } from './options.ts'
 
 const pathOf = (out: string) => join(createStateLayout(out).folder, 'storage.json')

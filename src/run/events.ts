@@ -2,7 +2,7 @@
  * What a run says while it works, as one schema: the types below, docs/events.md's tables and the reading of a run's log
  * derive from it. Reporters draw these; nothing else in the core prints.
  */
-import { z } from 'zod'
+import { z } from '../zod.ts'
 
 const whole = (about: string) => z.int().describe(about)
 const text = (about = '') => z.string().describe(about)

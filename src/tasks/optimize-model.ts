@@ -5,7 +5,8 @@ import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
-import { type OptimizedModel, optimizedRoot } from '../model/optimized.ts'
+import type { OptimizedModel } from '../model/optimize.ts'
+import { optimizedRoot } from '../model/optimized.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 
 export interface OptimizeModelOptions extends HashOptions {

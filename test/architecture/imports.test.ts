@@ -119,6 +119,7 @@ const ANYWHERE: readonly string[] = [
   'trim.ts',
   'did-you-mean.ts',
   'error-codes.ts',
+  'zod.ts',
 ]
 
 interface Import {

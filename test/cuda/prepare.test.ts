@@ -44,7 +44,7 @@ describe('what a process needs for CUDA', () => {
   })
 
   it.each<[string, Partial<PrepareCudaOptions>, string, RegExp]>([
-    ['no driver', { driver: () => null }, 'no NVIDIA driver is installed', /Install the driver/],
+    ['no driver', { driver: () => null }, 'no NVIDIA driver is installed', /install its driver/],
     [
       'an old driver',
       { driver: () => ({ version: '550.54.15' }) },

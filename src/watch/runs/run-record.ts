@@ -1,13 +1,13 @@
 /** `run.json`: who runs what, since when, and how it ended. It holds no secret. */
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { readFileInside, SMALL_BYTES } from '../../artifacts/confined-files.ts'
 import { PRIVATE_FILE } from '../../artifacts/confined-folder.ts'
 import type { Confinement } from '../../artifacts/confinement.ts'
 import { writeFileDurably } from '../../artifacts/durable-write.ts'
 import { isHolderAlive, processIdentity } from '../../artifacts/lock-holder.ts'
 import { errorCode } from '../../errors.ts'
+import { z } from '../../zod.ts'
 import { runFolder } from './run-folder.ts'
 
 const time = z.string().max(40)

@@ -1,6 +1,5 @@
 /** What `status --json`, `jobs --json` and the server say of a run: from its record, its log and its process. */
 import { join, relative, sep } from 'node:path'
-import { z } from 'zod'
 import {
   expectedLeftMs,
   outcomeOf,
@@ -9,6 +8,7 @@ import {
   unitOf,
   unitsOf,
 } from '../../run/state.ts'
+import { z } from '../../zod.ts'
 import { runFolder, SHEET_COPY } from './run-folder.ts'
 import type { RunRecord } from './run-record.ts'
 

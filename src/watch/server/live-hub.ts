@@ -1,7 +1,7 @@
 /** Pushes what happens in a run to all who look at it. The run knows of none of them. */
 import type { WebSocket } from 'ws'
-import { z } from 'zod'
 import type { RunEvent } from '../../run/events.ts'
+import { z } from '../../zod.ts'
 import { RunFollower } from '../runs/follow-run.ts'
 import type { RunList } from '../runs/run-list.ts'
 import type { LivePictures } from './live-picture.ts'

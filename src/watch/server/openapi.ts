@@ -1,5 +1,5 @@
 /** `GET /api/openapi.json`: the routes, described. The schemas are those that the answers are made with. */
-import { z } from 'zod'
+import { z } from '../../zod.ts'
 import { runStatusSchema, runSummarySchema } from '../runs/run-status.ts'
 import { runRequestSchema } from './run-request.ts'
 

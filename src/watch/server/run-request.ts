@@ -1,11 +1,11 @@
 /** `POST /api/runs`: a sheet (its text, or a path below `--sheets`) and options, checked before anything starts. */
 import { realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
-import { z } from 'zod'
 import { findRowFiles } from '../../cue-sheet/parse.ts'
 import { readCueSheet, readSheetText } from '../../cue-sheet/read.ts'
 import type { CueSheet } from '../../cue-sheet/sheet.ts'
 import { errorCode, PregenError, PregenErrors } from '../../errors.ts'
+import { z } from '../../zod.ts'
 
 const word = z.string().min(1).max(500)
 const whole = z.int().nonnegative().max(1_000_000)
