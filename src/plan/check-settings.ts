@@ -6,6 +6,7 @@ import { noGuidance, trueCfgScale } from '../families/guidance.ts'
 import { familyOf } from '../families/index.ts'
 import { findShapeFaults } from './fixed-shapes.ts'
 import { roleOfScale } from './guided.ts'
+import type { ModelFacts } from './model-facts.ts'
 import { takes } from './pictures.ts'
 import { findTextRemains } from './prompt-syntax.ts'
 import type { Unit } from './unit.ts'
@@ -55,14 +56,22 @@ export function checkShapes(unit: Unit, context: VariantContext): void {
   const request = {
     ...{ width, height, guidanceScale },
     // Pictures that the model looks at add tokens of their own.
-    imageTokens: unit.images === undefined ? (width * height) / facts.sizeMultiple ** 2 : null,
+    imageTokens: unit.images === undefined ? tokensOf(unit, facts) : null,
     isDoubled: unit.guided && stacksGuidance === true,
     canDouble: stacksGuidance === true && roleOfScale(facts) === 'second-evaluation',
     sequenceLength: unit.maxSequenceLength,
+    numFrames: unit.numFrames,
   }
   for (const { name, why, help } of findShapeFaults(facts.fixed, request, model)) {
     report(context, name, { code: 'E_FIXED_SHAPE', why, help })
   }
+}
+
+/** A video has as many a latent frame. */
+function tokensOf({ width, height, numFrames }: Unit, { sizeMultiple, video }: ModelFacts): number {
+  const frames =
+    numFrames === undefined || video === undefined ? 1 : (numFrames - 1) / video.framesPerLatent + 1
+  return (frames * width * height) / sizeMultiple ** 2
 }
 
 // Listed once: a sheet may have 100,000 units. What is a fault where it is not read is told elsewhere.

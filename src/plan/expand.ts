@@ -8,6 +8,8 @@ import {
   type Settings,
 } from '../cue-sheet/setting-types.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
+import type { FamilyFacts } from '../families/family.ts'
+import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts } from '../families/schedule.ts'
 import type { FilmOptions } from '../films/film-options.ts'
 import { parseFrameRate } from '../media/frame-rate.ts'
@@ -114,13 +116,17 @@ const UNIT_ROWS = SETTING_ROWS.filter(({ goes }) => goes !== 'plan')
 type Resolved = PromptSettings & PictureSettings & FileSettings
 
 /** Settings that go to a unit as they are set: by the sheet, else by the family or the table. */
-function resolved(settings: Settings, { defaults, fixed }: ModelFacts): Resolved {
+function resolved(settings: Settings, { family, defaults, fixed }: ModelFacts): Resolved {
   const byFamily: Readonly<Record<string, unknown>> = defaults
   const values: Record<string, unknown> = {}
   for (const { name, otherwise } of UNIT_ROWS) {
     values[name] = settings[name] ?? (otherwise === 'family' ? byFamily[name] : otherwise)
   }
   if (fixed?.sequenceLength != null) values.maxSequenceLength ??= fixed.sequenceLength
+  const { cuts }: FamilyFacts = familyOf(family)
+  if (fixed?.longestText != null && (cuts?.sequenceLength ?? 0) > fixed.longestText) {
+    values.maxSequenceLength ??= fixed.longestText
+  }
   // One picture a call: another number would be another shape.
   if (fixed?.rows != null) values.batch = 1
   return values as Resolved
