@@ -5,7 +5,7 @@ import type { FamilyFacts } from '../families/family.ts'
 import { noGuidance, trueCfgScale } from '../families/guidance.ts'
 import { familyOf } from '../families/index.ts'
 import { findShapeFaults } from './fixed-shapes.ts'
-import { roleOfScale } from './guided.ts'
+import { roleOfScale, rowsAsked } from './guided.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { takes } from './pictures.ts'
 import { findTextRemains } from './prompt-syntax.ts'
@@ -52,13 +52,11 @@ export function checkShapes(unit: Unit, context: VariantContext): void {
   const { facts, model } = context
   if (facts.fixed === undefined) return
   const { width, height, guidanceScale } = unit
-  const { stacksGuidance }: FamilyFacts = familyOf(facts.family)
   const request = {
     ...{ width, height, guidanceScale },
     // Pictures that the model looks at add tokens of their own.
     imageTokens: unit.images === undefined ? tokensOf(unit, facts) : null,
-    isDoubled: unit.guided && stacksGuidance === true,
-    canDouble: stacksGuidance === true && roleOfScale(facts) === 'second-evaluation',
+    ...rowsAsked(facts, unit.guided),
     sequenceLength: unit.maxSequenceLength,
     numFrames: unit.numFrames,
   }

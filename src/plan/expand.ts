@@ -8,8 +8,6 @@ import {
   type Settings,
 } from '../cue-sheet/setting-types.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
-import type { FamilyFacts } from '../families/family.ts'
-import { familyOf } from '../families/index.ts'
 import { createScheduleAccounts } from '../families/schedule.ts'
 import type { FilmOptions } from '../films/film-options.ts'
 import { parseFrameRate } from '../media/frame-rate.ts'
@@ -22,6 +20,7 @@ import {
   warnOfRemains,
 } from './check-settings.ts'
 import { createFamilySettings, type FamilySettings, warnOfGuidance } from './family-settings.ts'
+import { builtInLength } from './fixed-shapes.ts'
 import { isGuided } from './guided.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { resolvePreviews } from './previews.ts'
@@ -122,11 +121,8 @@ function resolved(settings: Settings, { family, defaults, fixed }: ModelFacts): 
   for (const { name, otherwise } of UNIT_ROWS) {
     values[name] = settings[name] ?? (otherwise === 'family' ? byFamily[name] : otherwise)
   }
-  if (fixed?.sequenceLength != null) values.maxSequenceLength ??= fixed.sequenceLength
-  const { cuts }: FamilyFacts = familyOf(family)
-  if (fixed?.longestText != null && (cuts?.sequenceLength ?? 0) > fixed.longestText) {
-    values.maxSequenceLength ??= fixed.longestText
-  }
+  const length = builtInLength({ family, fixed })
+  if (length !== undefined) values.maxSequenceLength ??= length
   // One picture a call: another number would be another shape.
   if (fixed?.rows != null) values.batch = 1
   return values as Resolved

@@ -1,5 +1,7 @@
 /** What an export with sizes of its own can draw, and what to write instead of what it cannot. */
 import type { SettingName } from '../cue-sheet/setting-types.ts'
+import type { FamilyFacts } from '../families/family.ts'
+import { type FamilyName, familyOf } from '../families/index.ts'
 
 /** Sizes that an export has built in; null: any. */
 export interface FixedShapes {
@@ -47,6 +49,20 @@ export interface ShapeFault {
 }
 
 const EXPORT_HELP = 'or export the model with free sizes (optimum-cli export onnx).'
+
+interface FixedFacts {
+  readonly family: FamilyName
+  readonly fixed?: FixedShapes | undefined
+}
+
+/** Tokens of a text where nothing is asked for, as the export has them; undefined: as the family likes. */
+export function builtInLength({ family, fixed }: FixedFacts): number | undefined {
+  if (fixed === undefined) return undefined
+  const { sequenceLength, longestText } = fixed
+  if (sequenceLength !== null) return sequenceLength
+  const { cuts }: FamilyFacts = familyOf(family)
+  return longestText !== null && (cuts?.sequenceLength ?? 0) > longestText ? longestText : undefined
+}
 
 /** @param model as messages call it */
 export function findShapeFaults(shapes: FixedShapes, request: ShapeRequest, model: string): ShapeFault[] {
