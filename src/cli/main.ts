@@ -27,6 +27,7 @@ import { printBlock } from './print.ts'
 import { reportError } from './report-error.ts'
 import { REPORT_FORMATS } from './reporters/reporter.ts'
 
+const VARIANT_HELP = 'such as fp16: model_fp16.onnx or model.fp16.onnx where they are'
 const PROVIDERS = ['auto', 'cuda', 'webgpu', 'dml', 'coreml', 'cpu']
 
 /** @returns the exit code; never throws */
@@ -209,7 +210,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .command('inspect')
     .argument('<dir>', 'a folder in the ONNX layout of diffusers')
     .description('family, components, dtypes, scheduler, sizes; every fault of the folder')
-    .option('--variant <name>', 'such as fp16: model_fp16.onnx or model.fp16.onnx where they are', parseText)
+    .option('--variant <name>', VARIANT_HELP, parseText)
     .option('--json', 'as JSON on stdout')
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-inspect.ts')).inspectCommand(dir, options)
@@ -236,6 +237,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
       'guidance of the pictures (default: as the family likes)',
       parseGuidanceScale,
     )
+    .option('--variant <name>', VARIANT_HELP, parseText)
     .addOption(providerOption())
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-calibrate.ts')).calibrateCommand(dir, options)
@@ -247,6 +249,7 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .description(
       "keep ONNX Runtime's optimized graphs in the cache: the model loads faster, and draws the same",
     )
+    .option('--variant <name>', VARIANT_HELP, parseText)
     .addOption(providerOption())
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/models-optimize.ts')).optimizeCommand(dir, options)

@@ -37,6 +37,7 @@ export interface OpenModel {
 
 export interface OptimizeOptions {
   readonly path: string
+  readonly variant: string | undefined
   readonly provider: RequestedProvider
   /** `<cache>/optimized/<fingerprint>` */
   readonly root: string

@@ -58,9 +58,9 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
     sessionRunMs,
     handlers: {
       probe: ({ name, deviceId }) => probeProvider(name, deviceId, known),
-      async optimize({ path, provider: requested, root }) {
+      async optimize({ path, variant, provider: requested, root }) {
         const provider = await resolveProvider(requested, 0, known)
-        return await optimizeModel(readModelFolder(path), root, provider)
+        return await optimizeModel(readModelFolder(path, { variant }), root, provider)
       },
       async open(request) {
         // One that failed half-way may still hold sessions and prompts.

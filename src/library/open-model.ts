@@ -10,13 +10,16 @@ import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import { readModelFolder } from '../model/folder.ts'
 import type { RequestedProvider } from '../model/providers.ts'
-import { isGuided } from '../plan/guided.ts'
+import { builtInLength, findShapeFaults } from '../plan/fixed-shapes.ts'
+import { isGuided, rowsAsked } from '../plan/guided.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import type { RngName } from '../random/generator.ts'
 import { cacheFolder } from './home.ts'
 import { embeddedModels } from './package.ts'
 
 export interface OpenModelOptions {
+  /** As `models.<id>.variant` of a sheet: `fp16` takes `model_fp16.onnx` or `model.fp16.onnx` where a component has it. */
+  readonly variant?: string | undefined
   /** Default `auto`. */
   readonly provider?: RequestedProvider | undefined
   /** Which device of the provider; default its first. */
@@ -88,7 +91,8 @@ export async function openModel(
   path = embeddedModels.backdrop ?? '',
   options: OpenModelOptions = {},
 ): Promise<Model> {
-  const folder = readModelFolder(path)
+  const { variant, provider = 'auto', device, threads } = options
+  const folder = readModelFolder(path, { variant })
   await checkModelFolder(folder)
   const facts = await modelFacts(folder)
   if (facts.video !== undefined) {
@@ -97,7 +101,6 @@ export async function openModel(
       location: { file: folder.path },
     })
   }
-  const { provider = 'auto', device, threads } = options
   const environment = await inferenceEnvironment({
     env: process.env,
     cacheDir: cacheFolder(process.env),
@@ -107,7 +110,7 @@ export async function openModel(
   const open = async (): Promise<OpenedModel> => {
     const [own] = engine.devices
     if (!own) throw new Error('an engine has a device')
-    const shape = { path: folder.path, pipeline: undefined, previewDecoder: undefined }
+    const shape = { path: folder.path, pipeline: undefined, variant, previewDecoder: undefined }
     const opened = await own.open({ ...shape, provider, threads, spillFolder: tmpdir() })
     // Encoders and denoiser stay: who draws one picture after the other waits for neither.
     await opened.call('encode', { prompts: [], keepEncoders: true })
@@ -146,13 +149,15 @@ export async function openModel(
 async function drawPicture(opened: OpenedModel, facts: ModelFacts, request: DrawRequest): Promise<Picture> {
   const { signal, onStep } = request
   const job = pictureJobOf(facts, request)
+  const guided = isGuided(facts, { ...job, negativePrompt: request.negativePrompt })
+  requireRoom(facts, job, guided)
   const prompt: PromptJob = {
     key: job.promptKey,
-    request: { prompt: request.prompt, negativePrompt: request.negativePrompt, promptSyntax: 'plain' },
-    withNegative: isGuided(facts, {
-      ...job,
-      negativePrompt: request.negativePrompt,
-    }),
+    request: {
+      ...{ prompt: request.prompt, negativePrompt: request.negativePrompt, promptSyntax: 'plain' },
+      maxSequenceLength: builtInLength(facts),
+    },
+    withNegative: guided,
   }
   const { prompts } = await opened.call('encode', { prompts: [prompt], keepEncoders: true }, { signal })
   const [encoded] = prompts
@@ -203,6 +208,19 @@ function pictureJobOf({ defaults }: ModelFacts, request: DrawRequest): PictureJo
     denoiseStrength: undefined,
     previews: null,
   }
+}
+
+/** @throws PregenError `E_FIXED_SHAPE` */
+function requireRoom(facts: ModelFacts, { width, height, guidanceScale }: PictureJob, guided: boolean): void {
+  if (facts.fixed === undefined) return
+  const request = {
+    ...{ width, height, guidanceScale, numFrames: undefined, sequenceLength: undefined },
+    ...rowsAsked(facts, guided),
+    imageTokens: (width * height) / facts.sizeMultiple ** 2,
+  }
+  const [fault] = findShapeFaults(facts.fixed, request, facts.family)
+  if (fault === undefined) return
+  throw new PregenError('E_FIXED_SHAPE', `${fault.name} ${fault.why}.`, { help: fault.help })
 }
 
 /** @throws PregenError `E_BAD_SEED` */

@@ -25,7 +25,7 @@ export async function modelFacts(folder: ModelFolder, options: HashOptions = {})
   const [sampleHeight, sampleWidth] = sampleSize(folder)
   const headers = headersOf(folder)
   const fixed = fixedShapes(folder, headers, sizeMultiple(folder))
-  const packedSide = Math.sqrt(fixed.imageTokens ?? 0) * sizeMultiple(folder)
+  const packedSide = video === undefined ? Math.sqrt(fixed.imageTokens ?? 0) * sizeMultiple(folder) : 0
   const side = packedSide > 0 && Number.isInteger(packedSide) ? packedSide : null
   const decoderFault = previewDecoderFault(folder)
   const usable = decoderFault === null ? folder : { ...folder, previewDecoder: null }
@@ -50,7 +50,9 @@ export async function modelFacts(folder: ModelFolder, options: HashOptions = {})
     hasLatentRgb: hasLatentRgb(folder),
     maxSequenceLength: maxSequenceLength(view),
     // A video's memory is reckoned from its own facts.
-    ...(video === undefined ? { memory: memoryFacts(folder) } : { video: videoFacts(folder, video) }),
+    ...(video === undefined
+      ? { memory: memoryFacts(folder) }
+      : { video: videoFacts(folder, video, fixed.numFrames) }),
     fixed,
     guidance: guidanceOf(folder, headers),
   }

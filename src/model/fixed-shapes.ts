@@ -1,20 +1,16 @@
 /** Sizes that an export has built in, read from its .onnx files: what the plan must keep to, and what no plan can. */
 import { join } from 'node:path'
 import { PregenError } from '../errors.ts'
-import type { ComponentContract } from '../families/contract.ts'
 import type { FamilyFacts } from '../families/family.ts'
 import { type ComponentName, familyOf, TOKENIZER_NAMES } from '../families/index.ts'
 import { numberIn } from '../families/model-view.ts'
 import type { FixedShapes } from '../plan/fixed-shapes.ts'
+import { type Count, type FixedDim, fixedDims, type Headers } from './fixed-dims.ts'
+import { fixedVideo } from './fixed-video.ts'
 import type { ModelFolder } from './folder.ts'
 import { readOptionalJsonFile } from './json-file.ts'
-import type { OnnxHeader, OnnxValue } from './onnx-header.ts'
 import { viewOf } from './view.ts'
 
-type Headers = ReadonlyMap<ComponentName, OnnxHeader>
-
-/** Inputs of a denoiser that have no row a picture, or take one value for all. */
-const WITHOUT_ROWS: ReadonlySet<string> = new Set(['timestep', 'txt_ids', 'img_ids', 'height', 'width'])
 /** CLIP's tokens, where the tokenizer does not say. */
 const CLIP_TOKENS = 77
 /** Any longer one stands for "no limit". */
@@ -24,39 +20,46 @@ const MAX_CLIP_TOKENS = 4096
 const lengths = new WeakMap<ModelFolder, ReadonlyMap<string, number>>()
 
 export function fixedShapes(folder: ModelFolder, headers: Headers, sizeMultiple: number): FixedShapes {
-  const { maxSequenceLength, cuts }: FamilyFacts = familyOf(folder.family)
-  const { scale } = folder.vae
-  const sample = sampleOf(folder, headers)
-  const texts = dimsOf(headers.get(familyOf(folder.family).denoiser)?.inputs, 'encoder_hidden_states')[1]
-  const encoder = sequenceEncoder(folder)
-  const clip = folder.family === 'sd3' ? CLIP_TOKENS : 0
-  const tokens = encoder === undefined ? undefined : dimsOf(headers.get(encoder)?.inputs, 'input_ids')[1]
-  const isSequence = encoder !== undefined || maxSequenceLength(viewOf(folder)) !== null
+  const { masksTexts = false, imageToImage, video, cuts }: FamilyFacts = familyOf(folder.family)
+  const dims = fixedDims(folder, headers)
+  const { isSequence, readings } = textLengths(folder, dims)
+  const joint = sizeOf(dims, 'joint')
+  // Where only text and picture together are built in, the text keeps its usual length.
+  const length = readings[0] ?? (joint === null ? null : (cuts?.sequenceLength ?? null))
   const side = numberIn(viewOf(folder), 'transformer', 'pos_embed_max_size')
+  // A picture that is only looked at has a size of its own.
+  const looked = imageToImage === false ? dims.filter(isOfEncoder) : []
   return {
-    rows: rowsOf(folder, headers)[0] ?? null,
-    width: planes(folder, headers)[0]?.width ?? null,
-    height: planes(folder, headers)[0]?.height ?? null,
-    imageTokens: sample.length === 3 && typeof sample[1] === 'number' ? sample[1] : null,
+    rows: sizeOf(dims, 'rows'),
+    width: sizeOf(drawn(folder, dims), 'width'),
+    height: sizeOf(drawn(folder, dims), 'height'),
+    imageTokens: sizeOf(dims, 'image') ?? (joint === null ? null : joint - (length ?? 0)),
     maxSide: side === undefined ? null : side * sizeMultiple,
-    sequenceLength: isSequence ? (minus(tokens, cuts?.droppedTokens ?? 0) ?? minus(texts, clip)) : null,
-    textTokens: isSequence ? null : fixed(texts),
-    scale,
+    sequenceLength: masksTexts ? null : length,
+    longestText: masksTexts && readings.length > 0 ? Math.min(...readings) : null,
+    textTokens: isSequence ? null : sizeOf(dims, 'text'),
+    numFrames: fixedVideo(folder, video, dims).frames[0] ?? null,
+    reference: { width: sizeOf(looked, 'width'), height: sizeOf(looked, 'height') },
+    scale: folder.vae.scale,
   }
 }
 
 /** Sizes that contradict each other, or what pregen feeds whatever the sheet says. */
 export function fixedShapeFaults(folder: ModelFolder, headers: Headers): PregenError[] {
-  const { contract, denoiser } = familyOf(folder.family)
-  const faults: PregenError[] = []
-  const add = (component: ComponentName, what: string): void => {
-    const help = 'Export it with free sizes (optimum-cli export onnx), or all parts for the same ones.'
-    const file = folder.components[component]?.modelPath ?? folder.path
-    faults.push(new PregenError('E_MODEL_FIXED_SHAPES', what, { help, location: { file } }))
+  const { denoiser, video, masksTexts = false }: FamilyFacts = familyOf(folder.family)
+  const found: { component: string; message: string }[] = []
+  const add = (component: string, message: string): void => void found.push({ component, message })
+  const dims = fixedDims(folder, headers)
+  const of = (count: Count) => dims.filter((dim) => dim.count === count)
+
+  for (const [count, what] of [
+    ['rows', 'pictures a call'],
+    ['image', 'tokens a picture'],
+  ] as const) {
+    const sizes = distinct(of(count))
+    if (sizes.length > 1) add(denoiser, `${denoiser} has inputs for ${sizes.join(' and for ')} ${what}.`)
   }
-  const rows = rowsOf(folder, headers)
-  if (rows.length > 1) add(denoiser, `${denoiser} has inputs for ${rows.join(' and for ')} pictures a call.`)
-  const [first, ...others] = planes(folder, headers)
+  const [first, ...others] = planes(drawn(folder, dims))
   for (const { component, width, height } of others) {
     if (first === undefined || (agree(width, first.width) && agree(height, first.height))) continue
     const [own, its] = [{ width, height }, first].map(
@@ -64,43 +67,42 @@ export function fixedShapeFaults(folder: ModelFolder, headers: Headers): PregenE
     )
     add(component, `${component} is made for pictures of ${own} alone, ${first.component} for ${its}.`)
   }
-  for (const each of contract) {
-    if (each.component === denoiser) continue
-    const header = headers.get(each.component)
-    const [name] = each.inputs
-    const [batch, length] = dimsOf(header?.inputs, name)
-    if (typeof batch === 'number' && batch !== 1) {
-      add(
-        each.component,
-        `${each.component} takes ${batch} ${'tokenizer' in each ? 'texts' : 'pictures'} a call; pregen gives it one.`,
-      )
-    }
-    if (!('tokenizer' in each) || each.component === sequenceEncoder(folder)) continue
-    const fed = clipTokens(folder, each.tokenizer)
-    if (typeof length === 'number' && length !== fed) {
-      add(each.component, `${each.component} takes texts of ${length} tokens; its tokenizer gives ${fed}.`)
-    }
+  for (const { component, size } of of('one').filter((dim) => dim.size !== 1)) {
+    const what = component.startsWith('text_') ? 'texts' : 'pictures'
+    add(component, `${component} takes ${size} ${what} a call; pregen gives it one.`)
   }
-  return faults
+  for (const message of textFaults(folder, dims)) add(denoiser, message)
+  for (const { component, message } of clipFaults(folder, dims)) add(component, message)
+  const { frames, faults } = fixedVideo(folder, video, dims)
+  if (new Set(frames).size > 1) {
+    add(
+      denoiser,
+      `Parts of the model are made for videos of ${[...new Set(frames)].join(' and of ')} frames.`,
+    )
+  }
+  for (const { component, message } of faults) add(component, message)
+  const help = masksTexts
+    ? 'Export it with free sizes, or all parts for the same ones.'
+    : 'Export it with free sizes (optimum-cli export onnx), or all parts for the same ones.'
+  const messages = new Map(found.map((fault) => [fault.message, fault]))
+  return [...messages.values()].map(({ component, message }) => {
+    const file = partOf(folder, component)?.modelPath ?? folder.path
+    return new PregenError('E_MODEL_FIXED_SHAPES', message, { help, location: { file } })
+  })
 }
 
-/** The dimensions of the denoiser's latents. */
-function sampleOf(folder: ModelFolder, headers: Headers): OnnxValue['dims'] {
-  const { contract, denoiser } = familyOf(folder.family)
-  const own = contract.find(({ component }) => component === denoiser)
-  return dimsOf(headers.get(denoiser)?.inputs, own?.inputs[0])
+function partOf({ components }: ModelFolder, component: string) {
+  return Object.values(components).find(({ name }) => name === component)
 }
 
-/** Rows a call that the denoiser's inputs name, each number once. */
-function rowsOf(folder: ModelFolder, headers: Headers): number[] {
-  const { contract, denoiser } = familyOf(folder.family)
-  const own: ComponentContract | undefined = contract.find(({ component }) => component === denoiser)
-  const inputs = headers.get(denoiser)?.inputs ?? []
-  const known = new Set([...(own?.inputs ?? []), ...(own?.optionalInputs ?? [])])
-  const rows = inputs
-    .filter(({ name }) => known.has(name) && !WITHOUT_ROWS.has(name))
-    .flatMap(({ dims: [first] }) => (typeof first === 'number' ? [first] : []))
-  return [...new Set(rows)]
+function isOfEncoder({ component }: FixedDim): boolean {
+  return component === 'vae_encoder'
+}
+
+/** Of parts that take or give what is drawn. */
+function drawn({ family }: ModelFolder, dims: readonly FixedDim[]): readonly FixedDim[] {
+  const { imageToImage }: FamilyFacts = familyOf(family)
+  return imageToImage === false ? dims.filter((dim) => !isOfEncoder(dim)) : dims
 }
 
 interface Plane {
@@ -110,32 +112,99 @@ interface Plane {
   readonly height: number | null
 }
 
-/** Sizes of pictures that the parts have built in, the denoiser's first. */
-function planes(folder: ModelFolder, headers: Headers): Plane[] {
-  const { scale } = folder.vae
-  const { denoiser, contract } = familyOf(folder.family)
-  const own: ComponentContract | undefined = contract.find(({ component }) => component === denoiser)
-  const found: Plane[] = []
-  const look = (component: ComponentName, dims: OnnxValue['dims'], pixels: number): void => {
-    if (dims.length < 4) return
-    const [height, width] = dims.slice(-2).map((side) => (typeof side === 'number' ? side * pixels : null))
-    if (height == null && width == null) return
-    found.push({ component, height: height ?? null, width: width ?? null })
-  }
-  const part = headers.get(denoiser)
-  look(denoiser, dimsOf(part?.inputs, own?.inputs[0]), scale)
-  for (const name of own?.outputs[0] ?? []) look(denoiser, dimsOf(part?.outputs, name), scale)
-  look('vae_decoder', dimsOf(headers.get('vae_decoder')?.inputs, 'latent_sample'), scale)
-  look('vae_encoder', dimsOf(headers.get('vae_encoder')?.inputs, 'sample'), 1)
-  return found
+/** Sizes of pictures that inputs and outputs have built in; first what all others are held to. */
+function planes(dims: readonly FixedDim[]): Plane[] {
+  const places = dims.filter(({ count }) => count === 'width' || count === 'height')
+  const values = new Set(places.map(({ component, value }) => `${component} ${value}`))
+  const all = [...values].map((key) => {
+    const own = places.filter(({ component, value }) => `${component} ${value}` === key)
+    return { component: own[0]!.component, width: sizeOf(own, 'width'), height: sizeOf(own, 'height') }
+  })
+  const [first] = all
+  if (first === undefined) return []
+  // A side that the first leaves free may be built in further on.
+  return [{ ...first, width: sizeOf(places, 'width'), height: sizeOf(places, 'height') }, ...all]
 }
 
-/** The encoder whose prompts may have any length, as T5's. */
-function sequenceEncoder(folder: ModelFolder): ComponentName | undefined {
-  const { contract, maxSequenceLength } = familyOf(folder.family)
-  if (maxSequenceLength(viewOf(folder)) === null) return undefined
-  return contract.findLast((each) => 'tokenizer' in each && folder.components[each.component] !== undefined)
-    ?.component
+interface TextLengths {
+  /** Whether texts may have other lengths than CLIP's. */
+  readonly isSequence: boolean
+  /** The encoder of such texts; undefined: the model has none, and zeros stand in its place. */
+  readonly encoder: ComponentName | undefined
+  /** `max_sequence_length` as each fixed axis has it. */
+  readonly readings: readonly number[]
+}
+
+function textLengths(folder: ModelFolder, dims: readonly FixedDim[]): TextLengths {
+  const { contract, maxSequenceLength, cuts }: FamilyFacts = familyOf(folder.family)
+  const hasLimit = maxSequenceLength(viewOf(folder)) !== null
+  const isSequence = hasLimit || (cuts?.sequenceLength ?? null) !== null
+  const encoder = hasLimit
+    ? familyOf(folder.family).contract.findLast(
+        (each) => 'tokenizer' in each && folder.components[each.component] !== undefined,
+      )?.component
+    : undefined
+  // Beside T5's, Stable Diffusion 3 has the tokens of its CLIPs.
+  const isBesideClip = contract.filter(({ tokenizer }) => tokenizer !== undefined).length > 2
+  const clip = isBesideClip ? clipTokens(folder, 'tokenizer') : 0
+  const readings = dims.flatMap(({ component, count, size }) => {
+    if (count === 'text') return [size - clip]
+    return count === 'length' && component === encoder ? [size - (cuts?.droppedTokens ?? 0)] : []
+  })
+  return { isSequence, encoder, readings: isSequence ? readings : [] }
+}
+
+/** Lengths that do not go together. */
+function textFaults(folder: ModelFolder, dims: readonly FixedDim[]): string[] {
+  const { denoiser, masksTexts = false }: FamilyFacts = familyOf(folder.family)
+  const { isSequence, readings } = textLengths(folder, dims)
+  const faults: string[] = []
+  if (readings.some((length) => length < 1)) {
+    faults.push(
+      `Parts of the model are made for texts of ${Math.min(...readings)} tokens, what goes before them aside.`,
+    )
+  }
+  const texts = dims.filter(({ count }) => count === 'text')
+  // A mask tells a text's own tokens, so that the encoder and the denoiser may have room for different numbers.
+  const lengths = masksTexts ? distinct(texts) : [...new Set(readings)]
+  if (lengths.length > 1) {
+    faults.push(`Parts of the model are made for texts of ${lengths.join(' and of ')} tokens.`)
+  }
+  const [image, joint] = [sizeOf(dims, 'image'), sizeOf(dims, 'joint')]
+  const [length] = readings
+  if (image !== null && joint !== null && length !== undefined && image + length !== joint) {
+    faults.push(
+      `${denoiser} is made for ${image} tokens of a picture and ${length} of a text, and for ${joint} of both.`,
+    )
+  }
+  const clip = clipTokens(folder, 'tokenizer')
+  const other = isSequence ? undefined : texts.find(({ size }) => size !== clip)
+  if (other !== undefined) {
+    faults.push(`${other.component} takes texts of ${other.size} tokens; the tokenizer gives ${clip}.`)
+  }
+  return faults
+}
+
+/** CLIPs for texts of another length than their tokenizer's. */
+function clipFaults(
+  folder: ModelFolder,
+  dims: readonly FixedDim[],
+): { component: string; message: string }[] {
+  const { contract }: FamilyFacts = familyOf(folder.family)
+  const { encoder } = textLengths(folder, dims)
+  const isJoint = contract.filter(({ tokenizer }) => tokenizer !== undefined).length > 2
+  return contract.flatMap(({ component, tokenizer }) => {
+    if (tokenizer === undefined || component === encoder) return []
+    // Stable Diffusion 3's CLIPs take the first one's length, as diffusers has it.
+    const fed = clipTokens(folder, isJoint ? 'tokenizer' : tokenizer)
+    const own = dims.filter(
+      (dim) => dim.component === component && dim.count === 'length' && dim.size !== fed,
+    )
+    return own.map(({ size }) => ({
+      component,
+      message: `${component} takes texts of ${size} tokens; its tokenizer gives ${fed}.`,
+    }))
+  })
 }
 
 /** Tokens that a CLIP tokenizer gives, padded or cut. */
@@ -155,18 +224,14 @@ function readClipTokens(folder: ModelFolder, tokenizer: string): number {
   return typeof declared === 'number' && declared <= MAX_CLIP_TOKENS ? Math.trunc(declared) : CLIP_TOKENS
 }
 
-function dimsOf(values: readonly OnnxValue[] | undefined, name: string | undefined): OnnxValue['dims'] {
-  return values?.find((value) => value.name === name)?.dims ?? []
+function sizeOf(dims: readonly FixedDim[], count: Count): number | null {
+  return dims.find((dim) => dim.count === count)?.size ?? null
+}
+
+function distinct(dims: readonly FixedDim[]): number[] {
+  return [...new Set(dims.map(({ size }) => size))]
 }
 
 function agree(one: number | null, other: number | null): boolean {
   return one === null || other === null || one === other
-}
-
-function fixed(dim: number | string | undefined): number | null {
-  return typeof dim === 'number' ? dim : null
-}
-
-function minus(dim: number | string | undefined, less: number): number | null {
-  return typeof dim === 'number' && dim > less ? dim - less : null
 }

@@ -41,7 +41,7 @@ function checkFile(path: string, root: string): ModelFileCheck {
     const help =
       others === null
         ? 'Each component is a folder with a model.onnx, as optimum-cli export onnx writes it (docs/models.md).'
-        : `There is ${others.list} beside it: ${others.variant === undefined ? '' : `pick it with variant: ${others.variant} under "models" in the sheet, or `}give it the name ${basename(path)} (data files keep theirs).`
+        : `There is ${others.list} beside it: ${others.variant === undefined ? '' : `pick it with variant: ${others.variant} under "models" in the sheet (--variant ${others.variant} of commands), or `}give it the name ${basename(path)} (data files keep theirs).`
     throw new PregenError('E_MODEL_FILE_MISSING', 'This file of the model is missing.', { help, location })
   }
   const { descriptor, stats } = file

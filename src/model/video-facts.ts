@@ -9,10 +9,13 @@ import { type OnnxHeader, readOnnxHeader } from './onnx-header.ts'
 import { viewOf } from './view.ts'
 import { readVisionFacts } from './vision-config.ts'
 
-export function videoFacts(folder: ModelFolder, rules: VideoRules): VideoFacts {
+/** @param numFrames that its export has built in; null: any */
+export function videoFacts(folder: ModelFolder, rules: VideoRules, numFrames: number | null): VideoFacts {
   const view = viewOf(folder)
+  const defaults = rules.defaults(view)
   return {
-    ...rules.defaults(view),
+    ...defaults,
+    numFrames: numFrames ?? defaults.numFrames,
     framesPerLatent: rules.framesPerLatent(view),
     keyframes: rules.keyframes(view),
     startsFromVideo: rules.startsFromVideo(view),

@@ -18,7 +18,10 @@ export interface ChatPrompt {
   readonly dropped?: number
 }
 
-/** @returns [1, tokens − dropped, channels]. A causal model's states do not depend on padding, so none is encoded. */
+/**
+ * A causal model's states do not depend on padding, so none is encoded but what an export has built in.
+ * @returns [1, tokens − dropped, channels]
+ */
 export async function encodeChat(
   encoder: TextEncoder,
   { prompt, template: [before, after], maxTokens, output, dropped = 0 }: ChatPrompt,
@@ -32,10 +35,27 @@ export async function encodeChat(
     const [length, limit] = [untruncatedLength - dropped, maxTokens - dropped]
     warn(truncationWarning(length, limit, withoutTail(truncatedText, after.trim())))
   }
-  const own = ids.subarray(0, Math.min(untruncatedLength, maxTokens))
-  const { [output]: states } = await runEncoder(encoder, own, [output])
+  const tokens = Math.min(untruncatedLength, maxTokens)
+  const { [output]: states } = await runEncoder(
+    encoder,
+    padded(encoder, ids.subarray(0, tokens)),
+    [output],
+    tokens,
+  )
   if (states === undefined) throw new Error(`the text encoder gave no ${output}`)
-  if (dropped === 0) return states
-  const [, tokens = 0, channels = 0] = states.dims
-  return createTensor(states.data.slice(dropped * channels), [1, tokens - dropped, channels])
+  const [, all = 0, channels = 0] = states.dims
+  if (dropped === 0 && all === tokens) return states
+  const own = states.data.slice(dropped * channels, tokens * channels)
+  return createTensor(own, [1, tokens - dropped, channels])
+}
+
+/** To the length that the export has built in, where it has one. */
+function padded({ session, tokenizer }: TextEncoder, ids: Int32Array): Int32Array {
+  const length = ['input_ids', 'attention_mask']
+    .map((name) => session.input(name)?.dims[1])
+    .find((size) => typeof size === 'number')
+  if (length === undefined || length <= ids.length) return ids
+  const all = new Int32Array(length).fill(tokenizer.padTokenId)
+  all.set(ids)
+  return all
 }

@@ -5,7 +5,8 @@ import type { FamilyFacts } from '../families/family.ts'
 import { noGuidance, trueCfgScale } from '../families/guidance.ts'
 import { familyOf } from '../families/index.ts'
 import { findShapeFaults } from './fixed-shapes.ts'
-import { roleOfScale } from './guided.ts'
+import { roleOfScale, rowsAsked } from './guided.ts'
+import type { ModelFacts } from './model-facts.ts'
 import { takes } from './pictures.ts'
 import { findTextRemains } from './prompt-syntax.ts'
 import type { Unit } from './unit.ts'
@@ -51,18 +52,24 @@ export function checkShapes(unit: Unit, context: VariantContext): void {
   const { facts, model } = context
   if (facts.fixed === undefined) return
   const { width, height, guidanceScale } = unit
-  const { stacksGuidance }: FamilyFacts = familyOf(facts.family)
   const request = {
     ...{ width, height, guidanceScale },
     // Pictures that the model looks at add tokens of their own.
-    imageTokens: unit.images === undefined ? (width * height) / facts.sizeMultiple ** 2 : null,
-    isDoubled: unit.guided && stacksGuidance === true,
-    canDouble: stacksGuidance === true && roleOfScale(facts) === 'second-evaluation',
+    imageTokens: unit.images === undefined ? tokensOf(unit, facts) : null,
+    ...rowsAsked(facts, unit.guided),
     sequenceLength: unit.maxSequenceLength,
+    numFrames: unit.numFrames,
   }
   for (const { name, why, help } of findShapeFaults(facts.fixed, request, model)) {
     report(context, name, { code: 'E_FIXED_SHAPE', why, help })
   }
+}
+
+/** A video has as many a latent frame. */
+function tokensOf({ width, height, numFrames }: Unit, { sizeMultiple, video }: ModelFacts): number {
+  const frames =
+    numFrames === undefined || video === undefined ? 1 : (numFrames - 1) / video.framesPerLatent + 1
+  return (frames * width * height) / sizeMultiple ** 2
 }
 
 // Listed once: a sheet may have 100,000 units. What is a fault where it is not read is told elsewhere.

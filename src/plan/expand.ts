@@ -20,6 +20,7 @@ import {
   warnOfRemains,
 } from './check-settings.ts'
 import { createFamilySettings, type FamilySettings, warnOfGuidance } from './family-settings.ts'
+import { builtInLength } from './fixed-shapes.ts'
 import { isGuided } from './guided.ts'
 import type { ModelFacts } from './model-facts.ts'
 import { resolvePreviews } from './previews.ts'
@@ -114,13 +115,14 @@ const UNIT_ROWS = SETTING_ROWS.filter(({ goes }) => goes !== 'plan')
 type Resolved = PromptSettings & PictureSettings & FileSettings
 
 /** Settings that go to a unit as they are set: by the sheet, else by the family or the table. */
-function resolved(settings: Settings, { defaults, fixed }: ModelFacts): Resolved {
+function resolved(settings: Settings, { family, defaults, fixed }: ModelFacts): Resolved {
   const byFamily: Readonly<Record<string, unknown>> = defaults
   const values: Record<string, unknown> = {}
   for (const { name, otherwise } of UNIT_ROWS) {
     values[name] = settings[name] ?? (otherwise === 'family' ? byFamily[name] : otherwise)
   }
-  if (fixed?.sequenceLength != null) values.maxSequenceLength ??= fixed.sequenceLength
+  const length = builtInLength({ family, fixed })
+  if (length !== undefined) values.maxSequenceLength ??= length
   // One picture a call: another number would be another shape.
   if (fixed?.rows != null) values.batch = 1
   return values as Resolved

@@ -1,5 +1,7 @@
 /** What an export with sizes of its own can draw, and what to write instead of what it cannot. */
 import type { SettingName } from '../cue-sheet/setting-types.ts'
+import type { FamilyFacts } from '../families/family.ts'
+import { type FamilyName, familyOf } from '../families/index.ts'
 
 /** Sizes that an export has built in; null: any. */
 export interface FixedShapes {
@@ -12,10 +14,16 @@ export interface FixedShapes {
   readonly imageTokens: number | null
   /** The longest side in pixels, of models that know each place. */
   readonly maxSide: number | null
-  /** Tokens of T5's texts. */
+  /** Tokens of a text whose padding is read too: exactly so many. */
   readonly sequenceLength: number | null
+  /** The most tokens of a text whose padding is masked. */
+  readonly longestText: number | null
   /** Tokens that a denoiser takes of texts that are encoded in chunks. */
   readonly textTokens: number | null
+  /** Frames of a video. */
+  readonly numFrames: number | null
+  /** Of pictures that the model looks at; null: any. */
+  readonly reference: { readonly width: number | null; readonly height: number | null }
   /** Pixels a latent. */
   readonly scale: number
 }
@@ -30,6 +38,7 @@ export interface ShapeRequest {
   readonly isDoubled: boolean
   readonly canDouble: boolean
   readonly sequenceLength: number | undefined
+  readonly numFrames: number | undefined
 }
 
 export interface ShapeFault {
@@ -40,6 +49,20 @@ export interface ShapeFault {
 }
 
 const EXPORT_HELP = 'or export the model with free sizes (optimum-cli export onnx).'
+
+interface FixedFacts {
+  readonly family: FamilyName
+  readonly fixed?: FixedShapes | undefined
+}
+
+/** Tokens of a text where nothing is asked for, as the export has them; undefined: as the family likes. */
+export function builtInLength({ family, fixed }: FixedFacts): number | undefined {
+  if (fixed === undefined) return undefined
+  const { sequenceLength, longestText } = fixed
+  if (sequenceLength !== null) return sequenceLength
+  const { cuts }: FamilyFacts = familyOf(family)
+  return longestText !== null && (cuts?.sequenceLength ?? 0) > longestText ? longestText : undefined
+}
 
 /** @param model as messages call it */
 export function findShapeFaults(shapes: FixedShapes, request: ShapeRequest, model: string): ShapeFault[] {
@@ -67,6 +90,16 @@ export function findShapeFaults(shapes: FixedShapes, request: ShapeRequest, mode
   if (sequenceLength !== null && length !== undefined && length !== sequenceLength) {
     const why = `is ${length}; the model "${model}" was exported for ${sequenceLength} tokens alone`
     faults.push({ name: 'maxSequenceLength', why, help: `Leave it out, or write ${sequenceLength}.` })
+  }
+  const { longestText, numFrames } = shapes
+  if (longestText !== null && length !== undefined && length > longestText) {
+    const why = `is ${length}; the model "${model}" was exported for texts of ${longestText} tokens at most`
+    faults.push({ name: 'maxSequenceLength', why, help: `Write ${longestText} or less, or leave it out.` })
+  }
+  const frames = request.numFrames
+  if (numFrames !== null && frames !== undefined && frames !== numFrames) {
+    const why = `comes to ${frames}; the model "${model}" was exported for ${numFrames} frames alone`
+    faults.push({ name: 'numFrames', why, help: `Write num_frames: ${numFrames}, ${EXPORT_HELP}` })
   }
   const rows = rowFault(shapes.rows, request, model)
   return rows === null ? faults : [...faults, rows]

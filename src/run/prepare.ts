@@ -29,6 +29,7 @@ import { placeOfModel } from './place-model.ts'
 import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
 import { checkReferences } from './reference-images.ts'
+import { findReferenceFaults } from './reference-sizes.ts'
 import { checkSourceVideos, countClips } from './source-videos.ts'
 
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
@@ -79,6 +80,8 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const layout = createLayout({ out: options.outDir, root: sheet.root, version: sheet.version })
   const images = await checkInitImages(units, sheet, layout, options)
   const references = await checkReferences(units, sheet, layout, options)
+  const sizeFaults = findReferenceFaults(units, sheet, facts, references)
+  if (sizeFaults.length > 0) throw new PregenErrors(sizeFaults)
   const videoHashOf = await checkSourceVideos(units, sheet, options.signal)
   await requireEncoder(units)
   const memoryFaults = findMemoryFaults(units, models, options.provider)

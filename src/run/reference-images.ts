@@ -4,6 +4,7 @@ import { readLedger } from '../artifacts/ledger.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { PictureJob } from '../engine/inference-calls.ts'
 import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
+import type { ImageSize } from '../images/image-size.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
 import { changedSincePlan, isRemote, notFetched } from './check-init-images.ts'
 import type { SelectOptions } from './options.ts'
@@ -15,6 +16,8 @@ type Hashes = readonly (string | null)[]
 export interface CheckedReferences {
   /** sha-256 of each of a unit's references; undefined: it has none. */
   readonly hashesOf: (unit: Unit) => Hashes | undefined
+  /** Of each of a unit's references, before it is cropped for a model; undefined where one was not looked at. */
+  readonly sizesOf: (unit: Unit) => readonly ImageSize[] | undefined
   /** Units of which one was not looked at. */
   readonly unchecked: ReadonlySet<Unit>
 }
@@ -30,13 +33,14 @@ export async function checkReferences(
   const hashes = new Map<Unit, Hashes>()
   const unchecked = new Set<Unit>()
   const withReferences = units.filter(({ images }) => images !== undefined)
-  if (withReferences.length === 0) return { hashesOf: () => undefined, unchecked }
+  const none = { hashesOf: () => undefined, sizesOf: () => undefined, unchecked }
+  if (withReferences.length === 0) return none
   const isUnfetched = (source: string) => remoteImages !== 'fetch' && isRemote(source)
   const ledger = withReferences.some(({ images = [] }) => images.some(isUnfetched))
     ? await readLedger(layout.state.ledgerPath)
     : null
   const { loadReferenceImage } = await import('../images/reference-image.ts')
-  const found = new Map<string, string>()
+  const found = new Map<string, ImageSize & { readonly sha256: string }>()
   const faults = new Map<string, PregenError>()
   for (const unit of withReferences) {
     const recorded = ledger?.units.get(layout.variantKey(unit.cue, unit.variant))?.parts.imagesSha256
@@ -54,8 +58,9 @@ export async function checkReferences(
       if (!found.has(source) && !faults.has(source)) {
         signal?.throwIfAborted()
         try {
-          const { sha256 } = await loadReferenceImage({ source, multiple: 1, allowPrivate, signal })
-          found.set(source, sha256)
+          const request = { source, multiple: 1, allowPrivate, signal }
+          const { sha256, width, height } = await loadReferenceImage(request)
+          found.set(source, { sha256, width, height })
         } catch (error) {
           if (!(error instanceof PregenError) || signal?.aborted) throw error
           const { help, exitCode, code, message } = error
@@ -64,15 +69,19 @@ export async function checkReferences(
           faults.set(source, new PregenError(code, text, { help, exitCode, cause: error, location }))
         }
       }
-      own.push(found.get(source) ?? null)
+      own.push(found.get(source)?.sha256 ?? null)
     }
     hashes.set(unit, own)
   }
   if (faults.size > 0) throw new PregenErrors([...faults.values()])
-  return { hashesOf: (unit) => hashes.get(unit), unchecked }
+  const sizesOf = ({ images = [] }: Unit) => {
+    const sizes = images.flatMap((source) => found.get(source) ?? [])
+    return sizes.length === images.length && sizes.length > 0 ? sizes : undefined
+  }
+  return { hashesOf: (unit) => hashes.get(unit), sizesOf, unchecked }
 }
 
-function referenceLocation(sheet: CueSheet, unit: Unit, index: number): SourceLocation | undefined {
+export function referenceLocation(sheet: CueSheet, unit: Unit, index: number): SourceLocation | undefined {
   const cue = sheet.cues.find(({ id }) => id === unit.cue)
   const origin = cue?.variants.find(({ id }) => id === unit.variant)?.origins.images
   return origin && sheet.locate([...origin, index])

@@ -1,5 +1,6 @@
 /** `pregen models calibrate`: pictures that a model makes, and the linear preview map fitted to them. */
 import { openPreviewSession } from '../engine/preview-session.ts'
+import { PregenError } from '../errors.ts'
 import type { LatentRgbFactors } from '../families/family.ts'
 import { familyOf } from '../families/index.ts'
 import { checkModelFolder } from '../model/check.ts'
@@ -8,6 +9,7 @@ import { type ModelFolder, readModelFolder } from '../model/folder.ts'
 import { type RequestedProvider, resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
 import type { Pipeline, PromptConditioning } from '../pipelines/pipeline.ts'
+import { builtInLength } from '../plan/fixed-shapes.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import { type Calibration, type CalibrationSample, calibrateLatentRgb } from '../preview/calibrate.ts'
 import { imageOfTensor } from '../preview/image-of-tensor.ts'
@@ -15,6 +17,8 @@ import { createScorer, type Score } from '../preview/score.ts'
 
 export interface CalibrateOptions {
   readonly path: string
+  /** As `models.<id>.variant` of a sheet. */
+  readonly variant: string | undefined
   readonly prompts: readonly string[]
   /** Pictures to draw; prompts are used in turn. */
   readonly pictures: number
@@ -34,9 +38,10 @@ export interface ModelCalibration extends Calibration {
 
 /** @throws PregenErrors for faults of the folder, PregenError `E_PREVIEW_…`, `E_CALIBRATE_SAMPLES` */
 export async function calibrateModel(options: CalibrateOptions): Promise<ModelCalibration> {
-  const folder = readModelFolder(options.path)
+  const folder = readModelFolder(options.path, { variant: options.variant })
   await checkModelFolder(folder)
   const facts = await modelFacts(folder)
+  requireOneFrame(facts, folder.path)
   const provider = await resolveProvider(options.provider)
   const pipeline = createPipeline(folder, { provider })
   try {
@@ -70,6 +75,16 @@ export async function calibrateModel(options: CalibrateOptions): Promise<ModelCa
   }
 }
 
+/** Of a video one frame is drawn. @throws PregenError `E_FIXED_SHAPE` */
+function requireOneFrame({ fixed }: ModelFacts, path: string): void {
+  if (fixed?.numFrames == null || fixed.numFrames === 1) return
+  const what = `This model was exported for videos of ${fixed.numFrames} frames, and the preview map is fitted to single ones.`
+  throw new PregenError('E_FIXED_SHAPE', what, {
+    help: 'Calibrate an export with free sizes: its preview.json fits this one.',
+    location: { file: path },
+  })
+}
+
 async function encodePrompts(
   pipeline: Pipeline,
   facts: ModelFacts,
@@ -79,7 +94,9 @@ async function encodePrompts(
   const withNegative = pipeline.usesNegativePrompt({ guidanceScale })
   const encoded: PromptConditioning[] = []
   for (const prompt of prompts.slice(0, pictures)) {
-    encoded.push(await pipeline.encodePrompt({ prompt, withNegative }))
+    encoded.push(
+      await pipeline.encodePrompt({ prompt, withNegative, maxSequenceLength: builtInLength(facts) }),
+    )
   }
   await pipeline.freeTextEncoders()
   return encoded

@@ -12,6 +12,8 @@ import type { RequestedProvider } from '../model/providers.ts'
 export interface OptimizeModelOptions extends HashOptions {
   readonly cacheDir: string
   readonly provider: RequestedProvider
+  /** As `models.<id>.variant` of a sheet. */
+  readonly variant?: string | undefined
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -20,11 +22,11 @@ export async function optimizeModelFolder(
   path: string,
   options: OptimizeModelOptions,
 ): Promise<OptimizedModel> {
-  const { cacheDir, provider, env } = options
-  const folder = readModelFolder(path)
+  const { cacheDir, provider, variant, env } = options
+  const folder = readModelFolder(path, { variant })
   await checkModelFolder(folder, { cacheDir, onHash: options.onHash })
   const { graphsFingerprint: fingerprint = '' } = await modelFacts(folder, options)
   const environment = await inferenceEnvironment({ env, cacheDir, providers: new Set([provider]) })
   const root = optimizedRoot(cacheDir, fingerprint)
-  return await optimizeInProcess({ path: folder.path, provider, root }, environment)
+  return await optimizeInProcess({ path: folder.path, variant, provider, root }, environment)
 }

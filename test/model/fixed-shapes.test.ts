@@ -33,7 +33,8 @@ describe('sizes that an export has built in', () => {
     const { fixed, guidance } = await factsOf(copyModel('sd15-tiny'))
     expect(fixed).toEqual({
       ...{ rows: null, width: null, height: null, imageTokens: null, maxSide: null },
-      ...{ sequenceLength: null, textTokens: null, scale: 8 },
+      ...{ sequenceLength: null, longestText: null, textTokens: null, numFrames: null },
+      ...{ reference: { width: null, height: null }, scale: 8 },
     })
     expect(guidance).toBe('second-evaluation')
   })
@@ -42,6 +43,24 @@ describe('sizes that an export has built in', () => {
     const { fixed, defaults } = await factsOf(fixedModel('sd15-tiny', { unet: UNET(2, 12) }))
     expect(fixed).toMatchObject({ rows: 2, width: 96, height: 96, textTokens: 77 })
     expect(defaults).toMatchObject({ width: 96, height: 96 })
+  })
+
+  test('a timestep for each of two pictures alone', async () => {
+    const { fixed } = await factsOf(fixedModel('sd3-tiny', { transformer: { timestep: [2] } }))
+    expect(fixed).toMatchObject({ rows: 2 })
+  })
+
+  test('a side that the denoiser leaves to the decoder', async () => {
+    const parts = {
+      unet: { sample: [null, null, 8, null] },
+      vae_decoder: { latent_sample: [null, null, null, 12] },
+    }
+    expect((await factsOf(fixedModel('sd15-tiny', parts))).fixed).toMatchObject({ width: 96, height: 64 })
+  })
+
+  test('Stable Diffusion 3 has its CLIPs’ tokens before T5’s, whose place zeros take', async () => {
+    const parts = { transformer: { encoder_hidden_states: [null, 77 + 128, null] } }
+    expect((await factsOf(fixedModel('sd3-tiny', parts))).fixed).toMatchObject({ sequenceLength: 128 })
   })
 
   test('the places that Stable Diffusion 3 knows', async () => {
@@ -69,6 +88,21 @@ describe('sizes that an export has built in', () => {
       /unet has inputs for 1 and for 2 pictures/,
     ],
     [
+      'a second decoder input for two',
+      { vae_encoder: { sample: [2, null, null, null] } },
+      /vae_encoder takes 2 pictures a call/,
+    ],
+    [
+      'a decoder that gives another size',
+      { vae_decoder: { latent_sample: [1, 4, 8, 8], sample: [1, 3, 96, 96] } },
+      /vae_decoder is made for pictures of 96 × 96 alone, vae_decoder for 64 × 64/,
+    ],
+    [
+      'a denoiser for a shorter text',
+      { unet: { encoder_hidden_states: [null, 64, null] } },
+      /unet takes texts of 64 tokens; the tokenizer gives 77/,
+    ],
+    [
       'a shorter text',
       { text_encoder: { input_ids: [1, 16] } },
       /text_encoder takes texts of 16 tokens; its tokenizer gives 77/,
@@ -79,4 +113,15 @@ describe('sizes that an export has built in', () => {
     expect(faults.map(({ code }) => code)).toEqual(['E_MODEL_FIXED_SHAPES'])
     expect(faults[0]?.message).toMatch(message)
   })
+})
+
+test('an encoder and a denoiser for texts of unequal length are refused, where padding is read', async () => {
+  const parts = {
+    text_encoder_3: { input_ids: [1, 128] },
+    transformer: { encoder_hidden_states: [null, 77 + 256, null] },
+  }
+  const faults = await faultsOf(() => checkModelFolder(readModelFolder(fixedModel('sd3-tiny', parts))))
+  expect(faults.map(({ code, message }) => `${code} ${message}`)).toEqual([
+    'E_MODEL_FIXED_SHAPES Parts of the model are made for texts of 128 and of 256 tokens.',
+  ])
 })

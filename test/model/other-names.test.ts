@@ -12,7 +12,7 @@ test('a missing model.onnx names the .onnx file that lies in its place', async (
   const [fault] = await faultsOf(() => checkModelFolder(readModelFolder(folder)))
   expect(fault).toMatchObject({
     code: 'E_MODEL_FILE_MISSING',
-    help: 'There is model.fp16.onnx beside it: pick it with variant: fp16 under "models" in the sheet, or give it the name model.onnx (data files keep theirs).',
+    help: 'There is model.fp16.onnx beside it: pick it with variant: fp16 under "models" in the sheet (--variant fp16 of commands), or give it the name model.onnx (data files keep theirs).',
   })
 })
 

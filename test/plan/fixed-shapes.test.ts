@@ -6,7 +6,8 @@ import { SD_FACTS, SD3_FACTS } from './helpers.ts'
 
 const FREE: FixedShapes = {
   ...{ rows: null, width: null, height: null, imageTokens: null, maxSide: null },
-  ...{ sequenceLength: null, textTokens: null, scale: 8 },
+  ...{ sequenceLength: null, longestText: null, textTokens: null, numFrames: null },
+  ...{ reference: { width: null, height: null }, scale: 8 },
 }
 
 function expand(cue: string, fixed: Partial<FixedShapes>, facts = SD_FACTS) {
@@ -80,5 +81,15 @@ test('the length of T5 texts is taken from the export, or has to fit', () => {
   expect(expand('', fixed, facts).units[0]?.maxSequenceLength).toBe(128)
   expect(faults('max_sequence_length: 64', fixed, facts)).toEqual([
     ['E_FIXED_SHAPE', 4, expect.stringMatching(/max_sequence_length is 64.*128 tokens alone/)],
+  ])
+})
+
+test('texts whose padding is masked have any length up to the export’s, which is the default where it is shorter', () => {
+  const facts: typeof SD3_FACTS = { ...SD3_FACTS, family: 'zimage', maxSequenceLength: 1024 }
+  expect(expand('', { longestText: 128 }, facts).units[0]?.maxSequenceLength).toBe(128)
+  expect(expand('', { longestText: 600 }, facts).units[0]?.maxSequenceLength).toBeUndefined()
+  expect(expand('max_sequence_length: 64', { longestText: 128 }, facts).units).toHaveLength(1)
+  expect(faults('max_sequence_length: 129', { longestText: 128 }, facts)).toEqual([
+    ['E_FIXED_SHAPE', 4, expect.stringMatching(/is 129; .* texts of 128 tokens at most.*Write 128 or less/)],
   ])
 })

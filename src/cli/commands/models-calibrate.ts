@@ -19,6 +19,7 @@ export interface CalibrateFlags {
   readonly pictures: number
   readonly steps?: number
   readonly guidanceScale?: number
+  readonly variant?: string
   readonly provider?: RequestedProvider
 }
 
@@ -28,6 +29,7 @@ export async function calibrateCommand(dir: string, flags: CalibrateFlags): Prom
   for (const file of [out, strip]) await requireWritableFolder(dirname(file))
   const calibration = await calibrateModel({
     path: dir,
+    variant: flags.variant,
     prompts: flags.prompts === undefined ? CALIBRATION_PROMPTS : await readPrompts(flags.prompts),
     pictures: flags.pictures,
     steps: flags.steps,

@@ -9,13 +9,14 @@ import { formatBytes } from '../reporters/format.ts'
 
 export async function optimizeCommand(
   dir: string,
-  { provider = 'auto' }: { readonly provider?: RequestedProvider },
+  { provider = 'auto', variant }: { readonly provider?: RequestedProvider; readonly variant?: string },
 ): Promise<ExitCode> {
   const { onHash, stop } = await createHashProgress()
   const cacheDir = needCacheFolder(process.env)
   const { folder, components } = await optimizeModelFolder(dir, {
     cacheDir,
     provider,
+    variant,
     env: process.env,
     onHash,
   })

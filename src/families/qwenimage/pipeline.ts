@@ -77,7 +77,7 @@ export async function generate(
   // 3. The denoiser
   const half = inHalf(requests)
   const side = (name: 'promptEmbeds' | 'negativePromptEmbeds'): Predict => {
-    const texts = maskedTexts(requests, name)
+    const texts = maskedTexts(requests, name, models.denoiser)
     return createDenoiser({
       session: models.denoiser,
       sample: { name: 'hidden_states', dims: [batch, rows * columns, 4 * channels] },

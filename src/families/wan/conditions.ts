@@ -4,6 +4,7 @@ import { encodeClip } from '../../pipelines/clip-encoder.ts'
 import type { ImageModels } from '../../pipelines/models.ts'
 import type { GenerateRequest, Keyframe, LatentDims, SourceVideo } from '../../pipelines/pipeline.ts'
 import { inStage, requireSound } from '../../pipelines/stage.ts'
+import { stack } from '../../tensor/join.ts'
 import { createTensor, sizeOf, type Tensor } from '../../tensor/tensor.ts'
 import type { WanKind } from '../wan-kind.ts'
 
@@ -125,14 +126,20 @@ function visionStates({ parts }: ImageModels, keyframes: readonly Keyframe[]): P
     const [first] = pictures
     if (first === null || first === undefined) throw new Error('a picture lacks its values for CLIP')
     const side = Math.sqrt(first.length / 3)
-    const input = session.createInput('pixel_values', [pictures.length, 3, side, side])
-    for (const [index, values] of pictures.entries()) input.write(values ?? first, index * first.length)
-    const { [output]: states } = await session.run([input], [output], {
-      [output]: [pictures.length, null, null],
-    })
-    if (states === undefined) throw new Error(`the image encoder gave no ${output}`)
-    requireSound(states.data, 'The picture’s states')
-    return createTensor(states.data.slice(), states.dims)
+    // Exports for one picture see them one after the other.
+    const atOnce = session.input('pixel_values')?.dims[0] === 1 ? 1 : pictures.length
+    const input = session.createInput('pixel_values', [atOnce, 3, side, side])
+    const seen: Tensor[] = []
+    for (let from = 0; from < pictures.length; from += atOnce) {
+      for (const [index, values] of pictures.slice(from, from + atOnce).entries()) {
+        input.write(values ?? first, index * first.length)
+      }
+      const { [output]: states } = await session.run([input], [output], { [output]: [atOnce, null, null] })
+      if (states === undefined) throw new Error(`the image encoder gave no ${output}`)
+      requireSound(states.data, 'The picture’s states')
+      seen.push(createTensor(states.data.slice(), states.dims))
+    }
+    return stack(seen)
   })
 }
 

@@ -68,7 +68,7 @@ export async function generate(
 
   // 3. The denoiser, which gives the negative of the velocity
   const side = (name: 'promptEmbeds' | 'negativePromptEmbeds'): Predict => {
-    const texts = maskedTexts(requests, name)
+    const texts = maskedTexts(requests, name, models.denoiser)
     return createDenoiser({
       session: models.denoiser,
       sample: { name: 'hidden_states', dims },
