@@ -130,6 +130,7 @@ function change(state: RunState, event: RunEvent): RunState {
     }
     case 'provider-chosen':
     case 'device-warmed':
+    case 'batch-chosen':
       return state
     case 'unit-skipped':
       return withUnit(state, event, () => ({ status: 'skipped' }))
