@@ -11,6 +11,7 @@ import { EXIT } from './exit-codes.ts'
 import {
   collectText,
   collectVariable,
+  parseBatch,
   parseDevices,
   parseFade,
   parseFps,
@@ -80,8 +81,13 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .option('--fail-fast', 'stop at the first unit that fails')
     .addOption(providerOption())
     .option('--device-id <n>', 'which device of the provider', parseWholeNumber)
-    .option('--devices <ids>', 'several devices, such as 0,1: each takes the next picture', parseDevices)
+    .addOption(
+      new Option('--devices <ids>', 'several devices, such as 0,1, or all: each takes the next picture')
+        .argParser(parseDevices)
+        .conflicts('deviceId'),
+    )
     .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
+    .option('--batch <n>', "variants a model call, over the sheet's; auto: as many as pay here", parseBatch)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
     .option('--drain', 'let Ctrl-C and SIGTERM finish the pictures in hand first; SIGUSR1 always does')
     .option('--detach', 'run in the background: prints its id and returns')

@@ -1,5 +1,6 @@
 /** Values of options: text in, number out, or one clear line. */
 import { InvalidArgumentError } from 'commander'
+import { MAX_BATCH } from '../cue-sheet/settings.ts'
 import {
   MAX_FADE_MS,
   MAX_HOLD_MS,
@@ -47,10 +48,20 @@ export function parseTwoOrMore(text: string): number {
   return value
 }
 
-/** @throws InvalidArgumentError unless the text is a list such as `0,1` */
-export function parseDevices(text: string): readonly number[] {
-  const devices = text.split(',').map((id) => parseWholeNumber(id.trim()))
-  return devices
+/** @throws InvalidArgumentError unless the text is a list such as `0,1`, or `all` */
+export function parseDevices(text: string): readonly number[] | 'all' {
+  if (text === 'all') return text
+  const ids = text.split(',').map((id) => id.trim())
+  if (ids.every((id) => /^\d{1,9}$/.test(id))) return ids.map(Number)
+  throw new InvalidArgumentError('It must be a list of whole numbers from 0 up, such as 0,1; or all.')
+}
+
+/** @throws InvalidArgumentError unless the text is a number that a sheet's `batch` may be, or `auto` */
+export function parseBatch(text: string): number | 'auto' {
+  if (text === 'auto') return text
+  const batch = /^\d{1,3}$/.test(text) ? Number(text) : 0
+  if (batch >= 1 && batch <= MAX_BATCH) return batch
+  throw new InvalidArgumentError(`It must be a whole number from 1 to ${MAX_BATCH}, or auto.`)
 }
 
 /** @throws InvalidArgumentError for nothing, as `--out "$UNSET"` gives */

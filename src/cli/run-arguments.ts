@@ -18,6 +18,7 @@ const HANDED_ON = {
   deviceId: '--device-id',
   devices: '--devices',
   threads: '--threads',
+  batch: '--batch',
   concurrency: '--concurrency',
   liveFile: '--live-file',
   verifyRemote: '--verify-remote',

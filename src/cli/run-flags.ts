@@ -8,8 +8,9 @@ export interface RunFlags extends SelectFlags {
   readonly failFast?: boolean
   readonly provider?: RequestedProvider
   readonly deviceId?: number
-  readonly devices?: readonly number[]
+  readonly devices?: readonly number[] | 'all'
   readonly threads?: number
+  readonly batch?: number | 'auto'
   readonly concurrency?: number
   readonly liveFile?: boolean
   readonly verifyRemote?: boolean

@@ -28,7 +28,7 @@ export const MAX_SIDE = 8192
 /** width × height: 4096 × 4096. */
 export const MAX_PIXELS = 4096 * 4096
 const MAX_GUIDANCE = 100
-const MAX_BATCH = 64
+export const MAX_BATCH = 64
 const MAX_REFERENCES = 16
 /** Latent frames 1 … 1024, which is as far as positions are known. */
 const MAX_FRAMES = 4093

@@ -1,6 +1,6 @@
 /** One device that pictures are drawn on: its inference process, started when needed and again when it died. */
 import { PregenError } from '../errors.ts'
-import type { PassedOver } from '../model/providers.ts'
+import type { PassedOver, ProviderName } from '../model/providers.ts'
 import type { InferenceProcedures, OpenModel } from './inference-calls.ts'
 import type { WorkerFigures } from './rpc.ts'
 import type { CallOptions, WorkerProcess } from './worker-process.ts'
@@ -10,7 +10,7 @@ export type InferenceWorker = WorkerProcess<InferenceProcedures>
 /** A model on a device, for as long as the process that holds it lives. */
 export interface OpenedModel {
   /** What it runs on: `cpu`, `cuda`, … */
-  readonly provider: string
+  readonly provider: ProviderName
   /** `cpu:0`, `cuda:1`: the name of the device in events. */
   readonly device: string
   /** Better providers that `auto` found not to work. */

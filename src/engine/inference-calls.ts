@@ -162,7 +162,7 @@ export interface InferenceProcedures {
   readonly open: {
     readonly input: OpenModel
     readonly output: {
-      readonly provider: string
+      readonly provider: ProviderName
       readonly deviceId: number
       readonly passedOver: readonly PassedOver[]
     }

@@ -30,8 +30,10 @@ export interface RenderOptions {
   /** Stop at the first unit that fails. */
   readonly failFast?: boolean | undefined
   readonly provider?: RequestedProvider | undefined
-  /** Device ids of the provider, one inference process each. */
-  readonly devices?: readonly number[] | undefined
+  /** Device ids of the provider, one inference process each; `all`: every card that CUDA sees. */
+  readonly devices?: readonly number[] | 'all' | undefined
+  /** Pictures a call, over the sheet's; `auto`: as many as pay on the device. */
+  readonly batch?: number | 'auto' | undefined
   /** CPU threads for inference. */
   readonly threads?: number | undefined
   /** Uploads in flight. */

@@ -14,6 +14,9 @@ import type { FamilyStages, ImageModels, TextEncoder, TextModels } from './model
 import { type Pipeline, type PipelineOptions, requireOneBatch } from './pipeline.ts'
 import { createVaeDecoder } from './vae.ts'
 
+/** More tokens than any text has. */
+const BEYOND_TOKENS = 2 ** 16
+
 /**
  * @param folder as `readModelFolder` gives it, checked by `checkModelFolder`
  */
@@ -91,7 +94,12 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     family: folder.family,
     meter,
     usesNegativePrompt: (settings) => usesNegativePrompt(family, settings),
-    sharedTokens: ({ promptEmbeds }) => (masksTexts ? 0 : (promptEmbeds.dims[1] ?? 0)),
+    sharedTokens({ promptEmbeds, negativePromptEmbeds }) {
+      const [length, negative] = [promptEmbeds, negativePromptEmbeds].map((side) => side?.dims[1] ?? 0)
+      if (!masksTexts) return length!
+      // What pads a shorter text is masked, but sums over more places round differently: on the CPU bytes count.
+      return provider.name === 'cpu' ? length! + BEYOND_TOKENS * negative! : 0
+    },
 
     async loadTextEncoders() {
       if (text !== null) return

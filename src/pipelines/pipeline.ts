@@ -160,7 +160,10 @@ export interface Pipeline {
 
   /** Whether guidance with these settings evaluates the negative prompt (guidance distilled into the model never does). */
   usesNegativePrompt(settings: GuidanceSettings): boolean
-  /** Tokens that prompts must have alike to share a call; 0 where the model masks what pads the shorter ones. */
+  /**
+   * Prompts that have this alike may share a call: their tokens; 0 where the model masks what pads the shorter ones and a
+   * level is no matter.
+   */
   sharedTokens(conditioning: PromptConditioning): number
 
   /** Stage 1. Loads every text encoder and tokenizer; does nothing when they are loaded. */

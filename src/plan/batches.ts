@@ -7,17 +7,19 @@ import type { Unit } from './unit.ts'
  * `batch` that each of them allows.
  * @param textLengthOf tokens of a unit's encoded prompt: prompts of different lengths (weights in chunks) cannot share a
  *   call; 0 where they can
+ * @param mostOf what each allows
  */
 export function groupIntoBatches<T extends { readonly unit: Unit }>(
   units: readonly T[],
   textLengthOf: (entry: T) => number,
+  mostOf: (unit: Unit) => number = ({ batch }) => batch,
 ): T[][] {
   const batches: T[][] = []
   let current: T[] = []
   let shared = ''
   for (const entry of units) {
     const key = `${textLengthOf(entry)} ${entry.unit.guided} ${sharedBy(entry.unit)}`
-    if (key === shared && [...current, entry].every(({ unit }) => current.length < unit.batch)) {
+    if (key === shared && [...current, entry].every(({ unit }) => current.length < mostOf(unit))) {
       current.push(entry)
     } else {
       current = [entry]

@@ -135,3 +135,22 @@ export function whatFits(
   }
   return null
 }
+
+/** Above the estimate by this much, memory is surely enough. */
+const SURELY_ENOUGH = 4 / 3
+
+/** The most pictures a call that memory surely holds; 1 where not even that is sure. @param upTo from 1 */
+export function mostThatFits(
+  model: MemoryFacts,
+  picture: Omit<PictureShape, 'batch'>,
+  device: 'cpu' | 'gpu',
+  { bytes, upTo }: { readonly bytes: number; readonly upTo: number },
+): number {
+  let most = 1
+  while (most < upTo) {
+    const { peakBytes } = estimateMemory(model, { ...picture, batch: most + 1 }, device)
+    if (peakBytes * SURELY_ENOUGH > bytes) break
+    most++
+  }
+  return most
+}

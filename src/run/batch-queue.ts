@@ -1,8 +1,11 @@
 /** The batches of one model that wait for a device: taken in the order of the sheet, given back when a device died. */
 
 export interface BatchQueue<T> {
-  /** The next batch, as soon as there is one; null when none is left and none can come back. */
-  readonly take: () => Promise<readonly T[] | null>
+  /**
+   * The next batch, as soon as there is one; null when none is left and none can come back.
+   * @param most how much of it is taken, told how much waits in all; the rest stays in front. Default: all of it
+   */
+  readonly take: (most?: (front: readonly T[], waiting: number) => number) => Promise<readonly T[] | null>
   /** A batch that was taken is dealt with. */
   readonly settle: () => void
   /** Units of a batch that was taken, to be drawn again before all others; `settle` follows. */
@@ -14,6 +17,7 @@ export interface BatchQueue<T> {
 export function createBatchQueue<T>(batches: readonly (readonly T[])[]): BatchQueue<T> {
   const waiting = [...batches]
   let next = 0
+  let items = batches.reduce((sum, batch) => sum + batch.length, 0)
   let taken = 0
   let waiters: (() => void)[] = []
   const wake = () => {
@@ -22,13 +26,16 @@ export function createBatchQueue<T>(batches: readonly (readonly T[])[]): BatchQu
     for (const resume of woken) resume()
   }
   return {
-    async take() {
+    async take(most = (front) => front.length) {
       for (;;) {
         const batch = waiting[next]
         if (batch !== undefined) {
-          next++
+          const count = Math.max(1, most(batch, items))
+          if (count < batch.length) waiting[next] = batch.slice(count)
+          else next++
           taken++
-          return batch
+          items -= count
+          return batch.slice(0, count)
         }
         if (taken === 0) return null
         await new Promise<void>((resolve) => {
@@ -42,11 +49,13 @@ export function createBatchQueue<T>(batches: readonly (readonly T[])[]): BatchQu
     },
     giveBack(batch) {
       if (batch.length > 0) waiting.splice(next, 0, batch)
+      items += batch.length
       wake()
     },
     takeRest() {
       const rest = waiting.slice(next).flat()
       next = waiting.length
+      items = 0
       wake()
       return rest
     },

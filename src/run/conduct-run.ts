@@ -10,6 +10,7 @@ import { type Ledger, openLedger } from '../artifacts/ledger.ts'
 import { openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { type PublishedPageFile, readPage, writePage } from '../artifacts/page.ts'
+import { chooseDevices } from '../engine/choose-devices.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { inferenceEnvironment } from '../engine/inference-environment.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
@@ -19,8 +20,8 @@ import { rememberBucket } from './bucket-target.ts'
 import { checkCallbackTarget, createCallbacks } from './callbacks.ts'
 import { decideUnits, type UnitDecision } from './decide-units.ts'
 import { createDelivery } from './delivery.ts'
-import type { Drawing } from './draw-model.ts'
 import { drawModels } from './draw-models.ts'
+import type { Drawing } from './drawing.ts'
 import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
 import { createKeyframes } from './keyframes.ts'
@@ -80,12 +81,15 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
     const ledger = await openLedger(layout.state.ledgerPath, { faults, origin })
     try {
-      const engine = request.engine ?? (await openEngine(request))
+      const { engine, cardMemoryMib } =
+        request.engine === undefined
+          ? await openEngine(request)
+          : { engine: request.engine, cardMemoryMib: null }
       const release = async () => {
         if (request.engine === undefined) await engine.close()
       }
       try {
-        const current = { ...request, options: { ...options, signal }, engine }
+        const current = { ...request, options: { ...options, signal }, engine, cardMemoryMib }
         return await runPlanned({ ...current, ledger, injection, fileSystem, lost: lost.signal, release })
       } finally {
         await release()
@@ -99,15 +103,25 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
   }
 }
 
-async function openEngine({ prepared, options }: RunRequest): Promise<Engine> {
-  const { env, cacheDir, devices, injection, provider } = options
+async function openEngine({ prepared, options }: RunRequest): Promise<OpenedEngine> {
+  const { env, cacheDir, devices, batch, injection, provider } = options
   const providers = providersOf(prepared, provider)
   const environment = await inferenceEnvironment({ env, cacheDir, providers })
-  requireFit(prepared, { known: environment.known, provider, devices })
-  return createEngine({ ...environment, devices, injection })
+  const { known } = environment
+  const asked = { devices, providers, known, env: environment.env, wantsMemory: batch === 'auto' }
+  const { ids, cardMemoryMib } = await chooseDevices(asked)
+  // Of all devices that there are, the CPU is one.
+  requireFit(prepared, { known, provider, batch, devices: devices === 'all' ? undefined : ids })
+  return { engine: createEngine({ ...environment, devices: ids, injection }), cardMemoryMib }
 }
 
-interface LockedRun extends RunRequest {
+interface OpenedEngine {
+  readonly engine: Engine
+  /** As `ChosenDevices`. */
+  readonly cardMemoryMib: number | null
+}
+
+interface LockedRun extends RunRequest, OpenedEngine {
   readonly engine: Engine
   readonly ledger: Ledger
   readonly injection: ReturnType<typeof createInjection>
@@ -167,7 +181,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     const stopping = stopOf(run)
     const { draining = new AbortController().signal } = options
     const drawing: Drawing = {
-      ...{ devices: engine.devices, services, options, noteModelLoad },
+      ...{ devices: engine.devices, cardMemoryMib: run.cardMemoryMib, services, options, noteModelLoad },
       ...{ stopping, ending: AbortSignal.any([stopping, draining]) },
     }
     if (toRun.length > 0) await drawModels(drawing, prepared, toRun)

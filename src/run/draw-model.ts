@@ -3,7 +3,8 @@
  * Keeps a device's queue filled, so that it never waits for a disk, and holds only a few units at a time, so that memory
  * never waits for one either.
  */
-import pLimit, { type LimitFunction } from 'p-limit'
+
+import { spreadsOverCards } from '../engine/choose-devices.ts'
 import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
 import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
 import { isWrongProvider } from '../engine/wire-error.ts'
@@ -11,43 +12,11 @@ import { PregenError } from '../errors.ts'
 import { familyOf } from '../families/index.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { optimizedRoot } from '../model/optimized.ts'
-import { groupIntoBatches } from '../plan/batches.ts'
-import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
 import { nameUnits } from './check-prompts.ts'
-import { generateBatch, promptTimes } from './generate-batch.ts'
-import type { RunOptions } from './options.ts'
+import { drawBatches, type OpenedOn } from './draw-batches.ts'
+import { type Drawing, lifeOf, type ModelWork } from './drawing.ts'
 import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
-import { createUnitLife, type UnitLife, type UnitServices } from './unit-life.ts'
-import { createWarmUp } from './warm-up.ts'
-
-// One in the device's hands and one behind it: a unit's end and the next one's start leave no gap.
-const QUEUED_BATCHES = 2
-// Units of a device whose files are still being written while others are drawn; beyond it the device waits.
-const OPEN_BATCHES = 5
-// A unit whose drawing killed its device twice is not tried a third time.
-const MAX_BEGINNINGS = 2
-
-export interface Drawing {
-  readonly devices: readonly Device[]
-  readonly services: UnitServices
-  readonly options: Pick<RunOptions, 'provider' | 'threads'> & Partial<Pick<RunOptions, 'cacheDir'>>
-  /** Aborted: the run stops before the next step. */
-  readonly stopping: AbortSignal
-  /** Aborted: nothing more is begun. With `stopping`, and before it where a run is drained. */
-  readonly ending: AbortSignal
-  readonly noteModelLoad: (durationMs: number) => void
-}
-
-/** What the devices share while one model is drawn. */
-interface ModelWork {
-  readonly model: PreparedModel
-  readonly units: readonly PreparedUnit[]
-  /** Made when a device has encoded the prompts, whose lengths decide what fits into one batch; null before. */
-  queue: BatchQueue<PreparedUnit> | null
-  /** Made when a unit is first taken from the queue; kept while it is in work, or given back. */
-  readonly lives: Map<PreparedUnit, UnitLife>
-}
 
 /**
  * Every unit is drawn, has failed, or is left after a stop.
@@ -58,10 +27,23 @@ export async function drawModel(
   model: PreparedModel,
   units: readonly PreparedUnit[],
 ): Promise<void> {
-  const work: ModelWork = { model, units, queue: null, lives: new Map() }
+  let tellLead: ModelWork['tellLead'] = () => undefined
+  const lead: ModelWork['lead'] = new Promise((resolve) => {
+    tellLead = resolve
+  })
+  const devices = devicesFor(drawing, model)
+  const shared = { devices: devices.length, queue: null, lives: new Map(), sizes: new Map(), lead, tellLead }
+  const work: ModelWork = { model, units, ...shared }
   // What an earlier model did to a device is not this one's fault.
-  for (const device of drawing.devices) device.resetDeaths()
-  const ends = await Promise.allSettled(drawing.devices.map((device) => drawOn(drawing, work, device)))
+  for (const device of devices) device.resetDeaths()
+  const isOneOfSeveral = devices.length > 1
+  const share = (device: Device) =>
+    drawOn(drawing, work, device).catch((error: unknown) => {
+      if (isOneOfSeveral) tellLeftOut(drawing, device, error)
+      // Of all cards that there are, one that the model cannot run on is no fault.
+      if (drawing.options.devices !== 'all' || device.index === 0 || !isWrong(error)) throw error
+    })
+  const ends = await Promise.allSettled(devices.map(share))
   const rest = work.queue?.takeRest() ?? units
   const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
   const [reason] = reasons
@@ -75,15 +57,30 @@ export async function drawModel(
   }
 }
 
-function lifeOf({ services }: Drawing, { model, lives }: ModelWork, entry: PreparedUnit): UnitLife {
-  const life = lives.get(entry) ?? createUnitLife(services, model, entry)
-  lives.set(entry, life)
-  return life
+/** With `all`, the cards: what does not run on them has one device. */
+function devicesFor({ devices, options }: Drawing, model: PreparedModel): readonly Device[] {
+  const isForCards = options.devices !== 'all' || spreadsOverCards(requestedProvider(options, model))
+  return isForCards ? devices : devices.slice(0, 1)
+}
+
+function requestedProvider(options: Drawing['options'], model: PreparedModel) {
+  return options.provider ?? model.provider ?? 'auto'
+}
+
+/** What `auto` finds on the first device is what all are asked for: no run draws half on a card and half on the CPU. */
+async function providerOn({ options }: Drawing, { model, lead }: ModelWork, device: Device) {
+  const requested = requestedProvider(options, model)
+  if (requested !== 'auto' || device.index === 0) return requested
+  return (await lead) ?? requested
 }
 
 /** Whether a model that cannot be drawn fails its own units, and leaves the other models' alone. */
 function isUnitsFault(reason: unknown): boolean {
-  return reason instanceof PregenError && !isWrongProvider(reason.code)
+  return reason instanceof PregenError && !isWrong(reason)
+}
+
+function isWrong(reason: unknown): boolean {
+  return reason instanceof PregenError && isWrongProvider(reason.code)
 }
 
 /** One device's share, its process started again when it dies. @throws what keeps the device from drawing */
@@ -95,6 +92,12 @@ async function drawOn(drawing: Drawing, work: ModelWork, device: Device): Promis
     const message = `${death.message} It is started again.`
     drawing.services.warn({ code: 'W_WORKER_DIED', message })
   }
+}
+
+/** The others go on without it. */
+function tellLeftOut({ services, ending }: Drawing, { index }: Device, error: unknown): void {
+  if (!(error instanceof PregenError) || ending.aborted) return
+  services.warn({ code: 'W_DEVICE_LEFT_OUT', message: `Device ${index} draws no more: ${error.message}` })
 }
 
 /** @returns why the device's process ended, or null when there is nothing left to draw */
@@ -113,13 +116,14 @@ async function drawUntilDeath(
       pipeline: model.pipeline,
       variant: model.variant,
       previewDecoder: model.previewDecoder,
-      provider: drawing.options.provider ?? model.provider ?? 'auto',
+      provider: await providerOn(drawing, work, device),
       threads: drawing.options.threads,
       optimizedRoot: keptGraphs(model, cacheDir),
       spillFolder: drawing.services.layout.state.folder,
     })
     // The codec starts here while the worker opens the model.
     ;[opened] = await Promise.all([opening, loadSharp()])
+    if (device.index === 0) work.tellLead(opened.provider)
     tellChoice(drawing, opened)
     await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
     return opened.death()
@@ -127,6 +131,7 @@ async function drawUntilDeath(
     if (isDeath(error)) return error
     throw error
   } finally {
+    if (device.index === 0) work.tellLead(null)
     // After a stop or a fault too: sessions and the prompts' scratch file go before anything else is loaded.
     await opened?.close()
   }
@@ -143,9 +148,6 @@ function keptGraphs({ facts: { graphsFingerprint } }: PreparedModel, cacheDir: s
   if (cacheDir === undefined || graphsFingerprint === undefined) return undefined
   return optimizedRoot(cacheDir, graphsFingerprint)
 }
-
-/** A model where it is loaded. */
-type OpenedOn = { readonly device: Device; readonly opened: OpenedModel }
 
 async function drawOpened(
   drawing: Drawing,
@@ -190,100 +192,4 @@ function promptWarnings({ model, units }: ModelWork, prompts: readonly EncodedPr
     const names = nameUnits(units.flatMap(({ unit }) => (promptJobOf(unit).key === key ? [unit] : [])))
     return news.map(({ code, message }) => ({ code, message: `${names}: ${message}` }))
   })
-}
-
-async function drawBatches(
-  drawing: Drawing,
-  work: ModelWork,
-  { device, opened }: OpenedOn,
-  prompts: ReadonlyMap<string, EncodedPrompt>,
-): Promise<void> {
-  const { ending } = drawing
-  const { units, lives } = work
-  const tokensOf = ({ unit }: PreparedUnit) => prompts.get(promptJobOf(unit).key)?.tokens ?? 0
-  work.queue ??= createBatchQueue(groupIntoBatches(units, tokensOf))
-  const { queue } = work
-  const open = pLimit(OPEN_BATCHES)
-  const queued = pLimit(QUEUED_BATCHES)
-  const claimPromptMs = promptTimes(prompts)
-  const warmUp = createWarmUp(opened, drawing.services.emit)
-
-  const drawBatch = async (batch: readonly UnitLife[]): Promise<void> => {
-    const drawn = await queued(() => generateBatch(opened, batch, { ...drawing, warmUp }))
-    if (drawn.type === 'pictures') {
-      device.resetDeaths()
-      const finish = (life: UnitLife, place: number) => {
-        const picture = drawn.pictures[place]
-        if (!picture) throw new Error(`a batch of ${batch.length} gave ${drawn.pictures.length} pictures`)
-        return life.finish(picture, claimPromptMs(life), batch.length)
-      }
-      await Promise.all(batch.map(finish))
-    } else if (drawn.type === 'cancelled') {
-      await Promise.all(batch.map((life) => life.abandon()))
-    } else if (drawn.type === 'died') {
-      const again = await Promise.all(batch.map((life) => giveBackOrFail(life, drawn.death)))
-      queue.giveBack(batch.flatMap(({ entry }, place) => (again[place] ? [entry] : [])))
-    } else if (batch.length > 1) {
-      // One picture's NaN, or memory for several at once, must not cost the neighbours theirs.
-      for (const life of batch) {
-        await life.giveBack('drawn alone, because its batch failed')
-        await drawBatch([life])
-      }
-    } else {
-      for (const life of batch) await life.fail('generate', drawn.reason)
-    }
-  }
-
-  // Started one after the other, so that units are drawn in the order of the sheet.
-  const inWork: Promise<void>[] = []
-  for (;;) {
-    await belowLimit(open)
-    const batch = ending.aborted ? null : await queue.take()
-    if (batch === null) break
-    // Without a worker nothing can be drawn: what earlier runs left of the rest is not touched.
-    if (ending.aborted || opened.death() !== null) {
-      queue.giveBack(batch)
-      queue.settle()
-      break
-    }
-    const ready: UnitLife[] = []
-    for (const entry of batch) {
-      const life = lifeOf(drawing, work, entry)
-      if (await isDrawable(life, prompts, opened)) ready.push(life)
-    }
-    const settle = () => {
-      for (const entry of batch) if (lives.get(entry)?.state() !== 'queued') lives.delete(entry)
-      queue.settle()
-    }
-    if (ready.length > 0) inWork.push(open(() => drawBatch(ready)).finally(settle))
-    else settle()
-  }
-  await Promise.all(inWork)
-}
-
-/** false: the unit has failed by now, or waits for another run after a stop. */
-async function isDrawable(
-  life: UnitLife,
-  prompts: ReadonlyMap<string, EncodedPrompt>,
-  opened: OpenedModel,
-): Promise<boolean> {
-  const prompt = prompts.get(promptJobOf(life.entry.unit).key)
-  if (prompt?.error) await life.fail('text encode', prompt.error)
-  if (!prompt || prompt.error) return false
-  return await life.prepare(opened.provider)
-}
-
-async function giveBackOrFail(life: UnitLife, death: PregenError): Promise<boolean> {
-  if (life.state() === 'drawing' && life.beginnings() >= MAX_BEGINNINGS) {
-    await life.fail('generate', death)
-    return false
-  }
-  await life.giveBack(`drawn again, because ${death.message}`)
-  return true
-}
-
-/** Waits until the limiter would start another task at once. */
-async function belowLimit(limit: LimitFunction): Promise<void> {
-  // A task of our own gets its turn exactly when there is room.
-  await limit(() => undefined)
 }

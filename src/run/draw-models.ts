@@ -1,6 +1,7 @@
 /** Everything that is drawn in a run: one model after the other, each loaded once. */
 
-import { type Drawing, drawModel } from './draw-model.ts'
+import { drawModel } from './draw-model.ts'
+import type { Drawing } from './drawing.ts'
 import { groupBy } from './group-by.ts'
 import type { PreparedRun, PreparedUnit } from './prepared.ts'
 

@@ -62,6 +62,15 @@ export const EVENT_FIELDS = {
     batch: whole('Pictures in one call.'),
     durationMs: whole('Time of the first call at this size, which is in no unit and in no `timing.json`.'),
   }),
+  'batch-chosen': z.object({
+    ...device,
+    width: whole('Pixels.'),
+    height: whole('Pixels.'),
+    batch: whole('Pictures in one call from now on, at this size.'),
+    stepMs: z
+      .array(z.object({ batch: z.number(), ms: z.number() }))
+      .describe('What a step took for each picture, by pictures in one call: `[{"batch":1,"ms":41}, …]`.'),
+  }),
   warning: z.object({
     code: text('A `W_…` code; [errors.md](errors.md#warnings) lists them.'),
     message: text('For people.'),

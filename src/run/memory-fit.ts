@@ -29,10 +29,15 @@ export function memoryOfMachine(): number {
 }
 
 /** The most that each model takes, in the order of the sheet. */
-export function memoryOf({ models, units }: Pick<PreparedRun, 'models' | 'units'>): ModelMemory[] {
+export function memoryOf(
+  { models, units }: Pick<PreparedRun, 'models' | 'units'>,
+  batch?: RunOptions['batch'],
+): ModelMemory[] {
   return [...models.values()].flatMap((model) => {
     const { memory } = model.facts
-    const pictures = units.filter(({ unit }) => unit.model === model.id).map(({ unit }) => pictureOf(unit))
+    const own = units.filter(({ unit }) => unit.model === model.id)
+    // With `auto` memory decides: one is what must fit.
+    const pictures = own.map(({ unit }) => pictureOf(unit, batch === 'auto' ? 1 : (batch ?? unit.batch)))
     if (memory === undefined || pictures.length === 0) return []
     const estimates = pictures.map((picture) => ({
       model: model.id,
@@ -44,7 +49,7 @@ export function memoryOf({ models, units }: Pick<PreparedRun, 'models' | 'units'
   })
 }
 
-function pictureOf({ width, height, batch, guided }: Unit): PictureShape {
+function pictureOf({ width, height, guided }: Unit, batch: number): PictureShape {
   return { width, height, batch, guided }
 }
 
@@ -66,7 +71,9 @@ function isCpu(provider: RequestedProvider, known: KnownProviders): boolean {
   return process.platform === 'linux' && known.cuda !== undefined && known.cuda.problem !== null
 }
 
-export interface FitOptions extends Pick<RunOptions, 'provider' | 'devices'> {
+export interface FitOptions extends Pick<RunOptions, 'provider' | 'batch'> {
+  /** Processes that share the memory. */
+  readonly devices?: readonly number[] | undefined
   readonly known: KnownProviders
   /** Default: this machine's. */
   readonly bytes?: number | undefined
@@ -74,9 +81,9 @@ export interface FitOptions extends Pick<RunOptions, 'provider' | 'devices'> {
 
 /** @throws PregenErrors `E_MEMORY_TOO_SMALL` for each model that cannot fit, with what would */
 export function requireFit(prepared: Pick<PreparedRun, 'models' | 'units'>, options: FitOptions): void {
-  const { known, provider, devices, bytes = memoryOfMachine() } = options
+  const { known, provider, devices, batch: batchWanted, bytes = memoryOfMachine() } = options
   const each = bytes / Math.max(devices?.length ?? 1, 1)
-  const faults = memoryOf(prepared).flatMap(({ model: id, picture, cpu }) => {
+  const faults = memoryOf(prepared, batchWanted).flatMap(({ model: id, picture, cpu }) => {
     const model = prepared.models.get(id)
     if (!model?.facts.memory || !isCpu(requestedBy(model, provider), known) || !cannotFit(cpu, each))
       return []

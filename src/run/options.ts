@@ -1,5 +1,6 @@
 /** Everything that a run is told from outside, gathered once at the edge. The core reads nothing else. */
 import type { AllowedVariables } from '../cue-sheet/variables.ts'
+import type { RequestedDevices } from '../engine/choose-devices.ts'
 import type { InjectionTable } from '../engine/injection.ts'
 import type { HashOptions } from '../model/file-hash.ts'
 import type { RequestedProvider } from '../model/providers.ts'
@@ -60,9 +61,11 @@ export interface RunOptions extends SelectOptions {
   /** Disk only: no bucket, no credentials, no network. */
   readonly dryRun: boolean
   readonly failFast: boolean
-  /** Device ids of the provider, one inference process each; undefined: one process on its first device. */
-  readonly devices?: readonly number[] | undefined
+  /** One inference process each; undefined: one process on the provider's first device. */
+  readonly devices?: RequestedDevices | undefined
   readonly threads?: number | undefined
+  /** Pictures a call, over the sheet's; `auto`: as many as pay on the device. Undefined: the sheet's. */
+  readonly batch?: number | 'auto' | undefined
   /** Uploads in flight; undefined: the sheet's, else 16. */
   readonly concurrency?: number | undefined
   readonly liveFile: boolean

@@ -68,6 +68,7 @@ function change(state: RunState, event: RunEvent): RunState {
       return withUnit(state, event, () => ({ frames: { done: event.frame, planned: event.frames } }))
     case 'provider-chosen':
     case 'device-warmed':
+    case 'batch-chosen':
     case 'preview-failed':
     case 'film-made':
     case 'film-failed':

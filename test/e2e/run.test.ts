@@ -162,6 +162,7 @@ describe('the events', () => {
     // A machine without a GPU asks for the CPU here.
     'provider-chosen': null,
     'device-warmed': null,
+    'batch-chosen': null,
     'unit-skipped': null,
     'unit-restarted': null,
     'uploads-expected': null,

@@ -222,6 +222,6 @@ export function relativeRms(actual: ArrayLike<number>, expected: ArrayLike<numbe
   return Math.sqrt(squares / norm)
 }
 
-export function openPipeline(path: string): Pipeline {
-  return createPipeline(readModelFolder(path), { provider: CPU, threads: 1 })
+export function openPipeline(path: string, threads = 1): Pipeline {
+  return createPipeline(readModelFolder(path), { provider: CPU, threads })
 }

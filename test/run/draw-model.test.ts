@@ -337,3 +337,56 @@ describe('the live file', () => {
     expect(eventsOf(drawing.events, 'warning').map(({ code }) => code)).toContain('W_LIVE_FILE')
   })
 })
+
+describe('several devices', () => {
+  const units = new Array(6).fill({})
+
+  it('are asked for what auto found on the first', async () => {
+    const asked: string[] = []
+    const drawing = await createDrawing({
+      ...{ units, devices: 3 },
+      open(device, requested) {
+        asked[device] = requested
+        return 'cuda'
+      },
+    })
+    await drawing.draw()
+    expect(asked).toEqual(['auto', 'cuda', 'cuda'])
+    expect(drawing.counts()).toEqual({ done: 6, failed: 0 })
+  })
+
+  const withoutSecond = (code: string) => (device: number) => {
+    if (device === 1) throw new PregenError(code, 'the card is full')
+    return 'cuda' as const
+  }
+
+  it('of all that there are, go on without one that the model cannot run on', async () => {
+    const open = withoutSecond('E_PROVIDER_UNAVAILABLE')
+    const drawing = await createDrawing({ ...{ units, devices: 2, open }, options: { devices: 'all' } })
+    await drawing.draw()
+    expect(drawing.counts()).toEqual({ done: 6, failed: 0 })
+    expect(eventsOf(drawing.events, 'warning')).toEqual([
+      { type: 'warning', code: 'W_DEVICE_LEFT_OUT', message: 'Device 1 draws no more: the card is full' },
+    ])
+    const named = await createDrawing({ units, devices: 2, open })
+    await expect(named.draw()).rejects.toMatchObject({ code: 'E_PROVIDER_UNAVAILABLE' })
+  })
+
+  it('go on without one that has no room for the model, and say so', async () => {
+    const open = withoutSecond('E_MODEL_LOAD_FAILED')
+    const drawing = await createDrawing({ units, devices: 2, open })
+    await drawing.draw()
+    expect(drawing.counts()).toEqual({ done: 6, failed: 0 })
+    expect(eventsOf(drawing.events, 'warning').map(({ code }) => code)).toEqual(['W_DEVICE_LEFT_OUT'])
+  })
+
+  it('that all are cards leave a model of the CPU to one', async () => {
+    const drawing = await createDrawing({
+      ...{ units, devices: 3 },
+      options: { devices: 'all', provider: 'cpu' },
+    })
+    await drawing.draw()
+    expect(drawing.calls.filter((call) => call === 'open')).toHaveLength(1)
+    expect(drawing.counts()).toEqual({ done: 6, failed: 0 })
+  })
+})

@@ -13,8 +13,11 @@ import type {
 import { createInjection, type InjectionTable } from '../../src/engine/injection.ts'
 import { PregenError } from '../../src/errors.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
+import type { ProviderName, RequestedProvider } from '../../src/model/providers.ts'
+import type { ModelFacts } from '../../src/plan/model-facts.ts'
 import type { Unit } from '../../src/plan/unit.ts'
-import { type Drawing as DrawingContext, drawModel } from '../../src/run/draw-model.ts'
+import { drawModel } from '../../src/run/draw-model.ts'
+import type { Drawing as DrawingContext } from '../../src/run/drawing.ts'
 import type { RunEventBody } from '../../src/run/events.ts'
 import { createInitImages } from '../../src/run/init-images.ts'
 import { createKeyframes } from '../../src/run/keyframes.ts'
@@ -54,8 +57,9 @@ export interface DrawingOptions {
   readonly options?: Partial<RunOptions>
   readonly injection?: InjectionTable
   readonly devices?: number
+  readonly facts?: ModelFacts
   /** Default `cpu`. */
-  readonly provider?: string
+  readonly provider?: ProviderName
   /** Plays `generate`; the default gives every picture. `notify` tells what the process would. */
   readonly generate?: (
     jobs: readonly PictureJob[],
@@ -67,6 +71,8 @@ export interface DrawingOptions {
   readonly tokensOf?: (prompt: string) => number
   /** Plays the encoder of videos. */
   readonly openVideo?: UnitServices['openVideo']
+  /** Plays `open`. @param requested the provider that is asked for */
+  readonly open?: (device: number, requested: RequestedProvider) => ProviderName
   /** Plays `load-denoiser`. */
   readonly loadDenoiser?: () => void
 }
@@ -101,7 +107,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
   const model: PreparedModel = {
     id: 'backdrop',
     folder: readModelFolder(TINY_SD15.path),
-    facts: SD_FACTS,
+    facts: setup.facts ?? SD_FACTS,
     provider: undefined,
     pipeline: undefined,
     previewDecoder: undefined,
@@ -114,9 +120,10 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
   const playedDevice = (index: number): Device => ({
     index,
     warmUp: () => undefined,
-    async open(): Promise<OpenedModel> {
+    async open(request): Promise<OpenedModel> {
       calls.push('open')
       if (isGone) throw deathOf()
+      const provider = setup.open?.(index, request.provider) ?? setup.provider ?? 'cpu'
       const own: { death: PregenError | null } = { death: null }
       processes.push(own)
       let inHand: Promise<unknown> = Promise.resolve()
@@ -128,7 +135,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
         return given
       }
       return {
-        provider: setup.provider ?? 'cpu',
+        provider,
         passedOver: [],
         device: `cpu:${index}`,
         death: () => own.death,
@@ -178,7 +185,8 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
   }
   const context: DrawingContext = {
     devices: Array.from({ length: setup.devices ?? 1 }, (_, index) => playedDevice(index)),
-    options: {},
+    options: (({ batch, devices, provider }) => ({ batch, devices, provider }))(setup.options ?? {}),
+    cardMemoryMib: null,
     stopping: failing.signal,
     ending: AbortSignal.any([failing.signal, draining.signal]),
     noteModelLoad: () => undefined,

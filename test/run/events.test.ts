@@ -15,13 +15,18 @@ const WORDS: Readonly<Record<string, string>> = {
 
 const shape = z.looseObject({
   type: z.union([z.string(), z.array(z.string())]),
-  items: z.looseObject({ type: z.string() }).optional(),
+  items: z
+    .looseObject({ type: z.string(), properties: z.record(z.string(), z.unknown()).default({}) })
+    .optional(),
 })
 
 /** A field's type in the words of the page. */
 function typeOf(field: z.ZodType): string {
   const { type, items } = shape.parse(z.toJSONSchema(field))
-  if (type === 'array') return items?.type === 'object' ? 'list of units' : 'list of texts'
+  if (type === 'array') {
+    if (items?.type !== 'object') return 'list of texts'
+    return 'cue' in items.properties ? 'list of units' : 'list'
+  }
   return [type]
     .flat()
     .map((one) => WORDS[one])

@@ -114,6 +114,7 @@ async function runNow(turn: RunTurn): Promise<ExitCode> {
       provider: flags.provider,
       devices: flags.devices ?? (flags.deviceId === undefined ? undefined : [flags.deviceId]),
       threads: flags.threads,
+      batch: flags.batch,
       concurrency: flags.concurrency,
       liveFile: flags.liveFile === true,
       verifyRemote: flags.verifyRemote === true,

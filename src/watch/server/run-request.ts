@@ -30,6 +30,7 @@ const optionsSchema = z.strictObject({
     .string()
     .regex(/^(?:all|\d{1,3}(?:,\d{1,3}){0,63})$/)
     .optional(),
+  batch: z.union([z.literal('auto'), z.int().min(1).max(64)]).optional(),
   threads: whole.optional(),
   concurrency: whole.optional(),
 })
