@@ -38,11 +38,16 @@ function withUnit(variant: Variant, unit: UnitView): Variant {
   return { ...variant, state: STATES[unit.state], fault: unit.fault, mark, hasTiming }
 }
 
+/** The final file of a video. */
+const MOVING = /^final\.(mp4|webm|webp|mov)$/
+
 function fromUnit(unit: UnitView): Variant {
   const { cue, variant, program, prompt, axes, fault, mark, files } = unit
+  const file = [...files].find((name) => MOVING.test(name)) ?? 'final.png'
   return {
     ...{ cue, variant, program, prompt, axes, fault, mark },
-    type: 'image',
+    type: file === 'final.png' ? 'image' : 'video',
+    file,
     state: STATES[unit.state],
     index: Number.MAX_SAFE_INTEGER,
     negativePrompt: null,
