@@ -1,5 +1,6 @@
 /** Whether bytes are what a published name says: a final file of its kind, a PNG, a WebP, or JSON as pregen writes it. */
 import { messageOf } from '../errors.ts'
+import { webpFault } from '../media/video-kind.ts'
 import { frameOfName, outputKindOfFile, stepOfName, THUMBNAIL_NAME, TIMING_NAME } from './layout.ts'
 import { isPng } from './png.ts'
 import { encodeTiming, parseTiming } from './timing.ts'
@@ -10,19 +11,9 @@ export function kindFault(name: string, bytes: Uint8Array): string | null {
   const kind = outputKindOfFile(name)
   if (kind) return kind.fault(view)
   if (stepOfName(name) !== null || frameOfName(name) !== null) return isPng(view) ? null : 'is no PNG'
-  if (name === THUMBNAIL_NAME) return isWebp(view) ? null : 'is no WebP'
+  if (name === THUMBNAIL_NAME) return webpFault(view)
   if (name === TIMING_NAME) return timingFault(view)
   return 'is no file of a variant'
-}
-
-/** `RIFF`, the length of all that follows, `WEBP` (RFC 9649, §2.4). */
-function isWebp(bytes: Buffer): boolean {
-  if (bytes.length < 20) return false
-  return (
-    bytes.toString('latin1', 0, 4) === 'RIFF' &&
-    bytes.toString('latin1', 8, 12) === 'WEBP' &&
-    bytes.readUInt32LE(4) === bytes.length - 8
-  )
 }
 
 /** Times and nothing else. */

@@ -2,6 +2,7 @@
 import { extname, join, resolve, sep } from 'node:path'
 import { MAX_KEY_BYTES } from '../cue-sheet/ids.ts'
 import { PregenError } from '../errors.ts'
+import type { OutputVideoFormat } from '../media/video-formats.ts'
 import { OUTPUT_KINDS, type OutputKind } from './output-kinds.ts'
 
 export const THUMBNAIL_NAME = 'final.thumb.webp'
@@ -73,9 +74,31 @@ export function splitKey(key: string): { readonly folder: string; readonly name:
 }
 
 /** @throws Error for a kind that there is not */
-export function outputKindOf(type: string): OutputKind {
-  const kind = OUTPUT_KINDS.find((row) => row.type === type)
-  if (!kind) throw new Error(`there is no output of kind "${type}"`)
+export function outputKindOf(id: string): OutputKind {
+  const kind = OUTPUT_KINDS.find((row) => row.id === id)
+  if (!kind) throw new Error(`there is no output of kind "${id}"`)
+  return kind
+}
+
+/**
+ * The kind of a manifest's line.
+ * @throws Error for a kind that there is not, which no manifest that was read has
+ */
+export function outputKindOfAsset({ type, metadata: { format } }: AssetKind): OutputKind {
+  const kind = OUTPUT_KINDS.find((row) => row.type === type && row.format === format)
+  if (!kind) throw new Error(`there is no output of type "${type}" and format "${format}"`)
+  return kind
+}
+
+interface AssetKind {
+  readonly type: string
+  readonly metadata: { readonly format: string }
+}
+
+/** The kind of a video that is written as one of its formats. */
+export function outputKindEncodedAs(format: OutputVideoFormat): OutputKind {
+  const kind = OUTPUT_KINDS.find(({ encoder }) => encoder === format)
+  if (!kind) throw new Error(`no kind of output is encoded as ${format}`)
   return kind
 }
 

@@ -178,7 +178,12 @@ const assetSchema: z.ZodType<ManifestAsset> = z
       asset_index: z.number(),
     }),
   })
+  .refine(({ type, metadata: { format } }) => isKind(type, format), { path: ['metadata', 'format'] })
   .refine((asset) => isShallow(asset, 2), { path: ['metadata'] })
+
+function isKind(type: string, format: string): boolean {
+  return OUTPUT_KINDS.some((kind) => kind.type === type && kind.format === format)
+}
 
 const manifestSchema: z.ZodType<Manifest> = z.object({
   manifest_version: z.literal(MANIFEST_VERSION),

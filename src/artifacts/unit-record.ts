@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { z } from '../zod.ts'
 import { hashBytes } from './file-state.ts'
-import { isVariantFileName, isVariantKey, outputKindOf } from './layout.ts'
+import { isVariantFileName, isVariantKey, outputKindOfAsset } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
 import { asWritten, isShallow } from './read-back.ts'
 
@@ -100,7 +100,7 @@ export function parseRecord(bytes: Uint8Array, key: string, name: RecordName): U
   if (!record || record.key !== key || record.digest !== name.digest) return null
   const { digest, files, asset } = record
   if (!key.endsWith(`/cues/${asset.cue}/${asset.variant}`) || sealOf(files) !== name.seal) return null
-  const final = files.find((file) => file.name === outputKindOf(asset.type).name)
+  const final = files.find((file) => file.name === outputKindOfAsset(asset).name)
   const isOfPicture = final?.sha256 === asset.metadata.sha256 && pictureOf(final.sha256) === name.picture
   return isOfPicture ? { key, digest, files, asset } : null
 }

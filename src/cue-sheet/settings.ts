@@ -5,6 +5,7 @@
 
 import { MAX_STEPS } from '../diffusion/scheduler.ts'
 import { FILM_FORMATS } from '../films/film-options.ts'
+import { OUTPUT_VIDEO_FORMATS } from '../media/video-formats.ts'
 import { z } from '../zod.ts'
 import { defineSetting } from './setting-row.ts'
 import {
@@ -469,6 +470,23 @@ export const SETTINGS = {
     batch: 'own',
     onlySome: 'or fault',
     digest: { part: 'fps' },
+  }),
+  video_format: defineSetting({
+    name: 'videoFormat',
+    schema: z.enum(OUTPUT_VIDEO_FORMATS),
+    description:
+      'What a video is written as: final.mp4 (H.264), final.webm (VP9), final.webp (animated) or final.mov (ProRes 422 HQ). Default mp4.',
+    code: 'E_BAD_VALUE',
+    must: 'mp4, webm, webp or prores',
+    docs: [
+      '`mp4`, `webm`, `webp`, `prores`',
+      '`mp4`',
+      'What a video is [written as](video.md#formats): `final.mp4`, `.webm`, `.webp` or `.mov`.',
+    ],
+    goes: 'files',
+    batch: 'own',
+    onlySome: 'or fault',
+    digest: { part: 'videoFormat', word: 'video format' },
   }),
   frames: defineSetting({
     ...YES_NO,

@@ -3,6 +3,15 @@
 export const VIDEO_FORMATS = ['mp4', 'webm', 'webp', 'gif', 'prores', 'hap'] as const
 export type VideoFormat = (typeof VIDEO_FORMATS)[number]
 
+/** What a video that a model makes may be written as: `video_format` of a sheet. */
+export const OUTPUT_VIDEO_FORMATS = [
+  'mp4',
+  'webm',
+  'webp',
+  'prores',
+] as const satisfies readonly VideoFormat[]
+export type OutputVideoFormat = (typeof OUTPUT_VIDEO_FORMATS)[number]
+
 /** A format that FFmpeg encodes. */
 export interface EncodedFormat {
   readonly extension: string

@@ -22,10 +22,20 @@ export function containerOf(head: Buffer): Container | null {
 
 /** Why bytes are no MP4 as it is written here (its index ahead of its frames), to follow the file's name; null: they are. */
 export function mp4Fault(bytes: Buffer): string | null {
+  return boxFault(bytes, 'MP4')
+}
+
+/** Likewise of a QuickTime file, which says so by its brand. */
+export function quickTimeFault(bytes: Buffer): string | null {
+  const fault = boxFault(bytes, 'QuickTime file')
+  return fault ?? (bytes.toString('latin1', 8, 12) === 'qt  ' ? null : 'is no QuickTime file')
+}
+
+function boxFault(bytes: Buffer, what: string): string | null {
   const boxes = boxesOf(bytes)
-  if (boxes === null || boxes[0] !== 'ftyp') return 'is no MP4'
+  if (boxes === null || boxes[0] !== 'ftyp') return `is no ${what}`
   const [index, frames] = [boxes.indexOf('moov'), boxes.indexOf('mdat')]
-  return index < 0 || frames < 0 ? 'is no MP4 with pictures' : null
+  return index < 0 || frames < 0 ? `is no ${what} with pictures` : null
 }
 
 /** Names of the boxes at the top, or null where they do not fill the file. */
@@ -40,4 +50,35 @@ function boxesOf(bytes: Buffer): string[] | null {
     at += whole
   }
   return at === bytes.length ? names : null
+}
+
+/** `RIFF`, the length of all that follows, `WEBP` (RFC 9649, §2.4). */
+export function webpFault(bytes: Buffer): string | null {
+  const isWebp =
+    bytes.length >= 20 &&
+    bytes.toString('latin1', 0, 4) === 'RIFF' &&
+    bytes.toString('latin1', 8, 12) === 'WEBP' &&
+    bytes.readUInt32LE(4) === bytes.length - 8
+  return isWebp ? null : 'is no WebP'
+}
+
+const SEGMENT = Buffer.from([0x18, 0x53, 0x80, 0x67])
+
+/** A header that says "webm", and one segment whose length is known and fills the rest (RFC 8794, §4 and §11; RFC 9559). */
+export function webmFault(bytes: Buffer): string | null {
+  const header = bytes.subarray(0, 4).equals(EBML) ? elementAt(bytes, 4) : null
+  if (header === null || !bytes.subarray(header.start, header.end).includes('webm')) return 'is no WebM'
+  const isSegment = bytes.subarray(header.end, header.end + 4).equals(SEGMENT)
+  const segment = isSegment ? elementAt(bytes, header.end + 4) : null
+  return segment?.end === bytes.length ? null : 'is no WebM with pictures'
+}
+
+/** What an element holds. @param at where its length stands: as many bytes as the first has leading zero bits, and one */
+function elementAt(bytes: Buffer, at: number): { readonly start: number; readonly end: number } | null {
+  const width = Math.clz32(bytes[at] ?? 0) - 23
+  const start = at + width
+  if (width > 8 || start > bytes.length) return null
+  // The bit that tells the width is none of the number.
+  const size = BigInt(`0x${bytes.toString('hex', at, start)}`) - (1n << BigInt(7 * width))
+  return { start, end: start + Number(size) }
 }

@@ -45,6 +45,8 @@ const MADE = new Map<string, (unit: Unit, context: DigestContext) => Canonical |
     lastImageSha256: ({ lastImage }, { lastImageSha256 }) => lastImage && (lastImageSha256 ?? null),
     videoSha256: ({ video }, { videoSha256 }) => video && (videoSha256 ?? null),
     fit: ({ image, video }) => image?.fit ?? video?.fit ?? null,
+    // An MP4 is what all videos were before there was a choice.
+    videoFormat: ({ output, videoFormat }) => (output === 'video' ? undefined : videoFormat),
     // The text chunk names the model by its id, so the id counts where there is one.
     embedMetadata: ({ embedMetadata, model }) => (embedMetadata ? { model } : false),
   } satisfies Record<string, (unit: Unit, context: DigestContext) => Canonical | undefined>),

@@ -1,4 +1,5 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
+import { outputKindEncodedAs } from '../artifacts/layout.ts'
 import { Faults, type SheetWarning } from '../cue-sheet/faults.ts'
 import {
   type FileSettings,
@@ -88,7 +89,7 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings, 
     cue: cue.id,
     variant: variant.id,
     program: cue.program,
-    output: video === undefined ? 'image' : 'video',
+    output: video === undefined ? 'image' : outputKindEncodedAs(settings.videoFormat ?? 'mp4').id,
     axes: variant.axes,
     model,
     previews,

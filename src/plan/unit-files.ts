@@ -41,12 +41,12 @@ export function unitFiles(unit: Filed): readonly string[] {
 }
 
 function listFiles(unit: Filed): string[] {
-  const { name, isVideo = false } = outputKindOf(unit.output)
+  const { name, encoder } = outputKindOf(unit.output)
   const frames = unit.frames === true ? (unit.numFrames ?? 0) : 0
   return [
     ...previewSteps(unit).map(stepName),
     ...Array.from({ length: frames }, (_, index) => frameName(index + 1)),
-    ...(isVideo ? [POSTER_NAME] : []),
+    ...(encoder !== undefined ? [POSTER_NAME] : []),
     name,
     ...(unit.thumbnail ? [THUMBNAIL_NAME] : []),
     ...(unit.previews === null ? [] : [TIMING_NAME]),

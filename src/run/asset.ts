@@ -2,6 +2,7 @@
 import { type Layout, outputKindOf, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import { assetUrl, type ManifestAsset } from '../artifacts/manifest.ts'
+import type { OutputKind } from '../artifacts/output-kinds.ts'
 import { generationParameters } from '../artifacts/png.ts'
 import { parseFrameRate, secondsOf } from '../media/frame-rate.ts'
 import type { Unit } from '../plan/unit.ts'
@@ -23,7 +24,7 @@ export function createAsset(
     cue,
     variant,
     program,
-    ...assetUrls({ layout, cue, variant, type: kind.type, files, publicUrl }),
+    ...assetUrls({ layout, cue, variant, kind, files, publicUrl }),
     prompt: unit.prompt,
     ...(unit.negativePrompt === undefined ? {} : { negative_prompt: unit.negativePrompt }),
     ...(unit.axes === undefined ? {} : { axes: unit.axes }),
@@ -66,8 +67,7 @@ interface PublishedUnit {
   readonly layout: Layout
   readonly cue: string
   readonly variant: string
-  /** Its kind of output. */
-  readonly type: string
+  readonly kind: OutputKind
   readonly files: readonly { readonly name: string }[]
   /** `storage.public_url`; undefined: addresses relative to the manifest. */
   readonly publicUrl: string | undefined
@@ -78,14 +78,14 @@ export function assetUrls({
   layout,
   cue,
   variant,
-  type,
+  kind,
   files,
   publicUrl,
 }: PublishedUnit): Pick<ManifestAsset, 'url' | 'thumbnail_url' | 'timing_url'> {
   const urlOf = (name: string) => assetUrl(layout.fileKey(cue, variant, name), layout.prefix, publicUrl)
   const urlIfThere = (name: string) => (files.some((file) => file.name === name) ? urlOf(name) : null)
   return {
-    url: urlOf(outputKindOf(type).name),
+    url: urlOf(kind.name),
     thumbnail_url: urlIfThere(THUMBNAIL_NAME),
     timing_url: urlIfThere(TIMING_NAME),
   }

@@ -3,6 +3,7 @@ import type { DurableFile } from '../artifacts/durable-file.ts'
 import { encodePng } from '../artifacts/png.ts'
 import type { VariantWriter } from '../artifacts/variant-writer.ts'
 import { parseFrameRate } from '../media/frame-rate.ts'
+import type { VideoFormat } from '../media/video-formats.ts'
 import type { VideoWriter, VideoWriterOptions } from '../media/video-writer.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 
@@ -22,6 +23,7 @@ export interface FrameSinkOptions {
   /** The variant's folder, opened when the first frame comes. */
   readonly writer: () => Promise<VariantWriter>
   readonly openVideo: (options: VideoWriterOptions) => Promise<VideoWriter>
+  readonly format: VideoFormat
   readonly fps: number
   /** Whether each frame is a file, too. */
   readonly keepsFrames: boolean
@@ -35,7 +37,8 @@ interface OpenVideo {
 // Frames are many: a quick encoding leaves the cores to the decoder.
 const FRAME_COMPRESSION = 2
 
-export function createFrameSink({ writer, openVideo, fps, keepsFrames }: FrameSinkOptions): FrameSink {
+export function createFrameSink(options: FrameSinkOptions): FrameSink {
+  const { writer, openVideo, format, fps, keepsFrames } = options
   let opened: OpenVideo | null = null
   let failure: { readonly reason: unknown } | null = null
   let tail: Promise<void> = Promise.resolve()
@@ -44,7 +47,7 @@ export function createFrameSink({ writer, openVideo, fps, keepsFrames }: FrameSi
     const file = (await writer()).beginFinal()
     try {
       const frameRate = parseFrameRate(fps)
-      const video = await openVideo({ path: file.temporary, format: 'mp4', width, height, frameRate })
+      const video = await openVideo({ path: file.temporary, format, width, height, frameRate })
       return { file, video }
     } catch (error) {
       await file.abandon()

@@ -83,7 +83,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const sizeFaults = findReferenceFaults(units, sheet, facts, references)
   if (sizeFaults.length > 0) throw new PregenErrors(sizeFaults)
   const videoHashOf = await checkSourceVideos(units, sheet, options.signal)
-  await requireEncoder(units)
+  await requireEncoders(units)
   const memoryFaults = findMemoryFaults(units, models, options.provider)
   if (memoryFaults.length > 0) throw new PregenErrors(memoryFaults)
   const sheetUnits = new Map<string, SheetUnit>()
@@ -136,12 +136,23 @@ function schedulerWarnings(models: ReadonlyMap<string, PreparedModel>): { code: 
   })
 }
 
-/** Videos need an encoder, which is not everywhere. @throws PregenError `E_NO_ENCODER` */
-async function requireEncoder(units: readonly Unit[]): Promise<void> {
-  if (!units.some(({ output }) => outputKindOf(output).isVideo)) return
+/**
+ * Videos need an encoder, which is not everywhere, and an animated picture holds only so many frames.
+ * @throws PregenError `E_NO_ENCODER`, `E_ANIMATION_TOO_LARGE`
+ */
+async function requireEncoders(units: readonly Unit[]): Promise<void> {
+  const formats = new Set(units.flatMap(({ output }) => outputKindOf(output).encoder ?? []))
+  if (formats.size === 0) return
   const { missingEncoder } = await import('../media/video-writer.ts')
-  const missing = await missingEncoder('mp4')
-  if (missing) throw missing
+  for (const format of formats) {
+    const missing = await missingEncoder(format)
+    if (missing) throw missing
+  }
+  if (!formats.has('webp')) return
+  const { assertAnimationFits } = await import('../media/animation.ts')
+  for (const { output, numFrames = 1, width, height } of units) {
+    if (outputKindOf(output).encoder === 'webp') assertAnimationFits(numFrames, { width, height })
+  }
 }
 
 function readSheet(options: SelectOptions): Promise<CueSheet> {

@@ -129,9 +129,10 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     return opened
   }
   const sink =
-    output.isVideo === true
+    output.encoder !== undefined
       ? createFrameSink({
           writer,
+          format: output.encoder,
           openVideo: services.openVideo,
           fps: unit.fps ?? 1,
           keepsFrames: unit.frames === true,

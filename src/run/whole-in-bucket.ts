@@ -3,7 +3,7 @@
  * which is believed where every expected file is listed with the size and ETag that the record is sealed with.
  */
 import pLimit from 'p-limit'
-import { MANIFEST_NAME } from '../artifacts/layout.ts'
+import { MANIFEST_NAME, outputKindOfAsset } from '../artifacts/layout.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
 import {
@@ -170,7 +170,14 @@ function asPlanned(
   return {
     ...asset,
     ...{ cue, variant },
-    ...assetUrls({ layout, cue, variant, type: asset.type, files, publicUrl: sheet.storage?.publicUrl }),
+    ...assetUrls({
+      layout,
+      cue,
+      variant,
+      kind: outputKindOfAsset(asset),
+      files,
+      publicUrl: sheet.storage?.publicUrl,
+    }),
     metadata: { ...asset.metadata, asset_index: index },
   }
 }

@@ -4,6 +4,7 @@ import { makeFolder } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
 import type { FaultHook } from '../artifacts/faults.ts'
+import { outputKindOfAsset } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts/manifest.ts'
 import { holds } from '../artifacts/page.ts'
@@ -35,8 +36,8 @@ export async function writeManifest(
     const recorded = ledger.units.get(key)
     if (!recorded?.asset) continue
     // Place and address follow today's sheet; the rest is as it was when the picture was made.
-    const { type } = recorded.asset
-    const published = { layout, cue, variant, type, files: recorded.files }
+    const kind = outputKindOfAsset(recorded.asset)
+    const published = { layout, cue, variant, kind, files: recorded.files }
     assets.push({
       ...recorded.asset,
       ...{ cue, variant },

@@ -9,6 +9,7 @@ import {
   isVariantKey,
   MANIFEST_NAME,
   outputKindOf,
+  outputKindOfAsset,
   outputKindOfFiles,
   PAGE_NAMES,
   pathOfKey,
@@ -174,7 +175,7 @@ async function readVariant(
   if (unit?.complete === false) problem('incomplete', null, 'a preview failed, so it has no timing.json')
   const kind = outputKindOfFiles(names)
   const finalName = unit?.asset
-    ? outputKindOf(unit.asset.type).name
+    ? outputKindOfAsset(unit.asset).name
     : (kind?.name ?? outputKindOf('image').name)
   if (!unit && !names.includes(finalName)) problem('incomplete', null, `it has no ${finalName}`)
   for (const [code, name, message] of await markerFaults({ inside, folder, names, finalName })) {

@@ -4,7 +4,7 @@ import { MANIFEST_BYTES, PICTURE_BYTES, readFileInside } from '../artifacts/conf
 import { type Confinement, confine } from '../artifacts/confinement.ts'
 import {
   MANIFEST_NAME,
-  outputKindOf,
+  outputKindOfAsset,
   PAGE_NAMES,
   PAGE_ROOT,
   parseVariantKey,
@@ -84,7 +84,7 @@ async function manifestProblems(
       const name = parseVariantKey(variant.key)
       const asset = name ? listed.get(`${name.cue}/${name.variant}`) : undefined
       if (asset) {
-        const finalName = outputKindOf(asset.type).name
+        const finalName = outputKindOfAsset(asset).name
         const final = variant.files.find((file) => file.name === finalName)
         if (final && final.sha256 !== asset.metadata.sha256)
           problems.push(fault('altered', `its sha256 of ${variant.key}/${finalName} is another`))

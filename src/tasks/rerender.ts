@@ -79,8 +79,8 @@ async function readIn({ out, filePath }: Layout, { cue, variant }: Unit, name: s
 
 /** What is compared: the final picture; of a video each frame that is kept, or the first. */
 function comparedNames({ output, frames, numFrames = 0 }: Unit): readonly string[] {
-  const { name, isVideo = false } = outputKindOf(output)
-  if (!isVideo) return [name]
+  const { name, encoder } = outputKindOf(output)
+  if (encoder === undefined) return [name]
   return frames === true
     ? Array.from({ length: numFrames }, (_, index) => frameName(index + 1))
     : [POSTER_NAME]

@@ -23,7 +23,14 @@ const ALLOWED: Record<string, readonly string[]> = {
   media: ['images', 'tensor'],
   films: ['media', 'artifacts', 'images', 'tensor'],
   model: ['families', 'diffusion', 'tensor', 'plan', 'model-files'],
-  'cue-sheet': ['families', 'diffusion', 'net:addresses', 'files', 'films:film-options'],
+  'cue-sheet': [
+    'families',
+    'diffusion',
+    'net:addresses',
+    'files',
+    'films:film-options',
+    'media:video-formats',
+  ],
   plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout', 'films:film-options', 'media:frame-rate'],
   pipelines: [
     'model-files',
@@ -37,7 +44,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'families/pipeline': ['pipelines', 'families', 'diffusion', 'text', 'model', 'random', 'tensor'],
   preview: ['model', 'families', 'tensor', 'plan', 'images', 'model-files'],
-  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor', 'media:video-kind'],
+  artifacts: ['plan', 'cue-sheet:ids', 'images', 'tensor', 'media:video-kind', 'media:video-formats'],
   storage: ['artifacts', 'run:events', 'plan', 'net', 'files'],
   engine: [
     ...[

@@ -17,6 +17,7 @@ import { temporaryFolder } from '../support/temp.ts'
 /** Pixels as text. */
 const TOY = vi.hoisted(
   (): OutputKind => ({
+    id: 'toy',
     type: 'toy',
     name: 'final.txt',
     format: 'text',

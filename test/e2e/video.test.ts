@@ -1,14 +1,30 @@
-/** A video on its way: cancelled between two frames, drawn again by the next run, passed over by the one after. */
-import { existsSync } from 'node:fs'
+/** Videos on their way: cancelled between two frames, drawn again by the next run, passed over by the one after; sent, and verified. */
+import { existsSync, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hashBytes } from '../../src/artifacts/file-state.ts'
+import { parseManifest } from '../../src/artifacts/manifest.ts'
+import { inspectVideo, readVideo } from '../../src/media/video-reader.ts'
+import type { RunEvent } from '../../src/run/events.ts'
+import type { RgbImage } from '../../src/tensor/rgb-image.ts'
 import { unpackVideos } from '../families/wan-reference.ts'
-import { runSheet, writeSheet } from '../support/runs.ts'
+import { lumaPsnr } from '../media/frames.ts'
+import { runCli } from '../support/cli.ts'
+import { type MotoServer, startMoto, TEST_CREDENTIALS } from '../support/moto.ts'
+import { BUCKET_ENV, runSheet, unitsOf, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
 
 const { modelPath } = unpackVideos()
 const { folder } = createScratch()
+const S3_OPTIONS = { region: 'us-east-1', forcePathStyle: true, credentials: TEST_CREDENTIALS } as const
+
+async function pngOf(path: string): Promise<RgbImage> {
+  const { data, info } = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true })
+  return { rgb: new Uint8Array(data), width: info.width, height: info.height }
+}
 
 it('a video of 33 frames is given up between two of them, and made whole by the next run', async () => {
   const out = join(folder, 'out')
@@ -52,4 +68,92 @@ it('a video of 33 frames is given up between two of them, and made whole by the 
   expect(await readdir(join(variant, 'frames'))).toHaveLength(33)
   const again = await runSheet(sheet, out, ['--dry-run'])
   expect(again.events.at(-1)).toMatchObject({ done: 0, skipped: 1, failed: 0 })
+})
+
+describe('as another kind of file', () => {
+  const FORMATS = [
+    ['webm', 'final.webm', 'video/webm', 'webm'],
+    ['webp', 'final.webp', 'image/webp', 'webp'],
+    ['prores', 'final.mov', 'video/quicktime', 'mov'],
+  ] as const
+  const out = join(folder, 'formats')
+  const sheetOf = (formats: Readonly<Record<string, string>>, endpoint: string) =>
+    writeSheet(
+      folder,
+      {
+        version: 'v',
+        models: { wan: modelPath('wan-t2v-tiny') },
+        defaults: { num_frames: 5, width: 64, height: 48, steps: 1, fps: 12, guidance_scale: 1 },
+        programs: { P0: {} },
+        cues: Object.fromEntries(
+          Object.entries(formats).map(([cue, video_format]) => [
+            cue,
+            { program: 'P0', prompt: 'a fox', seeds: [1], video_format },
+          ]),
+        ),
+        storage: { bucket: 'formats', endpoint },
+      },
+      'formats.yaml',
+    )
+  let moto: MotoServer
+  beforeAll(async () => {
+    moto = await startMoto()
+    await moto.createBucket('formats')
+  }, 600_000)
+  afterAll(() => moto.stop())
+
+  it('a video is written, listed, sent and verified as what the sheet asks for', async () => {
+    const sheet = await sheetOf(
+      Object.fromEntries(FORMATS.map(([format]) => [format, format])),
+      moto.endpoint,
+    )
+    const run = await runSheet(sheet, out, [], { env: BUCKET_ENV })
+    expect([run.status, run.stderr]).toEqual([0, ''])
+    const store = new S3Client({ ...S3_OPTIONS, endpoint: moto.endpoint })
+    const path = join(out, 'foigoi/v/manifest.json')
+    const { assets } = parseManifest(readFileSync(path, 'utf8'), path)
+    for (const [cue, name, contentType, format] of FORMATS) {
+      const variant = join(out, 'foigoi/v/cues', cue, 'seed-1')
+      expect((await readdir(variant)).sort()).toEqual([name, 'final.png'].sort())
+      const asset = assets.find((one) => one.cue === cue)
+      expect(asset).toMatchObject({
+        ...{ type: 'video', url: `cues/${cue}/seed-1/${name}` },
+        metadata: { format, num_frames: 5, fps: 12, sha256: hashBytes(readFileSync(join(variant, name))) },
+      })
+      const Key = `foigoi/v/cues/${cue}/seed-1/${name}`
+      const { ContentType } = await store.send(new HeadObjectCommand({ Bucket: 'formats', Key }))
+      expect(ContentType).toBe(contentType)
+      const facts = await inspectVideo(join(variant, name))
+      expect(facts).toMatchObject({ width: 64, height: 48 })
+      let count = 0
+      let first: RgbImage | null = null
+      for await (const frame of readVideo(join(variant, name))) {
+        first ??= frame
+        count += 1
+      }
+      expect(count).toBe(5)
+      expect(lumaPsnr(first!, await pngOf(join(variant, 'final.png')))).toBeGreaterThan(30)
+    }
+    store.destroy()
+    const verified = await runCli(['verify', out, '--bucket'], { env: BUCKET_ENV })
+    expect([verified.code, verified.stdout]).toEqual([0, expect.not.stringContaining('differs')])
+  }, 120_000)
+
+  it('is drawn anew when the sheet asks for another, and left alone when it says what is there', async () => {
+    const drawn = (events: readonly RunEvent[]) => unitsOf(events, 'unit-finished')
+    const same = await runSheet(
+      await sheetOf({ webm: 'webm', webp: 'mp4', prores: 'prores' }, moto.endpoint),
+      out,
+      ['--dry-run'],
+    )
+    expect([same.status, drawn(same.events)]).toEqual([0, ['webp/seed-1']])
+    expect((await readdir(join(out, 'foigoi/v/cues/webp/seed-1'))).sort()).toEqual(['final.mp4', 'final.png'])
+  }, 60_000)
+
+  it('is refused where there is none of it', async () => {
+    const sheet = await sheetOf({ fox: 'avi' }, moto.endpoint)
+    const plan = await runCli(['plan', sheet])
+    expect([plan.code, plan.stderr]).toEqual([2, expect.stringContaining('E_BAD_VALUE')])
+    expect(plan.stderr).toContain('mp4, webm, webp or prores')
+  })
 })

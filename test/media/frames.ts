@@ -32,6 +32,18 @@ export function psnr(a: RgbImage, b: RgbImage): number {
   return 10 * Math.log10((255 * 255 * a.rgb.length) / Math.max(sum, 1e-9))
 }
 
+/** Of luma alone (BT.709): what remains of a picture whose colours are halved in resolution. */
+export function lumaPsnr(a: RgbImage, b: RgbImage): number {
+  let sum = 0
+  const pixels = a.width * a.height
+  for (let at = 0; at < pixels; at++) sum += (lumaOf(a.rgb, at) - lumaOf(b.rgb, at)) ** 2
+  return 10 * Math.log10((255 * 255 * pixels) / Math.max(sum, 1e-9))
+}
+
+function lumaOf(rgb: Uint8Array, pixel: number): number {
+  return 0.2126 * rgb[3 * pixel]! + 0.7152 * rgb[3 * pixel + 1]! + 0.0722 * rgb[3 * pixel + 2]!
+}
+
 function clamp(value: number): number {
   return Math.max(0, Math.min(255, Math.round(value)))
 }

@@ -46,6 +46,7 @@ describe('groupIntoBatches', () => {
     cfgTruncation: [{ cfgTruncation: 0.5 }, false],
     numFrames: [{ numFrames: 9 }, false],
     fps: [{ fps: 24 }, true],
+    videoFormat: [{ videoFormat: 'webm' }, true],
     frames: [{ frames: true }, true],
     lastImage: [{ lastImage: { source: '/end.png', fit: undefined } }, false],
     video: [{ video: { source: '/clip', fit: undefined } }, false],

@@ -44,7 +44,13 @@ async function openSink(played: Played, keepsFrames = false) {
   const output = outputKindOf('video')
   const opened = createVariantWriter({ out, folder, output })
   const writer = () => opened
-  const sink = createFrameSink({ writer, openVideo: played.openVideo, fps: 29.97, keepsFrames })
+  const sink = createFrameSink({
+    writer,
+    openVideo: played.openVideo,
+    format: 'mp4',
+    fps: 29.97,
+    keepsFrames,
+  })
   return { sink, folder, writer }
 }
 

@@ -77,6 +77,7 @@ export const wan = defineFamily({
     'fps',
     'lastImage',
     'video',
+    'videoFormat',
     'frames',
     'guidanceScale2',
   ],

@@ -1,7 +1,26 @@
 /** The video that a video variant ends in: played when its last step is over, on the stage's own canvas. */
 import { isRecord } from './timeline.ts'
 
-export const CLIP_NAME = 'final.mp4'
+/** What a browser may play; an animated WebP is a picture, and its variant ends in its first frame. */
+const CLIP_NAMES: readonly string[] = ['final.mp4', 'final.webm', 'final.mov']
+/** By the attribute `type`. */
+const CLIP_TYPES: Readonly<Record<string, string>> = {
+  video: 'final.mp4',
+  'video/mp4': 'final.mp4',
+  'video/webm': 'final.webm',
+  'video/quicktime': 'final.mov',
+}
+
+/** The video's file by the attribute `type`; null: none, undefined: there is no such attribute. */
+export function clipOfType(type: string | null): string | null | undefined {
+  return type === null ? undefined : (CLIP_TYPES[type] ?? null)
+}
+
+/** The video's file by its address, whose last part it is; null: it is no video that is played. */
+export function clipOfUrl(url: string): string | null {
+  const name = url.slice(url.lastIndexOf('/') + 1)
+  return CLIP_NAMES.includes(name) ? name : null
+}
 
 /** How far the video may be from where the clock has it before it is moved; less is not seen, and a jump would be. */
 const SLACK_S = 0.1
@@ -55,28 +74,29 @@ export class Clip {
 }
 
 /**
- * Whether a variant is a video, as its version's manifest says: to ask for a file that most variants do not have would
- * leave an error in the console of every page.
+ * The video's file of a variant, as its version's manifest says, or null where it is none: to ask for a file that most variants do
+ * not have would leave an error in the console of every page.
  * @param base the variant's folder, `…/<version>/cues/<cue>/<variant>/`
  */
-export async function isVideo(base: string, signal: AbortSignal): Promise<boolean> {
+export async function findClip(base: string, signal: AbortSignal): Promise<string | null> {
   const tail = /\/cues\/[^/]+\/[^/]+\/$/.exec(new URL(base).pathname)?.[0]
-  if (tail === undefined) return false
+  if (tail === undefined) return null
   const root = new URL('../../../manifest.json', base)
   try {
     const response = await fetch(root, { signal })
     const manifest: unknown = response.ok ? await response.json() : null
     const assets = isRecord(manifest) && Array.isArray(manifest.assets) ? manifest.assets : []
-    const file = decodeURIComponent(tail) + CLIP_NAME
-    return assets.some(
-      (asset: unknown) =>
-        isRecord(asset) &&
-        asset.type === 'video' &&
-        decodeURIComponent(new URL(String(asset.url), root).pathname).endsWith(file),
-    )
+    const folder = decodeURIComponent(tail)
+    for (const asset of assets) {
+      if (!isRecord(asset) || asset.type !== 'video') continue
+      const path = decodeURIComponent(new URL(String(asset.url), root).pathname)
+      const name = clipOfUrl(path)
+      if (name !== null && path.endsWith(folder + name)) return name
+    }
+    return null
   } catch {
     // Without a manifest that can be read it is what its pictures are.
     signal.throwIfAborted()
-    return false
+    return null
   }
 }

@@ -1,5 +1,6 @@
 /** `<pregen-player>`: shows how a picture formed, at the pace at which it did. No dependencies. */
 
+import { clipOfType } from './clip.ts'
 import { Controls } from './controls.ts'
 import { closeFrames, type Frames, loadFrames, messageOf, momentsOf, pictureAt } from './frames.ts'
 import type { PlayerErrorDetail, PregenPlayerEventMap, ReadyDetail, StepDetail } from './player-events.ts'
@@ -20,7 +21,7 @@ const AT_ONCE: Timeline = { steps: 0, dueMs: [0], totalMs: 0 }
 const Base: typeof HTMLElement = globalThis.HTMLElement ?? Object
 
 /**
- * Attributes: `src` (the variant's folder), `type` (`image` | `video`; else the version's manifest tells), `autoplay`, `loop`, `speed` (1), `from` (`first` | `final`), `transition`
+ * Attributes: `src` (the variant's folder), `type` (`image` | `video`, an MP4, | `video/webm` | `video/quicktime`; else the version's manifest tells), `autoplay`, `loop`, `speed` (1), `from` (`first` | `final`), `transition`
  * (`cut` | `fade`), `controls`, `lead` (`empty` | `first`), `hold` (milliseconds of rest between rounds, 0).
  * Events: `ready`, `step`, `final`, `error`.
  */
@@ -149,8 +150,7 @@ export class PregenPlayer extends Base {
   async #fetch(src: string, signal: AbortSignal): Promise<Loaded | null> {
     try {
       const base = new URL(src.endsWith('/') ? src : `${src}/`, document.baseURI).href
-      const type = this.getAttribute('type')
-      const frames = await loadFrames(base, { signal, isVideo: type === null ? undefined : type === 'video' })
+      const frames = await loadFrames(base, { signal, clip: clipOfType(this.getAttribute('type')) })
       if (signal.aborted) {
         closeFrames(frames)
         return null

@@ -1,5 +1,5 @@
 /** Fetches and decodes the pictures of one variant, so that showing one later costs nothing but a draw. */
-import { CLIP_NAME, Clip, isVideo } from './clip.ts'
+import { Clip, findClip } from './clip.ts'
 import { type Timeline, timelineOf } from './timeline.ts'
 
 /** A file that could not be had; the rest is shown. */
@@ -26,8 +26,8 @@ export interface LoadOptions {
   readonly memoryLimitBytes?: number
   /** Added to every address after `?`, so that a picture that was made again is not taken from a cache. */
   readonly query?: string
-  /** Whether the variant is a video; undefined: its version's manifest is asked. */
-  readonly isVideo?: boolean | undefined
+  /** The file of the variant's video; null: it has none; undefined: its version's manifest is asked. */
+  readonly clip?: string | null | undefined
 }
 
 const MEMORY_LIMIT_BYTES = 768 * 1024 * 1024
@@ -48,7 +48,7 @@ export async function loadFrames(base: string, options: LoadOptions): Promise<Fr
   const [timeline, finalBlob, clip] = await Promise.all([
     readTimeline(get, faults, options.signal),
     get('final.png').then((response) => response?.blob()),
-    loadClip(base, urlOf(CLIP_NAME), options, faults),
+    loadClip(base, urlOf, options, faults),
   ])
   if (!finalBlob) throw new Error('final.png is not there')
   const whole = await createImageBitmap(finalBlob)
@@ -92,16 +92,17 @@ type Get = (name: string) => Promise<Response | null>
 /** A video that cannot be played costs that video: its first frame is the final picture. */
 async function loadClip(
   base: string,
-  url: string,
+  urlOf: (name: string) => string,
   options: LoadOptions,
   faults: FrameFault[],
 ): Promise<Clip | null> {
-  if (!(options.isVideo ?? (await isVideo(base, options.signal)))) return null
+  const name = options.clip === undefined ? await findClip(base, options.signal) : options.clip
+  if (name === null) return null
   try {
-    return await Clip.load(url, options.signal)
+    return await Clip.load(urlOf(name), options.signal)
   } catch (error) {
     options.signal.throwIfAborted()
-    faults.push({ file: CLIP_NAME, message: messageOf(error) })
+    faults.push({ file: name, message: messageOf(error) })
     return null
   }
 }

@@ -40,11 +40,16 @@ function withUnit(variant: Variant, unit: UnitProgress): Variant {
   return { ...variant, state, fault, mark, hasTiming }
 }
 
+/** The final file of a video. */
+const MOVING = /^final\.(mp4|webm|webp|mov)$/
+
 function fromUnit(unit: UnitProgress): Variant {
   const { cue, variant, program, axes, error: fault } = unit
+  const file = unit.files.map(nameOf).find((name) => MOVING.test(name)) ?? 'final.png'
   return {
     ...{ cue, variant, program, axes, fault, mark: markOf(unit), prompt: null },
-    type: 'image',
+    type: file === 'final.png' ? 'image' : 'video',
+    file,
     state: STATES[unit.status],
     index: Number.MAX_SAFE_INTEGER,
     negativePrompt: null,
@@ -62,7 +67,12 @@ function fromUnit(unit: UnitProgress): Variant {
 
 /** Whether a file of this name is among those that a unit left. */
 export function hasFile({ files }: UnitProgress, name: string): boolean {
-  return files.some((file) => file.endsWith(name) && /[/\\]$/.test(file.slice(0, -name.length)))
+  return files.some((file) => nameOf(file) === name)
+}
+
+/** Of a path of whatever system the run works on. */
+function nameOf(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
 }
 
 /** Changes when the unit is drawn again. */

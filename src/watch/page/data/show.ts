@@ -37,8 +37,10 @@ export interface Variant {
   readonly cue: string
   readonly variant: string
   readonly program: string
-  /** `image`, or `video`: steps, and then final.mp4, whose first frame is final.png. */
+  /** `image`, or `video`: steps, and then its file, whose first frame is final.png. */
   readonly type: string
+  /** The name of its final file: final.png, final.mp4 … */
+  readonly file: string
   readonly state: VariantState
   /** Place in the sheet. */
   readonly index: number
@@ -111,6 +113,7 @@ function readAsset(asset: unknown, place: number): Variant | null {
     variant,
     program: textOf(asset.program) ?? '',
     type: textOf(asset.type) ?? 'image',
+    file: fileOf(asset),
     state: 'done',
     index: numberOf(metadata.asset_index) ?? place,
     prompt: textOf(asset.prompt),
@@ -140,6 +143,12 @@ function readAsset(asset: unknown, place: number): Variant | null {
     mark: sha256?.slice(0, 8) ?? '',
     fault: null,
   }
+}
+
+/** The last part of its address; of what has none, the name that its type had from the first. */
+function fileOf({ url, type }: Record<string, unknown>): string {
+  const name = /\/(final\.[a-z0-9]+)$/.exec(textOf(url) ?? '')?.[1]
+  return name ?? (type === 'video' ? 'final.mp4' : 'final.png')
 }
 
 /** null where there are none. */

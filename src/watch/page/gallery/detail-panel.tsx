@@ -1,6 +1,6 @@
 /** One variant: its picture, what it was made of, how long each step took, its files, how to do it again. */
 import { useEffect, useRef } from 'preact/hooks'
-import { fileUrl } from '../data/home.ts'
+import { fileUrl, type Home, type VersionRef } from '../data/home.ts'
 import type { Variant } from '../data/show.ts'
 import { redoCommand } from '../model/command.ts'
 import { formatBytes, formatSeconds } from '../model/format.ts'
@@ -37,19 +37,7 @@ export function DetailPanel({ variant, onClose }: { variant: Variant; onClose: (
       </div>
       <div class="detail-picture">
         {variant.type === 'video' && variant.state === 'done' && version !== null ? (
-          <video
-            key={variant.mark}
-            src={fileUrl(home, version, variant, 'final.mp4')}
-            poster={fileUrl(home, version, variant, 'final.png')}
-            width={variant.facts.width ?? undefined}
-            height={variant.facts.height ?? undefined}
-            aria-label={variant.prompt ?? `${variant.cue} / ${variant.variant}`}
-            controls
-            muted
-            loop
-            playsInline
-            preload="metadata"
-          />
+          <Moving variant={variant} home={home} version={version} />
         ) : (
           <Picture variant={variant} />
         )}
@@ -95,12 +83,35 @@ export function DetailPanel({ variant, onClose }: { variant: Variant; onClose: (
   )
 }
 
+/** The video itself; an animated WebP is a picture to browsers. */
+function Moving({ variant, home, version }: { variant: Variant; home: Home; version: VersionRef }) {
+  const { width, height } = variant.facts
+  const size = { width: width ?? undefined, height: height ?? undefined }
+  const src = fileUrl(home, version, variant, variant.file)
+  const label = variant.prompt ?? `${variant.cue} / ${variant.variant}`
+  if (variant.file === 'final.webp') return <img key={variant.mark} src={src} alt={label} {...size} />
+  return (
+    <video
+      key={variant.mark}
+      src={src}
+      poster={fileUrl(home, version, variant, 'final.png')}
+      {...size}
+      aria-label={label}
+      controls
+      muted
+      loop
+      playsInline
+      preload="metadata"
+    />
+  )
+}
+
 function filesOf(variant: Variant, steps: number): readonly string[] {
   if (variant.state !== 'done') return []
   return [
     ...Array.from({ length: steps }, (_, place) => `${place + 1}.png`),
     'final.png',
-    ...(variant.type === 'video' ? ['final.mp4'] : []),
+    ...(variant.type === 'video' ? [variant.file] : []),
     ...(variant.hasThumbnail ? ['final.thumb.webp'] : []),
     ...(variant.hasTiming ? ['timing.json'] : []),
   ]
@@ -127,10 +138,7 @@ function factsOf(variant: Variant): readonly (readonly [string, string])[] {
     ['drawn in', facts.seconds === null ? null : formatSeconds(facts.seconds)],
     ['frames', facts.frames === null ? null : `${facts.frames} at ${facts.fps ?? '?'} a second`],
     ['length', facts.durationSeconds === null ? null : formatSeconds(facts.durationSeconds)],
-    [
-      variant.type === 'video' ? 'final.mp4' : 'final.png',
-      facts.sizeBytes === null ? null : formatBytes(facts.sizeBytes),
-    ],
+    [variant.file, facts.sizeBytes === null ? null : formatBytes(facts.sizeBytes)],
     ['sha-256', facts.sha256],
   ]
   return rows.flatMap(([name, value]) =>

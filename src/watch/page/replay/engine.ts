@@ -12,8 +12,8 @@ export interface Source {
   readonly folder: string
   /** Put behind addresses, against caches. */
   readonly mark: string
-  /** Steps, and then a video. */
-  readonly isVideo: boolean
+  /** The file of the video that comes after the steps; null: none. */
+  readonly clip: string | null
 }
 
 export interface Tile {
@@ -162,8 +162,8 @@ export class ReplayEngine extends Store {
       tiles.map(async (tile) => {
         try {
           const query = tile.source.mark === '' ? '' : `v=${tile.source.mark}`
-          const { folder, isVideo } = tile.source
-          const frames = await loadFrames(folder, { signal, memoryLimitBytes, query, isVideo })
+          const { folder, clip } = tile.source
+          const frames = await loadFrames(folder, { signal, memoryLimitBytes, query, clip })
           if (signal.aborted) closeFrames(frames)
           else tile.frames = frames
         } catch (error) {

@@ -1,5 +1,6 @@
 /** How pictures formed, at the pace at which they did. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { clipOfUrl } from '../../player/clip.ts'
 import { keyOf, type Variant } from '../data/show.ts'
 import { changeParams, go, useKeys, useRoute, useSession } from '../parts/hooks.ts'
 import { Calm } from '../parts/states.tsx'
@@ -30,7 +31,7 @@ export function ReplayView() {
           key: keyOf(variant),
           folder: home.folderUrl(version, variant),
           mark: variant.mark,
-          isVideo: variant.type === 'video',
+          clip: clipOfUrl(variant.file),
         }
   const sources = shown.flatMap((variant) => sourceOf(variant) ?? [])
   const keys = sources.map(({ folder, mark }) => folder + mark).join('\n')
