@@ -53,6 +53,10 @@ def load(name: str, checkpoint: Path, dtype: torch.dtype) -> diffusers.Diffusion
 
 def diffusers_pictures(pipe: diffusers.DiffusionPipeline, cue: dict, folder: Path, **more) -> list[np.ndarray]:
     """@param folder that the cue's pictures lie in; @param more of the call's arguments"""
+    if "image" in cue and len(cue["variants"]) > 1:
+        # A call for several takes its VAE's draws from the first generator alone.
+        alone = [{**cue, "variants": {name: each}} for name, each in cue["variants"].items()]
+        return [made for each in alone for made in diffusers_pictures(pipe, each, folder, **more)]
     given = {key: cue[key] for key in SAME if key in cue}
     variants = list(cue["variants"].values())
     given["prompt"] = [each["prompt"] for each in variants]
@@ -63,7 +67,8 @@ def diffusers_pictures(pipe: diffusers.DiffusionPipeline, cue: dict, folder: Pat
             given[key] = [cue[key]] * len(variants)
     if "image" in cue:
         given["image"] = Image.open(folder / cue["image"]).convert("RGB")
-        given["strength"] = cue["denoise_strength"]
+        if "denoise_strength" in cue:
+            given["strength"] = cue["denoise_strength"]
     if "mask" in cue:
         given["mask_image"] = Image.open(folder / cue["mask"])
     if "images" in cue:
