@@ -55,9 +55,22 @@ export const KNOWN_MODELS = {
     ...['width: 1024', 'height: 1024', 'steps: 8', 'guidance_scale: 0'],
     'scheduler: { name: ddim, timestep_spacing: trailing }',
   ],
+  'hyper-sdxl-1to8': [
+    ...['width: 1024', 'height: 1024', 'steps: 4', 'guidance_scale: 0'],
+    'scheduler: { name: tcd, eta: 1 }',
+  ],
   'sd35-medium': ['width: 1024', 'height: 1024', 'steps: 40', 'guidance_scale: 4.5'],
   'flux1-schnell': ['width: 1024', 'height: 1024', 'steps: 4'],
   'flux1-dev': ['width: 1024', 'height: 1024', 'steps: 28', 'guidance_scale: 3.5'],
+  'z-image-turbo': ['width: 1024', 'height: 1024', 'steps: 8', 'guidance_scale: 0'],
+  'z-image': ['width: 1024', 'height: 1024', 'steps: 28', 'guidance_scale: 4'],
+  'flux2-klein': ['width: 1024', 'height: 1024', 'steps: 4'],
+  'flux2-klein-base': ['width: 1024', 'height: 1024', 'steps: 50', 'guidance_scale: 4'],
+  'chroma1-hd': ['width: 1024', 'height: 1024', 'steps: 40', 'guidance_scale: 3'],
+  'qwen-image': [
+    ...['width: 1024', 'height: 1024', 'steps: 50', 'true_cfg_scale: 4'],
+    'negative_prompt: " "',
+  ],
 } as const satisfies Record<string, readonly string[]>
 
 export type KnownModel = keyof typeof KNOWN_MODELS

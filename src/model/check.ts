@@ -7,6 +7,7 @@ import { type ComponentName, familyOf, type TokenizerName } from '../families/in
 import { openInside, readUpTo } from '../model-files/open.ts'
 import { brief, briefList, firstOf } from './brief.ts'
 import { checksumFaults } from './checksums.ts'
+import { AbsentWeights } from './data-files.ts'
 import type { HashOptions } from './file-hash.ts'
 import { fixedShapeFaults } from './fixed-shapes.ts'
 import { type ModelComponent, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
@@ -22,6 +23,8 @@ import { streamingFaults } from './streaming.ts'
 export interface CheckOptions extends HashOptions {
   /** The provider that will run the model; absent: what no provider can run is still a fault. */
   readonly provider?: ProviderName | undefined
+  /** Told of weights that are not there, which then are no fault: for who loads nothing. */
+  readonly onAbsent?: ((weights: AbsentWeights) => void) | undefined
 }
 
 export interface CheckedComponent {
@@ -38,6 +41,7 @@ export async function checkModelFolder(
   options: CheckOptions = {},
 ): Promise<readonly CheckedComponent[]> {
   const faults: PregenError[] = []
+  const absent: AbsentWeights[] = []
   const checked: CheckedComponent[] = []
   for (const contract of familyOf(folder.family).contract) {
     const component = folder.components[contract.component]
@@ -46,7 +50,10 @@ export async function checkModelFolder(
       continue
     }
     const { header, faults: found } = checkModelFile(component.modelPath, folder.path)
-    faults.push(...found)
+    for (const fault of found) {
+      if (options.onAbsent !== undefined && fault instanceof AbsentWeights) absent.push(fault)
+      else faults.push(fault)
+    }
     if ('tokenizer' in contract) faults.push(...tokenizerFaults(folder, contract.tokenizer))
     if (header === null) continue
     checked.push({ name: contract.component, header })
@@ -62,8 +69,10 @@ export async function checkModelFolder(
     faults.push(...graphSizeFaults(folder, headers), ...fixedShapeFaults(folder, headers))
   }
   faults.push(...strayFaults(folder), ...plainFileFaults(folder))
-  faults.push(...(await checksumFaults(folder.path, options)))
+  // What is not there cannot be held to its sums.
+  if (absent.length === 0) faults.push(...(await checksumFaults(folder.path, options)))
   if (faults.length > 0) throw new PregenErrors(faults)
+  for (const weights of absent) options.onAbsent?.(weights)
   return checked
 }
 

@@ -1,12 +1,39 @@
 /** The files of weights that an .onnx file names: inside its folder, regular, long enough, and really there. */
 import { closeSync, lstatSync, type Stats } from 'node:fs'
-import { dirname, isAbsolute, join, normalize } from 'node:path'
+import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
 import { PregenError } from '../errors.ts'
 import { openInside, placeInside } from '../model-files/open.ts'
 import { brief, firstOf } from './brief.ts'
 import type { ExternalData } from './onnx-header.ts'
 
 const REFETCH = 'Download or export it again; an interrupted download leaves such files.'
+
+/** Weights that are not on this disk, though the model says how many: nothing runs, and memory can be reckoned all the same. */
+export class AbsentWeights extends PregenError {
+  readonly file: string
+  /** That they will have, as far as the model tells. */
+  readonly sizeBytes: number
+
+  constructor(code: string, what: string, { file, sizeBytes, help }: AbsentDetails) {
+    super(code, what, { help, location: { file } })
+    this.file = file
+    this.sizeBytes = sizeBytes
+  }
+}
+
+/** `weights are not on this disk: unet/model.onnx_data (5.1 GB), …`. @param root the model's folder */
+export function absentWords(absent: readonly AbsentWeights[], root: string): string {
+  const files = absent.map(
+    ({ file, sizeBytes }) => `${relative(root, file)} (${(sizeBytes / 1e9).toFixed(1)} GB)`,
+  )
+  return `weights are not on this disk: ${files.join(', ')}`
+}
+
+interface AbsentDetails {
+  readonly file: string
+  readonly sizeBytes: number
+  readonly help: string
+}
 
 /**
  * One fault a data file.
@@ -51,7 +78,13 @@ function dataFileFault(
     const opened = openInside(file, root)
     if (opened === null) {
       const what = 'The weights that belong to model.onnx are missing.'
-      return fault('E_MODEL_DATA_MISSING', what, 'Put the file beside model.onnx.')
+      const ends = parts.map(({ offset, length }) => offset + (length ?? 0))
+      const sizeBytes = ends.reduce((most, end) => Math.max(most, end), 0)
+      return new AbsentWeights('E_MODEL_DATA_MISSING', what, {
+        file,
+        sizeBytes,
+        help: 'Put the file beside model.onnx.',
+      })
     }
     closeSync(opened.descriptor)
     const { stats } = opened
@@ -96,12 +129,12 @@ const LARGE_BYTES = 64 * 2 ** 20
 const LEAST_SHARE = 16
 
 /** A file that claims far more than the disk holds of it, or null. */
-export function holesFault(file: string, stats: Stats): PregenError | null {
+export function holesFault(file: string, stats: Stats): AbsentWeights | null {
   const stored = stats.blocks * 512
   if (!Number.isFinite(stored) || stats.size < LARGE_BYTES || stored * LEAST_SHARE >= stats.size) return null
-  return new PregenError(
+  return new AbsentWeights(
     'E_MODEL_TRUNCATED',
     `This file claims ${stats.size} bytes, and ${stored} of them are there.`,
-    { help: REFETCH, location: { file } },
+    { help: REFETCH, file, sizeBytes: stats.size },
   )
 }

@@ -6,6 +6,7 @@ import type { PregenError } from '../errors.ts'
 import type { FamilyFacts } from '../families/family.ts'
 import { type ComponentName, familyOf } from '../families/index.ts'
 import type { ModelFacts, PreviewDecoderFault } from '../plan/model-facts.ts'
+import type { AbsentWeights } from './data-files.ts'
 import { createFileHasher, type HashOptions } from './file-hash.ts'
 import { fixedShapes } from './fixed-shapes.ts'
 import { folderSchedulerConfig, type ModelFolder, previewDecoderRoot, TOKENIZER_FILES } from './folder.ts'
@@ -16,8 +17,13 @@ import { videoFacts } from './video-facts.ts'
 import { viewOf } from './view.ts'
 import { VISION_CONFIG } from './vision-config.ts'
 
+export interface FactsOptions extends HashOptions {
+  /** What `checkModelFolder` told of: counts by its size, so that the fingerprint is not that of the whole folder. */
+  readonly absent?: readonly AbsentWeights[] | undefined
+}
+
 /** @param folder checked by `checkModelFolder`, so that its files are what they seem */
-export async function modelFacts(folder: ModelFolder, options: HashOptions = {}): Promise<ModelFacts> {
+export async function modelFacts(folder: ModelFolder, options: FactsOptions = {}): Promise<ModelFacts> {
   const { family, vae, components } = folder
   const { defaults, maxSequenceLength, video }: FamilyFacts = familyOf(family)
   const { steps, guidanceScale, trueCfgScale } = defaults
@@ -115,13 +121,14 @@ function hasLatentRgb({ path, family, vae }: ModelFolder): boolean {
 /** sha-256 over the names, sizes and contents of the deciding files, whatever folder they lie in. */
 async function fingerprints(
   folder: ModelFolder,
-  options: HashOptions,
+  options: FactsOptions,
 ): Promise<Pick<ModelFacts, 'fingerprint' | 'graphsFingerprint'>> {
   const hasher = await createFileHasher(options)
   const all = createHash('sha256').update(`${folder.family}\n`)
   const graphs = createHash('sha256')
+  const absent = new Set(options.absent?.map(({ file }) => file))
   for (const { name, path, root } of decidingFiles(folder)) {
-    const sha256 = await hasher.hash(path, root)
+    const sha256 = absent.has(path) ? 'absent' : await hasher.hash(path, root)
     const line = `${name}\n${statSync(path).size}\n${sha256}\n`
     all.update(line)
     if (!name.startsWith('preview')) graphs.update(line)

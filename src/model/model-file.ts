@@ -50,13 +50,14 @@ function checkFile(path: string, root: string): ModelFileCheck {
     const kind = impostor(stats.size === 0 ? new Uint8Array(0) : readUpTo(descriptor, 256, path))
     if (kind !== null) throw impostorFault(kind, path)
     const holes = holesFault(path, stats)
-    if (holes !== null) throw holes
-    const header = readOpenOnnxHeader(descriptor, stats)
-    const faults = [...versionFaults(path, header), ...dataFileFaults(path, root, header.externalData)]
-    return { header, faults }
-  } catch (thrown) {
-    if (!(thrown instanceof ProtobufError)) throw thrown
-    throw notOnnx(thrown, path)
+    try {
+      const header = readOpenOnnxHeader(descriptor, stats)
+      const faults = [...versionFaults(path, header), ...dataFileFaults(path, root, header.externalData)]
+      return { header, faults: holes === null ? faults : [holes, ...faults] }
+    } catch (thrown) {
+      if (!(thrown instanceof ProtobufError)) throw thrown
+      throw holes ?? notOnnx(thrown, path)
+    }
   } finally {
     closeSync(descriptor)
   }

@@ -32,6 +32,8 @@ export interface MemoryFacts {
   /** Channels of the VAE's levels, that of the whole picture first. */
   readonly vaeChannels: readonly number[]
   readonly vaeScale: number
+  /** Guidance gives the denoiser both halves in one call; else one after the other. */
+  readonly stacksGuidance: boolean
 }
 
 export interface PictureShape {
@@ -70,10 +72,10 @@ export function estimateMemory(
   const sum = (parts: readonly WeightFacts[]) => parts.reduce((total, part) => total + resident(part), 0)
   const encode = PROCESS_BYTES + sum(model.encoders)
   const weights = sum([model.denoiser, ...model.vae])
-  const numberBytes = device === 'gpu' && model.denoiser.half ? 2 : 4
+  const numberBytes = (half: boolean) => (device === 'gpu' && half ? 2 : 4)
   const activations = Math.max(
-    denoiserBytes(model, picture, device) * numberBytes,
-    vaeBytes(model, picture) * numberBytes,
+    denoiserNumbers(model, picture, device) * numberBytes(model.denoiser.half),
+    vaeNumbers(model, picture) * numberBytes(model.vae.every(({ half }) => half)),
   )
   const draw = PROCESS_BYTES + weights + activations
   return encode > draw
@@ -82,15 +84,15 @@ export function estimateMemory(
 }
 
 /** Numbers of the largest attention and of the blocks around it. */
-function denoiserBytes(
-  { levels, vaeScale }: MemoryFacts,
+function denoiserNumbers(
+  { levels, vaeScale, stacksGuidance }: MemoryFacts,
   picture: PictureShape,
   device: 'cpu' | 'gpu',
 ): number {
   const { width, height, batch, guided } = picture
   const places = (width / vaeScale) * (height / vaeScale)
   const inTurn = device === 'cpu' && places >= HALVES_FROM_PLACES
-  const rows = batch * (guided && !inTurn ? 2 : 1)
+  const rows = batch * (guided && stacksGuidance && !inTurn ? 2 : 1)
   const ofLevel = ({ stride, heads, textTokens, width: channels }: AttentionLevel) => {
     const tokens = places / stride ** 2 + textTokens
     return rows * (ATTENTION_COPIES * heads * tokens ** 2 + BLOCK_TENSORS * tokens * channels)
@@ -99,13 +101,29 @@ function denoiserBytes(
 }
 
 /** Pictures are decoded one by one. The levels above the lowest come in with the channels of the one below. */
-function vaeBytes({ vaeChannels }: MemoryFacts, { width, height }: PictureShape): number {
+function vaeNumbers({ vaeChannels }: MemoryFacts, { width, height }: PictureShape): number {
   const pixels = width * height
   const ofLevel = (_: number, level: number) => {
     const channels = vaeChannels[Math.min(level + 1, vaeChannels.length - 1)] ?? 0
     return (VAE_TENSORS * channels * pixels) / 4 ** level
   }
   return Math.max(0, ...vaeChannels.map(ofLevel))
+}
+
+/** Memory of graphics cards as they are sold, in GiB that shops call GB. */
+const CARDS_GB = [4, 6, 8, 12, 16, 24, 32, 48, 80, 96, 141, 192]
+/** Of a card's memory: what its driver, a screen and CUDA's own tables take. */
+const CARD_RESERVE_BYTES = 2 ** 30
+
+/** The smallest card that takes so much, in GB; null: none does. */
+export function smallestCard({ peakBytes }: MemoryEstimate): number | null {
+  return CARDS_GB.find((gb) => gb * 2 ** 30 - CARD_RESERVE_BYTES >= peakBytes) ?? null
+}
+
+/** `a card of 16 GB`. */
+export function cardWords(estimate: MemoryEstimate): string {
+  const gb = smallestCard(estimate)
+  return gb === null ? `more than a card of ${CARDS_GB.at(-1)} GB` : `a card of ${gb} GB`
 }
 
 /** Below the estimate by this much, memory is surely too little. */

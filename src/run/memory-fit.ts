@@ -5,9 +5,11 @@ import { PregenError, PregenErrors } from '../errors.ts'
 import type { KnownProviders, RequestedProvider } from '../model/providers.ts'
 import {
   cannotFit,
+  cardWords,
   estimateMemory,
   type MemoryEstimate,
   type PictureShape,
+  smallestCard,
   whatFits,
 } from '../plan/memory.ts'
 import type { Unit } from '../plan/unit.ts'
@@ -20,6 +22,8 @@ export interface ModelMemory {
   readonly picture: PictureShape
   readonly cpu: MemoryEstimate
   readonly gpu: MemoryEstimate
+  /** The smallest graphics card that takes it, in GB; null: none does. */
+  readonly cardGb: number | null
 }
 
 /** What this process and its children may have: the machine's memory, or its container's. */
@@ -39,12 +43,11 @@ export function memoryOf(
     // With `auto` memory decides: one is what must fit.
     const pictures = own.map(({ unit }) => pictureOf(unit, batch === 'auto' ? 1 : (batch ?? unit.batch)))
     if (memory === undefined || pictures.length === 0) return []
-    const estimates = pictures.map((picture) => ({
-      model: model.id,
-      picture,
-      cpu: estimateMemory(memory, picture, 'cpu'),
-      gpu: estimateMemory(memory, picture, 'gpu'),
-    }))
+    const estimates = pictures.map((picture) => {
+      const gpu = estimateMemory(memory, picture, 'gpu')
+      const cpu = estimateMemory(memory, picture, 'cpu')
+      return { model: model.id, picture, cpu, gpu, cardGb: smallestCard(gpu) }
+    })
     return [estimates.reduce((most, one) => (one.cpu.peakBytes > most.cpu.peakBytes ? one : most))]
   })
 }
@@ -83,7 +86,7 @@ export interface FitOptions extends Pick<RunOptions, 'provider' | 'batch'> {
 export function requireFit(prepared: Pick<PreparedRun, 'models' | 'units'>, options: FitOptions): void {
   const { known, provider, devices, batch: batchWanted, bytes = memoryOfMachine() } = options
   const each = bytes / Math.max(devices?.length ?? 1, 1)
-  const faults = memoryOf(prepared, batchWanted).flatMap(({ model: id, picture, cpu }) => {
+  const faults = memoryOf(prepared, batchWanted).flatMap(({ model: id, picture, cpu, gpu }) => {
     const model = prepared.models.get(id)
     if (!model?.facts.memory || !isCpu(requestedBy(model, provider), known) || !cannotFit(cpu, each))
       return []
@@ -93,8 +96,8 @@ export function requireFit(prepared: Pick<PreparedRun, 'models' | 'units'>, opti
     const fitting = whatFits(model.facts.memory, picture, 'cpu', each)
     const help =
       fitting === null
-        ? `Its weights alone take ${gib(cpu.weightBytes)}: use a smaller model, a machine with more memory, or a GPU.`
-        : `This would fit: ${fitting}.`
+        ? `Its weights alone take ${gib(cpu.weightBytes)}: use a smaller model, a machine with more memory, or a GPU, where it takes ${gib(gpu.peakBytes)}: ${cardWords(gpu)}.`
+        : `This would fit: ${fitting}. On a GPU it takes ${gib(gpu.peakBytes)}: ${cardWords(gpu)}.`
     return [new PregenError('E_MEMORY_TOO_SMALL', what, { help })]
   })
   if (faults.length > 0) throw new PregenErrors(faults)

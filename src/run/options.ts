@@ -49,6 +49,8 @@ export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
   /** As `HashOptions`. */
   readonly onHash?: HashOptions['onHash']
   readonly trustSize?: boolean | undefined
+  /** For a plan, which loads nothing: weights that are not there are a warning, and their sizes count. */
+  readonly withoutWeights?: boolean | undefined
   /** The user's own, where the key lies that marks what this user wrote; undefined: marks hold for one run alone. */
   readonly stateDir?: string | undefined
   /** Aborted: what is being read or fetched is given up; a run finishes what is cheap, then ends. */

@@ -4,12 +4,8 @@
  */
 import { createLayout, outputKindOf } from '../artifacts/layout.ts'
 import { readCueSheet, readSheetText } from '../cue-sheet/read.ts'
-import type { CueSheet, SheetModel } from '../cue-sheet/sheet.ts'
+import type { CueSheet } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
-import { checkModelFolder } from '../model/check.ts'
-import { modelFacts } from '../model/facts.ts'
-import type { HashOptions } from '../model/file-hash.ts'
-import { readModelFolder } from '../model/folder.ts'
 import { readTrainedSizes } from '../model/trained-sizes.ts'
 import { checkCallbackUrl } from '../net/post-json.ts'
 import { digestOfParts, digestParts } from '../plan/digest.ts'
@@ -25,8 +21,8 @@ import { findMemoryFaults } from './check-memory.ts'
 import { checkPrompts } from './check-prompts.ts'
 import { takeImageSizes } from './image-sizes.ts'
 import type { SelectOptions } from './options.ts'
-import { placeOfModel } from './place-model.ts'
-import type { PreparedModel, PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
+import { modelWarnings, prepareModels } from './prepare-models.ts'
+import type { PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
 import { checkReferences } from './reference-images.ts'
 import { findReferenceFaults } from './reference-sizes.ts'
@@ -117,23 +113,13 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
     uncheckedImages: new Set([...images.unchecked, ...references.unchecked]),
     warnings: [
       ...shardWarnings(shard, units.length, all.length),
-      ...[...warnings, ...schedulerWarnings(models)].map(({ code, message }) => ({ code, message })),
+      ...[...warnings, ...modelWarnings(models)].map(({ code, message }) => ({ code, message })),
       ...prompts.warnings,
       ...sizeWarnings,
       ...warnOfSizes(units, trained),
       ...images.warnings,
     ],
   }
-}
-
-/** Folders whose two files name different schedulers: model_index.json's runs, as in diffusers. */
-function schedulerWarnings(models: ReadonlyMap<string, PreparedModel>): { code: string; message: string }[] {
-  return [...models.values()].flatMap(({ id, folder: { schedulerClass, schedulerConfig } }) => {
-    const { _class_name: other } = schedulerConfig
-    if (typeof other !== 'string' || other === schedulerClass) return []
-    const message = `Model "${id}": model_index.json names ${schedulerClass}, scheduler_config.json ${other.slice(0, 80)}: the first runs, with the keys of the second, as in diffusers.`
-    return [{ code: 'W_SCHEDULER_CLASS', message }]
-  })
 }
 
 /**
@@ -173,56 +159,4 @@ function shardWarnings(shard: FoundShard | Shard | null, drawn: number, all: num
 /** `--shard` wins; without it the batch system's numbers count. */
 function shardOf({ shard, shardTotal, env }: SelectOptions): FoundShard | Shard | null {
   return shard === undefined ? shardFromEnv(env, shardTotal) : parseShard(shard)
-}
-
-/** Reads and checks the folders of all models that the sheet uses. @throws PregenErrors with all their faults */
-async function prepareModels(
-  sheet: CueSheet,
-  { cacheDir, onHash, trustSize, env, signal }: SelectOptions,
-): Promise<Map<string, PreparedModel>> {
-  const models = new Map<string, PreparedModel>()
-  const faults: PregenError[] = []
-  for (const [id, model] of Object.entries(sheet.models)) {
-    signal?.throwIfAborted()
-    const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
-    try {
-      const path = placeOfModel(model, sheet, env)
-      models.set(id, await prepareModel(id, { ...model, path }, { cacheDir, onHash, trustSize }))
-    } catch (error) {
-      if (error instanceof PregenErrors) faults.push(...error.errors.map(inSheet))
-      else if (error instanceof PregenError) faults.push(inSheet(error))
-      else throw error
-    }
-  }
-  if (faults.length > 0) throw new PregenErrors(faults)
-  return models
-}
-
-/** A path that the sheet got wrong is a fault of the sheet: told with its line, and the path in the message. */
-function atItsModel(error: PregenError, sheet: CueSheet, { id, embedded, path }: SheetModel): PregenError {
-  const { code, message, help, location } = error
-  if (embedded || location === undefined) return error
-  if (code !== 'E_MODEL_MISSING' && code !== 'E_MODEL_NOT_A_FOLDER') return error
-  // The other path of a model is its preview decoder's.
-  const key = location.file === path ? 'path' : 'preview_decoder'
-  const place = sheet.locate(['models', id, key])
-  return new PregenError(code, `models.${id}: ${location.file}: ${message}`, { help, location: place })
-}
-
-async function prepareModel(id: string, model: SheetModel, hashing: HashOptions): Promise<PreparedModel> {
-  const { path, pipeline, variant, previewDecoder, provider, sha256 } = model
-  const folder = readModelFolder(path, { pipeline, variant, previewDecoder })
-  await checkModelFolder(folder, hashing)
-  const facts = await modelFacts(folder, hashing)
-  if (sha256 !== undefined && sha256 !== facts.fingerprint) {
-    throw new PregenError(
-      'E_MODEL_SHA256',
-      `The model "${id}" is not the one that the sheet names: its fingerprint is ${facts.fingerprint}, the sheet wants ${sha256}.`,
-      {
-        location: { file: path },
-        help: 'Get the right folder, or correct sha256 ("pregen models inspect" prints the fingerprint).',
-      },
-    )
-  }
-  return { id, folder, facts, provider, pipeline, variant, previewDecoder }
 }

@@ -1,6 +1,7 @@
 /** What is known before anything runs: the same for `plan` and `run`. */
 import type { Layout } from '../artifacts/layout.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
+import type { AbsentWeights } from '../model/data-files.ts'
 import type { ModelFolder } from '../model/folder.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 import type { DigestParts } from '../plan/digest.ts'
@@ -33,6 +34,8 @@ export interface PreparedModel {
   readonly pipeline: string | undefined
   readonly variant?: string | undefined
   readonly previewDecoder: string | undefined
+  /** Weights that are not on this disk: of a plan alone. */
+  readonly absent?: readonly AbsentWeights[]
 }
 
 export interface PrepareWarning {

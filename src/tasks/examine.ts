@@ -3,13 +3,13 @@ import { readCueSheet } from '../cue-sheet/read.ts'
 import { inferenceEnvironment } from '../engine/inference-environment.ts'
 import { probeProviders } from '../engine/probe-providers.ts'
 import { messageOf, PregenError, PregenErrors } from '../errors.ts'
-import { estimateMemory } from '../plan/memory.ts'
-import type { ModelFacts } from '../plan/model-facts.ts'
+import { absentWords } from '../model/data-files.ts'
+import { cardWords } from '../plan/memory.ts'
 import { openBucket, policyOf } from '../run/open-bucket.ts'
 import type { ReadSheetOptions } from '../run/options.ts'
 import { placeOfModel } from '../run/place-model.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
-import { inspectModel } from './inspect-model.ts'
+import { inspectModel, type ModelReport } from './inspect-model.ts'
 
 export interface Finding {
   readonly area: 'runtime' | 'provider' | 'model' | 'bucket'
@@ -66,21 +66,24 @@ async function modelFindings(
   cacheDir: string | undefined,
 ): Promise<Finding[]> {
   try {
-    const { facts, previews } = await inspectModel(placeOf(), { cacheDir })
+    const report = await inspectModel(placeOf(), { cacheDir })
+    const { facts, previews, absent } = report
     const { width, height } = facts.defaults
-    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryOfFacts(facts)}`
-    return [{ area: 'model', name: id, works: true, detail, help: null }]
+    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryWords(report)}`
+    const found = { area: 'model', name: id } as const
+    if (absent.length === 0) return [{ ...found, works: true, detail, help: null }]
+    const help = 'Fetch or export them; the sizes are those that the model tells of.'
+    return [{ ...found, works: false, detail: `${detail}; ${absentWords(absent, report.path)}`, help }]
   } catch (error) {
     return faultsOf(error).map((fault) => findingOf('model', id, fault))
   }
 }
 
 /** At the model's own size. */
-function memoryOfFacts({ memory, defaults: { width, height } }: ModelFacts): string {
-  if (memory === undefined) return ''
-  const picture = { width, height, batch: 1, guided: true }
-  const gb = (device: 'cpu' | 'gpu') => (estimateMemory(memory, picture, device).peakBytes / 1e9).toFixed(1)
-  return `; about ${gb('cpu')} GB of memory on the CPU, ${gb('gpu')} GB on a GPU`
+function memoryWords({ memory }: ModelReport): string {
+  if (memory === null) return ''
+  const [cpu, gpu] = [memory.cpu, memory.gpu].map(({ peakBytes }) => (peakBytes / 1e9).toFixed(1))
+  return `; about ${cpu} GB of memory on the CPU, ${gpu} GB on a GPU (${cardWords(memory.gpu)})`
 }
 
 async function bucketFindings(name: string, open: () => ReturnType<typeof openBucket>): Promise<Finding[]> {

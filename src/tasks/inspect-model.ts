@@ -1,9 +1,11 @@
 /** What `pregen models inspect` and `pregen doctor` tell of a model folder. */
 import { checkModelFolder } from '../model/check.ts'
+import type { AbsentWeights } from '../model/data-files.ts'
 import { modelFacts } from '../model/facts.ts'
 import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
 import { storedBytes } from '../model/memory-facts.ts'
+import { estimateMemory, type MemoryEstimate, smallestCard } from '../plan/memory.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 
 export interface ComponentReport {
@@ -24,6 +26,17 @@ export interface ModelReport {
   /** Preview methods that it can be asked for. */
   readonly previews: readonly string[]
   readonly components: readonly ComponentReport[]
+  /** What a picture of its own size takes; null: nothing is known of it. */
+  readonly memory: ReportedMemory | null
+  /** Weights that are not on this disk: nothing can be drawn before they are. */
+  readonly absent: readonly AbsentWeights[]
+}
+
+export interface ReportedMemory {
+  readonly cpu: MemoryEstimate
+  readonly gpu: MemoryEstimate
+  /** The smallest graphics card that takes it, in GB; null: none does. */
+  readonly cardGb: number | null
 }
 
 interface InspectOptions extends HashOptions {
@@ -31,11 +44,15 @@ interface InspectOptions extends HashOptions {
   readonly variant?: string | undefined
 }
 
-/** @throws PregenErrors with every fault of the folder */
-export async function inspectModel(path: string, options: InspectOptions = {}): Promise<ModelReport> {
-  const folder = readModelFolder(path, { variant: options.variant })
-  const checked = await checkModelFolder(folder, options)
-  const facts = await modelFacts(folder, options)
+/** @throws PregenErrors with every fault of the folder but weights that are not there */
+export async function inspectModel(place: string, options: InspectOptions = {}): Promise<ModelReport> {
+  const folder = readModelFolder(place, { variant: options.variant })
+  const absent: AbsentWeights[] = []
+  const checked = await checkModelFolder(folder, {
+    ...options,
+    onAbsent: (weights) => void absent.push(weights),
+  })
+  const facts = await modelFacts(folder, { ...options, absent })
   const components = checked.map(
     ({ name, header }): ComponentReport => ({
       name,
@@ -50,5 +67,13 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
     ...(facts.hasPreviewDecoder ? ['taesd'] : []),
     'full',
   ]
-  return { path: folder.path, className: folder.className, facts, previews, components }
+  const { path, className } = folder
+  return { path, className, facts, previews, components, memory: memoryOf(facts), absent }
+}
+
+function memoryOf({ memory, defaults: { width, height } }: ModelFacts): ReportedMemory | null {
+  if (memory === undefined) return null
+  const picture = { width, height, batch: 1, guided: true }
+  const [cpu, gpu] = [estimateMemory(memory, picture, 'cpu'), estimateMemory(memory, picture, 'gpu')]
+  return { cpu, gpu, cardGb: smallestCard(gpu) }
 }

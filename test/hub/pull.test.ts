@@ -180,7 +180,7 @@ describe('a reference', () => {
   })
 })
 
-it('pregen models pull prints the folder, and a sheet that names the model finds it there', {
+it('pregen models pull prints the folder, and a sheet that names the model draws with it', {
   timeout: 120_000,
 }, async () => {
   const model = join(packageRoot, 'test/fixtures/oracle/models/sd15-tiny')
@@ -220,4 +220,7 @@ it('pregen models pull prints the folder, and a sheet that names the model finds
   expect(await readFile(join(folder, 'unet/model.onnx'))).toEqual(files['unet/model.onnx'])
   const after = await runCli(['plan', 'cues.yaml', '--json'], { cwd, env })
   expect([after.code, JSON.parse(after.stdout).totals.run]).toEqual([0, 1])
+  const drawn = await runCli(['run', 'cues.yaml'], { cwd, env })
+  expect(drawn.code, drawn.stderr).toBe(0)
+  expect(existsSync(join(cwd, 'out/foigoi/v1/cues/fox/seed-1/final.png'))).toBe(true)
 })

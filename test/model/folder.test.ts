@@ -36,6 +36,11 @@ test('an unknown pipeline is answered with the nearest name', async () => {
   const [fault] = await faultsOf(() => readModelFolder(withIndex('StableDiffusoinXLPipeline')))
   expect(fault!.code).toBe('E_UNKNOWN_PIPELINE')
   expect(fault!.help).toContain('Did you mean "StableDiffusionXLPipeline"?')
+  for (const name of ['SanaPipeline', 'Flux2Pipeline']) {
+    const [another] = await faultsOf(() => readModelFolder(withIndex(name)))
+    expect(another!.message).toBe(`${name} is not of a family that pregen draws.`)
+    expect(another!.help).toMatch(/^These are: Stable Diffusion.*, Z-Image, Qwen-Image/)
+  }
   const [other] = await faultsOf(() => readModelFolder(withIndex(undefined)))
   expect(other!.message).toBe('model_index.json has no "_class_name", so the pipeline is unknown.')
 })

@@ -12,6 +12,7 @@ const SD15: MemoryFacts = {
   levels: [level(1, 8, 320), level(2, 8, 640), level(4, 8, 1280), level(8, 0, 1280)],
   vaeChannels: [128, 256, 512, 512],
   vaeScale: 8,
+  stacksGuidance: true,
 }
 /** SDXL in fp16. */
 const SDXL: MemoryFacts = {
@@ -24,6 +25,7 @@ const SDXL: MemoryFacts = {
   levels: [level(1, 0, 320), level(2, 10, 640), level(4, 20, 1280)],
   vaeChannels: [128, 256, 512, 512],
   vaeScale: 8,
+  stacksGuidance: true,
 }
 const at = (side: number, batch = 1) => ({ width: side, height: side, batch, guided: true })
 

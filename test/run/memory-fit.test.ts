@@ -44,7 +44,9 @@ describe('a run that does not fit into memory', () => {
     expect(faultOf(on('cpu', 4 * GIB))).toMatchObject({
       code: 'E_MEMORY_TOO_SMALL',
       exitCode: 2,
-      help: expect.stringMatching(/^Its weights alone take 12\.\d GiB/),
+      help: expect.stringMatching(
+        /^Its weights alone take 12\.\d GiB: .*a GPU, where it takes 1\d\.\d GiB: a card of 16 GB\.$/,
+      ),
     })
   })
 

@@ -3,6 +3,10 @@
 import contextlib
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -13,8 +17,11 @@ import numpy as np
 import onnxruntime
 import tiny
 import torch
+from draw import ROOT, diffusers_pictures, distance, load, pregen_pictures
+from hub import hub
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
+from PIL import Image
 
 from pregen_export import compare, families, lora
 from pregen_export.__main__ import main
@@ -30,16 +37,40 @@ class Exports(unittest.TestCase):
     def export(self, name: str, *options: str) -> tuple[Path, str]:
         source, target = self.folder / "hub", self.folder / "onnx"
         if not source.exists():
-            tiny.save(name, source)
+            tiny.save(name, source, lively=True)
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
             main([name, str(source), str(target), *options])
         return target, said.getvalue()
 
 
+PICTURES = {
+    "zimage": {"guidance_scale": 3, "negative_prompt": "blurry"},
+    "flux2": {"guidance_scale": 4},
+    "chroma": {"guidance_scale": 3, "negative_prompt": "blurry"},
+    "qwenimage": {"true_cfg_scale": 3, "negative_prompt": " "},
+}
+
+
 def of_family(name: str):
     class OfFamily(Exports):
-        def test_is_as_torch_at_other_sizes(self):
+        def draws_as_diffusers(self, target: Path, dtype: torch.dtype, levels: int):
+            """Pixels within the levels on 99.9 % of values, none beyond 8, of two unequal prompts in a batch."""
+            variants = {"short": {"prompt": "a fox", "seed": 1}, "long": {"prompt": "an old lighthouse " * 9, "seed": 2}}
+            cue = {
+                "program": "P0", "model": name, "width": 96, "height": 64, "steps": 4, "batch": 2, "variants": variants,
+                **PICTURES[name],
+            }
+            drawn = pregen_pictures({name: target}, {"fox": cue}, self.folder / "run")["fox"]
+            pipe = load(families.family(name).PIPELINE, self.folder / "hub", dtype)
+            more = {"text_encoder_out_layers": (1, 2, 3)} if name == "flux2" else {}
+            for got, wanted in zip(drawn, diffusers_pictures(pipe, cue, self.folder, **more), strict=True):
+                self.assertGreater(wanted.std(), 20)
+                worst, one, three = distance(got, wanted)
+                self.assertLessEqual(worst, 8)
+                self.assertLessEqual(one if levels == 1 else three, 0.001)
+
+        def test_is_as_torch_at_other_sizes_and_draws_the_same_pictures(self):
             target, said = self.export(name)
             for component in ["text_encoder", "transformer", "vae_encoder", "vae_decoder"]:
                 self.assertIn(f"{component} is as torch", said)
@@ -49,9 +80,11 @@ def of_family(name: str):
             self.assertTrue((target / "scheduler/scheduler_config.json").is_file())
             index = json.loads((target / "model_index.json").read_text())
             self.assertEqual(index["_class_name"], families.family(name).PIPELINE)
+            self.draws_as_diffusers(target, torch.float32, 1)
 
         def test_in_halves(self):
             target, _ = self.export(name, "--dtype", "fp16")
+            self.draws_as_diffusers(target, torch.float16, 3)
             session = onnxruntime.InferenceSession(str(target / "transformer/model.onnx"))
             self.assertEqual(session.get_outputs()[0].type, "tensor(float16)")
 
@@ -94,6 +127,16 @@ class ZImage(of_family("zimage")):
         self.assertIn("preview_decoder is as torch", said)
         config = json.loads((target / "preview_decoder/config.json").read_text())
         self.assertEqual(config["latent_channels"], 16)
+        variants = {"one": {"prompt": "a fox", "seed": 1}}
+        cue = {
+            "program": "P0", "model": "zimage", "width": 64, "height": 64, "steps": 2, "variants": variants,
+            "previews": {"method": "taesd"},
+        }
+        pregen_pictures({"zimage": target}, {"fox": cue}, self.folder / "run")
+        home = self.folder / "run/out/foigoi/v/cues/fox/one"
+        first, last = (np.asarray(Image.open(home / f"{step}.png").convert("RGB")) for step in (1, 2))
+        self.assertEqual(first.shape, (64, 64, 3))
+        self.assertGreater(np.abs(first.astype(int) - last.astype(int)).max(), 3)
 
     def test_what_differs_from_torch_is_not_written(self):
         with mock.patch.dict(compare.LIMITS, {torch.float32: 1e-12}), self.assertRaises(SystemExit) as given:
@@ -132,6 +175,29 @@ class QwenImage(of_family("qwenimage")):
         torch.save({**weights, "encoder.0.weight": torch.zeros(1)}, self.folder / "taew2_1.pth")
         _, said = self.export("qwenimage", "--preview-decoder", str(self.folder / "taew2_1.pth"))
         self.assertIn("preview_decoder is as torch", said)
+
+
+class FromTheHub(Exports):
+    def test_the_commands_of_the_documentation_end_in_a_picture(self):
+        tiny.save("zimage", self.folder / "published", lively=True)
+        section = (ROOT / "docs/models.md").read_text().partition("### From the hub to a picture")[2]
+        commands = re.search(r"```sh\n(.*?)```", section, re.S).group(1)
+        self.assertIn("hf download", commands)
+        commands = re.sub(r"^pip install .*$", "", commands, flags=re.M).replace("~/pregen", str(ROOT))
+        tools, empty = self.folder / "tools", self.folder / "empty"
+        for each in (tools, empty):
+            each.mkdir()
+        (tools / "pregen").write_text(f'#!/bin/sh\nexec node {ROOT / "bin/pregen.js"} "$@"\n')
+        (tools / "pregen").chmod(0o755)
+        with hub("Tongyi-MAI/Z-Image-Turbo", self.folder / "published") as endpoint:
+            env = {
+                **os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(self.folder / "home"),
+                "PATH": os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]),
+            }
+            given = subprocess.run(["bash", "-ec", commands], cwd=empty, env=env, capture_output=True, text=True, check=False)
+        self.assertEqual(given.returncode, 0, given.stdout + given.stderr)
+        self.assertRegex(given.stdout, r"on a GPU \(a card of \d+ GB\)")
+        self.assertTrue((empty / "out/foigoi/first/cues/fox/seed-1/final.png").is_file())
 
 
 class Loras(unittest.TestCase):

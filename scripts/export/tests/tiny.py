@@ -12,8 +12,18 @@ TOKENIZERS = Path(__file__).parents[3] / "test/fixtures/tokenizers"
 FLOW = {"shift": 3.0}
 
 
+# What Qwen3's own makes of one message.
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+)
+
+
 def qwen_tokenizer():
-    return transformers.Qwen2TokenizerFast.from_pretrained(str(TOKENIZERS / "tiny-qwen"))
+    tokenizer = transformers.Qwen2TokenizerFast.from_pretrained(str(TOKENIZERS / "tiny-qwen"))
+    tokenizer.chat_template = CHAT
+    return tokenizer
 
 
 def qwen3(vocabulary: int, layers: int):
@@ -120,10 +130,29 @@ def qwenimage():
 MAKERS = {"zimage": zimage, "flux2": flux2, "chroma": chroma, "qwenimage": qwenimage}
 
 
-def save(name: str, folder: Path) -> Path:
+def save(name: str, folder: Path, lively: bool = False) -> Path:
+    """@param lively weights under which pictures depend on prompt, seed, step and size, as those of trained models do"""
     torch.manual_seed(7)
-    MAKERS[name]().save_pretrained(str(folder))
+    pipe = MAKERS[name]()
+    if lively:
+        liven(pipe)
+    pipe.save_pretrained(str(folder))
     return folder
+
+
+@torch.no_grad()
+def liven(pipe: diffusers.DiffusionPipeline) -> None:
+    for part in (pipe.transformer, pipe.text_encoder, pipe.vae):
+        for name, weight in part.named_parameters():
+            if weight.ndim < 2:
+                continue
+            fan_in = weight[0].numel()
+            # Embeddings are looked up, not summed.
+            torch.nn.init.normal_(weight, std=1.0 if "embed_tokens" in name or "shared" in name else 1.2 * fan_in**-0.5)
+    latents = torch.randn(1, pipe.vae.config.get("latent_channels") or pipe.vae.config.z_dim, 8, 8)
+    decoded = pipe.vae.decode(latents if latents.shape[1] != 16 or "z_dim" not in pipe.vae.config else latents[:, :, None])[0]
+    last = pipe.vae.decoder.conv_out
+    last.weight.mul_(0.5 / decoded.std())
 
 
 if __name__ == "__main__":

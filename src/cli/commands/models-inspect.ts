@@ -1,13 +1,15 @@
 /** `pregen models inspect`: what a folder holds, and every fault of it. */
 
+import { PregenErrors } from '../../errors.ts'
 import { cacheFolder } from '../../library/home.ts'
+import { cardWords } from '../../plan/memory.ts'
 import { inspectModel, type ModelReport } from '../../tasks/inspect-model.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLines } from '../print.ts'
 import { createHashProgress } from '../progress.ts'
 import { formatBytes, formatTable } from '../reporters/format.ts'
 
-/** @throws PregenErrors with every fault of the folder */
+/** @throws PregenErrors with every fault of the folder; of weights that are not there after the rest is told */
 export async function inspectCommand(
   dir: string,
   { json = false, variant }: { readonly json?: boolean; readonly variant?: string },
@@ -17,6 +19,7 @@ export async function inspectCommand(
   stop()
   if (json) printJson(process.stdout, report, 2)
   else printLines(process.stdout, linesOf(report))
+  if (report.absent.length > 0) throw new PregenErrors(report.absent)
   return EXIT.ok
 }
 
@@ -32,6 +35,11 @@ function linesOf(report: ModelReport): string[] {
     `  latents      ${facts.latentChannels} channels`,
     `  previews     ${report.previews.join(', ')}`,
     `  image input  ${facts.hasVaeEncoder ? 'yes' : 'no (there is no vae_encoder)'}`,
+    ...(report.memory === null
+      ? []
+      : [
+          `  memory       about ${formatBytes(report.memory.cpu.peakBytes)} on the CPU, ${formatBytes(report.memory.gpu.peakBytes)} on a GPU (${cardWords(report.memory.gpu)})`,
+        ]),
   ]
   const rows = report.components.map(({ name, opset, sizeBytes, dtypes, inputs }) => [
     name,

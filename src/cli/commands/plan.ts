@@ -1,5 +1,6 @@
 /** `pregen plan`: what `run` would do, and why, without doing it. */
 
+import { cardWords } from '../../plan/memory.ts'
 import { plural } from '../../printable.ts'
 import { type PlanReport, planSheet, type UnitPlan } from '../../tasks/plan-sheet.ts'
 import { conceal } from '../concealed.ts'
@@ -19,6 +20,7 @@ export async function planCommand(
     onHash: hashing.onHash,
     remoteImages: flags.fetch === true ? 'fetch' : 'skip',
     withoutTargets: true,
+    withoutWeights: true,
   })
   hashing.stop()
   if (flags.json === true) printJson(process.stdout, report, 2)
@@ -71,7 +73,7 @@ function totalsOf(report: PlanReport): string[] {
     ...videoLines(units),
     ...memory.map(
       ({ model, picture, cpu, gpu }) =>
-        `${model} at ${picture.width}×${picture.height}: about ${formatBytes(cpu.peakBytes)} of memory on the CPU, ${formatBytes(gpu.peakBytes)} on a GPU`,
+        `${model} at ${picture.width}×${picture.height}: about ${formatBytes(cpu.peakBytes)} of memory on the CPU, ${formatBytes(gpu.peakBytes)} on a GPU (${cardWords(gpu)})`,
     ),
     folder,
     ...strays.slice(0, 20).map((key) => `no longer in the sheet  ${key}`),
