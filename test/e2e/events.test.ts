@@ -13,7 +13,7 @@ const scratch = createScratch()
 /** What two runs of pictures on a processor do not tell: events of GPUs, films and videos, held by their own tests. */
 const ELSEWHERE = {
   'device-warmed': 'test/run/draw-model.test.ts',
-  'batch-chosen': 'test/run/draw-model.test.ts',
+  'batch-chosen': 'test/run/batch-size.test.ts',
   'film-failed': 'test/run/make-films.test.ts',
   'film-made': 'test/run/make-films.test.ts',
   frame: 'test/e2e/video.test.ts',
