@@ -161,8 +161,11 @@ function change(state: RunState, event: RunEvent): RunState {
     case 'unit-failed': {
       const { stage, code, message, help } = event
       const error = { stage, code, message, help }
+      // One that was finished may be found removed at the end.
+      const undone = unitOf(state, nameOf(event))?.status === 'done' ? 1 : 0
       const ended = withUnit(state, event, () => ({ status: 'failed', error }))
-      return notDrawn({ ...ended, counts: { ...counts, failed: counts.failed + 1 } }, event)
+      const { done, failed } = counts
+      return notDrawn({ ...ended, counts: { ...counts, done: done - undone, failed: failed + 1 } }, event)
     }
     case 'uploads-expected':
       return { ...state, uploads: { ...uploads, expected: uploads.expected + event.objects } }
