@@ -50,6 +50,8 @@ export interface Ledger extends LedgerContent {
   doubtSent(target: string, key: string, names: readonly string[]): Promise<void>
   /** Forgets objects that have been deleted. */
   forgetSent(target: string, key: string, names: readonly string[]): Promise<void>
+  /** Writes all that is known into a file anew: the one that was there has been removed. */
+  restore(): Promise<void>
   close(): Promise<void>
 }
 
@@ -80,15 +82,15 @@ export async function openLedger(path: string, options: OpenLedgerOptions = {}):
   const live = liveLines(state)
   if (state.damagedLines > 0 || state.lines > 2 * live.length || state.isShared) {
     await faults('ledger-compacting', path)
-    await writeFileDurably(path, Buffer.from(live.map((line) => `${JSON.stringify(line)}\n`).join('')), {
-      inside,
-      mode: PRIVATE_FILE,
-      faults,
-    })
+    await writeFileDurably(path, bytesOf(live), { inside, mode: PRIVATE_FILE, faults })
     state.wholeBytes = state.totalBytes = 0
   }
-  const handle = await openForAppend(inside, path, state, faults)
-  return createLedger(path, handle, state, { faults, origin })
+  const open = () => openForAppend(inside, path, state, faults)
+  return createLedger(path, await open(), state, { faults, origin, open })
+}
+
+function bytesOf(lines: readonly Line[]): Buffer {
+  return Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
 }
 
 async function openForAppend(
@@ -126,12 +128,19 @@ async function openOrMake(inside: Confinement, path: string): Promise<FileHandle
   }
 }
 
+interface LedgerParts {
+  readonly faults: FaultHook
+  readonly origin: Origin
+  readonly open: () => Promise<FileHandle>
+}
+
 function createLedger(
   path: string,
-  handle: FileHandle,
+  opened: FileHandle,
   state: ReadState,
-  { faults, origin }: { faults: FaultHook; origin: Origin },
+  { faults, origin, open }: LedgerParts,
 ): Ledger {
+  let handle = opened
   const textOf = (key: string, unit: LedgerUnit) => JSON.stringify([key, unit])
   const isOwn = (key: string): boolean => {
     const unit = state.units.get(key)
@@ -200,6 +209,21 @@ function createLedger(
       if (known.length === 0) return
       const objects = Object.fromEntries(known.map((name) => [name, null]))
       await append({ type: 'sent', target, key, objects }, false)
+    },
+    restore() {
+      const done = tail.then(async () => {
+        if (closed) return
+        const inside = makeStateFolder(path)
+        await writeFileDurably(path, bytesOf(liveLines(state)), { inside, mode: PRIVATE_FILE, faults })
+        state.wholeBytes = state.totalBytes = 0
+        const removed = handle
+        handle = await open()
+        size = null
+        isTorn = false
+        await removed.close()
+      })
+      tail = done.catch(() => undefined)
+      return done
     },
     async close() {
       await tail

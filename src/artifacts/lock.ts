@@ -3,7 +3,7 @@
  * that is dead: on the same machine at once (its process is gone), from another one when its heartbeat stops.
  */
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
 import { type FileHandle, link, lstat, readFile, rename, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -23,6 +23,8 @@ export type { LockHolder } from './lock-holder.ts'
 export interface OutputLock {
   readonly path: string
   readonly holder: LockHolder
+  /** A heartbeat now: who took the lock, or removed it, is found out before this resolves. */
+  check(): Promise<void>
   /** Removes the lock, if it still is ours. */
   release(): Promise<void>
 }
@@ -30,10 +32,14 @@ export interface OutputLock {
 export interface LockOptions {
   /** Time between two heartbeats; a lock of another machine is dead after six missed ones. */
   readonly heartbeatMs?: number | undefined
-  /** Called once when another process has taken the lock over (this machine slept for long, say). */
-  readonly onLost?: (() => void) | undefined
+  /** Called once when another process has taken the lock over (this machine slept for long, say), or the folder is gone. */
+  readonly onLost?: ((why: LossOfLock) => void) | undefined
+  /** Called when the state folder was removed, and the lock made anew in its place. */
+  readonly onRestored?: (() => void) | undefined
   readonly faults?: FaultHook | undefined
 }
+
+export type LossOfLock = 'taken over' | 'removed'
 
 const HEARTBEAT_MS = 5_000
 const MISSED_HEARTBEATS = 6
@@ -67,7 +73,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   } finally {
     await removeFileInside(inside, join(dirname(path), own))
   }
-  return holdLock(path, holder, heartbeatMs, options.onLost)
+  return holdLock(path, holder, heartbeatMs, options)
 }
 
 /** The process of this machine that holds the lock; null when there is none, or when it is dead. */
@@ -135,27 +141,34 @@ function holdLock(
   path: string,
   holder: LockHolder,
   heartbeatMs: number,
-  onLost: (() => void) | undefined,
+  { onLost, onRestored }: LockOptions,
 ): OutputLock {
   const isOurs = async () => (await readHolder(path))?.nonce === holder.nonce
   let beating = Promise.resolve()
   const beat = async () => {
+    let found: 'ours' | 'restored' | LossOfLock
     try {
-      if (await touch(path, holder.nonce)) return
+      found = await touch(path, holder.nonce)
+      if (found === 'removed') found = await restore(path, holder)
     } catch {
       // A disk that does not answer now is asked again at the next beat.
       return
     }
+    if (found === 'restored') onRestored?.()
+    if (found === 'ours' || found === 'restored') return
     clearInterval(timer)
-    onLost?.()
+    onLost?.(found)
   }
-  const timer = setInterval(() => {
-    beating = beat()
-  }, heartbeatMs)
+  const next = () => {
+    beating = beating.then(beat)
+    return beating
+  }
+  const timer = setInterval(() => void next(), heartbeatMs)
   timer.unref()
   return {
     path,
     holder,
+    check: next,
     async release() {
       clearInterval(timer)
       await beating
@@ -164,25 +177,41 @@ function holdLock(
   }
 }
 
+/** Makes the lock anew where it was removed, with the folder that it lies in; not where the output folder is gone too. */
+async function restore(path: string, holder: LockHolder): Promise<'ours' | 'restored' | LossOfLock> {
+  if (!existsSync(dirname(dirname(path)))) return 'removed'
+  const inside = makeStateFolder(path)
+  const own = temporaryName()
+  try {
+    const isMade = await withFolder(inside, dirname(path), async (folder) => {
+      await writeFile(folder.at(own), `${JSON.stringify(holder)}\n`, { flag: 'wx', mode: PRIVATE_FILE })
+      return linked(folder, own, basename(path), noFaults)
+    })
+    if (isMade) return 'restored'
+    return (await readHolder(path))?.nonce === holder.nonce ? 'ours' : 'taken over'
+  } finally {
+    await removeFileInside(inside, join(dirname(path), own))
+  }
+}
+
 /**
  * One heartbeat: writes the lock's first byte anew, so that the file system sets its mtime. Nonce and byte go
  * through one handle: another's lock is never written to.
- * @returns false where the lock is ours no more
  */
-async function touch(path: string, nonce: string): Promise<boolean> {
+async function touch(path: string, nonce: string): Promise<'ours' | LossOfLock> {
   let handle: FileHandle
   try {
     handle = await openFile(confineState(path), path, constants.O_RDWR)
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false
+    if (errorCode(error) === 'ENOENT') return 'removed'
     throw error
   }
   try {
     const bytes = Buffer.alloc(SMALL_BYTES)
     const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0)
-    if (parseHolder(bytes.toString('utf8', 0, bytesRead))?.nonce !== nonce) return false
+    if (parseHolder(bytes.toString('utf8', 0, bytesRead))?.nonce !== nonce) return 'taken over'
     await handle.write(bytes, 0, 1, 0)
-    return true
+    return 'ours'
   } finally {
     await handle.close()
   }

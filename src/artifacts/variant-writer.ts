@@ -1,6 +1,7 @@
 /** Writes one variant's folder so that `timing.json` never stands beside anything but its own, whole set. */
 
 import { dirname, join } from 'node:path'
+import { errorCode, PregenError } from '../errors.ts'
 import { removeFileInside, stateInside } from './confined-files.ts'
 import { makeFolder, removeFolder, syncOpened, withFolder } from './confined-folder.ts'
 import { type Confinement, confine } from './confinement.ts'
@@ -70,7 +71,11 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
   const write = async (name: string, bytes: Uint8Array, sync: boolean): Promise<string> => {
     const path = join(folder, name)
     const written = (async () => {
-      await writeFileDurably(path, bytes, { inside, syncFolder: sync, faults, fileSystem })
+      try {
+        await writeFileDurably(path, bytes, { inside, syncFolder: sync, faults, fileSystem })
+      } catch (error) {
+        throw isGone(error) ? removed(folder, error) : error
+      }
       const state = await stateInside(inside, path)
       const sums = { sha256: hashBytes(bytes), md5: hashBytes(bytes, 'md5') }
       return { name, ...sums, sizeBytes: bytes.byteLength, mtimeMs: state?.mtimeMs ?? 0 }
@@ -110,6 +115,11 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       const settled = await Promise.allSettled(files.values())
       if (!files.has(output.name)) throw new Error(`${folder} has no ${output.name} to finish`)
       await files.get(output.name)
+      const written = [...files].filter((_, index) => settled[index]?.status === 'fulfilled')
+      // What was removed since would leave a marker beside half a set.
+      for (const [name] of written) {
+        if ((await stateInside(inside, join(folder, name))) === null) throw removed(folder)
+      }
       await syncNamed(inside, folder, faults)
       for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name), faults)
       if (timing) {
@@ -119,13 +129,26 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
         await write(TIMING_NAME, encodeTiming(timing), true)
         await faults('marker-written', folder)
       }
-      const written: LedgerFile[] = []
+      const all: LedgerFile[] = []
       for (const result of await Promise.allSettled(files.values())) {
-        if (result.status === 'fulfilled') written.push(result.value)
+        if (result.status === 'fulfilled') all.push(result.value)
       }
-      return written.sort((a, b) => compareVariantFiles(a.name, b.name))
+      return all.sort((a, b) => compareVariantFiles(a.name, b.name))
     },
   }
+}
+
+function isGone(error: unknown): boolean {
+  const cause = error instanceof PregenError ? error.cause : error
+  return errorCode(cause) === 'ENOENT'
+}
+
+function removed(folder: string, cause?: unknown): PregenError {
+  return new PregenError('E_OUTPUT_REMOVED', `${folder}, or a file in it, was removed while it was written`, {
+    help: 'Run the same command again: it draws what is missing.',
+    exitCode: 3,
+    cause,
+  })
 }
 
 interface StaleFolder {

@@ -7,13 +7,15 @@ import { removeFolder } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
 import { type Ledger, openLedger } from '../artifacts/ledger.ts'
-import { openOrigin } from '../artifacts/origin.ts'
+import type { LossOfLock } from '../artifacts/lock.ts'
+import { type Origin, openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { type PublishedPageFile, readPage, writePage } from '../artifacts/page.ts'
 import { chooseDevices } from '../engine/choose-devices.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { inferenceEnvironment } from '../engine/inference-environment.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
+import { messageOf } from '../errors.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
 import type { Storage } from '../storage/storage.ts'
 import { rememberBucket } from './bucket-target.ts'
@@ -25,7 +27,7 @@ import type { Drawing } from './drawing.ts'
 import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
 import { createKeyframes } from './keyframes.ts'
-import { lockLost, lockOutput } from './lock-output.ts'
+import { lockLost, lockOutput, outputRemoved } from './lock-output.ts'
 import { makeFilms, withFilms } from './make-films.ts'
 import { providersOf, requireFit } from './memory-fit.ts'
 import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
@@ -34,6 +36,7 @@ import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { pullUnits } from './pull-units.ts'
 import { reduce } from './reduce.ts'
 import { createReferences } from './reference-images.ts'
+import { findRemovedUnits } from './removed-units.ts'
 import { createSender } from './sender.ts'
 import { createSourceVideos } from './source-videos.ts'
 import { INITIAL_STATE } from './state.ts'
@@ -67,11 +70,17 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
   const injection = createInjection(options.injection)
   const faults = writeFaultsOf(injection)
   const fileSystem = watchFileSystem(layout.out)
-  const onLost = () => lost.abort(lockLost(layout.out))
-  const lock = await lockOutput(layout.state.lockPath, { onLost, faults }).catch((error: unknown) => {
-    fileSystem.end()
-    throw error
-  })
+  const onLost = (why: LossOfLock) => {
+    lost.abort(why === 'removed' ? outputRemoved(layout.out) : lockLost(layout.out))
+  }
+  let restore: (() => void) | null = null
+  const onRestored = () => restore?.()
+  const lock = await lockOutput(layout.state.lockPath, { onLost, onRestored, faults }).catch(
+    (error: unknown) => {
+      fileSystem.end()
+      throw error
+    },
+  )
   const signal = AbortSignal.any([options.signal, lost.signal])
   try {
     // Only now, with the lock held, is a temporary file certainly nobody's.
@@ -80,6 +89,8 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     const origin = openOrigin(options.stateDir)
     await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
     const ledger = await openLedger(layout.state.ledgerPath, { faults, origin })
+    const restoring: Promise<void>[] = []
+    restore = () => void restoring.push(restoreState(request, ledger, origin))
     try {
       const { engine, cardMemoryMib } =
         request.engine === undefined
@@ -90,16 +101,37 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
       }
       try {
         const current = { ...request, options: { ...options, signal }, engine, cardMemoryMib }
-        return await runPlanned({ ...current, ledger, injection, fileSystem, lost: lost.signal, release })
+        const look = async () => {
+          await lock.check()
+          await Promise.all(restoring)
+        }
+        const parts = { ledger, injection, fileSystem, lost: lost.signal, look, release }
+        return await runPlanned({ ...current, ...parts })
       } finally {
         await release()
       }
     } finally {
+      await Promise.all(restoring)
       await ledger.close()
     }
   } finally {
     await lock.release()
     fileSystem.end()
+  }
+}
+
+/** What the run knows, written anew into a state folder that somebody has removed. */
+async function restoreState({ prepared, bus }: RunRequest, ledger: Ledger, origin: Origin): Promise<void> {
+  const { layout, sheet, shard } = prepared
+  const folder = layout.state.folder
+  try {
+    await ledger.restore()
+    await rememberBucket(layout.out, sheet.storage, shard, origin)
+    const message = `${folder} was removed while the run was at work: it was made anew with what this run knows; its log is gone.`
+    bus.emit({ type: 'warning', code: 'W_STATE_REMOVED', message })
+  } catch (error) {
+    const message = `${folder} was removed while the run was at work, and cannot be made anew: ${messageOf(error)}. The next run draws again what it would have known of.`
+    bus.emit({ type: 'warning', code: 'W_STATE_REMOVED', message })
   }
 }
 
@@ -128,6 +160,8 @@ interface LockedRun extends RunRequest, OpenedEngine {
   readonly fileSystem: FileSystemWatch
   /** Aborted when another process has taken the folder over. */
   readonly lost: AbortSignal
+  /** Looks whether lock and state are still there, and makes them anew where they can be. */
+  readonly look: () => Promise<void>
   /** Ends the engine's processes, unless others use it. */
   readonly release: () => Promise<void>
 }
@@ -187,7 +221,10 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     if (toRun.length > 0) await drawModels(drawing, prepared, toRun)
     // Their memory is not needed for what is left to send.
     await run.release()
+    await run.look()
     run.lost.throwIfAborted()
+    // What is sent counts by the bucket, which tells of its own.
+    if (storage === null) await findRemovedUnits(prepared, ledger, state, emit)
     const films = await makeFilms({ prepared, options, ledger, storage, emit })
     const manifest = await writeManifest(prepared, ledger, findings.published, writeFaultsOf(injection))
     const page = await readyPage(run, manifest)

@@ -33,6 +33,18 @@ async function explained<T>(lockPath: string, work: Promise<T>): Promise<T> {
   }
 }
 
+/** The end of a run whose folder is gone. */
+export function outputRemoved(out: string): PregenError {
+  return new PregenError(
+    'E_OUTPUT_REMOVED',
+    `the output folder ${out} was removed while the run was at work, and what it had drawn with it`,
+    {
+      help: 'Run the same command again: what is whole in the bucket is kept, the rest is drawn anew.',
+      exitCode: 3,
+    },
+  )
+}
+
 /** The end of a run whose folder another has. */
 export function lockLost(out: string): PregenError {
   return new PregenError('E_LOCK_LOST', `another process has taken over the output folder ${out}`, {

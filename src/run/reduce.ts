@@ -50,8 +50,11 @@ function change(state: RunState, event: RunEvent): RunState {
     case 'unit-failed': {
       const { stage, code, message, help } = event
       const error = { stage, code, message, help }
+      // One that was finished may be found removed at the end.
+      const undone = unitOf(state, nameOf(event))?.status === 'done' ? 1 : 0
+      const done = counts.done - undone
       const ended = withUnit(state, event, () => ({ status: 'failed', error }))
-      return left({ ...ended, counts: { ...counts, failed: counts.failed + 1 } }, event)
+      return left({ ...ended, counts: { ...counts, done, failed: counts.failed + 1 } }, event)
     }
     case 'uploads-expected':
       return { ...state, uploads: { ...uploads, expected: uploads.expected + event.objects } }

@@ -6,7 +6,7 @@ import { encodePng } from '../artifacts/png.ts'
 import type { VariantWriter } from '../artifacts/variant-writer.ts'
 import type { JobPreviews } from '../engine/inference-calls.ts'
 import type { Injection } from '../engine/injection.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, PregenError } from '../errors.ts'
 import type { Unit } from '../plan/unit.ts'
 import type { DecodeLatents } from '../preview/decoder.ts'
 import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.ts'
@@ -52,6 +52,7 @@ export function createStepPictures(options: StepPicturesOptions): StepPictures {
   const { cue, variant } = unit
   const inHand = new Set<Promise<void>>()
   let areWhole = true
+  let isRemoved = false
 
   const noteFailure = (step: number, message: string) => {
     areWhole = false
@@ -59,6 +60,8 @@ export function createStepPictures(options: StepPicturesOptions): StepPictures {
   }
   const take = (step: number, render: () => Promise<RgbImage>): Promise<void> => {
     const work = (async () => {
+      // Its folder is gone: told once, and nothing more is made for it.
+      if (isRemoved) return
       try {
         const writer = await options.writer()
         injection.reach('preview-render', step)
@@ -70,7 +73,9 @@ export function createStepPictures(options: StepPicturesOptions): StepPictures {
         await liveFile?.show(step, png)
         emit({ type: 'preview', cue, variant, step, path })
       } catch (error) {
-        noteFailure(step, messageOf(error))
+        const isFirst = !isRemoved
+        isRemoved ||= error instanceof PregenError && error.code === 'E_OUTPUT_REMOVED'
+        if (isFirst) noteFailure(step, messageOf(error))
       }
     })()
     inHand.add(work)
