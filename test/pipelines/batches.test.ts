@@ -42,7 +42,7 @@ it.each(MODELS)('of %s', { timeout: 120_000 }, async (_name, path, settings) => 
       fc.constantFrom(0, 4),
       async (width, height, batch, guidanceScale) => {
         const rest = {
-          ...{ rng: 'torch-cpu', steps: 2, width, height, guidanceScale, ...settings },
+          ...{ rng: 'torch-cpu' as const, steps: 2, width, height, guidanceScale, ...settings },
           scheduler: { name: undefined, config: {} },
         } as const
         const withNegative = pipeline.usesNegativePrompt({ ...rest, negativePrompt: 'blurry' })
