@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { cannotFit, estimateMemory, type MemoryFacts, whatFits } from '../../src/plan/memory.ts'
+import {
+  cannotFit,
+  cardWords,
+  estimateMemory,
+  type MemoryFacts,
+  smallestCard,
+  whatFits,
+} from '../../src/plan/memory.ts'
 
 const GIB = 2 ** 30
 const level = (stride: number, heads: number, width: number) => ({ stride, heads, textTokens: 0, width })
@@ -67,5 +74,28 @@ describe('the estimate of memory', () => {
     expect(whatFits(SD15, at(512, 8), 'cpu', bytes)).toBe('batch: 1')
     expect(whatFits(SD15, at(1024), 'cpu', bytes)).toBe('width: 768, height: 768')
     expect(whatFits(SDXL, at(512), 'cpu', 4 * GIB)).toBeNull()
+  })
+
+  it('counts guidance once where the halves are evaluated one after the other', () => {
+    const inTurn = { ...SD15, stacksGuidance: false }
+    const [alone, guided] = [false, true].map((guidance) => ({ ...at(512), guided: guidance }))
+    expect(estimateMemory(inTurn, guided!, 'gpu')).toEqual(estimateMemory(inTurn, alone!, 'gpu'))
+    expect(estimateMemory(SD15, guided!, 'gpu').peakBytes).toBeGreaterThan(
+      estimateMemory(SD15, alone!, 'gpu').peakBytes + GIB / 2,
+    )
+  })
+
+  it.each([
+    [3, 4],
+    [3.1, 6],
+    [15, 16],
+    [15.1, 24],
+    [46.9, 48],
+    [150, 192],
+    [200, null],
+  ])('takes %f GiB to a card of %s GB, a GiB of which others have', (gib, card) => {
+    const estimate = { peakBytes: gib * GIB, weightBytes: 0, stage: 'draw' } as const
+    expect(smallestCard(estimate)).toBe(card)
+    expect(cardWords(estimate)).toBe(card === null ? 'more than a card of 192 GB' : `a card of ${card} GB`)
   })
 })

@@ -24,7 +24,9 @@ class Source:
     def load(self, part: str, dtype: torch.dtype) -> nn.Module:
         library, name = self.index[part]
         made = getattr(importlib.import_module(library), name)
-        return made.from_pretrained(str(self.folder), subfolder=part, torch_dtype=dtype).eval()
+        # transformers has renamed it, diffusers has not.
+        typed = {"dtype" if library == "transformers" else "torch_dtype": dtype}
+        return made.from_pretrained(str(self.folder), subfolder=part, **typed).eval()
 
     def config(self, part: str) -> dict:
         return json.loads((self.folder / part / "config.json").read_text())

@@ -20,7 +20,8 @@ def clip(projected: bool, width: int = 32):
 
 
 def clip_tokenizer():
-    return transformers.CLIPTokenizer.from_pretrained(str(TOKENIZERS / "tiny-clip"))
+    # Of the two that transformers has, the one that pregen follows (docs/parity.md).
+    return transformers.CLIPTokenizerFast.from_pretrained(str(TOKENIZERS / "tiny-clip"))
 
 
 def t5_tokenizer():

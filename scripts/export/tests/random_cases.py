@@ -12,6 +12,7 @@ import inspect
 import io
 import json
 import random
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -93,10 +94,13 @@ def cue_of(family: str, rng: random.Random, folder: Path, model: str) -> dict:
     width, height = 16 * rng.randint(4, 12), 16 * rng.randint(4, 12)
     variants = {f"v{index}": {"prompt": text(rng, t5), "seed": rng.choice([0, 1, 42, 2**31, 2**32 + 5, rng.getrandbits(50)])} for index in range(pictures)}
     cue = {
-        "program": "P0", "model": model, "width": width, "height": height, "steps": rng.randint(2, 6), "batch": pictures,
+        "program": "P0", "model": model, "width": width, "height": height, "steps": rng.randint(1 if family in ("zimage", "flux2") else 2, 6), "batch": pictures,
         "variants": variants,
     }
     scheduler = rng.choice(FLOW_SCHEDULERS[:7] if family == "zimage" else FLOW_SCHEDULERS)
+    if scheduler == {"shift": 1.5} and family not in ("zimage", "chroma"):
+        # Their schedule is shifted by the picture's size.
+        scheduler = {"time_shift_type": "linear"}
     if scheduler is not None:
         cue["scheduler"] = scheduler
     if rng.random() < 0.4 and family != "flux2":
@@ -120,6 +124,7 @@ def cue_of(family: str, rng: random.Random, folder: Path, model: str) -> dict:
     else:
         cue["guidance_scale"] = rng.choice([0, 1, 1.5, 4, 7.5])
     if family == "flux2":
+        cue["model"] = rng.choice(list(DISTILLED))
         if rng.random() < 0.5:
             sizes = [(rng.randint(64, 150), rng.randint(64, 150)) for _ in range(rng.randint(1, 3))]
             cue["images"] = [picture(rng, folder, *size) for size in sizes]
@@ -183,6 +188,19 @@ def main(given: list[str] | None = None) -> int:
     return 1 if beyond else 0
 
 
+DISTILLED = {"flux2": True, "flux2-base": False}
+
+
+def told(target: Path, is_distilled: bool) -> Path:
+    """The export, saying of itself that guidance was distilled into it, or not."""
+    folder = target.with_name(f"{target.name}-{'distilled' if is_distilled else 'base'}")
+    if not folder.exists():
+        shutil.copytree(target, folder)
+        index = json.loads((folder / "model_index.json").read_text())
+        (folder / "model_index.json").write_text(json.dumps({**index, "is_distilled": is_distilled}))
+    return folder
+
+
 def run(family: str, options: argparse.Namespace, dtype: torch.dtype, home: Path) -> list[str]:
     rng = random.Random(f"{family} {options.seed} {options.dtype}")
     source, target = home / f"{family}-hub", home / f"{family}-{options.dtype}"
@@ -196,7 +214,10 @@ def run(family: str, options: argparse.Namespace, dtype: torch.dtype, home: Path
     folder = home / f"cases-{family}-{options.seed}-{options.dtype}"
     folder.mkdir(exist_ok=True)
     cues = {f"{family}-{options.seed}-{index}": cue_of(family, rng, folder, family) for index in range(options.cases)}
-    drawn = pregen_pictures({family: target}, cues, folder)
+    models = {family: target}
+    if family == "flux2":
+        models = {name: told(target, is_distilled) for name, is_distilled in DISTILLED.items()}
+    drawn = pregen_pictures(models, cues, folder)
     pipe = load(json.loads((source / "model_index.json").read_text())["_class_name"], source, dtype)
     beyond = []
     for name, cue in cues.items():
@@ -204,6 +225,8 @@ def run(family: str, options: argparse.Namespace, dtype: torch.dtype, home: Path
         plain = pipe if type(pipe) is own else own(**{key: each for key, each in pipe.components.items() if key in inspect.signature(own).parameters})
         plain.set_progress_bar_config(disable=True)
         more = {"text_encoder_out_layers": tuple(pipe.config.text_encoder_out_layers)} if family == "flux2" else {}
+        if family == "flux2":
+            plain.register_to_config(is_distilled=DISTILLED[cue["model"]])
         try:
             expected = diffusers_pictures(plain, cue, folder, **more)
         except Exception as error:  # noqa: BLE001 - what diffusers refuses has no picture to be held against

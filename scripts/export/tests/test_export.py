@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,17 @@ from PIL import Image
 
 from pregen_export import compare, families, lora
 from pregen_export.__main__ import main
+from pregen_export.folder import Source
 from pregen_export.preview import VideoDecoder
+
+
+# Plain exports, which several tests look at: the checkpoint's folder, the export's, and what was said.
+kept: dict[str, tuple[Path, Path, str]] = {}
+
+
+def tearDownModule():
+    for source, _, _ in kept.values():
+        shutil.rmtree(source.parent)
 
 
 class Exports(unittest.TestCase):
@@ -33,6 +44,14 @@ class Exports(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
+
+    def plain(self, name: str) -> tuple[Path, Path, str]:
+        if name not in kept:
+            home = Path(tempfile.mkdtemp())
+            self.folder, own = home, self.folder
+            kept[name] = (home / "hub", *self.export(name))
+            self.folder = own
+        return kept[name]
 
     def export(self, name: str, *options: str) -> tuple[Path, str]:
         source, target = self.folder / "hub", self.folder / "onnx"
@@ -54,7 +73,7 @@ PICTURES = {
 
 def of_family(name: str):
     class OfFamily(Exports):
-        def draws_as_diffusers(self, target: Path, dtype: torch.dtype, levels: int):
+        def draws_as_diffusers(self, source: Path, target: Path, dtype: torch.dtype, levels: int):
             """Pixels within the levels on 99.9 % of values, none beyond 8, of two unequal prompts in a batch."""
             variants = {"short": {"prompt": "a fox", "seed": 1}, "long": {"prompt": "an old lighthouse " * 9, "seed": 2}}
             cue = {
@@ -62,7 +81,7 @@ def of_family(name: str):
                 **PICTURES[name],
             }
             drawn = pregen_pictures({name: target}, {"fox": cue}, self.folder / "run")["fox"]
-            pipe = load(families.family(name).PIPELINE, self.folder / "hub", dtype)
+            pipe = load(families.family(name).PIPELINE, source, dtype)
             more = {"text_encoder_out_layers": (1, 2, 3)} if name == "flux2" else {}
             for got, wanted in zip(drawn, diffusers_pictures(pipe, cue, self.folder, **more), strict=True):
                 self.assertGreater(wanted.std(), 20)
@@ -71,7 +90,7 @@ def of_family(name: str):
                 self.assertLessEqual(one if levels == 1 else three, 0.001)
 
         def test_is_as_torch_at_other_sizes_and_draws_the_same_pictures(self):
-            target, said = self.export(name)
+            source, target, said = self.plain(name)
             for component in ["text_encoder", "transformer", "vae_encoder", "vae_decoder"]:
                 self.assertIn(f"{component} is as torch", said)
                 self.assertTrue((target / component / "config.json").is_file())
@@ -80,13 +99,29 @@ def of_family(name: str):
             self.assertTrue((target / "scheduler/scheduler_config.json").is_file())
             index = json.loads((target / "model_index.json").read_text())
             self.assertEqual(index["_class_name"], families.family(name).PIPELINE)
-            self.draws_as_diffusers(target, torch.float32, 1)
+            self.draws_as_diffusers(source, target, torch.float32, 1)
 
         def test_in_halves(self):
             target, _ = self.export(name, "--dtype", "fp16")
-            self.draws_as_diffusers(target, torch.float16, 3)
+            self.draws_as_diffusers(self.folder / "hub", target, torch.float16, 3)
             session = onnxruntime.InferenceSession(str(target / "transformer/model.onnx"))
             self.assertEqual(session.get_outputs()[0].type, "tensor(float16)")
+
+        def test_a_lora_is_merged_into_its_denoiser(self):
+            source = Source(tiny.save(name, self.folder / "hub"))
+            denoiser = source.load("transformer", torch.float32)
+            before = {key: each.clone() for key, each in denoiser.state_dict().items()}
+            denoiser.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["to_q"], init_lora_weights=False))
+            weights = get_peft_model_state_dict(denoiser)
+            pipeline = families.family(name).PIPELINE
+            getattr(diffusers, pipeline).save_lora_weights(str(self.folder), transformer_lora_layers=weights)
+            file = self.folder / "pytorch_lora_weights.safetensors"
+            merged = lora.merge(pipeline, source.load("transformer", torch.float32), [(file, 0.5)]).state_dict()
+            changed = [key for key in before if not torch.equal(before[key], merged[key])]
+            self.assertEqual({key.rpartition(".to_q.")[2] for key in changed}, {"weight"})
+            for key in changed:
+                down, up = (weights[key.replace("weight", f"lora_{each}.weight")] for each in "AB")
+                torch.testing.assert_close(merged[key], before[key] + 0.5 * up @ down)
 
     return OfFamily
 
@@ -154,9 +189,9 @@ class ZImage(of_family("zimage")):
 
 class Flux2(of_family("flux2")):
     def test_batch_norm_becomes_statistics(self):
-        target, _ = self.export("flux2")
+        source, target, _ = self.plain("flux2")
         config = json.loads((target / "vae_decoder/config.json").read_text())
-        vae = diffusers.AutoencoderKLFlux2.from_pretrained(str(self.folder / "hub"), subfolder="vae")
+        vae = diffusers.AutoencoderKLFlux2.from_pretrained(str(source), subfolder="vae")
         self.assertEqual(len(config["latents_mean"]), 64)
         std = torch.sqrt(vae.bn.running_var + vae.config.batch_norm_eps)
         np.testing.assert_array_equal(np.float32(config["latents_std"]), std.numpy())
