@@ -8,23 +8,24 @@ import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
 import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
 import { isWrongProvider } from '../engine/wire-error.ts'
 import { PregenError } from '../errors.ts'
-import { familyOf } from '../families/index.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { optimizedRoot } from '../model/optimized.ts'
 import { groupIntoBatches } from '../plan/batches.ts'
-import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
-import { nameUnits } from './check-prompts.ts'
-import { generateBatch, promptTimes } from './generate-batch.ts'
+import { type BatchQueue, createBatchQueue, createFedQueue, type Feed } from './batch-queue.ts'
+import { generateBatch } from './generate-batch.ts'
 import type { RunOptions } from './options.ts'
-import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
+import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
-import { createUnitLife, type UnitLife, type UnitServices } from './unit-life.ts'
+import { createPrompts, type Prompts, promptWarnings, startsFromPicture } from './prompts.ts'
+import { createUnitLife, type UnitLife, type UnitServices, type UnitState } from './unit-life.ts'
 import { createWarmUp } from './warm-up.ts'
 
 // One in the device's hands and one behind it: a unit's end and the next one's start leave no gap.
 const QUEUED_BATCHES = 2
 // Units of a device whose files are still being written while others are drawn; beyond it the device waits.
 const OPEN_BATCHES = 5
+// Of units that others could draw, none waits here but the next one.
+const OPEN_FED_BATCHES = 3
 // A unit whose drawing killed its device twice is not tried a third time.
 const MAX_BEGINNINGS = 2
 
@@ -39,10 +40,20 @@ export interface Drawing {
   readonly noteModelLoad: (durationMs: number) => void
 }
 
+/** Units of one model that come while it is drawn, from a queue that other machines draw from, too. */
+export interface UnitFeed extends Feed<PreparedUnit> {
+  /** Asked once an entry. */
+  readonly createLife: (entry: PreparedUnit) => UnitLife
+  /** An entry is dealt with here. What is not told of by the end of drawing was not begun, or was given up by a stop. */
+  readonly settled: (entry: PreparedUnit, state: UnitState) => void
+}
+
 /** What the devices share while one model is drawn. */
 interface ModelWork {
   readonly model: PreparedModel
+  /** All of them; none of a feed's, which nobody knows. */
   readonly units: readonly PreparedUnit[]
+  readonly feed: UnitFeed | null
   /** Made when a device has encoded the prompts, whose lengths decide what fits into one batch; null before. */
   queue: BatchQueue<PreparedUnit> | null
   /** Made when a unit is first taken from the queue; kept while it is in work, or given back. */
@@ -58,12 +69,9 @@ export async function drawModel(
   model: PreparedModel,
   units: readonly PreparedUnit[],
 ): Promise<void> {
-  const work: ModelWork = { model, units, queue: null, lives: new Map() }
-  // What an earlier model did to a device is not this one's fault.
-  for (const device of drawing.devices) device.resetDeaths()
-  const ends = await Promise.allSettled(drawing.devices.map((device) => drawOn(drawing, work, device)))
+  const work: ModelWork = { model, units, feed: null, queue: null, lives: new Map() }
+  const reasons = await drawOnAll(drawing, work)
   const rest = work.queue?.takeRest() ?? units
-  const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
   const [reason] = reasons
   if (reason === undefined || drawing.ending.aborted) return
   for (const fault of reasons) if (!isUnitsFault(fault)) throw fault
@@ -75,8 +83,27 @@ export async function drawModel(
   }
 }
 
-function lifeOf({ services }: Drawing, { model, lives }: ModelWork, entry: PreparedUnit): UnitLife {
-  const life = lives.get(entry) ?? createUnitLife(services, model, entry)
+/**
+ * Draws what a feed gives until it gives no more. The model stays loaded, its text encoders too.
+ * @throws what keeps every device from drawing this model: the feed's units are not at fault
+ */
+export async function drawFed(drawing: Drawing, model: PreparedModel, feed: UnitFeed): Promise<void> {
+  const work: ModelWork = { model, units: [], feed, queue: createFedQueue(feed), lives: new Map() }
+  const reasons = await drawOnAll(drawing, work)
+  for (const life of work.lives.values()) if (life.state() === 'queued') await life.abandon()
+  if (reasons.length === drawing.devices.length && !drawing.ending.aborted) throw reasons[0]
+}
+
+/** @returns what kept devices from drawing */
+async function drawOnAll(drawing: Drawing, work: ModelWork): Promise<unknown[]> {
+  // What an earlier model did to a device is not this one's fault.
+  for (const device of drawing.devices) device.resetDeaths()
+  const ends = await Promise.allSettled(drawing.devices.map((device) => drawOn(drawing, work, device)))
+  return ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
+}
+
+function lifeOf({ services }: Drawing, { model, feed, lives }: ModelWork, entry: PreparedUnit): UnitLife {
+  const life = lives.get(entry) ?? feed?.createLife(entry) ?? createUnitLife(services, model, entry)
   lives.set(entry, life)
   return life
 }
@@ -159,13 +186,11 @@ async function drawOpened(
     const job = promptJobOf(unit)
     if (!jobs.has(job.key)) jobs.set(job.key, job)
   }
-  const encoding = { prompts: [...jobs.values()], keepEncoders: false }
+  const encoding = { prompts: [...jobs.values()], keepEncoders: work.feed !== null }
   const text = await opened.call('encode', encoding, { signal })
   for (const warning of promptWarnings(work, text.prompts)) services.warn(warning)
   if (signal.aborted) return
-  const withVaeEncoder = units.some(
-    ({ unit: { image, images, video } }) => (image ?? images ?? video) !== undefined,
-  )
+  const withVaeEncoder = units.some(startsFromPicture)
   const denoiser = await opened.call('load-denoiser', { withVaeEncoder })
   const loadMs = openMs + text.loadMs + denoiser.loadMs
   drawing.noteModelLoad(loadMs)
@@ -177,35 +202,27 @@ async function drawOpened(
     device: name,
     durationMs: Math.round(loadMs),
   })
-  const prompts = new Map(text.prompts.map((prompt) => [prompt.key, prompt]))
+  const { feed, lives } = work
+  const isFed = feed !== null
+  const inUse = () => new Set([...lives.keys()].map(({ unit }) => promptJobOf(unit).key))
+  const own = { model, units, isFed, inUse, warn: services.warn, signal }
+  const prompts = createPrompts(own, opened, text.prompts)
   await drawBatches(drawing, work, { device, opened }, prompts)
-}
-
-/** Each names the units that it is of. What is cut off has been told with the plan, where the family's facts say how. */
-function promptWarnings({ model, units }: ModelWork, prompts: readonly EncodedPrompt[]): PrepareWarning[] {
-  const isTold = familyOf(model.facts.family).cuts !== undefined
-  return prompts.flatMap(({ key, warnings }) => {
-    const news = warnings.filter(({ code }) => !(isTold && code === 'W_PROMPT_TRUNCATED'))
-    if (news.length === 0) return []
-    const names = nameUnits(units.flatMap(({ unit }) => (promptJobOf(unit).key === key ? [unit] : [])))
-    return news.map(({ code, message }) => ({ code, message: `${names}: ${message}` }))
-  })
 }
 
 async function drawBatches(
   drawing: Drawing,
   work: ModelWork,
   { device, opened }: OpenedOn,
-  prompts: ReadonlyMap<string, EncodedPrompt>,
+  prompts: Prompts,
 ): Promise<void> {
   const { ending } = drawing
-  const { units, lives } = work
-  const tokensOf = ({ unit }: PreparedUnit) => prompts.get(promptJobOf(unit).key)?.tokens ?? 0
+  const { units, lives, feed } = work
+  const tokensOf = ({ unit }: PreparedUnit) => prompts.known.get(promptJobOf(unit).key)?.tokens ?? 0
   work.queue ??= createBatchQueue(groupIntoBatches(units, tokensOf))
   const { queue } = work
-  const open = pLimit(OPEN_BATCHES)
+  const open = pLimit(feed === null ? OPEN_BATCHES : OPEN_FED_BATCHES)
   const queued = pLimit(QUEUED_BATCHES)
-  const claimPromptMs = promptTimes(prompts)
   const warmUp = createWarmUp(opened, drawing.services.emit)
 
   const drawBatch = async (batch: readonly UnitLife[]): Promise<void> => {
@@ -215,7 +232,7 @@ async function drawBatches(
       const finish = (life: UnitLife, place: number) => {
         const picture = drawn.pictures[place]
         if (!picture) throw new Error(`a batch of ${batch.length} gave ${drawn.pictures.length} pictures`)
-        return life.finish(picture, claimPromptMs(life), batch.length)
+        return life.finish(picture, prompts.claimMs(life), batch.length)
       }
       await Promise.all(batch.map(finish))
     } else if (drawn.type === 'cancelled') {
@@ -246,13 +263,28 @@ async function drawBatches(
       queue.settle()
       break
     }
+    const made = batch.map((entry) => lifeOf(drawing, work, entry))
+    try {
+      await prompts.ready(batch)
+    } catch (error) {
+      queue.giveBack(batch)
+      queue.settle()
+      await Promise.all(inWork)
+      throw error
+    }
+    const [own = [], ...others] = feed === null ? [batch] : groupIntoBatches(batch, tokensOf)
+    queue.giveBack(others.flat())
     const ready: UnitLife[] = []
-    for (const entry of batch) {
-      const life = lifeOf(drawing, work, entry)
-      if (await isDrawable(life, prompts, opened)) ready.push(life)
+    for (const life of made.filter(({ entry }) => own.includes(entry))) {
+      if (await isDrawable(life, prompts.known, opened)) ready.push(life)
     }
     const settle = () => {
-      for (const entry of batch) if (lives.get(entry)?.state() !== 'queued') lives.delete(entry)
+      for (const entry of own) {
+        const state = lives.get(entry)?.state() ?? 'queued'
+        if (state === 'queued') continue
+        lives.delete(entry)
+        if (state !== 'drawing') feed?.settled(entry, state)
+      }
       queue.settle()
     }
     if (ready.length > 0) inWork.push(open(() => drawBatch(ready)).finally(settle))

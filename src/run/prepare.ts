@@ -57,12 +57,14 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const found = shardOf(options)
   // One of one is the whole sheet, whatever a batch system says.
   const shard = found?.total === 1 ? null : found
-  const written = await readSheet(options)
+  const read = await readSheet(options)
+  options.checkSheet?.(read)
+  const models = await prepareModels(read, options)
+  const written = withModels(read, models)
   if (written.callback !== null) {
     const { url, location } = written.callback
     checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
   }
-  const models = await prepareModels(written, options)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
   const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const { sheet, warnings: sizeWarnings } = await takeImageSizes(written, facts, trained)
@@ -84,10 +86,9 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const memoryFaults = findMemoryFaults(units, models, options.provider)
   if (memoryFaults.length > 0) throw new PregenErrors(memoryFaults)
   const sheetUnits = new Map<string, SheetUnit>()
-  const indexOf = new Map<Unit, number>()
-  for (const [index, unit] of all.entries()) {
-    sheetUnits.set(layout.variantKey(unit.cue, unit.variant), { cue: unit.cue, variant: unit.variant, index })
-    indexOf.set(unit, index)
+  for (const { id: cue, variants } of read.cues) {
+    for (const { id: variant } of variants)
+      sheetUnits.set(layout.variantKey(cue, variant), { cue, variant, index: sheetUnits.size })
   }
   const prepared = units.map((unit): PreparedUnit => {
     const parts = digestParts(unit, {
@@ -100,7 +101,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
       renderVersion: RENDER_VERSION,
     })
     const key = layout.variantKey(unit.cue, unit.variant)
-    return { unit, index: indexOf.get(unit) ?? -1, key, digest: digestOfParts(parts), parts }
+    return { unit, index: sheetUnits.get(key)?.index ?? -1, key, digest: digestOfParts(parts), parts }
   })
   return {
     startedAt,
@@ -143,8 +144,8 @@ async function requireEncoder(units: readonly Unit[]): Promise<void> {
 
 function readSheet(options: SelectOptions): Promise<CueSheet> {
   const { sheetPath, sheetBytes, env, allowedVariables, onVariable, versionId } = options
-  const { embeddedModels, withoutTargets } = options
-  const context = { env, allowedVariables, onVariable, versionId, embeddedModels, withoutTargets }
+  const { embeddedModels, withoutTargets, rowFiles } = options
+  const context = { env, allowedVariables, onVariable, versionId, embeddedModels, withoutTargets, rowFiles }
   if (sheetBytes === undefined) return readCueSheet(sheetPath, context)
   return readSheetText(sheetBytes, { ...context, file: sheetPath })
 }
@@ -164,7 +165,7 @@ function shardOf({ shard, shardTotal, env }: SelectOptions): FoundShard | Shard 
 /** Reads and checks the folders of all models that the sheet uses. @throws PregenErrors with all their faults */
 async function prepareModels(
   sheet: CueSheet,
-  { cacheDir, onHash, trustSize, env, signal }: SelectOptions,
+  { cacheDir, onHash, trustSize, env, signal, modelPlaces = {}, onAbsentModel }: SelectOptions,
 ): Promise<Map<string, PreparedModel>> {
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
@@ -172,16 +173,28 @@ async function prepareModels(
     signal?.throwIfAborted()
     const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
     try {
-      const path = placeOfModel(model, sheet, env)
+      const own = Object.hasOwn(modelPlaces, id) ? modelPlaces[id] : undefined
+      const path = own ?? placeOfModel(model, sheet, env)
       models.set(id, await prepareModel(id, { ...model, path }, { cacheDir, onHash, trustSize }))
     } catch (error) {
-      if (error instanceof PregenErrors) faults.push(...error.errors.map(inSheet))
-      else if (error instanceof PregenError) faults.push(inSheet(error))
-      else throw error
+      if (!(error instanceof PregenErrors || error instanceof PregenError)) throw error
+      const own = (error instanceof PregenErrors ? error.errors : [error]).map(inSheet)
+      if (onAbsentModel) onAbsentModel(id, own)
+      else faults.push(...own)
     }
   }
   if (faults.length > 0) throw new PregenErrors(faults)
   return models
+}
+
+/** The sheet without the units of models that are not here. */
+function withModels(sheet: CueSheet, models: ReadonlyMap<string, PreparedModel>): CueSheet {
+  if (Object.keys(sheet.models).every((id) => models.has(id))) return sheet
+  const cues = sheet.cues.map((cue) => ({
+    ...cue,
+    variants: cue.variants.filter(({ settings }) => models.has(settings.model ?? '')),
+  }))
+  return { ...sheet, cues }
 }
 
 /** A path that the sheet got wrong is a fault of the sheet: told with its line, and the path in the message. */
