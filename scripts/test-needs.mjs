@@ -24,6 +24,7 @@ const DEBIAN_NEEDS = [
   },
   // Another's eyes on what is encoded; and HAP, which the package does not encode.
   { what: 'FFmpeg', packages: ['ffmpeg'], there: () => onPath('ffmpeg') && onPath('ffprobe') },
+  { what: 'Redis', packages: ['redis-server'], there: () => onPath('redis-server') },
   {
     what: "Python's venv",
     packages: ['python3', 'python3-venv'],

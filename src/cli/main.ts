@@ -9,6 +9,7 @@ import { standInForHome } from '../library/home.ts'
 import { readPackageVersion } from '../library/package.ts'
 import { EXIT } from './exit-codes.ts'
 import {
+  collectPlace,
   collectText,
   collectVariable,
   parseBatch,
@@ -19,6 +20,7 @@ import {
   parseHold,
   parsePaceOption,
   parsePositiveInteger,
+  parsePriority,
   parseText,
   parseTwoOrMore,
   parseWholeNumber,
@@ -335,6 +337,60 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
       outcome.exitCode = await (await import('./commands/jobs.ts')).cancelCommand(id, options)
     })
 
+  withEndpoint(
+    withUnits(
+      withQueue(
+        program.command('enqueue').argument('<sheet>', 'the cue sheet (YAML); - reads it from stdin'),
+      ),
+    ),
+  )
+    .description(
+      'put what the bucket lacks of a sheet into a queue, for "pregen work" on any number of machines',
+    )
+    .option('--priority <n>', '1 comes first, 2097151 last', parsePriority, 1000)
+    .option('--force', 'put units in that are whole already')
+    .option(
+      '--trust-size',
+      "do not hash big model files: the hub's cache names their hash, others go by size",
+    )
+    .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
+    .option('--json', 'what was put in as JSON on stdout')
+    .action(async (sheet: string, options) => {
+      outcome.exitCode = await (await import('./commands/enqueue.ts')).enqueueCommand(sheet, options)
+    })
+  withEndpoint(withVariables(withQueue(program.command('work'))))
+    .description('draw what a queue holds, send it to its bucket, and confirm it then')
+    .option('--out <dir>', 'where units are written before they are sent', parseText, 'out')
+    .option(
+      '--model <id=folder>',
+      "this machine's folder of a model that sheets call so; several times",
+      collectPlace,
+    )
+    .option('--sheets <dir>', 'where models and images that sheets name by path may lie', parseText)
+    .option('--bucket <name>', 'take no sheet that names another bucket', parseText)
+    .option('--drain', 'end when the queue is empty')
+    .option('--max-jobs <n>', 'end after so many jobs', parsePositiveInteger)
+    .option('--idle-timeout <seconds>', 'end when there was nothing to do for so long', parsePositiveInteger)
+    .option('--name <text>', 'what others see of this machine (default: host and process)', parseText)
+    .addOption(new Option('--lease <seconds>').argParser(parsePositiveInteger).hideHelp())
+    .addOption(providerOption())
+    .option('--device-id <n>', 'which device of the provider', parseWholeNumber)
+    .option('--devices <ids>', 'several devices, such as 0,1: each takes the next picture', parseDevices)
+    .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
+    .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
+    .option(
+      '--trust-size',
+      "do not hash big model files: the hub's cache names their hash, others go by size",
+    )
+    .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
+    .addOption(testFaultsOption())
+    .addOption(
+      new Option('--format <format>', 'how the worker reports').choices(['plain', 'ndjson']).default('plain'),
+    )
+    .action(async (options) => {
+      outcome.exitCode = await (await import('./commands/work.ts')).workCommand(options)
+    })
+
   program
     .command('schema')
     .description('the JSON Schema of the cue sheet, for editors')
@@ -372,14 +428,27 @@ function withVariables(command: Command): Command {
 
 /** The options that say where a run writes and which of its units it means. */
 function withSelection(command: Command): Command {
-  return withVariables(command)
+  return withUnits(command)
     .option('--out <dir>', 'where the tree is written', parseText, 'out')
+    .option('--shard <i/n>', 'only the i-th of n shares (also read from the batch system)')
+    .option('--shard-total <n>', 'how many shares, where the batch system does not say', parsePositiveInteger)
+}
+
+/** The options that say which units of a sheet are meant. */
+function withUnits(command: Command): Command {
+  return withVariables(command)
     .option('--version-id <id>', 'the version, over PREGEN_VERSION_ID and the sheet')
     .option('--cue <glob>', 'only these cues', parseText)
     .option('--variant <glob>', 'only these variants', parseText)
     .option('--program <glob>', 'only these programs', parseText)
-    .option('--shard <i/n>', 'only the i-th of n shares (also read from the batch system)')
-    .option('--shard-total <n>', 'how many shares, where the batch system does not say', parsePositiveInteger)
+}
+
+function withQueue(command: Command): Command {
+  return command.option(
+    '--queue <url>',
+    'redis://host:6379, rediss:// for TLS (default: PREGEN_QUEUE)',
+    parseText,
+  )
 }
 
 /** Without it `PREGEN_FAULTS` is not looked at: the environment alone breaks no run. */

@@ -107,3 +107,24 @@ export function parseFps(text: string): number {
     throw new InvalidArgumentError(`It must be a number above 0, at most ${MAX_FPS}.`)
   return fps
 }
+
+/** Collects the folders of a repeated option, by id. @throws InvalidArgumentError unless the text is id=folder */
+export function collectPlace(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const [, id, folder] = /^([^=]+)=(.+)$/.exec(text) ?? []
+  if (id === undefined || folder === undefined)
+    throw new InvalidArgumentError('It must be an id and a folder, such as sdxl=/models/sdxl.')
+  return Object.assign(Object.create(null), before, { [id]: folder })
+}
+
+/** BullMQ's highest number. */
+const LAST_PRIORITY = 2_097_151
+
+/** @throws InvalidArgumentError unless the text is a whole number from 1 to 2,097,151 */
+export function parsePriority(text: string): number {
+  const value = parsePositiveInteger(text)
+  if (value > LAST_PRIORITY) throw new InvalidArgumentError(`It must be ${LAST_PRIORITY} or less.`)
+  return value
+}

@@ -25,6 +25,7 @@ export const STDIN = '-'
 
 /** A sheet that is in memory, with the files that it names. @throws PregenErrors from `parseCueSheet` */
 export async function readSheetText(bytes: Uint8Array, options: ParseSheetOptions): Promise<CueSheet> {
+  if (options.rowFiles !== undefined) return parseCueSheet(bytes, options)
   const names = findRowFiles(bytes, options)
   if (names.length === 0) return parseCueSheet(bytes, options)
   // Most sheets have no rows, and need no parser of them.
@@ -45,7 +46,11 @@ async function readStdin(): Promise<Uint8Array> {
   return Buffer.concat(parts)
 }
 
-async function readSheetBytes(path: string): Promise<Uint8Array> {
+/**
+ * The bytes of a sheet, for who hands them on.
+ * @throws PregenError as `readCueSheet`
+ */
+export async function readSheetBytes(path: string): Promise<Uint8Array> {
   let handle: FileHandle | undefined
   try {
     handle = await open(path, 'r')

@@ -10,6 +10,8 @@ import { AttemptTimeout, RetriesExhausted, retry } from './retry.ts'
 export interface PostOptions extends ReachOptions {
   /** Key of the HMAC-SHA256 over the body, sent as `X-Pregen-Signature: sha256=<hex>`; unsigned without. */
   readonly secret?: string | undefined
+  /** Sent as `Idempotency-Key`, by which a receiver knows a call that it had before. */
+  readonly key?: string | undefined
   /** Tries in all, 1 or more. */
   readonly attempts: number
   /** For one try. */
@@ -136,7 +138,7 @@ async function postOnce(
   signal: AbortSignal,
 ): Promise<number> {
   const payload = Buffer.from(JSON.stringify(body) ?? 'null')
-  const headers = requestHeaders(payload, options.secret)
+  const headers = requestHeaders(payload, options)
   const request = { ...options, method: 'POST', headers, body: payload, signal } as const
   const response = await sendGuarded(checkUrl(url, options), request)
   response.destroy()
@@ -152,11 +154,15 @@ function undelivered(thrown: unknown): Undelivered {
   return new Undelivered(messageOf(thrown), null, lasting, thrown)
 }
 
-function requestHeaders(payload: Buffer, secret: string | undefined): Record<string, string | number> {
+function requestHeaders(
+  payload: Buffer,
+  { secret, key }: Pick<PostOptions, 'secret' | 'key'>,
+): Record<string, string | number> {
   return {
     'content-type': 'application/json',
     'content-length': payload.length,
     'user-agent': 'pregen',
+    ...(key === undefined ? {} : { 'idempotency-key': key }),
     ...(secret === undefined ? {} : { 'x-pregen-signature': signPayload(payload, secret) }),
   }
 }

@@ -61,3 +61,24 @@ export function createBatchQueue<T>(batches: readonly (readonly T[])[]): BatchQu
     },
   }
 }
+
+/** Where batches come from that are not known before. */
+export interface Feed<T> {
+  /** Waits for the next one; null: there is no more for this model. Asked by several devices at once. */
+  readonly take: () => Promise<readonly T[] | null>
+}
+
+/** As `createBatchQueue`, of batches that come one by one. */
+export function createFedQueue<T>(feed: Feed<T>): BatchQueue<T> {
+  const waiting: (readonly T[])[] = []
+  return {
+    async take() {
+      return waiting.shift() ?? (await feed.take())
+    },
+    settle: () => undefined,
+    giveBack(batch) {
+      if (batch.length > 0) waiting.unshift(batch)
+    },
+    takeRest: () => waiting.splice(0).flat(),
+  }
+}

@@ -8,9 +8,10 @@ import type { Unit } from '../plan/unit.ts'
 import { createBatchQueue } from './batch-queue.ts'
 import { batchOf, createBatchSizes } from './batch-sizes.ts'
 import { type Drawing, lifeOf, type ModelWork } from './drawing.ts'
-import { generateBatch, promptTimes } from './generate-batch.ts'
+import { generateBatch } from './generate-batch.ts'
 import type { PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
+import type { Prompts } from './prompts.ts'
 import type { UnitLife } from './unit-life.ts'
 import { createWarmUp } from './warm-up.ts'
 
@@ -18,6 +19,8 @@ import { createWarmUp } from './warm-up.ts'
 const QUEUED_BATCHES = 2
 // Units of a device whose files are still being written while others are drawn; beyond it the device waits.
 const OPEN_BATCHES = 5
+// Of units that others could draw, none waits here but the next one.
+const OPEN_FED_BATCHES = 3
 // A unit whose drawing killed its device twice is not tried a third time.
 const MAX_BEGINNINGS = 2
 
@@ -28,20 +31,19 @@ export async function drawBatches(
   drawing: Drawing,
   work: ModelWork,
   { device, opened }: OpenedOn,
-  prompts: ReadonlyMap<string, EncodedPrompt>,
+  prompts: Prompts,
 ): Promise<void> {
   const { ending } = drawing
-  const { units, lives } = work
-  const tokensOf = ({ unit }: PreparedUnit) => prompts.get(promptJobOf(unit).key)?.tokens ?? 0
+  const { units, lives, feed } = work
+  const tokensOf = ({ unit }: PreparedUnit) => prompts.known.get(promptJobOf(unit).key)?.tokens ?? 0
   const mostOf = (unit: Unit) => batchOf(drawing.options, work.model, unit)
   work.queue ??= createBatchQueue(groupIntoBatches(units, tokensOf, mostOf))
   const { queue } = work
   const sizes = work.sizes.get(device) ?? createBatchSizes(drawing, work, opened)
   // A process that died of a call that was too large is followed by one that knows.
   work.sizes.set(device, sizes)
-  const open = pLimit(OPEN_BATCHES)
+  const open = pLimit(feed === null ? OPEN_BATCHES : OPEN_FED_BATCHES)
   const queued = pLimit(QUEUED_BATCHES)
-  const claimPromptMs = promptTimes(prompts)
   const warmUp = createWarmUp(opened, drawing.services.emit)
 
   const drawBatch = async (batch: readonly UnitLife[]): Promise<void> => {
@@ -55,7 +57,7 @@ export async function drawBatches(
       const finish = (life: UnitLife, place: number) => {
         const picture = drawn.pictures[place]
         if (!picture) throw new Error(`a batch of ${batch.length} gave ${drawn.pictures.length} pictures`)
-        return life.finish(picture, claimPromptMs(life), batch.length)
+        return life.finish(picture, prompts.claimMs(life), batch.length)
       }
       await Promise.all(batch.map(finish))
     } else if (drawn.type === 'cancelled') {
@@ -88,13 +90,28 @@ export async function drawBatches(
       queue.settle()
       break
     }
+    const made = batch.map((entry) => lifeOf(drawing, work, entry))
+    try {
+      await prompts.ready(batch)
+    } catch (error) {
+      queue.giveBack(batch)
+      queue.settle()
+      await Promise.all(inWork)
+      throw error
+    }
+    const [own = [], ...others] = feed === null ? [batch] : groupIntoBatches(batch, tokensOf, mostOf)
+    queue.giveBack(others.flat())
     const ready: UnitLife[] = []
-    for (const entry of batch) {
-      const life = lifeOf(drawing, work, entry)
-      if (await isDrawable(life, prompts, opened)) ready.push(life)
+    for (const life of made.filter(({ entry }) => own.includes(entry))) {
+      if (await isDrawable(life, prompts.known, opened)) ready.push(life)
     }
     const settle = () => {
-      for (const entry of batch) if (lives.get(entry)?.state() !== 'queued') lives.delete(entry)
+      for (const entry of own) {
+        const state = lives.get(entry)?.state() ?? 'queued'
+        if (state === 'queued') continue
+        lives.delete(entry)
+        if (state !== 'drawing') feed?.settled(entry, state)
+      }
       queue.settle()
     }
     if (ready.length > 0) inWork.push(open(() => drawBatch(ready)).finally(settle))

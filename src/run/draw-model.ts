@@ -6,17 +6,17 @@
 
 import { spreadsOverCards } from '../engine/choose-devices.ts'
 import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
-import type { EncodedPrompt, PromptJob } from '../engine/inference-calls.ts'
+import type { PromptJob } from '../engine/inference-calls.ts'
 import { isWrongProvider } from '../engine/wire-error.ts'
 import { PregenError } from '../errors.ts'
-import { familyOf } from '../families/index.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { optimizedRoot } from '../model/optimized.ts'
-import { nameUnits } from './check-prompts.ts'
+import { createFedQueue } from './batch-queue.ts'
 import { drawBatches, type OpenedOn } from './draw-batches.ts'
-import { type Drawing, lifeOf, type ModelWork } from './drawing.ts'
-import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
+import { type Drawing, lifeOf, type ModelWork, type UnitFeed } from './drawing.ts'
+import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
+import { createPrompts, promptWarnings, startsFromPicture } from './prompts.ts'
 
 /**
  * Every unit is drawn, has failed, or is left after a stop.
@@ -27,13 +27,46 @@ export async function drawModel(
   model: PreparedModel,
   units: readonly PreparedUnit[],
 ): Promise<void> {
+  const devices = devicesFor(drawing, model)
+  const work = workOn(devices, { model, units, feed: null, queue: null })
+  const reasons = await drawOnAll(drawing, work, devices)
+  const rest = work.queue?.takeRest() ?? units
+  const [reason] = reasons
+  if (reason === undefined || drawing.ending.aborted) return
+  for (const fault of reasons) if (!isUnitsFault(fault)) throw fault
+  const stage = isDeath(reason) ? 'generate' : 'load model'
+  for (const entry of rest) {
+    // The first failure may have stopped the run.
+    if (drawing.ending.aborted) return
+    await lifeOf(drawing, work, entry).fail(stage, reason)
+  }
+}
+
+/**
+ * Draws what a feed gives until it gives no more. The model stays loaded, its text encoders too.
+ * @throws what keeps every device from drawing this model: the feed's units are not at fault
+ */
+export async function drawFed(drawing: Drawing, model: PreparedModel, feed: UnitFeed): Promise<void> {
+  const devices = devicesFor(drawing, model)
+  const work = workOn(devices, { model, units: [], feed, queue: createFedQueue(feed) })
+  const reasons = await drawOnAll(drawing, work, devices)
+  for (const life of work.lives.values()) if (life.state() === 'queued') await life.abandon()
+  if (reasons.length === devices.length && !drawing.ending.aborted) throw reasons[0]
+}
+
+function workOn(
+  devices: readonly Device[],
+  given: Pick<ModelWork, 'model' | 'units' | 'feed' | 'queue'>,
+): ModelWork {
   let tellLead: ModelWork['tellLead'] = () => undefined
   const lead: ModelWork['lead'] = new Promise((resolve) => {
     tellLead = resolve
   })
-  const devices = devicesFor(drawing, model)
-  const shared = { devices: devices.length, queue: null, lives: new Map(), sizes: new Map(), lead, tellLead }
-  const work: ModelWork = { model, units, ...shared }
+  return { ...given, devices: devices.length, lives: new Map(), sizes: new Map(), lead, tellLead }
+}
+
+/** @returns what kept devices from drawing */
+async function drawOnAll(drawing: Drawing, work: ModelWork, devices: readonly Device[]): Promise<unknown[]> {
   // What an earlier model did to a device is not this one's fault.
   for (const device of devices) device.resetDeaths()
   const isOneOfSeveral = devices.length > 1
@@ -44,17 +77,7 @@ export async function drawModel(
       if (drawing.options.devices !== 'all' || device.index === 0 || !isWrong(error)) throw error
     })
   const ends = await Promise.allSettled(devices.map(share))
-  const rest = work.queue?.takeRest() ?? units
-  const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
-  const [reason] = reasons
-  if (reason === undefined || drawing.ending.aborted) return
-  for (const fault of reasons) if (!isUnitsFault(fault)) throw fault
-  const stage = isDeath(reason) ? 'generate' : 'load model'
-  for (const entry of rest) {
-    // The first failure may have stopped the run.
-    if (drawing.ending.aborted) return
-    await lifeOf(drawing, work, entry).fail(stage, reason)
-  }
+  return ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []))
 }
 
 /** With `all`, the cards: what does not run on them has one device. */
@@ -161,13 +184,11 @@ async function drawOpened(
     const job = promptJobOf(unit)
     if (!jobs.has(job.key)) jobs.set(job.key, job)
   }
-  const encoding = { prompts: [...jobs.values()], keepEncoders: false }
+  const encoding = { prompts: [...jobs.values()], keepEncoders: work.feed !== null }
   const text = await opened.call('encode', encoding, { signal })
   for (const warning of promptWarnings(work, text.prompts)) services.warn(warning)
   if (signal.aborted) return
-  const withVaeEncoder = units.some(
-    ({ unit: { image, images, video } }) => (image ?? images ?? video) !== undefined,
-  )
+  const withVaeEncoder = units.some(startsFromPicture)
   const denoiser = await opened.call('load-denoiser', { withVaeEncoder })
   const loadMs = openMs + text.loadMs + denoiser.loadMs
   drawing.noteModelLoad(loadMs)
@@ -179,17 +200,9 @@ async function drawOpened(
     device: name,
     durationMs: Math.round(loadMs),
   })
-  const prompts = new Map(text.prompts.map((prompt) => [prompt.key, prompt]))
+  const { feed, lives } = work
+  const inUse = () => new Set([...lives.keys()].map(({ unit }) => promptJobOf(unit).key))
+  const own = { model, units, isFed: feed !== null, inUse, warn: services.warn, signal }
+  const prompts = createPrompts(own, opened, text.prompts)
   await drawBatches(drawing, work, { device, opened }, prompts)
-}
-
-/** Each names the units that it is of. What is cut off has been told with the plan, where the family's facts say how. */
-function promptWarnings({ model, units }: ModelWork, prompts: readonly EncodedPrompt[]): PrepareWarning[] {
-  const isTold = familyOf(model.facts.family).cuts !== undefined
-  return prompts.flatMap(({ key, warnings }) => {
-    const news = warnings.filter(({ code }) => !(isTold && code === 'W_PROMPT_TRUNCATED'))
-    if (news.length === 0) return []
-    const names = nameUnits(units.flatMap(({ unit }) => (promptJobOf(unit).key === key ? [unit] : [])))
-    return news.map(({ code, message }) => ({ code, message: `${names}: ${message}` }))
-  })
 }

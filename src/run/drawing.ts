@@ -1,11 +1,11 @@
 /** What drawing is told and what the devices share while it lasts. */
 import type { Device } from '../engine/device.ts'
 import type { ProviderName } from '../model/providers.ts'
-import type { BatchQueue } from './batch-queue.ts'
+import type { BatchQueue, Feed } from './batch-queue.ts'
 import type { BatchSizes } from './batch-size.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
-import { createUnitLife, type UnitLife, type UnitServices } from './unit-life.ts'
+import { createUnitLife, type UnitLife, type UnitServices, type UnitState } from './unit-life.ts'
 
 export interface Drawing {
   readonly devices: readonly Device[]
@@ -20,10 +20,20 @@ export interface Drawing {
   readonly noteModelLoad: (durationMs: number) => void
 }
 
+/** Units of one model that come while it is drawn, from a queue that other machines draw from, too. */
+export interface UnitFeed extends Feed<PreparedUnit> {
+  /** Asked once an entry. */
+  readonly createLife: (entry: PreparedUnit) => UnitLife
+  /** An entry is dealt with here. What is not told of by the end of drawing was not begun, or was given up by a stop. */
+  readonly settled: (entry: PreparedUnit, state: UnitState) => void
+}
+
 /** What the devices share while one model is drawn. */
 export interface ModelWork {
   readonly model: PreparedModel
+  /** All of them; none of a feed's, which nobody knows. */
   readonly units: readonly PreparedUnit[]
+  readonly feed: UnitFeed | null
   /** That share them. */
   readonly devices: number
   /** Made when a device has encoded the prompts, whose lengths decide what fits into one batch; null before. */
@@ -37,8 +47,12 @@ export interface ModelWork {
   readonly tellLead: (provider: ProviderName | null) => void
 }
 
-export function lifeOf({ services }: Drawing, { model, lives }: ModelWork, entry: PreparedUnit): UnitLife {
-  const life = lives.get(entry) ?? createUnitLife(services, model, entry)
+export function lifeOf(
+  { services }: Drawing,
+  { model, feed, lives }: ModelWork,
+  entry: PreparedUnit,
+): UnitLife {
+  const life = lives.get(entry) ?? feed?.createLife(entry) ?? createUnitLife(services, model, entry)
   lives.set(entry, life)
   return life
 }

@@ -52,13 +52,29 @@ export async function generateBatch(
   }
 }
 
-/** The time that encoding a prompt set took goes to the first unit that needs it. */
-export function promptTimes(prompts: ReadonlyMap<string, EncodedPrompt>): (life: UnitLife) => number {
-  const unclaimed = new Map([...prompts].map(([key, { durationMs }]) => [key, durationMs]))
-  return ({ entry }) => {
-    const { key } = promptJobOf(entry.unit)
-    const durationMs = unclaimed.get(key) ?? 0
-    unclaimed.delete(key)
-    return durationMs
+/** The time that encoding a prompt set took, which goes to the first unit that needs it. */
+export interface PromptTimes {
+  readonly claim: (life: UnitLife) => number
+  readonly add: (prompts: Iterable<EncodedPrompt>) => void
+  readonly drop: (keys: Iterable<string>) => void
+}
+
+export function promptTimes(prompts: ReadonlyMap<string, EncodedPrompt>): PromptTimes {
+  const unclaimed = new Map<string, number>()
+  const add = (more: Iterable<EncodedPrompt>) => {
+    for (const { key, durationMs } of more) unclaimed.set(key, durationMs)
+  }
+  add(prompts.values())
+  return {
+    claim({ entry }) {
+      const { key } = promptJobOf(entry.unit)
+      const durationMs = unclaimed.get(key) ?? 0
+      unclaimed.delete(key)
+      return durationMs
+    },
+    add,
+    drop(keys) {
+      for (const key of keys) unclaimed.delete(key)
+    },
   }
 }

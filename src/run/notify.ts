@@ -27,6 +27,8 @@ export interface Notifier {
     jobId: string,
     status: CallbackBody['status'],
     assets: readonly ManifestAsset[],
+    /** Sent as `Idempotency-Key`: the same call again has the same. */
+    key?: string,
   ) => Promise<boolean>
   /** Tells in one warning how many more were not delivered. */
   readonly tellRest: () => void
@@ -53,9 +55,9 @@ export function createNotifier({ callback, secret, allowPrivate, emit, signal }:
   let isDown = false
   const warn = (message: string) => emit({ type: 'warning', code: 'W_CALLBACK_FAILED', message })
   return {
-    async post(jobId, status, assets) {
+    async post(jobId, status, assets, key) {
       const body = callbackBody(callback.jobId ?? jobId, status, assets)
-      const options = { ...RETRY, secret, allowPrivate, signal }
+      const options = { ...RETRY, secret, allowPrivate, signal, key }
       const result = await limit(() =>
         postJson(callback.url, body, isDown ? { ...options, attempts: 1 } : options),
       )

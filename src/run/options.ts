@@ -1,7 +1,10 @@
 /** Everything that a run is told from outside, gathered once at the edge. The core reads nothing else. */
+import type { RowFile } from '../cue-sheet/row-file.ts'
+import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { AllowedVariables } from '../cue-sheet/variables.ts'
 import type { RequestedDevices } from '../engine/choose-devices.ts'
 import type { InjectionTable } from '../engine/injection.ts'
+import type { PregenError } from '../errors.ts'
 import type { HashOptions } from '../model/file-hash.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 import type { EndpointPolicy } from '../storage/s3-endpoint.ts'
@@ -26,6 +29,17 @@ export interface SelectOptions extends ReadSheetOptions, EndpointPolicy {
   readonly sheetPath: string
   /** The sheet itself, where it is no file. */
   readonly sheetBytes?: Uint8Array | undefined
+  /** The files of rows that it names, where they are no files either. */
+  readonly rowFiles?: ReadonlyMap<string, RowFile> | undefined
+  /** Judges a sheet before anything that it names is looked at; what it throws ends the planning. */
+  readonly checkSheet?: ((sheet: CueSheet) => void) | undefined
+  /** Folders of models by id, over what the sheet says of them. */
+  readonly modelPlaces?: Readonly<Record<string, string>> | undefined
+  /**
+   * Told of a model that this machine has not: its units are left out, and the others keep their places. Without it a
+   * model that is missing is a fault.
+   */
+  readonly onAbsentModel?: ((id: string, faults: readonly PregenError[]) => void) | undefined
   /** Variables that `storage` and `callback` alone use are not needed: a dry run and a plan send nothing. */
   readonly withoutTargets?: boolean | undefined
   /** `--out`. */

@@ -13,25 +13,39 @@ import type { PreparedModel, PrepareWarning } from './prepared.ts'
 /** Reads and checks the folders of all models that the sheet uses. @throws PregenErrors with all their faults */
 export async function prepareModels(
   sheet: CueSheet,
-  { cacheDir, onHash, trustSize, withoutWeights, env, signal }: SelectOptions,
+  options: SelectOptions,
 ): Promise<Map<string, PreparedModel>> {
+  const { cacheDir, onHash, trustSize, withoutWeights, env, signal } = options
+  const { modelPlaces = {}, onAbsentModel } = options
   const models = new Map<string, PreparedModel>()
   const faults: PregenError[] = []
   for (const [id, model] of Object.entries(sheet.models)) {
     signal?.throwIfAborted()
     const inSheet = (error: PregenError): PregenError => atItsModel(error, sheet, model)
     try {
-      const path = placeOfModel(model, sheet, env)
+      const own = Object.hasOwn(modelPlaces, id) ? modelPlaces[id] : undefined
+      const path = own ?? placeOfModel(model, sheet, env)
       const how = { cacheDir, onHash, trustSize, withoutWeights }
       models.set(id, await prepareModel(id, { ...model, path }, how))
     } catch (error) {
-      if (error instanceof PregenErrors) faults.push(...error.errors.map(inSheet))
-      else if (error instanceof PregenError) faults.push(inSheet(error))
-      else throw error
+      if (!(error instanceof PregenErrors || error instanceof PregenError)) throw error
+      const own = (error instanceof PregenErrors ? error.errors : [error]).map(inSheet)
+      if (onAbsentModel) onAbsentModel(id, own)
+      else faults.push(...own)
     }
   }
   if (faults.length > 0) throw new PregenErrors(faults)
   return models
+}
+
+/** The sheet without the units of models that are not here. */
+export function withModels(sheet: CueSheet, models: ReadonlyMap<string, PreparedModel>): CueSheet {
+  if (Object.keys(sheet.models).every((id) => models.has(id))) return sheet
+  const cues = sheet.cues.map((cue) => ({
+    ...cue,
+    variants: cue.variants.filter(({ settings }) => models.has(settings.model ?? '')),
+  }))
+  return { ...sheet, cues }
 }
 
 /** A path that the sheet got wrong is a fault of the sheet: told with its line, and the path in the message. */

@@ -21,7 +21,7 @@ import { findMemoryFaults } from './check-memory.ts'
 import { checkPrompts } from './check-prompts.ts'
 import { takeImageSizes } from './image-sizes.ts'
 import type { SelectOptions } from './options.ts'
-import { modelWarnings, prepareModels } from './prepare-models.ts'
+import { modelWarnings, prepareModels, withModels } from './prepare-models.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning, SheetUnit } from './prepared.ts'
 import { findFactorFaults } from './preview-factors.ts'
 import { checkReferences } from './reference-images.ts'
@@ -54,12 +54,14 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const found = shardOf(options)
   // One of one is the whole sheet, whatever a batch system says.
   const shard = found?.total === 1 ? null : found
-  const written = await readSheet(options)
+  const read = await readSheet(options)
+  options.checkSheet?.(read)
+  const models = await prepareModels(read, options)
+  const written = withModels(read, models)
   if (written.callback !== null) {
     const { url, location } = written.callback
     checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
   }
-  const models = await prepareModels(written, options)
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
   const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))
   const { sheet, warnings: sizeWarnings } = await takeImageSizes(written, facts, trained)
@@ -83,10 +85,9 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const memoryFaults = findMemoryFaults(units, models, options.provider)
   if (memoryFaults.length > 0) throw new PregenErrors(memoryFaults)
   const sheetUnits = new Map<string, SheetUnit>()
-  const indexOf = new Map<Unit, number>()
-  for (const [index, unit] of all.entries()) {
-    sheetUnits.set(layout.variantKey(unit.cue, unit.variant), { cue: unit.cue, variant: unit.variant, index })
-    indexOf.set(unit, index)
+  for (const { id: cue, variants } of read.cues) {
+    for (const { id: variant } of variants)
+      sheetUnits.set(layout.variantKey(cue, variant), { cue, variant, index: sheetUnits.size })
   }
   const prepared = units.map((unit): PreparedUnit => {
     const parts = digestParts(unit, {
@@ -99,7 +100,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
       renderVersion: RENDER_VERSION,
     })
     const key = layout.variantKey(unit.cue, unit.variant)
-    return { unit, index: indexOf.get(unit) ?? -1, key, digest: digestOfParts(parts), parts }
+    return { unit, index: sheetUnits.get(key)?.index ?? -1, key, digest: digestOfParts(parts), parts }
   })
   return {
     startedAt,
@@ -143,8 +144,8 @@ async function requireEncoders(units: readonly Unit[]): Promise<void> {
 
 function readSheet(options: SelectOptions): Promise<CueSheet> {
   const { sheetPath, sheetBytes, env, allowedVariables, onVariable, versionId } = options
-  const { embeddedModels, withoutTargets } = options
-  const context = { env, allowedVariables, onVariable, versionId, embeddedModels, withoutTargets }
+  const { embeddedModels, withoutTargets, rowFiles } = options
+  const context = { env, allowedVariables, onVariable, versionId, embeddedModels, withoutTargets, rowFiles }
   if (sheetBytes === undefined) return readCueSheet(sheetPath, context)
   return readSheetText(sheetBytes, { ...context, file: sheetPath })
 }

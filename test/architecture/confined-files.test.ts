@@ -30,11 +30,10 @@ const MAY: Readonly<Record<string, string>> = {
   'watch/server/app.ts': 'a type alone',
   'watch/server/page-files.ts': 'reads the page out of the package',
   'watch/server/published-file.ts': 'a type alone',
-  'watch/server/run-request.ts': 'asks for the real path of the folder of sheets',
   'watch/server/versions.ts': 'asks when a folder changed, through an open one',
 }
 
-const files = ['artifacts', 'storage', 'run', 'watch'].flatMap((room) =>
+const files = ['artifacts', 'storage', 'run', 'queue', 'watch'].flatMap((room) =>
   readdirSync(join(src, room), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => `${room}/${name.replaceAll('\\', '/')}`),

@@ -91,6 +91,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     ],
     ...['pipelines', 'tensor', 'films'],
   ],
+  queue: [...['run', 'engine', 'plan', 'cue-sheet', 'artifacts', 'storage', 'model', 'media', 'files']],
   library: ['tasks', 'run', 'engine', 'model', 'plan', 'diffusion', 'random'],
   watch: ['artifacts', 'cue-sheet', 'images', 'run:events', 'run:reduce', 'run:state'],
   cli: [
@@ -98,6 +99,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'media',
     'library',
     'tasks',
+    'queue',
     'run',
     'engine',
     'watch',

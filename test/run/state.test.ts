@@ -132,7 +132,10 @@ describe('the state of a run', () => {
   ] as const)('ends as %s, with %j whole already and %j', (outcome, skip, more) => {
     const state = stateAfter(planOf(['a'], skip), started('a'), step('a', 1))
     expect(outcomeOf(state)).toBeNull()
-    const ended = stateAfter(planOf(['a'], skip), started('a'), step('a', 1), { ...end, ...more } as RunEventBody)
+    const ended = stateAfter(planOf(['a'], skip), started('a'), step('a', 1), {
+      ...end,
+      ...more,
+    } as RunEventBody)
     expect(outcomeOf(ended)).toBe(outcome)
     // What was in hand waits again.
     expect(unitOf(ended, 'dawn/a')?.status).toBe('queued')

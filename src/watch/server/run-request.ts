@@ -1,10 +1,10 @@
 /** `POST /api/runs`: a sheet (its text, or a path below `--sheets`) and options, checked before anything starts. */
-import { realpathSync } from 'node:fs'
-import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { findRowFiles } from '../../cue-sheet/parse.ts'
 import { readCueSheet, readSheetText } from '../../cue-sheet/read.ts'
 import type { CueSheet } from '../../cue-sheet/sheet.ts'
-import { errorCode, PregenError, PregenErrors } from '../../errors.ts'
+import { isBelow, pathsOfSheet, pathsOutside } from '../../cue-sheet/sheet-paths.ts'
+import { PregenError, PregenErrors } from '../../errors.ts'
 import { z } from '../../zod.ts'
 
 const word = z.string().min(1).max(500)
@@ -120,24 +120,13 @@ async function sheetBelow(sheets: string | null, path: string): Promise<string> 
   return file
 }
 
-/** Where the request may lead: models, decoders and images below `--sheets` alone, links followed. */
+/** Where the request may lead: below `--sheets` alone. */
 function checkPaths(sheet: CueSheet, sheets: string | null): void {
-  const paths = new Set<string>()
-  for (const { path, hub, embedded, previewDecoder } of Object.values(sheet.models)) {
-    // What the hub's cache holds was put there by who runs this server.
-    if (!embedded && hub === undefined) paths.add(path)
-    if (previewDecoder !== undefined) paths.add(previewDecoder)
-  }
-  for (const { variants } of sheet.cues) {
-    for (const { settings } of variants) {
-      if (settings.image !== undefined && !/^https?:/i.test(settings.image)) paths.add(settings.image)
-    }
-  }
-  refuseOutside([...paths], sheets)
+  refuseOutside(pathsOfSheet(sheet), sheets)
 }
 
 function refuseOutside(paths: readonly string[], sheets: string | null): void {
-  const outside = paths.filter((path) => sheets === null || !isBelow(sheets, path))
+  const outside = pathsOutside(paths, sheets)
   if (outside.length === 0) return
   const help = sheets === null ? 'Start the server with --sheets DIR.' : 'Put it into that folder.'
   throw new PregenErrors(
@@ -145,22 +134,6 @@ function refuseOutside(paths: readonly string[], sheets: string | null): void {
       .slice(0, 50)
       .map((path) => leaves(`${JSON.stringify(path)} is not below ${sheets ?? 'a folder of sheets'}`, help)),
   )
-}
-
-function isBelow(folder: string, path: string): boolean {
-  const inner = relative(realOf(folder), realOf(path))
-  return inner !== '' && inner.split(sep)[0] !== '..' && !isAbsolute(inner)
-}
-
-/** The real path of what is there; of what is not, its parent's and its name. */
-function realOf(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error
-    const parent = resolve(path, '..')
-    return parent === path ? path : join(realOf(parent), relative(parent, path))
-  }
 }
 
 function leaves(

@@ -1,0 +1,129 @@
+/** `pregen work`: draws what a queue holds, sends it and confirms it, until a signal or an end that was asked for. */
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import { PregenError } from '../../errors.ts'
+import { cacheFolder, stateFolder } from '../../library/home.ts'
+import { pageFolder } from '../../library/package.ts'
+import type { RequestedProvider } from '../../model/providers.ts'
+import { plural } from '../../printable.ts'
+import { exitCodeOfWork, type WorkSummary, work } from '../../queue/work.ts'
+import { createEventBus } from '../../run/event-bus.ts'
+import type { RunEvent } from '../../run/events.ts'
+import type { ExitCode } from '../exit-codes.ts'
+import { printJson, printLine } from '../print.ts'
+import { createHashProgress } from '../progress.ts'
+import { openQueue, type QueueFlags } from '../queue-flags.ts'
+import { describeChoice, describeTrouble } from '../reporters/describe.ts'
+import { formatDuration } from '../reporters/format.ts'
+import {
+  type EndpointFlags,
+  injectionFromEnv,
+  type SheetFlags,
+  toEndpointPolicy,
+  toReadOptions,
+} from '../select-options.ts'
+import { watchSignals } from '../signals.ts'
+
+export interface WorkFlags extends SheetFlags, EndpointFlags, QueueFlags {
+  readonly out: string
+  readonly model?: Readonly<Record<string, string>>
+  readonly sheets?: string
+  readonly bucket?: string
+  readonly provider?: RequestedProvider
+  readonly deviceId?: number
+  readonly devices?: readonly number[]
+  readonly threads?: number
+  readonly concurrency?: number
+  readonly drain?: boolean
+  readonly maxJobs?: number
+  readonly idleTimeout?: number
+  readonly lease?: number
+  readonly name?: string
+  readonly trustSize?: boolean
+  readonly allowPrivateUrls?: boolean
+  readonly testFaults?: boolean
+  readonly format: 'plain' | 'ndjson'
+}
+
+export async function workCommand(flags: WorkFlags): Promise<ExitCode> {
+  const say = (line: string) => printLine(process.stderr, line)
+  const signals = watchSignals(say, { drain: 'asked' })
+  const client = await openQueue(flags)
+  try {
+    const hashing = await createHashProgress()
+    const bus = createEventBus()
+    bus.subscribe(flags.format === 'ndjson' ? (event) => printJson(process.stdout, event) : tellTo(say))
+    say(`working for ${client.description} as ${machineOf(flags)}`)
+    const summary = await work(client, {
+      ...toReadOptions(flags),
+      ...toEndpointPolicy(flags),
+      ...{ outDir: resolve(flags.out), pageFolder, onHash: hashing.onHash },
+      ...{ cacheDir: cacheFolder(process.env), stateDir: stateFolder(process.env) },
+      trustSize: flags.trustSize === true,
+      allowPrivateUrls: flags.allowPrivateUrls === true,
+      provider: flags.provider,
+      devices: flags.devices ?? (flags.deviceId === undefined ? undefined : [flags.deviceId]),
+      threads: flags.threads,
+      concurrency: flags.concurrency,
+      injection: flags.testFaults === true ? injectionFromEnv() : {},
+      sheetsFolder: flags.sheets === undefined ? null : resolve(flags.sheets),
+      modelPlaces: placesOf(flags.model ?? {}),
+      bucket: flags.bucket,
+      machine: machineOf(flags),
+      endsWhenEmpty: flags.drain === true,
+      maxJobs: flags.maxJobs,
+      idleTimeoutMs: flags.idleTimeout === undefined ? undefined : flags.idleTimeout * 1000,
+      leaseMs: flags.lease === undefined ? undefined : flags.lease * 1000,
+      emit: bus.emit,
+      say,
+      signal: signals.signal,
+      draining: signals.draining,
+    })
+    say(wordsOf(summary))
+    return signals.exitCode() ?? exitCodeOfWork(summary)
+  } catch (error) {
+    const code = signals.exitCode()
+    if (code !== null && error instanceof PregenError) return code
+    throw error
+  } finally {
+    signals.close()
+    await client.close()
+  }
+}
+
+/** Who draws, as others see it. */
+function machineOf({ name }: WorkFlags): string {
+  return name ?? `${hostname()}:${process.pid}`
+}
+
+function placesOf(models: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(models).map(([id, path]) => [id, resolve(path)]))
+}
+
+/** Lines for people and logs: the units of a worker are known when they come, so that none is counted against a total. */
+function tellTo(say: (line: string) => void): (event: RunEvent) => void {
+  return (event) => {
+    for (const line of describeTrouble(event)) say(line)
+    if (event.type === 'provider-chosen') for (const line of describeChoice(event)) say(line)
+    if (event.type === 'model-loaded')
+      say(`${event.model} loaded on ${event.provider} in ${formatDuration(event.durationMs)}`)
+    if (event.type === 'unit-finished')
+      say(
+        `${event.cue}/${event.variant}  ${plural(event.files.length, 'file')}  ${formatDuration(event.durationMs)}`,
+      )
+  }
+}
+
+function wordsOf({ jobs, drawn, sheets, refused }: WorkSummary): string {
+  const parts = [
+    `${plural(drawn, 'unit')} drawn`,
+    `${jobs.done} ${jobs.done === 1 ? 'job' : 'jobs'} done`,
+    ...(jobs.failed > 0 ? [`${jobs.failed} failed and are tried again`] : []),
+    ...(jobs['given-up'] > 0 ? [`${jobs['given-up']} given up`] : []),
+    ...(jobs['given-back'] > 0 ? [`${jobs['given-back']} given back`] : []),
+    ...(jobs.lost > 0 ? [`${jobs.lost} lost to others`] : []),
+    ...(sheets > 0 ? [`${plural(sheets, 'sheet')} ended`] : []),
+    ...(refused > 0 ? [`${plural(refused, 'model')} refused`] : []),
+  ]
+  return parts.join(', ')
+}
