@@ -85,3 +85,25 @@ it('is stopped by a button that asks', { timeout: 180_000 }, async () => {
   expect((await new RunList(out).status(id))?.state).toBe('cancelled')
   await context.close()
 })
+
+it('finishes the picture in hand where that is asked for', { timeout: 180_000 }, async () => {
+  const cues = { long: { program: 'P1', prompt: 'a fox', seeds: Array.from({ length: 400 }, (_, i) => i) } }
+  const programs = { P1: { steps: 40, previews: { method: 'latent2rgb' } } }
+  const id = await startInBackground(await writeSheet(out, tinySheet({ version: 'drain', programs, cues })))
+  const { page, context, errors } = await browser.open()
+  await page.goto(served.url)
+  await page.goto(`${served.origin}/#/live?run=${id}`)
+  await page.waitForSelector('.live-caption')
+  await page.click('text=Stop the run')
+  await page.click('dialog >> text=Finish the picture in hand')
+  await page.waitForFunction(() =>
+    document.querySelector('.over')?.textContent?.includes('when the picture in hand was finished'),
+  )
+  expect(served.requests).toContain(`DELETE /api/runs/${id}`)
+  const events = await readFile(join(out, '.pregen/runs', id, 'events.ndjson'), 'utf8')
+  const count = (type: string) => events.split(`"type":"${type}"`).length - 1
+  expect(count('unit-finished')).toBe(count('unit-started'))
+  expect(await new RunList(out).status(id)).toMatchObject({ state: 'drained', failed: 0 })
+  expect(errors.filter((error) => !error.endsWith('/manifest.json'))).toEqual([])
+  await context.close()
+})

@@ -160,6 +160,15 @@ describe('runs over HTTP', () => {
     })
   })
 
+  it('refuses to drain by half', async () => {
+    const { server } = await serve()
+    const answer = await ask(server, `/api/runs/${ID}?drain=perhaps`, { method: 'DELETE' })
+    expect([answer.status, await answer.json()]).toMatchObject([422, { errors: [{ code: 'E_REQUEST' }] }])
+    expect((await ask(server, '/api/runs/20200101-000000-0000?drain=1', { method: 'DELETE' })).status).toBe(
+      404,
+    )
+  })
+
   it('are submitted, or refused with every fault', async () => {
     const location = { file: 'sheet.yaml', line: 3, column: 5 }
     const fault = (code: string) => new PregenError(code, 'wrong', { help: 'mend it', location })

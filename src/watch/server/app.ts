@@ -80,7 +80,8 @@ export function createApp(options: AppOptions): Hono {
   app.delete('/api/runs/:id', async (context) => {
     const id = context.req.param('id')
     if (!(await runs.has(id))) return notFound(context)
-    return context.json(await cancelRun(runs, id))
+    const signal = drains(context.req.query('drain')) ? 'SIGUSR1' : 'SIGTERM'
+    return context.json(await cancelRun(runs, id, undefined, signal))
   })
   app.get('/api/runs/:id/events', async (context) => {
     const id = context.req.param('id')
@@ -119,6 +120,15 @@ export function createApp(options: AppOptions): Hono {
     return context.json({ error: { code: 'bug', message: messageOf(error) } }, 500)
   })
   return app
+}
+
+/** @throws PregenError `E_REQUEST` for what may have been meant as either */
+function drains(asked: string | undefined): boolean {
+  if (asked === undefined || asked === '0' || asked === 'false') return false
+  if (asked === '1' || asked === 'true') return true
+  throw new PregenError('E_REQUEST', 'drain is neither 1 nor 0.', {
+    help: 'drain=1 lets the run finish the pictures in hand; without it, it stops before the next step.',
+  })
 }
 
 async function statusOf(runs: RunList, id: string) {

@@ -81,9 +81,23 @@ export function openApi(version: string): object {
           responses: { 200: answer('The run', runStatusSchema), 404: answer('None') },
         },
         delete: {
-          summary: 'Cancel',
-          parameters: [inPath('id')],
-          responses: { 200: answer('How it stands', runStatusSchema), 404: answer('None') },
+          summary: 'Cancel, or drain',
+          parameters: [
+            inPath('id'),
+            {
+              ...inQuery(
+                'drain',
+                'string',
+                '1: finishes the pictures in hand, sends them, and begins no other.',
+              ),
+              schema: { type: 'string', enum: ['1', 'true', '0', 'false'] },
+            },
+          ],
+          responses: {
+            200: answer('How it stands', runStatusSchema),
+            404: answer('None'),
+            422: answer('Another value of drain', faults),
+          },
         },
       },
       '/api/runs/{id}/events': {

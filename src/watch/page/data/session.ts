@@ -69,9 +69,13 @@ export class Session extends Store {
     return this.#merged.variants
   }
 
-  /** @returns whether the server took it */
-  async cancel(run: RunEntry): Promise<boolean> {
-    const response = await fetch(this.home.apiUrl(`runs/${encodeURIComponent(run.id)}`), { method: 'DELETE' })
+  /**
+   * @param drains it finishes the pictures in hand first
+   * @returns whether the server took it
+   */
+  async cancel(run: RunEntry, drains: boolean): Promise<boolean> {
+    const path = `runs/${encodeURIComponent(run.id)}${drains ? '?drain=1' : ''}`
+    const response = await fetch(this.home.apiUrl(path), { method: 'DELETE' })
     return response.ok
   }
 

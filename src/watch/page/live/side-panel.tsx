@@ -169,7 +169,7 @@ const ENDINGS: Readonly<Record<string, string>> = {
   done: 'Everything that was asked for is there.',
   partial: 'Some pictures failed; the others are there. The same command draws what is missing:',
   cancelled: 'It was stopped. What was finished is kept, and the same command goes on:',
-  drained: 'It finished what was in hand, as it was asked to. The same command goes on:',
+  drained: 'It was stopped when the picture in hand was finished. The same command goes on:',
   died: 'Its process is gone, and what was finished is kept. The same command goes on where it was:',
   failed: 'It could not go on. What was finished is kept:',
 }

@@ -7,11 +7,11 @@ export function StopButton({ run, command }: { run: RunEntry; command: string })
   const session = useSession()
   const dialog = useRef<HTMLDialogElement>(null)
   const [told, setTold] = useState<string | null>(null)
-  const stop = async () => {
+  const stop = async (drains: boolean) => {
     dialog.current?.close()
-    setTold('Stopping …')
+    setTold(drains ? 'Finishing the picture in hand …' : 'Stopping …')
     try {
-      if (!(await session.cancel(run))) setTold('The server refused to stop it')
+      if (!(await session.cancel(run, drains))) setTold('The server refused to stop it')
     } catch (error) {
       // No connection: the run cannot have heard it.
       if (!(error instanceof TypeError)) throw error
@@ -25,10 +25,19 @@ export function StopButton({ run, command }: { run: RunEntry; command: string })
       </button>
       <dialog ref={dialog} aria-labelledby="stop-title">
         <h2 id="stop-title">Stop this run?</h2>
-        <p>Finished pictures stay. The one in the making is dropped, and drawn anew when you go on with:</p>
+        <p>
+          Finished pictures stay.{' '}
+          {!run.isUpload && 'The one in the making can be finished first, or is dropped. '}
+          The rest is done when you go on with:
+        </p>
         <code>{command}</code>
         <p class="actions">
-          <button type="button" class="bad" onClick={() => void stop()}>
+          {!run.isUpload && (
+            <button type="button" onClick={() => void stop(true)}>
+              Finish the picture in hand
+            </button>
+          )}
+          <button type="button" class="bad" onClick={() => void stop(false)}>
             Stop it
           </button>
           <button type="button" onClick={() => dialog.current?.close()}>
