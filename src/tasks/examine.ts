@@ -66,9 +66,9 @@ async function modelFindings(
   cacheDir: string | undefined,
 ): Promise<Finding[]> {
   try {
-    const { facts, previews } = await inspectModel(placeOf(), { cacheDir })
+    const { facts, previews, unfused } = await inspectModel(placeOf(), { cacheDir })
     const { width, height } = facts.defaults
-    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryOfFacts(facts)}`
+    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryOfFacts(facts)}${unfused ? `; ${unfused.problem} (pregen models inspect says how to)` : ''}`
     return [{ area: 'model', name: id, works: true, detail, help: null }]
   } catch (error) {
     return faultsOf(error).map((fault) => findingOf('model', id, fault))

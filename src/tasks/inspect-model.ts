@@ -3,6 +3,7 @@ import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { findUnfused, type Unfused } from '../model/fusion.ts'
 import { storedBytes } from '../model/memory-facts.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 
@@ -24,6 +25,8 @@ export interface ModelReport {
   /** Preview methods that it can be asked for. */
   readonly previews: readonly string[]
   readonly components: readonly ComponentReport[]
+  /** Why it is slower on CUDA than it could be; null: it is not. */
+  readonly unfused: Unfused | null
 }
 
 interface InspectOptions extends HashOptions {
@@ -50,5 +53,6 @@ export async function inspectModel(path: string, options: InspectOptions = {}): 
     ...(facts.hasPreviewDecoder ? ['taesd'] : []),
     'full',
   ]
-  return { path: folder.path, className: folder.className, facts, previews, components }
+  const unfused = findUnfused(folder, checked)
+  return { path: folder.path, className: folder.className, facts, previews, components, unfused }
 }

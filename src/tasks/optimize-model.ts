@@ -5,6 +5,7 @@ import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { findUnfused, type Unfused } from '../model/fusion.ts'
 import { type OptimizedModel, optimizedRoot } from '../model/optimized.ts'
 import type { RequestedProvider } from '../model/providers.ts'
 
@@ -18,12 +19,13 @@ export interface OptimizeModelOptions extends HashOptions {
 export async function optimizeModelFolder(
   path: string,
   options: OptimizeModelOptions,
-): Promise<OptimizedModel> {
+): Promise<OptimizedModel & { readonly unfused: Unfused | null }> {
   const { cacheDir, provider, env } = options
   const folder = readModelFolder(path)
-  await checkModelFolder(folder, { cacheDir, onHash: options.onHash })
+  const checked = await checkModelFolder(folder, { cacheDir, onHash: options.onHash })
   const { graphsFingerprint: fingerprint = '' } = await modelFacts(folder, options)
   const environment = await inferenceEnvironment({ env, cacheDir, providers: new Set([provider]) })
   const root = optimizedRoot(cacheDir, fingerprint)
-  return await optimizeInProcess({ path: folder.path, provider, root }, environment)
+  const optimized = await optimizeInProcess({ path: folder.path, provider, root }, environment)
+  return { ...optimized, unfused: findUnfused(folder, checked) }
 }
