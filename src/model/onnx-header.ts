@@ -36,6 +36,8 @@ export interface OnnxHeader {
   readonly sizeBytes: number
   /** Whether attention is an operator of its own somewhere, and not three. */
   readonly hasFusedAttention: boolean
+  /** Whether there is a softmax: attention that is not fused has one. */
+  readonly hasSoftmax: boolean
 }
 
 const MODEL = { irVersion: 1, graph: 7, opsetImport: 8 } as const
@@ -108,6 +110,7 @@ class HeaderWalker {
   readonly #externalData: ExternalData[] = []
   readonly #weightTypes = new Set<string>()
   #hasFusedAttention = false
+  #hasSoftmax = false
 
   constructor(reader: ProtobufReader, size: number) {
     this.#reader = reader
@@ -137,6 +140,7 @@ class HeaderWalker {
       weightTypes: [...this.#weightTypes],
       sizeBytes: this.#size,
       hasFusedAttention: this.#hasFusedAttention,
+      hasSoftmax: this.#hasSoftmax,
     }
   }
 
@@ -166,7 +170,9 @@ class HeaderWalker {
   #node(field: ProtobufField, depth: number): void {
     for (const attribute of this.#reader.fields(field.start, field.end)) {
       if (attribute.number === NODE.operator && attribute.wireType === 2) {
-        this.#hasFusedAttention ||= FUSED_ATTENTION.has(this.#reader.text(attribute))
+        const operator = this.#reader.text(attribute)
+        this.#hasFusedAttention ||= FUSED_ATTENTION.has(operator)
+        this.#hasSoftmax ||= operator === 'Softmax'
       }
       if (attribute.number !== NODE.attribute) continue
       for (const part of this.#reader.fields(attribute.start, attribute.end)) {

@@ -4,6 +4,7 @@ import type { AbsentWeights } from '../model/data-files.ts'
 import { modelFacts } from '../model/facts.ts'
 import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { findUnfused, type Unfused } from '../model/fusion.ts'
 import { storedBytes } from '../model/memory-facts.ts'
 import { estimateMemory, type MemoryEstimate, smallestCard } from '../plan/memory.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
@@ -30,6 +31,8 @@ export interface ModelReport {
   readonly memory: ReportedMemory | null
   /** Weights that are not on this disk: nothing can be drawn before they are. */
   readonly absent: readonly AbsentWeights[]
+  /** Why it is slower on CUDA than it could be; null: it is not. */
+  readonly unfused: Unfused | null
 }
 
 export interface ReportedMemory {
@@ -68,7 +71,8 @@ export async function inspectModel(place: string, options: InspectOptions = {}):
     'full',
   ]
   const { path, className } = folder
-  return { path, className, facts, previews, components, memory: memoryOf(facts), absent }
+  const unfused = findUnfused(folder, checked)
+  return { path, className, facts, previews, components, memory: memoryOf(facts), absent, unfused }
 }
 
 function memoryOf({ memory, defaults: { width, height } }: ModelFacts): ReportedMemory | null {

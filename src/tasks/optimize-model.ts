@@ -5,6 +5,7 @@ import { checkModelFolder } from '../model/check.ts'
 import { modelFacts } from '../model/facts.ts'
 import type { HashOptions } from '../model/file-hash.ts'
 import { readModelFolder } from '../model/folder.ts'
+import { findUnfused, type Unfused } from '../model/fusion.ts'
 import type { OptimizedModel } from '../model/optimize.ts'
 import { optimizedRoot } from '../model/optimized.ts'
 import type { RequestedProvider } from '../model/providers.ts'
@@ -21,12 +22,13 @@ export interface OptimizeModelOptions extends HashOptions {
 export async function optimizeModelFolder(
   path: string,
   options: OptimizeModelOptions,
-): Promise<OptimizedModel> {
+): Promise<OptimizedModel & { readonly unfused: Unfused | null }> {
   const { cacheDir, provider, variant, env } = options
   const folder = readModelFolder(path, { variant })
-  await checkModelFolder(folder, { cacheDir, onHash: options.onHash })
+  const checked = await checkModelFolder(folder, { cacheDir, onHash: options.onHash })
   const { graphsFingerprint: fingerprint = '' } = await modelFacts(folder, options)
   const environment = await inferenceEnvironment({ env, cacheDir, providers: new Set([provider]) })
   const root = optimizedRoot(cacheDir, fingerprint)
-  return await optimizeInProcess({ path: folder.path, variant, provider, root }, environment)
+  const optimized = await optimizeInProcess({ path: folder.path, variant, provider, root }, environment)
+  return { ...optimized, unfused: findUnfused(folder, checked) }
 }

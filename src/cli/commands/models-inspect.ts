@@ -48,5 +48,7 @@ function linesOf(report: ModelReport): string[] {
     dtypes.join(', '),
     inputs.join(' '),
   ])
-  return [...lines, '', ...formatTable(['component', 'size', 'opset', 'types', 'inputs'], rows)]
+  const { unfused } = report
+  const note = unfused === null ? [] : ['', unfused.problem, `  ${unfused.help}`]
+  return [...lines, '', ...formatTable(['component', 'size', 'opset', 'types', 'inputs'], rows), ...note]
 }

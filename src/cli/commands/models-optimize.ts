@@ -13,7 +13,7 @@ export async function optimizeCommand(
 ): Promise<ExitCode> {
   const { onHash, stop } = await createHashProgress()
   const cacheDir = needCacheFolder(process.env)
-  const { folder, components } = await optimizeModelFolder(dir, {
+  const { folder, components, unfused } = await optimizeModelFolder(dir, {
     cacheDir,
     provider,
     variant,
@@ -27,6 +27,10 @@ export async function optimizeCommand(
     process.stderr,
     'Runs take it from there as long as model, ONNX Runtime, provider and processor stay the same.',
   )
+  if (unfused !== null) {
+    printLine(process.stderr, `${unfused.problem}.`)
+    printLine(process.stderr, `  ${unfused.help}`)
+  }
   printLine(process.stdout, folder)
   return EXIT.ok
 }
