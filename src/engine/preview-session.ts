@@ -3,7 +3,13 @@ import { dirname } from 'node:path'
 import type { ResolvedProvider } from '../model/providers.ts'
 import { createModelSession, createRunMeter, type RunMeter } from '../model/session.ts'
 import type { ModelInput } from '../model/session-values.ts'
-import { createPreviewDecoder, type DecodeLatents, readPreviewDecoderConfig } from '../preview/decoder.ts'
+import {
+  createPreviewDecoder,
+  type DecodeLatents,
+  framewise,
+  readPreviewDecoderConfig,
+} from '../preview/decoder.ts'
+import { createStreamingDecode, memoriesOf } from './stream-preview.ts'
 
 export interface PreviewSession {
   readonly decode: DecodeLatents
@@ -25,10 +31,14 @@ export async function openPreviewSession(options: PreviewSessionOptions): Promis
   const { path, channels, provider, threads, meter = createRunMeter() } = options
   const config = await readPreviewDecoderConfig(dirname(path))
   const session = await createModelSession(path, { provider, threads, meter, label: 'preview_decoder' })
+  if (memoriesOf(session.inputs.map(({ name }) => name)) > 0) {
+    const decode = createPreviewDecoder(createStreamingDecode(session), channels, config)
+    return { decode, dispose: () => session.dispose() }
+  }
   const [inputName, outputName] = [session.inputs[0]?.name ?? '', session.outputs[0]?.name ?? '']
   let input: ModelInput | null = null
   const decode = createPreviewDecoder(
-    async (latents) => {
+    framewise(async (latents) => {
       // Previews of one run mostly have one size: its buffer is kept.
       if (input === null || input.dims.join() !== latents.dims.join()) {
         input = session.createInput(inputName, latents.dims)
@@ -39,7 +49,7 @@ export async function openPreviewSession(options: PreviewSessionOptions): Promis
       })
       if (!picture) throw new Error(`the preview decoder gave no ${outputName}`)
       return picture
-    },
+    }),
     channels,
     config,
   )

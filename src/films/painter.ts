@@ -1,11 +1,10 @@
 /** Draws what a moment of a film shows: a picture, a cross-fade, or several in a grid. */
+import { messageOf } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { Cut } from './cuts.ts'
+import { changed, pictureName, type ReadPicture } from './picture-file.ts'
 import type { Shown } from './schedule.ts'
-
-/** The bytes of a cell's picture. */
-export type ReadPicture = (picture: Cut['picture']) => Promise<Uint8Array>
 
 export interface Grid {
   readonly columns: number
@@ -73,12 +72,16 @@ function createDecoder(
     const known = kept.get(picture)
     if (known) return known
     const sharp = await loadSharp()
-    const rgb = await sharp(await read(picture), { failOn: 'error', ignoreIcc: true })
+    const bytes = await read(picture)
+    const rgb = await sharp(bytes, { failOn: 'error', ignoreIcc: true })
       .removeAlpha()
       .toColourspace('srgb')
       .resize(width, height, { fit: 'contain', background: '#000', kernel: 'lanczos3' })
       .raw({ depth: 'uchar' })
       .toBuffer()
+      .catch((error: unknown) => {
+        throw changed(pictureName(picture), `cannot be decoded: ${messageOf(error)}`, error)
+      })
     const image = { rgb: new Uint8Array(rgb), width, height }
     for (const old of [...kept.keys()].slice(0, Math.max(0, kept.size - 1))) kept.delete(old)
     kept.set(picture, image)

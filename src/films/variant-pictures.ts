@@ -3,12 +3,11 @@ import { join } from 'node:path'
 import { PICTURE_BYTES, readFileInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
 import { withFolder } from '../artifacts/confined-folder.ts'
 import type { Confinement } from '../artifacts/confinement.ts'
-import { stepName, stepOfName, TIMING_NAME } from '../artifacts/layout.ts'
+import { stepOfName, TIMING_NAME } from '../artifacts/layout.ts'
 import { parseTiming, type Timing } from '../artifacts/timing.ts'
-import { errorCode } from '../errors.ts'
+import { errorCode, messageOf } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
-import type { Cut } from './cuts.ts'
-import type { ReadPicture } from './painter.ts'
+import { changed, FINAL_PICTURE, pictureName, type ReadPicture } from './picture-file.ts'
 
 export interface VariantPictures {
   readonly folder: string
@@ -21,15 +20,9 @@ export interface VariantPictures {
   readonly read: ReadPicture
 }
 
-export const FINAL_PICTURE = 'final.png'
-
-export function pictureName(picture: Cut['picture']): string {
-  return picture === 'final' ? FINAL_PICTURE : stepName(picture)
-}
-
 /**
  * null: there is no `timing.json`, so it has no step pictures that count.
- * @throws PregenError `E_TIMING_INVALID`, `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`
+ * @throws PregenError `E_TIMING_INVALID`, `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`, `E_FILE_CHANGED`
  */
 export async function readVariantPictures(
   inside: Confinement,
@@ -46,9 +39,20 @@ export async function readVariantPictures(
   }
   const names = await withFolder(inside, folder, (opened) => opened.list().map(({ name }) => name))
   const steps = names.flatMap((name) => stepOfName(name) ?? []).sort((a, b) => a - b)
-  const read: ReadPicture = async (picture) =>
-    (await readFileInside(inside, join(folder, pictureName(picture)), PICTURE_BYTES)).bytes
+  const read: ReadPicture = async (picture) => {
+    const file = join(folder, pictureName(picture))
+    try {
+      return (await readFileInside(inside, file, PICTURE_BYTES)).bytes
+    } catch (error) {
+      throw errorCode(error) === 'ENOENT' ? changed(file, 'is gone', error) : error
+    }
+  }
+  const final = await read('final')
   const sharp = await loadSharp()
-  const { width, height } = await sharp(await read('final')).metadata()
+  const { width, height } = await sharp(final)
+    .metadata()
+    .catch((error: unknown) => {
+      throw changed(join(folder, FINAL_PICTURE), `cannot be decoded: ${messageOf(error)}`, error)
+    })
   return { folder, timing, steps, width, height, read }
 }

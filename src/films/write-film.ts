@@ -16,8 +16,9 @@ import { ffconcatOf } from './ffconcat.ts'
 import type { FilmFormat, FilmOptions } from './film-options.ts'
 import { writeSequence } from './frame-sequence.ts'
 import { createPainter, gridOf, type Painter } from './painter.ts'
+import { pictureName } from './picture-file.ts'
 import { framesAt, HUNDREDTHS, MILLISECONDS, type Schedule, scheduleOf } from './schedule.ts'
-import { pictureName, type VariantPictures } from './variant-pictures.ts'
+import type { VariantPictures } from './variant-pictures.ts'
 
 export interface FilmRequest extends FilmOptions {
   /** One, or the cells of a grid in their order. */

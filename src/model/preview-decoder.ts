@@ -23,15 +23,24 @@ export function previewDecoderFault(folder: ModelFolder): PregenError | null {
   return header === null ? null : interfaceFault(path, header, folder.vae.latentChannels)
 }
 
-/** It takes latents [1, channels, h, w] and gives pictures [1, 3, H, W]; a graph may leave sizes open. */
+/**
+ * It takes latents [1, channels, h, w] and gives pictures [1, 3, H, W]; one that streams [1, channels, frames, h, w] and `past.i`, and
+ * gives [1, 3, frames, H, W] and `present.i`. A graph may leave sizes open.
+ */
 function interfaceFault(path: string, { inputs, outputs }: OnnxHeader, channels: number): PregenError | null {
   const [latents, picture] = [inputs[0], outputs[0]]
+  const memories = (values: OnnxHeader['inputs'], word: string) =>
+    values.filter(({ name }) => new RegExp(`^${word}\\.\\d+$`).test(name)).length
+  const [taken, given] = [memories(inputs, 'past'), memories(outputs, 'present')]
+  // A decoder of videos that streams has a time axis, and takes what it gave.
+  const rank = taken > 0 ? 5 : 4
   const fits = (dims: readonly (number | string)[] | undefined, wanted: number): boolean =>
     dims !== undefined &&
-    (dims.length === 0 || (dims.length === 4 && (typeof dims[1] === 'string' || dims[1] === wanted)))
+    (dims.length === 0 || (dims.length === rank && (typeof dims[1] === 'string' || dims[1] === wanted)))
   if (
-    inputs.length === 1 &&
-    outputs.length === 1 &&
+    inputs.length === 1 + taken &&
+    outputs.length === 1 + given &&
+    taken === given &&
     fits(latents?.dims, channels) &&
     fits(picture?.dims, 3)
   ) {

@@ -9,7 +9,7 @@ import { readInside } from '../model-files/open.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkChannels, latentSize } from './latent-rgb.ts'
 
-/** Model-space latents [1, C, h, w] → picture [1, 3, H, W], values about −1 … 1. */
+/** Model-space latents [1, C, h, w] → picture [1, 3, H, W], values about −1 … 1; [1, C, frames, h, w] of a video → [frames, 3, H, W]. */
 export type DecodeLatents = (latents: Tensor) => Promise<Tensor>
 
 /** What `preview_decoder/config.json` says; model-space latents go in as latents / scalingFactor + shiftFactor. */
@@ -102,12 +102,50 @@ export function createPreviewDecoder(
   if (latentChannels !== undefined)
     checkChannels(latentChannels, channels, 'The weights of the preview decoder')
   return async (latents) => {
-    const given = latentSize(latents.data, latents.dims)
-    checkChannels(channels, given.channels, 'The weights of the preview decoder')
+    const [batch, given = 0, ...space] = latents.dims
+    // Latents of a video are checked as a picture that is so many times as high.
+    const height = space.slice(0, -1).reduce((product, side) => product * side, 1)
+    latentSize(latents.data, [batch ?? 0, given, height, space.at(-1) ?? 0])
+    checkChannels(channels, given, 'The weights of the preview decoder')
     if (scalingFactor === 1 && shiftFactor === 0) return await run(latents)
     return await run({
       data: latents.data.map((value) => value / scalingFactor + shiftFactor),
       dims: latents.dims,
     })
   }
+}
+
+/** A decoder of pictures for videos too: frame by frame, each as if it stood alone. */
+export function framewise(decode: DecodeLatents): DecodeLatents {
+  return async (latents) => {
+    const [, channels = 0, frames = 0, h = 0, w = 0] = latents.dims
+    if (latents.dims.length !== 5) return await decode(latents)
+    const pictures: Float32Array[] = []
+    let size: readonly number[] = []
+    for (let frame = 0; frame < frames; frame++) {
+      const data = frameOf(latents.data, latents.dims, frame)
+      const picture = await decode({ data, dims: [1, channels, h, w] })
+      // What a session gives is another's at its next run.
+      pictures.push(picture.data.slice())
+      size = picture.dims.slice(1)
+    }
+    const data = new Float32Array(pictures.reduce((sum, picture) => sum + picture.length, 0))
+    for (const [frame, picture] of pictures.entries()) data.set(picture, frame * picture.length)
+    return { data, dims: [frames, ...size] }
+  }
+}
+
+/** One frame's latents, [C, h, w]. @param dims [1, C, frames, h, w] */
+export function frameOf(
+  latents: Float32Array,
+  [, channels = 0, frames = 0, ...plane]: readonly number[],
+  frame: number,
+): Float32Array {
+  const size = plane.reduce((product, side) => product * side, 1)
+  const own = new Float32Array(channels * size)
+  for (let channel = 0; channel < channels; channel++) {
+    const from = (channel * frames + frame) * size
+    own.set(latents.subarray(from, from + size), channel * size)
+  }
+  return own
 }

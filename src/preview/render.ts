@@ -4,7 +4,7 @@ import { messageOf, PregenError } from '../errors.ts'
 import type { LatentRgbFactors } from '../families/family.ts'
 import type { PreviewSettings } from '../plan/unit.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
-import type { DecodeLatents } from './decoder.ts'
+import { type DecodeLatents, frameOf } from './decoder.ts'
 import { enlarge } from './enlarge.ts'
 import { imageOfTensor, notFinite } from './image-of-tensor.ts'
 import { checkChannels, latentSize, latentsToRgb } from './latent-rgb.ts'
@@ -41,14 +41,12 @@ export interface PreviewRenderer {
  */
 export function createPreviewRenderer(options: PreviewRendererOptions): PreviewRenderer {
   const { settings, channels, width, height } = options
-  const toImage = methodOf(options)
+  const toImages = methodOf(options)
   const isSmall = settings.method === 'latent2rgb' && settings.size === 'latent'
   /** All frames of a video, row by row, about as wide as the video. */
   const grid = async (latents: Float32Array, dims: readonly number[]): Promise<RgbImage> => {
     const [, , frames = 0, h = 0, w = 0] = dims
-    const images: RgbImage[] = []
-    for (let frame = 0; frame < frames; frame++)
-      images.push(await toImage(frameOf(latents, dims, frame), [1, channels, h, w]))
+    const images = await toImages(latents, [1, channels, frames, h, w])
     const columns = Math.ceil(Math.sqrt(frames))
     const sheet = await composeStrip(images, columns, { gap: 0, background: [0, 0, 0] })
     if (isSmall) return sheet
@@ -60,7 +58,8 @@ export function createPreviewRenderer(options: PreviewRendererOptions): PreviewR
       try {
         if (dims.length === 5) return await grid(latents, dims)
         checkChannels(channels, latentSize(latents, dims).channels, 'Previews')
-        const image = await toImage(latents, dims)
+        const [image] = await toImages(latents, dims)
+        if (image === undefined) throw new Error('the decoder gave no picture')
         return isSmall ? image : await enlarge(image, width, height)
       } catch (error) {
         const code = error instanceof PregenError ? error.code : 'E_PREVIEW_FAILED'
@@ -79,30 +78,25 @@ export function createPreviewRenderer(options: PreviewRendererOptions): PreviewR
   }
 }
 
-/** One frame's latents, [C, h, w]. */
-function frameOf(
+/** A picture for each frame; [1, C, h, w] is one. */
+type ToImages = (
   latents: Float32Array,
-  [, channels = 0, frames = 0, ...plane]: readonly number[],
-  frame: number,
-) {
-  const size = plane.reduce((product, side) => product * side, 1)
-  const own = new Float32Array(channels * size)
-  for (let channel = 0; channel < channels; channel++) {
-    const from = (channel * frames + frame) * size
-    own.set(latents.subarray(from, from + size), channel * size)
-  }
-  return own
-}
+  dims: readonly number[],
+) => readonly RgbImage[] | Promise<readonly RgbImage[]>
 
-type ToImage = (latents: Float32Array, dims: readonly number[]) => RgbImage | Promise<RgbImage>
-
-function methodOf({ settings, channels, factors, decode }: PreviewRendererOptions): ToImage {
+function methodOf({ settings, channels, factors, decode }: PreviewRendererOptions): ToImages {
   if (settings.method === 'latent2rgb') {
     if (factors === undefined) {
       throw new PregenError('E_PREVIEW_FACTORS', 'latent2rgb previews need factors, and none were given.')
     }
     checkChannels(factors.factors.length, channels)
-    return (latents, dims) => latentsToRgb(latents, dims, factors)
+    return (latents, dims) => {
+      if (dims.length !== 5) return [latentsToRgb(latents, dims, factors)]
+      const [, , frames = 0, h = 0, w = 0] = dims
+      return Array.from({ length: frames }, (_, frame) =>
+        latentsToRgb(frameOf(latents, dims, frame), [1, channels, h, w], factors),
+      )
+    }
   }
   if (decode === undefined) {
     throw new PregenError(
@@ -115,6 +109,11 @@ function methodOf({ settings, channels, factors, decode }: PreviewRendererOption
     for (let i = 0; i < latents.length; i++) {
       if (!Number.isFinite(latents[i]!)) throw notFinite('The latent state', latents[i]!)
     }
-    return imageOfTensor(await decode({ data: latents, dims }))
+    const { data, dims: given } = await decode({ data: latents, dims })
+    const [frames = 1, ...picture] = given
+    const size = data.length / frames
+    return Array.from({ length: frames }, (_, frame) =>
+      imageOfTensor({ data: data.subarray(frame * size, (frame + 1) * size), dims: [1, ...picture] }),
+    )
   }
 }

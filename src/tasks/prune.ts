@@ -21,6 +21,7 @@ import { openBucket, policyOf, proveBucket } from '../run/open-bucket.ts'
 import type { SelectOptions } from '../run/options.ts'
 import { prepareRun } from '../run/prepare.ts'
 import type { PreparedRun } from '../run/prepared.ts'
+import { findStrayFilms, removeFilms, type StrayFilms } from '../run/stray-films.ts'
 import { strayOnDisk } from '../run/strays.ts'
 import { writeManifest } from '../run/write-manifest.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -31,6 +32,8 @@ export interface PruneResult {
   /** Keys of variants on disk, and in the bucket. */
   readonly onDisk: readonly string[]
   readonly inBucket: readonly string[]
+  /** Keys of films of steps, of variants that the sheet has no more or of which it wants no such film. */
+  readonly films: StrayFilms
   readonly isDone: boolean
 }
 
@@ -53,13 +56,16 @@ export async function pruneSheet(options: PruneOptions): Promise<PruneResult> {
   try {
     const onDisk = strayOnDisk(prepared, await readLedger(layout.state.ledgerPath))
     const stored = storage === null ? new Map<string, string[]>() : await strayInBucket(prepared, storage)
-    const found = { version, onDisk, inBucket: [...stored.keys()] }
+    const films = await findStrayFilms(prepared, storage)
+    const found = { version, onDisk, inBucket: [...stored.keys()], films }
     if (!options.remove) return { ...found, isDone: false }
-    if (storage !== null && stored.size > 0) {
+    if (storage !== null && stored.size + films.inBucket.length > 0) {
       await proveBucket(storage, () => undefined)
       await pruneBucket(prepared, storage, stored)
+      for (const key of films.inBucket) await storage.delete(key)
     }
     await pruneDisk(prepared, onDisk, options)
+    await removeFilms(layout.out, films.onDisk)
     return { ...found, isDone: true }
   } finally {
     await storage?.close()

@@ -1,6 +1,6 @@
 /** Tiny Wan models with diffusers' own videos, kept packed: unpacked once for each file of tests. */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SchedulerConfig } from '../../src/diffusion/scheduler.ts'
 import { packageRoot } from '../support/cli.ts'
@@ -42,12 +42,28 @@ export interface VideoReference {
   readonly modelPath: (name: string) => string
 }
 
+const TEXT = ['text_encoder', 'tokenizer'] as const
+const VAE = ['vae_decoder', 'vae_decoder_with_past', 'vae_encoder', 'vae_encoder_with_past'] as const
+const SHARED = [
+  ['wan22-ti2v-tiny', TEXT],
+  ['wan22-i2v-tiny', [...TEXT, ...VAE]],
+] as const
+
 /** Call it outside of tests: what it unpacks is gone when the file's tests are over. */
 export function unpackVideos(): VideoReference {
   const { folder } = createScratch()
-  const archive = join(packageRoot, 'test/fixtures/families/wan-tiny.tar.xz')
-  const { status, stderr } = spawnSync('tar', ['-xJf', archive, '-C', folder], { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`${archive} cannot be unpacked: ${stderr}`)
+  for (const name of ['wan-tiny', 'wan22-tiny']) {
+    const archive = join(packageRoot, `test/fixtures/families/${name}.tar.xz`)
+    const { status, stderr } = spawnSync('tar', ['-xJf', archive, '-C', folder], { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${archive} cannot be unpacked: ${stderr}`)
+  }
+  // The second archive holds what its models have of their own: text encoder and tokenizer are those of the first, and the VAE of one.
+  for (const [model, components] of SHARED) {
+    for (const component of components) {
+      const own = join(folder, 'models', model, component)
+      cpSync(join(folder, 'models/wan-t2v-tiny', component), own, { recursive: true })
+    }
+  }
   const goldens = join(folder, 'goldens')
   const cases = readdirSync(goldens)
     .sort()

@@ -21,7 +21,14 @@ import { arrayOf, cueOf, largestDifference, unpackVideos, type VideoCase } from 
 const { cases, modelPath } = unpackVideos()
 const { folder } = createScratch()
 const out = join(folder, 'out')
-const MODELS = ['wan-flf2v-tiny', 'wan-i2v-tiny', 'wan-t2v-tiny', 'wan22-tiny']
+const MODELS = [
+  'wan-flf2v-tiny',
+  'wan-i2v-tiny',
+  'wan-t2v-tiny',
+  'wan22-i2v-tiny',
+  'wan22-ti2v-tiny',
+  'wan22-tiny',
+]
 
 const pixelsOf = async (path: string) => new Uint8Array(await sharp(path).removeAlpha().raw().toBuffer())
 
@@ -40,7 +47,13 @@ const PLANES =
  * What FFmpeg sees in the video. These frames are noise, of which halving the resolution of colour alone leaves 21 to 24 dB of
  * RGB: so they are held, plane by plane, to the PNGs as 4:2:0 has them. Pictures are held as RGB in test/media.
  */
-function expectEncoded(variant: string, count: number, { width, height }: VideoCase['params']): void {
+interface Shape {
+  readonly width: number
+  readonly height: number
+  readonly fps: number
+}
+
+function expectEncoded(variant: string, count: number, { width, height, fps }: Shape): void {
   const path = join(variant, 'final.mp4')
   const shown = ['-count_frames', '-show_streams', '-show_format', '-of', 'json']
   const { stdout } = spawnSync('ffprobe', ['-v', 'error', ...shown, path], { encoding: 'utf8' })
@@ -48,12 +61,12 @@ function expectEncoded(variant: string, count: number, { width, height }: VideoC
   expect(streams).toMatchObject([
     {
       ...{ codec_name: 'h264', pix_fmt: 'yuv420p', width, height, nb_read_frames: String(count) },
-      ...{ avg_frame_rate: '16/1', r_frame_rate: '16/1' },
+      ...{ avg_frame_rate: `${fps}/1`, r_frame_rate: `${fps}/1` },
       ...{ color_range: 'tv', color_space: 'bt709', color_transfer: 'bt709', color_primaries: 'bt709' },
     },
   ])
-  expect(Number(format.duration)).toBeCloseTo(count / 16, 5)
-  const both = ['-i', path, '-framerate', '16', '-i', join(variant, 'frames/%04d.png')]
+  expect(Number(format.duration)).toBeCloseTo(count / fps, 5)
+  const both = ['-i', path, '-framerate', String(fps), '-i', join(variant, 'frames/%04d.png')]
   const graph = ['-lavfi', `[1]${PLANES}[b];[0][b]psnr`, '-f', 'null', '-']
   const { stderr } = spawnSync('ffmpeg', ['-hide_banner', ...both, ...graph], { encoding: 'utf8' })
   const [, luma, worst] = /PSNR y:(\S+) .* min:(\S+)/.exec(stderr) ?? []
@@ -79,18 +92,21 @@ describe('through the command line', () => {
     )
   }, 120_000)
 
-  test.each(cases)('$case is diffusers’ video', async ({ case: name, frames, params, folder: goldens }) => {
-    const variant = join(out, 'foigoi/v/cues', name, 'v')
-    expect(readdirSync(variant).sort()).toEqual(['final.mp4', 'final.png', 'frames'])
-    expect(readdirSync(join(variant, 'frames'))).toHaveLength(frames.count)
-    for (let frame = 0; frame < frames.count; frame++) {
-      const own = join(variant, 'frames', `${String(frame + 1).padStart(4, '0')}.png`)
-      await expectSame(own, join(goldens, frames.folder, `${String(frame).padStart(3, '0')}.png`))
-    }
-    expectEncoded(variant, frames.count, params)
-    const first = await pixelsOf(join(variant, 'frames/0001.png'))
-    expect(largestDifference(await pixelsOf(join(variant, 'final.png')), first)).toBe(0)
-  })
+  test.each(cases)(
+    '$case is diffusers’ video',
+    async ({ case: name, model, frames, params, folder: goldens }) => {
+      const variant = join(out, 'foigoi/v/cues', name, 'v')
+      expect(readdirSync(variant).sort()).toEqual(['final.mp4', 'final.png', 'frames'])
+      expect(readdirSync(join(variant, 'frames'))).toHaveLength(frames.count)
+      for (let frame = 0; frame < frames.count; frame++) {
+        const own = join(variant, 'frames', `${String(frame + 1).padStart(4, '0')}.png`)
+        await expectSame(own, join(goldens, frames.folder, `${String(frame).padStart(3, '0')}.png`))
+      }
+      expectEncoded(variant, frames.count, { ...params, fps: model === 'wan22-ti2v-tiny' ? 24 : 16 })
+      const first = await pixelsOf(join(variant, 'frames/0001.png'))
+      expect(largestDifference(await pixelsOf(join(variant, 'final.png')), first)).toBe(0)
+    },
+  )
 
   test('the manifest says that they are videos, how long, and what they were drawn from', () => {
     const path = join(out, 'foigoi/v/manifest.json')
@@ -98,6 +114,7 @@ describe('through the command line', () => {
     expect(assets.map(({ type }) => type)).toEqual(cases.map(() => 'video'))
     const modes = Object.fromEntries(assets.map(({ cue, metadata }) => [cue, metadata.reference_mode]))
     expect(modes).toMatchObject({
+      ...{ 'ti2v-text': 'none', 'ti2v-first': 'start', 'experts-first': 'start', 'experts-both': 'both' },
       ...{
         'unipc-17': 'none',
         'first-resize-neg': 'start',

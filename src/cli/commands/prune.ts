@@ -16,11 +16,20 @@ export async function pruneCommand(
     remove: flags.yes === true,
     withBucket: flags.dryRun !== true,
   })
-  const { onDisk, inBucket, isDone, version } = result
+  const { onDisk, inBucket, films, isDone, version } = result
   const tell = (where: string, keys: readonly string[]) => keys.map((key) => `${where}  ${key}`)
-  printLines(process.stdout, [...tell('disk  ', onDisk), ...tell('bucket', inBucket)])
-  const found = `${plural(onDisk.length, 'variant')} on disk, ${inBucket.length} in the bucket, no longer in the sheet`
-  const end = onDisk.length + inBucket.length === 0 ? '' : isDone ? ': removed' : ': --yes removes them'
+  printLines(process.stdout, [
+    ...tell('disk  ', [...onDisk, ...films.onDisk]),
+    ...tell('bucket', [...inBucket, ...films.inBucket]),
+  ])
+  const filmed = films.onDisk.length + films.inBucket.length
+  const alsoFilms =
+    filmed === 0
+      ? ''
+      : `; ${plural(films.onDisk.length, 'film')} on disk, ${films.inBucket.length} in the bucket`
+  const found = `${plural(onDisk.length, 'variant')} on disk, ${inBucket.length} in the bucket, no longer in the sheet${alsoFilms}`
+  const end =
+    onDisk.length + inBucket.length + filmed === 0 ? '' : isDone ? ': removed' : ': --yes removes them'
   printLine(process.stdout, `${version}: ${found}${end}`)
   return EXIT.ok
 }
