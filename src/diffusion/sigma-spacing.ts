@@ -38,7 +38,7 @@ function betaSigmas(min: number, max: number, count: number): Float64Array {
  * @param logSigmas ln σ of every training timestep; ascending, but with `rescale_betas_zero_snr` the last may be below
  *   the one before
  */
-export function timestepOfSigma(sigma: number, logSigmas: Float32Array): number {
+export function timestepOfSigma(sigma: number, logSigmas: Float32Array | Float64Array): number {
   const logSigma = Math.log(Math.max(sigma, 1e-10))
   const below = logSigmas.findLastIndex((level) => level <= logSigma)
   const low = Math.max(Math.min(below, logSigmas.length - 2), 0)

@@ -4,7 +4,7 @@ import { booleanOf, choiceOf, numberOf, optionalNumberOf } from './config-keys.t
 import { requireSpread, type SolverSchedule } from './dpm-solver-schedule.ts'
 import { trainingSigmas } from './noise-schedule.ts'
 import { interpolate, linspace, roundHalfEven } from './numpy.ts'
-import type { SchedulerConfig } from './scheduler.ts'
+import type { SchedulerConfig, SetTimestepsOptions } from './scheduler.ts'
 import { type SigmaSpacing, spaceSigmas, timestepOfSigma } from './sigma-spacing.ts'
 import { spacingOf } from './spacing-of.ts'
 import { shiftByMu, shiftSigmas, stretchToTerminal, TIME_SHIFT_TYPES } from './time-shift.ts'
@@ -20,12 +20,12 @@ interface Spaced {
   readonly smallest: number
 }
 
-/** @param mu for `use_dynamic_shifting` */
+/** @param options `mu` for `use_dynamic_shifting`; `sigmas` of a pipeline that hands them to a flow's solver */
 export function buildUniPcSchedule(
   config: SchedulerConfig,
   alphasCumprod: Float32Array,
   count: number,
-  mu: number | undefined,
+  { mu, sigmas: given }: Pick<SetTimestepsOptions, 'mu' | 'sigmas'>,
 ): SolverSchedule {
   if (mu === undefined && booleanOf(config, 'use_dynamic_shifting')) {
     throw new PregenError(
@@ -36,20 +36,40 @@ export function buildUniPcSchedule(
       },
     )
   }
-  const { timesteps, sigmas, smallest } = spaced(config, trainingSigmas(alphasCumprod), count, mu)
+  if (given !== undefined && !booleanOf(config, 'use_flow_sigmas')) {
+    throw new PregenError(
+      'E_SCHEDULER_CONFLICT',
+      'unipc builds its schedule from sigmas with use_flow_sigmas alone',
+      {
+        help: 'Set use_flow_sigmas to true.',
+      },
+    )
+  }
+  // As in diffusers: a flow's own levels stand for those of training.
+  const own = given === undefined ? undefined : Float64Array.from(given)
+  const { timesteps, sigmas, smallest } = spaced(config, own ?? trainingSigmas(alphasCumprod), count, {
+    mu,
+    own,
+  })
   const last = config.final_sigmas_type === 'sigma_min' ? smallest : 0
   return { timesteps: Array.from(timesteps, Math.trunc), sigmas: Float32Array.from([...sigmas, last]) }
 }
 
+interface FlowOptions {
+  readonly mu: number | undefined
+  /** From 1 down. */
+  readonly own: Float64Array | undefined
+}
+
 function spaced(
   config: SchedulerConfig,
-  training: Float32Array,
+  training: Float32Array | Float64Array,
   count: number,
-  mu: number | undefined,
+  options: FlowOptions,
 ): Spaced {
   const spacing = spacingOf(config)
   if (spacing !== null) return sigmaSchedule(config, spacing, training, count)
-  if (booleanOf(config, 'use_flow_sigmas')) return flowSchedule(config, count, mu)
+  if (booleanOf(config, 'use_flow_sigmas')) return flowSchedule(config, count, options)
   const total = numberOf(config, 'num_train_timesteps')
   const timestepSpacing = choiceOf(config, 'timestep_spacing', TIMESTEP_SPACINGS)
   if (timestepSpacing === 'leading') requireSpread(total, count)
@@ -64,7 +84,7 @@ function spaced(
 function sigmaSchedule(
   config: SchedulerConfig,
   spacing: SigmaSpacing,
-  training: Float32Array,
+  training: Float32Array | Float64Array,
   count: number,
 ): Spaced {
   const min = optionalNumberOf(config, 'sigma_min') ?? training[0]!
@@ -84,9 +104,9 @@ function sigmaSchedule(
   }
 }
 
-function flowSchedule(config: SchedulerConfig, count: number, mu: number | undefined): Spaced {
+function flowSchedule(config: SchedulerConfig, count: number, { mu, own }: FlowOptions): Spaced {
   const total = numberOf(config, 'num_train_timesteps')
-  const sigmas = linspace(1, 1 / total, count + 1).slice(0, -1)
+  const sigmas = own ?? linspace(1, 1 / total, count + 1).slice(0, -1)
   if (mu !== undefined && booleanOf(config, 'use_dynamic_shifting')) {
     shiftByMu(sigmas, mu, choiceOf(config, 'time_shift_type', TIME_SHIFT_TYPES))
   } else {

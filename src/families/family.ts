@@ -134,6 +134,7 @@ export interface ScheduleRules {
 }
 
 export interface ScheduleShape {
+  readonly scheduler: SchedulerName
   readonly steps: number
   /** Tokens of the picture: width × height over the square of the size multiple. */
   readonly imageTokens: number

@@ -1,5 +1,6 @@
 /** What pipelines of flow-matching models hand to their scheduler. */
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
+import type { ScheduleShape } from './family.ts'
 
 /**
  * mu of the resolution-dependent shift, linear in the number of image tokens (diffusers' calculate_shift).
@@ -29,6 +30,17 @@ export function descendingSigmas(steps: number): number[] {
 /** The sigmas that diffusers' pipelines hand over, unless the scheduler's config says that it makes its own. */
 export function sigmasUnlessOwn(config: SchedulerConfig, steps: number): { readonly sigmas?: number[] } {
   return config.use_flow_sigmas === true ? {} : { sigmas: descendingSigmas(steps) }
+}
+
+/**
+ * Chroma's and Qwen-Image's pipelines hand them over whatever the scheduler. Of those that make their own UniPC takes them,
+ * and where diffusers fails (DPM-Solver) the scheduler's own stand.
+ */
+export function sigmasWhereTaken(
+  config: SchedulerConfig,
+  { scheduler, steps }: ScheduleShape,
+): { readonly sigmas?: number[] } {
+  return scheduler === 'unipc' ? { sigmas: descendingSigmas(steps) } : sigmasUnlessOwn(config, steps)
 }
 
 /**

@@ -46,7 +46,9 @@ export function openSchedule(request: ScheduleRequest): Schedule {
     throw new PregenError('E_SCHEDULER_UNSUITED', `${name} ${misfit.why}`, { help: misfit.help })
   }
   const shortened = rules.strength === 'in-scheduler' && strength !== undefined
-  const options = 'options' in rules ? rules.options(config, { steps, imageTokens }) : {}
+  // Keys of the folder's that this class has not stay readable, as from_config leaves them: base_shift and its like.
+  const readable = { ...folderConfig, ...config }
+  const options = 'options' in rules ? rules.options(readable, { scheduler: name, steps, imageTokens }) : {}
   scheduler.setTimesteps(steps, { ...options, ...(shortened ? { strength } : {}) })
 
   const skipped = strength === undefined ? 0 : skippedSteps(rules.strength, steps, strength)

@@ -126,3 +126,36 @@ describe('settings that are sure to end in NaN are refused', () => {
     }
   })
 })
+
+// Recorded with diffusers 0.39: UniPCMultistepScheduler(use_flow_sigmas=True, …).set_timesteps(sigmas=np.linspace(1, 1 / 5, 5), mu=0.7)
+describe.each(['chroma', 'qwenimage'] as const)(
+  '%s hands its sigmas to UniPC, as its pipelines do',
+  (family) => {
+    it.each([
+      [
+        { flow_shift: 3 },
+        [999, 923, 818, 666, 428],
+        [
+          0.9999989867210388, 0.9230769276618958, 0.8181818127632141, 0.6666666865348816, 0.4285714328289032,
+          0,
+        ],
+      ],
+      [
+        { use_dynamic_shifting: true, base_shift: 0.7, max_shift: 0.7, shift_terminal: 0.02 },
+        [999, 837, 633, 371, 20],
+        [
+          0.9999989867210388, 0.8372868299484253, 0.6335475444793701, 0.371027410030365, 0.019999999552965164,
+          0,
+        ],
+      ],
+    ])('%j', (own, timesteps, sigmas) => {
+      const { scheduler } = openSchedule({
+        ...{ family, folderConfig: { _class_name: familyOf(family).schedulerClass, ...own } },
+        ...{ scheduler: { name: 'unipc', config: FLOW }, steps: 5, strength: undefined, imageTokens: 64 },
+      })
+      expect(scheduler.timesteps).toEqual(timesteps)
+      const far = scheduler.sigmas!.map((sigma, index) => Math.abs(sigma - sigmas[index]!))
+      expect(Math.max(...far)).toBeLessThan(1e-7)
+    })
+  },
+)

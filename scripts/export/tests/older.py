@@ -109,4 +109,4 @@ def save(name: str, folder: Path) -> None:
 def export(source: Path, target: Path, dtype: str) -> None:
     from optimum.exporters.onnx import main_export
 
-    main_export(str(source), output=str(target), dtype=dtype, do_validation=False)
+    main_export(str(source), output=str(target), task="text-to-image", dtype=dtype, do_validation=False)

@@ -118,7 +118,7 @@ def cue_of(family: str, rng: random.Random, folder: Path, model: str) -> dict:
     elif family == "zimage":
         cue["guidance_scale"] = rng.choice([0, 0.5, 1, 4, 7.5])
         if rng.random() < 0.3:
-            cue["cfg_normalization"] = rng.choice([True, False])
+            cue["cfg_normalization"] = rng.choice([True, False, 0.4, 1.5])
         if rng.random() < 0.3:
             cue["cfg_truncation"] = rng.choice([0, 0.3, 0.55, 0.9, 1])
     else:
@@ -224,7 +224,7 @@ def run(family: str, options: argparse.Namespace, dtype: torch.dtype, home: Path
         own = getattr(diffusers, pipeline_of(family, cue))
         plain = pipe if type(pipe) is own else own(**{key: each for key, each in pipe.components.items() if key in inspect.signature(own).parameters})
         plain.set_progress_bar_config(disable=True)
-        more = {"text_encoder_out_layers": tuple(pipe.config.text_encoder_out_layers)} if family == "flux2" else {}
+        more = {"text_encoder_out_layers": (1, 2, 3)} if family == "flux2" else {}
         if family == "flux2":
             plain.register_to_config(is_distilled=DISTILLED[cue["model"]])
         try:

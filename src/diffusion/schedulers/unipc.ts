@@ -17,6 +17,7 @@ const fround = Math.fround
 
 export class UniPcScheduler extends BaseScheduler {
   readonly #solverType = choiceOf(this.config, 'solver_type', UNIPC_SOLVER_TYPES)
+  protected override readonly scheduleOption = 'sigmas'
   readonly #solverOrder = numberOf(this.config, 'solver_order')
   readonly #predictionType = choiceOf(this.config, 'prediction_type', SOLVER_PREDICTIONS)
   readonly #lowerOrderFinal = booleanOf(this.config, 'lower_order_final')
@@ -34,8 +35,8 @@ export class UniPcScheduler extends BaseScheduler {
   #lastSample: Float32Array = new Float32Array(0)
   #lastOrder = 0
 
-  protected override buildSchedule(count: number, { mu }: SetTimestepsOptions): void {
-    const { timesteps, sigmas } = buildUniPcSchedule(this.config, this.#alphasCumprod, count, mu)
+  protected override buildSchedule(count: number, options: SetTimestepsOptions): void {
+    const { timesteps, sigmas } = buildUniPcSchedule(this.config, this.#alphasCumprod, count, options)
     this.#levels = createSolverLevels(sigmas, booleanOf(this.config, 'use_flow_sigmas'))
     this.sigmas = Array.from(sigmas)
     this.timesteps = timesteps

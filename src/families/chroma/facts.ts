@@ -2,6 +2,7 @@
 import { contextWidth, latentsAgree, textWidth } from '../agreements.ts'
 import { TRANSFORMER, VAE } from '../contract.ts'
 import { defineFamily } from '../family.ts'
+import { flowShift, sigmasWhereTaken } from '../flow-shift.ts'
 import { flux } from '../flux/facts.ts'
 
 /** diffusers' default length of T5's input. */
@@ -45,7 +46,13 @@ export const chroma = defineFamily({
   sizeMultiple: flux.sizeMultiple,
   maxSequenceLength: flux.maxSequenceLength,
   cuts: { sequenceLength: T5_LENGTH },
-  schedule: flux.schedule,
+  schedule: {
+    ...flux.schedule,
+    options: (config, shape) => ({
+      mu: flowShift(config, shape.imageTokens, 1.15),
+      ...sigmasWhereTaken(config, shape),
+    }),
+  },
   previewFactors: flux.previewFactors,
   pipeline: () => import('./pipeline.ts'),
 })

@@ -2,7 +2,7 @@
 import { contextWidth, latentsAgree, textWidth } from '../agreements.ts'
 import { textEncoder, VAE } from '../contract.ts'
 import { type ChatTemplate, defineFamily } from '../family.ts'
-import { flowShift, sigmasUnlessOwn } from '../flow-shift.ts'
+import { flowShift, sigmasWhereTaken } from '../flow-shift.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
 import { WAN21_FACTORS } from '../wan-latents.ts'
 
@@ -66,9 +66,9 @@ export const qwenimage = defineFamily({
   cuts: { sequenceLength: DEFAULT_TOKENS, template: TEMPLATE, droppedTokens: DROPPED_TOKENS },
   schedule: {
     strength: 'floor-start',
-    options: (config, { steps, imageTokens }) => ({
-      mu: flowShift(config, imageTokens, 1.15),
-      ...sigmasUnlessOwn(config, steps),
+    options: (config, shape) => ({
+      mu: flowShift(config, shape.imageTokens, 1.15),
+      ...sigmasWhereTaken(config, shape),
     }),
     misfit: flowMisfit,
   },
