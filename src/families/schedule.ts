@@ -8,6 +8,7 @@ import type { SchedulerFault } from '../diffusion/resolve-config.ts'
 import type { Scheduler, SchedulerConfig, SchedulerName } from '../diffusion/scheduler.ts'
 import { validateSchedulerConfig } from '../diffusion/validate-config.ts'
 import { PregenError } from '../errors.ts'
+import type { Misfit } from './family.ts'
 import { type FamilyName, familyOf } from './index.ts'
 import { requireNumbers } from './rehearse.ts'
 
@@ -42,9 +43,7 @@ export function openSchedule(request: ScheduleRequest): Schedule {
   const scheduler = createScheduler(request.scheduler.name, folderConfig, overrides)
   const { name, config } = scheduler
   const misfit = rules.misfit({ name, config, folderConfig })
-  if (misfit !== null) {
-    throw new PregenError('E_SCHEDULER_UNSUITED', `${name} ${misfit.why}`, { help: misfit.help })
-  }
+  if (misfit !== null) throw unsuited(name, misfit)
   const shortened = rules.strength === 'in-scheduler' && strength !== undefined
   // Keys of the folder's that this class has not stay readable, as from_config leaves them: base_shift and its like.
   const readable = { ...folderConfig, ...config }
@@ -91,7 +90,10 @@ export function createScheduleAccounts(): (request: ScheduleRequest) => Schedule
 function accountOf(request: ScheduleRequest): ScheduleAccount {
   const { folderConfig, overrides } = configsOf(request)
   const faults = validateSchedulerConfig(request.scheduler.name, folderConfig, overrides)
-  if (faults.length > 0) return { faults }
+  if (faults.length > 0) {
+    const unsuited = unsuitedAnyway(request)
+    return { faults: unsuited === null ? faults : [{ key: null, error: unsuited }] }
+  }
   try {
     const schedule = openSchedule(request)
     requireNumbers(schedule, request.strength !== undefined)
@@ -100,6 +102,18 @@ function accountOf(request: ScheduleRequest): ScheduleAccount {
     if (error instanceof PregenError) return { faults: [{ key: null, error }] }
     throw error
   }
+}
+
+/** What no value of a key would mend: a scheduler that cannot drive the family is not told of its keys. */
+function unsuitedAnyway({ family, folderConfig, scheduler: { name } }: ScheduleRequest): PregenError | null {
+  if (name === undefined) return null
+  const config = { ...folderConfig, use_flow_sigmas: true, prediction_type: 'flow_prediction' }
+  const misfit = familyOf(family).schedule.misfit({ name, config, folderConfig })
+  return misfit && unsuited(name, misfit)
+}
+
+function unsuited(name: SchedulerName, { why, help }: Misfit): PregenError {
+  return new PregenError('E_SCHEDULER_UNSUITED', `${name} ${why}`, { help })
 }
 
 /** The folder's config as the family's pipeline hands it on, and what the sheet sets. */

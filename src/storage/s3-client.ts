@@ -57,7 +57,8 @@ export const DEFAULT_TIMEOUTS = {
   connectMs: 10_000,
   preflightMs: 20_000,
   listMs: 900_000,
-  credentialsMs: 20_000,
+  // Less than a request is waited for: who is late is told, and not the store.
+  credentialsMs: 15_000,
 } as const satisfies Required<S3Timeouts>
 
 export function resolveTimeouts(timeouts: S3Timeouts = {}): Required<{ [K in keyof S3Timeouts]: number }> {

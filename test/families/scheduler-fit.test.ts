@@ -83,6 +83,14 @@ describe('a scheduler that does not fit is a fault of the plan', () => {
     expect(fault!.message).toMatch(/only with prediction_type: flow_prediction\.$/)
   })
 
+  it('before the keys that it would take from a folder made for another', () => {
+    const schedulerConfig = { _class_name: 'UniPCMultistepScheduler', prediction_type: 'flow_prediction' }
+    const facts: ModelFacts = { ...FLUX_FACTS, family: 'qwenimage', schedulerConfig }
+    const faults = faultsOfCue('    matrix: { scheduler: [euler, heun, lcm, ddim, tcd] }', facts)
+    expect(faults.map(({ code }) => code)).toEqual(new Array(5).fill('E_SCHEDULER_UNSUITED'))
+    expect(faults[0]!.help).toMatch(/^Use flow-match-euler, or unipc/)
+  })
+
   it('an LCM model takes lcm alone', () => {
     const [fault] = faultsOfCue('    seeds: [1]\n    scheduler: euler', LCM_FACTS)
     expect(fault).toMatchObject({ code: 'E_SCHEDULER_UNSUITED', location: { line: 8, column: 16 } })
