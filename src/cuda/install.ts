@@ -6,6 +6,7 @@ import { errorCode, PregenError } from '../errors.ts'
 import { downloadFile, type Fetch } from '../net/download.ts'
 import { proxiedFetch } from '../net/proxied-fetch.ts'
 import { findLibraries, type LibrarySearch } from './find-libraries.ts'
+import { whileLocked } from './install-lock.ts'
 import {
   type InstalledProvider,
   installedProvider,
@@ -54,7 +55,7 @@ const PACKAGE = 'onnxruntime-gpu'
 
 /**
  * Everything that can be known to fail is told before a byte is fetched.
- * @throws PregenError `E_PROVIDER_UNSUPPORTED`, `E_CUDA_DRIVER`, `E_CUDA_CARD`, those of index, download and wheel
+ * @throws PregenError `E_PROVIDER_UNSUPPORTED`, `E_PROVIDER_BUSY`, `E_CUDA_DRIVER`, `E_CUDA_CARD`, those of index, download and wheel
  */
 export async function installCuda(options: InstallOptions): Promise<InstallResult> {
   const { cacheDir, version, platform = `${process.platform}-${process.arch}` } = options
@@ -68,6 +69,11 @@ export async function installCuda(options: InstallOptions): Promise<InstallResul
     )
   }
   const machine = await checkMachine(options, cudaMajorOf(version))
+  return await whileLocked(cacheDir, () => installHere(options, machine))
+}
+
+async function installHere(options: InstallOptions, machine: CudaMachine | null): Promise<InstallResult> {
+  const { cacheDir, version } = options
   const wheels = join(cacheDir, 'wheels')
   const provider = (await installedProvider(cacheDir, version)) ?? (await installProvider(options, wheels))
   const { libraries } = needsOf(provider.cudaMajor)
@@ -91,7 +97,8 @@ async function installProvider(options: InstallOptions, wheels: string): Promise
   const wheel = await obtainWheel(PACKAGE, version, options, wheels)
   const root = join(cacheDir, 'providers')
   await mkdir(root, { recursive: true })
-  const fresh = await mkdtemp(join(root, '.cuda-'))
+  await sweepUnfinished(root)
+  const fresh = await mkdtemp(join(root, UNFINISHED))
   try {
     const found = await extractProvider(wheel.path, fresh)
     const runtime = await commitIn(createReadStream(join(runtimeFolder, 'libonnxruntime.so.1')))
@@ -121,6 +128,20 @@ async function installProvider(options: InstallOptions, wheels: string): Promise
     return { ...record, folder }
   } finally {
     await rm(fresh, { recursive: true, force: true })
+  }
+}
+
+const UNFINISHED = '.cuda-'
+/** Nothing is unpacked for so long. */
+const ABANDONED_MS = 60 * 60 * 1000
+
+/** What an install left that was killed: 300 MB each. */
+async function sweepUnfinished(root: string): Promise<void> {
+  for (const name of await readdir(root)) {
+    if (!name.startsWith(UNFINISHED)) continue
+    const path = join(root, name)
+    if (Date.now() - (await stat(path)).mtimeMs > ABANDONED_MS)
+      await rm(path, { recursive: true, force: true })
   }
 }
 

@@ -1,10 +1,12 @@
 /** The CUDA provider that pregen keeps in its cache: where it lies, what it is, and the environment it runs in. */
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '../errors.ts'
 import { z } from '../zod.ts'
 import { findLibraries, type LibrarySearch } from './find-libraries.ts'
 import { needsOfCuda } from './releases.ts'
+import { PROVIDER_LIBRARIES } from './wheel.ts'
 
 const RECORD = 'provider.json'
 /** The name that node's binding asks the loader for. */
@@ -37,7 +39,7 @@ export async function writeRecord(folder: string, record: Omit<InstalledProvider
   await writeFile(join(folder, RECORD), `${JSON.stringify(record, null, 2)}\n`)
 }
 
-/** The installed provider of a version of ONNX Runtime, or null. */
+/** The installed provider of a version of ONNX Runtime, or null; one that lost a library is none, and is installed again. */
 export async function installedProvider(
   cacheDir: string,
   version: string,
@@ -71,7 +73,8 @@ export async function removeInstalled(cacheDir: string): Promise<readonly Instal
 async function readRecord(folder: string): Promise<InstalledProvider | null> {
   try {
     const record = recordSchema.safeParse(JSON.parse(await readFile(join(folder, RECORD), 'utf8')))
-    return record.success ? { ...record.data, folder } : null
+    const isWhole = PROVIDER_LIBRARIES.every((name) => existsSync(join(folder, name)))
+    return record.success && isWhole ? { ...record.data, folder } : null
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR' || error instanceof SyntaxError)
       return null

@@ -1,6 +1,6 @@
 /** Makes the optimized graphs of a model and keeps them; where they lie and what they hold for: optimized.ts. */
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ModelFolder } from './folder.ts'
 import { COMPLETE, hasNarrowLayers, optimizedFolder } from './optimized.ts'
@@ -28,7 +28,8 @@ export async function optimizeModel(
 ): Promise<OptimizedModel> {
   const folder = optimizedFolder(root, provider.name)
   await mkdir(root, { recursive: true })
-  const fresh = await mkdtemp(join(root, '.new-'))
+  await sweepUnfinished(root)
+  const fresh = await mkdtemp(join(root, UNFINISHED))
   try {
     const done: OptimizedComponent[] = []
     for (const { name, modelPath, config } of Object.values(components)) {
@@ -51,6 +52,20 @@ export async function optimizeModel(
     return { folder, components: done }
   } finally {
     await rm(fresh, { recursive: true, force: true })
+  }
+}
+
+const UNFINISHED = '.new-'
+/** No component takes so long. */
+const ABANDONED_MS = 24 * 60 * 60 * 1000
+
+/** What one left that was killed: as large as the model. */
+async function sweepUnfinished(root: string): Promise<void> {
+  for (const name of await readdir(root)) {
+    if (!name.startsWith(UNFINISHED)) continue
+    const path = join(root, name)
+    if (Date.now() - (await stat(path)).mtimeMs > ABANDONED_MS)
+      await rm(path, { recursive: true, force: true })
   }
 }
 

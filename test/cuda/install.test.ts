@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readdir, readlink, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { findLibraries } from '../../src/cuda/find-libraries.ts'
@@ -120,6 +122,41 @@ describe('installing from an index', () => {
     expect(await listInstalled(options.cacheDir)).toEqual([])
     const providers = join(options.cacheDir, 'providers')
     expect(existsSync(providers) ? await readdir(providers) : []).toEqual([])
+  })
+
+  it('is one at a time in a cache, and follows one that was killed', async () => {
+    const index = await serve([providerWheel()], { cut: { times: 2, afterBytes: 70_000 } })
+    const { options } = await optionsFor({ env: { PIP_INDEX_URL: index.url } })
+    const both = await Promise.allSettled([installCuda(options), installCuda(options)])
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    const refused = both.find((one) => one.status === 'rejected')
+    expect(refused?.reason).toMatchObject({ code: 'E_PROVIDER_BUSY', exitCode: 2 })
+    expect(await listInstalled(options.cacheDir)).toHaveLength(1)
+    // A process that is no more; one of another machine is given an hour.
+    const lock = join(options.cacheDir, 'providers.lock')
+    const { pid } = spawnSync('true')
+    await writeFile(lock, `${pid} ${hostname()}\n`)
+    await installCuda(options)
+    expect(existsSync(lock)).toBe(false)
+    await writeFile(lock, '1 elsewhere\n')
+    await expect(installCuda(options)).rejects.toMatchObject({ code: 'E_PROVIDER_BUSY' })
+  })
+
+  it('is done again where a library has gone, and clears up what a killed one left', async () => {
+    const index = await serve([providerWheel()])
+    const { options } = await optionsFor({ env: { PIP_INDEX_URL: index.url } })
+    const { provider } = await installCuda(options)
+    await rm(join(provider.folder, 'libonnxruntime_providers_shared.so'))
+    expect(await listInstalled(options.cacheDir)).toEqual([])
+    const providers = join(options.cacheDir, 'providers')
+    for (const [name, age] of [['.cuda-killed', 2 * 3_600_000] as const, ['.cuda-busy', 0] as const]) {
+      await mkdir(join(providers, name))
+      const time = new Date(Date.now() - age)
+      await utimes(join(providers, name), time, time)
+    }
+    await installCuda(options)
+    expect((await readdir(providers)).sort()).toEqual(['.cuda-busy', 'cuda-1.30.0'])
+    expect(await listInstalled(options.cacheDir)).toHaveLength(1)
   })
 
   it('says no user name or password of a mirror', async () => {

@@ -5,6 +5,7 @@ import { findDriver } from '../../src/cuda/driver.ts'
 import { providerFolder, writeRecord } from '../../src/cuda/installed.ts'
 import { type PrepareCudaOptions, prepareCuda } from '../../src/cuda/prepare.ts'
 import { needsOfCuda } from '../../src/cuda/releases.ts'
+import { PROVIDER_LIBRARIES } from '../../src/cuda/wheel.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const LIBRARIES = Object.keys(needsOfCuda(13)?.libraries ?? {})
@@ -22,6 +23,7 @@ async function machineWith({ installed = true, without = [] as readonly string[]
   if (installed) {
     await mkdir(own, { recursive: true })
     const record = { version: '1.30.0', cudaMajor: 13, commit: null, wheel: 'w.whl', sizeBytes: 1 }
+    for (const name of PROVIDER_LIBRARIES) await writeFile(join(own, name), '')
     await writeRecord(own, { provider: 'cuda', ...record })
   }
   const options: PrepareCudaOptions = {

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { providerFolder, writeRecord } from '../../src/cuda/installed.ts'
+import { PROVIDER_LIBRARIES } from '../../src/cuda/wheel.ts'
 import { findOnnxruntimeNode } from '../../src/model/onnxruntime-node.ts'
 import { eventOf, parseEvents, runCli } from '../support/cli.ts'
 import { tinySheet, writeSheet } from '../support/runs.ts'
@@ -12,7 +13,7 @@ async function cacheWithProvider(folder: string): Promise<string> {
   const { version } = findOnnxruntimeNode()
   const own = providerFolder(join(folder, 'pregen'), version)
   await mkdir(own, { recursive: true })
-  await writeFile(join(own, 'libonnxruntime_providers_cuda.so'), 'no library')
+  for (const name of PROVIDER_LIBRARIES) await writeFile(join(own, name), 'no library')
   const record = { version, cudaMajor: 13, commit: null, wheel: 'w.whl', sizeBytes: 10 }
   await writeRecord(own, { provider: 'cuda', ...record })
   return folder
