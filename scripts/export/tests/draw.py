@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,8 @@ SCHEDULERS = {
 def pregen_pictures(models: dict[str, Path], cues: dict[str, dict], folder: Path) -> dict[str, list[np.ndarray]]:
     """One run of a sheet with all cues; each cue's variants in their order."""
     folder.mkdir(parents=True, exist_ok=True)
+    # What an earlier run left whole would not be drawn again.
+    shutil.rmtree(folder / "out", ignore_errors=True)
     sheet = {"version": "v", "models": {name: str(path) for name, path in models.items()}, "programs": {"P0": {}}, "cues": cues}
     (folder / "sheet.yaml").write_text(json.dumps(sheet))
     node = ["node", str(ROOT / "bin/pregen.js"), "run", "sheet.yaml", "--out", "out", "--provider", "cpu"]
