@@ -1,7 +1,9 @@
 /** The way to the queue: Redis, Valkey or what speaks like them, through BullMQ. Both are loaded here and not before. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
 import type * as BullMq from 'bullmq'
 import type { Redis } from 'ioredis'
-import { messageOf, PregenError } from '../errors.ts'
+import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { DEFAULT_PREFIX, type Keys, keysOf } from './names.ts'
 
 export interface QueueClient {
@@ -20,6 +22,9 @@ export interface ConnectOptions {
   /** Told when the queue goes away and when it is back. */
   readonly say?: ((line: string) => void) | undefined
   readonly warn?: ((code: string, message: string) => void) | undefined
+  /** How long a queue that does not answer yet is waited for. Default: not at all. */
+  readonly patienceMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 const CONNECT_MS = 10_000
@@ -36,7 +41,6 @@ export async function connectQueue(address: string, options: ConnectOptions = {}
   let wasReady = false
   let isAway = false
   const redis = new Client(url, {
-    lazyConnect: true,
     connectTimeout: CONNECT_MS,
     // Commands wait for a queue that is away: who draws has time.
     maxRetriesPerRequest: null,
@@ -55,7 +59,7 @@ export async function connectQueue(address: string, options: ConnectOptions = {}
     wasReady = true
   })
   try {
-    await redis.connect()
+    await connectPatiently(redis, () => fault, options)
     await warnOfEviction(redis, warn)
   } catch (error) {
     redis.disconnect()
@@ -68,6 +72,54 @@ export async function connectQueue(address: string, options: ConnectOptions = {}
       if (redis.status === 'ready') await redis.quit()
       else redis.disconnect()
     },
+  }
+}
+
+const AGAIN_MS = 500
+
+/** The client connects as it is made; what BullMQ makes of it would give up at once if it did not. */
+function firstConnection(redis: Redis): Promise<void> {
+  return new Promise((resolve, reject) => {
+    redis.once('ready', resolve)
+    redis.once('end', () => reject(new Error('it does not answer')))
+  })
+}
+
+/** Whether a call failed because the queue is away, and may be made again when it is back. */
+export function isAway(error: unknown): boolean {
+  return (
+    /^(?:ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)/.test(errorCode(error) ?? '') ||
+    /Connection is closed|Stream isn't writeable|LOADING /.test(messageOf(error))
+  )
+}
+
+/** Makes a call until the queue is there. */
+export async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!isAway(error)) throw error
+      await sleep(AGAIN_MS)
+    }
+  }
+}
+
+/** A machine and its queue may start at the same time, in any order. A password that is wrong stays so. */
+async function connectPatiently(
+  redis: Redis,
+  fault: () => unknown,
+  { patienceMs = 0, signal }: ConnectOptions,
+): Promise<void> {
+  const end = performance.now() + patienceMs
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await (isFirst ? firstConnection(redis) : redis.connect())
+    } catch (error) {
+      const isFinal = /NOAUTH|WRONGPASS|NOPERM/.test(messageOf(fault() ?? error))
+      if (isFinal || performance.now() > end || signal?.aborted) throw error
+      await sleep(AGAIN_MS, undefined, { signal })
+    }
   }
 }
 
@@ -102,6 +154,7 @@ function unreachable(description: string, cause: unknown): PregenError {
     'E_QUEUE_UNREACHABLE',
     `The queue ${description} cannot be reached: ${messageOf(cause)}`,
     {
+      exitCode: 3,
       help: 'Is the server running, and may this machine reach it? For a password write redis://:password@host, or set PREGEN_QUEUE.',
       cause,
     },

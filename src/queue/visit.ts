@@ -8,10 +8,10 @@ import type { Drawing } from '../run/drawing.ts'
 import { requireFit } from '../run/memory-fit.ts'
 import type { PreparedUnit } from '../run/prepared.ts'
 import type { UnitServices } from '../run/unit-life.ts'
-import type { QueueClient } from './connect.ts'
+import { patiently, type QueueClient } from './connect.ts'
 import { type Hand, takeInHand } from './hand.ts'
 import { parseUnitJob } from './job.ts'
-import { keepLeases, renewLease } from './lease.ts'
+import { keepLeases, renewLease, stalledAfter } from './lease.ts'
 import { unitsQueue } from './names.ts'
 import type { SheetSession } from './sheet-session.ts'
 import type { Workplace } from './workplace.ts'
@@ -63,8 +63,7 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
   const { client, workplace, model, machine, leaseMs, stopping } = options
   const worker = new client.bull.Worker(unitsQueue(model), null, {
     ...client.options,
-    ...{ name: machine, autorun: false, lockDuration: leaseMs, maxStalledCount: 3 },
-    stalledInterval: Math.min(30_000, leaseMs / 4),
+    ...{ name: machine, autorun: false, lockDuration: leaseMs, ...stalledAfter(leaseMs) },
   })
   // Faults of the connection are told by the client, those of calls by who calls.
   worker.on('error', () => undefined)
@@ -73,14 +72,15 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
   const concluding = new Set<Promise<void>>()
   let refusal: PregenError | null = null
 
-  const leases = keepLeases(worker, leaseMs, (hand) => {
+  const leases = keepLeases(worker, leaseMs, ({ job, token }) => {
+    for (const hand of hands) if (hand.token === token) hand.letGo()
     workplace.warn({
       code: 'W_LEASE_LOST',
-      message: `The lease on job ${hand.job.id} ran out: another machine has it, and nothing more is done for it here.`,
+      message: `The lease on job ${job.id} ran out: another machine has it, and nothing more is done for it here.`,
     })
   })
   const giveBack = async ({ job, token }: Pick<Hand, 'job' | 'token'>): Promise<void> => {
-    await job.moveToWait(token)
+    await patiently(() => job.moveToWait(token))
   }
   const endOf = (hand: Hand, outcome: JobEnd['outcome']) => {
     hands.delete(hand)
@@ -98,7 +98,7 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
         return endOf(hand, 'given-back')
       }
       if (error === null) {
-        await hand.job.moveToCompleted(hand.drawn(), hand.token, false)
+        await patiently(() => hand.job.moveToCompleted(hand.drawn(), hand.token, false))
         return endOf(hand, 'done')
       }
       endOf(hand, await failJob(client, hand, error))
@@ -115,6 +115,8 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
   /** The units of a job that are to be drawn; none where it is dealt with already. */
   const accept = async (job: Job, token: string): Promise<readonly PreparedUnit[]> => {
     const taken = { job, token }
+    // From the first moment: a sheet may take its time to be read.
+    leases.add(taken)
     let hand: Hand
     try {
       if (job.deferredFailure)
@@ -126,6 +128,7 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
       const onStep = progressOf(job, machine)
       hand = await takeInHand({ ...taken, session, entries, holds, onStep }, workplace)
     } catch (error) {
+      leases.drop(taken)
       if (!(error instanceof PregenError)) throw error
       if (error instanceof NotHere) {
         refusal = error
@@ -141,7 +144,6 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
       return []
     }
     hands.add(hand)
-    leases.add(hand)
     for (const entry of hand.toDraw) ofEntry.set(entry, hand)
     const concluded = hand.outcome.then((error) => conclude(hand, error))
     concluding.add(concluded)
@@ -161,7 +163,7 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
     for (;;) {
       if (isOver() || !options.mayTake() || (await isUrgent())) return null
       const token = randomUUID()
-      const job = await worker.getNextJob(token, { block: false })
+      const job = await patiently(() => worker.getNextJob(token, { block: false }))
       if (job !== undefined) {
         options.onTaken()
         const entries = await accept(job, token)
@@ -271,7 +273,8 @@ async function failJob(
 ): Promise<'failed' | 'given-up'> {
   const isLast = error.code === 'E_QUEUE_JOB' || error.code === 'E_QUEUE_STALLED'
   const told = `${error.code}: ${error.message}`
-  await job.moveToFailed(isLast ? new bull.UnrecoverableError(told) : new Error(told), token, false)
+  const fault = isLast ? new bull.UnrecoverableError(told) : new Error(told)
+  await patiently(() => job.moveToFailed(fault, token, false))
   return isLast || job.attemptsMade >= (job.opts.attempts ?? 1) ? 'given-up' : 'failed'
 }
 

@@ -1,11 +1,11 @@
 /** A worker: goes from model to model while there is work, draws, sends, confirms, and ends sheets. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Queue } from 'bullmq'
+import type { Queue, Worker } from 'bullmq'
 import { messageOf, type PregenError } from '../errors.ts'
 import type { EmitRunEvent } from '../run/events.ts'
-import type { QueueClient } from './connect.ts'
+import { patiently, type QueueClient } from './connect.ts'
 import { serveEnds } from './ends.ts'
-import { LEASE_MS } from './lease.ts'
+import { LEASE_MS, stalledAfter } from './lease.ts'
 import { ENDS_QUEUE, unitsQueue } from './names.ts'
 import { openSheetSession, type SheetSession } from './sheet-session.ts'
 import { readSheetRecord } from './sheet-store.ts'
@@ -58,7 +58,7 @@ export async function work(client: QueueClient, options: WorkOptions): Promise<W
   let taken = 0
   let drawn = 0
   let busyAt = performance.now()
-  const queues = createQueues(client)
+  const queues = createQueues(client, leaseMs)
   const ends = await serveEnds({ client, workplace, leaseMs, say, machine: options.machine, signal })
   const mayTake = () => options.maxJobs === undefined || taken < options.maxJobs
 
@@ -78,7 +78,7 @@ export async function work(client: QueueClient, options: WorkOptions): Promise<W
   }
   const isTimeUp = () =>
     options.idleTimeoutMs !== undefined && performance.now() - busyAt > options.idleTimeoutMs
-  const mayGo = async () => isTimeUp() || (options.endsWhenEmpty && (await isEmpty()))
+  const mayGo = async () => isTimeUp() || (options.endsWhenEmpty && (await patiently(isEmpty)))
 
   const visit = async ({ model }: WaitingModel): Promise<void> => {
     const refusal = await visitQueue({
@@ -96,10 +96,10 @@ export async function work(client: QueueClient, options: WorkOptions): Promise<W
       },
       async mayLeave() {
         if (await mayGo()) return true
-        return (await waiting()).some((other) => other.model !== model)
+        return (await patiently(waiting)).some((other) => other.model !== model)
       },
       async isUrgentElsewhere() {
-        const [most, ...others] = await waiting()
+        const [most, ...others] = await patiently(waiting)
         const here = [most, ...others].find((one) => one?.model === model)
         return most !== undefined && here !== undefined && most.priority < here.priority
       },
@@ -112,7 +112,7 @@ export async function work(client: QueueClient, options: WorkOptions): Promise<W
 
   try {
     while (!signal.aborted && !draining.aborted && mayTake()) {
-      const [next] = await waiting()
+      const [next] = await patiently(waiting)
       if (next !== undefined) await visit(next)
       else if (await mayGo()) break
       else
@@ -136,9 +136,20 @@ interface WaitingModel {
   readonly since: number
 }
 
-/** What waits where. */
-function createQueues({ bull, options }: QueueClient) {
+/** What waits where. Jobs of machines that died are looked for too, also where this one draws nothing. */
+function createQueues({ bull, options }: QueueClient, leaseMs: number) {
   const queues = new Map<string, Queue>()
+  const watches = new Map<string, Worker>()
+  const watchStalled = async (name: string): Promise<void> => {
+    if (watches.has(name)) return
+    const watch = new bull.Worker(name, null, {
+      ...options,
+      ...{ autorun: false, lockDuration: leaseMs, ...stalledAfter(leaseMs) },
+    })
+    watch.on('error', () => undefined)
+    watches.set(name, watch)
+    await watch.startStalledCheckTimer()
+  }
   const queueOf = (name: string): Queue => {
     const queue = queues.get(name) ?? new bull.Queue(name, options)
     // Told by the client.
@@ -149,6 +160,7 @@ function createQueues({ bull, options }: QueueClient) {
   return {
     async first(model: string): Promise<WaitingModel | null> {
       const queue = queueOf(unitsQueue(model))
+      if ((await queue.getActiveCount()) > 0) await watchStalled(queue.name)
       const [job] = [...(await queue.getWaiting(0, 0)), ...(await queue.getPrioritized(0, 0))]
       return job ? { model, priority: job.opts.priority ?? 0, since: job.timestamp } : null
     },
@@ -157,6 +169,7 @@ function createQueues({ bull, options }: QueueClient) {
       return Object.values(counts).reduce((sum, count) => sum + count, 0)
     },
     async close(): Promise<void> {
+      await Promise.all([...watches.values()].map((watch) => watch.close(true)))
       await Promise.all([...queues.values()].map((queue) => queue.close()))
     },
   }

@@ -63,7 +63,7 @@ export async function startRedis(): Promise<RedisServer> {
     start,
     async stop() {
       await kill()
-      await rm(folder, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
 }

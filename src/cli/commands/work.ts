@@ -45,10 +45,13 @@ export interface WorkFlags extends SheetFlags, EndpointFlags, QueueFlags {
   readonly format: 'plain' | 'ndjson'
 }
 
+/** A machine may be up before its queue is. */
+const PATIENCE_MS = 60_000
+
 export async function workCommand(flags: WorkFlags): Promise<ExitCode> {
   const say = (line: string) => printLine(process.stderr, line)
   const signals = watchSignals(say, { drain: 'asked' })
-  const client = await openQueue(flags)
+  const client = await openQueue(flags, { patienceMs: PATIENCE_MS, signal: signals.signal })
   try {
     const hashing = await createHashProgress()
     const bus = createEventBus()
