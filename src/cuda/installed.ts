@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { errorCode } from '../errors.ts'
 import { z } from '../zod.ts'
 import { findLibraries, type LibrarySearch } from './find-libraries.ts'
-import { needsOfCuda } from './releases.ts'
-import { PROVIDER_LIBRARIES } from './wheel.ts'
+import { needsOfCuda, PROVIDER_LIBRARIES } from './releases.ts'
 
 const RECORD = 'provider.json'
 /** The name that node's binding asks the loader for. */

@@ -4,8 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { findDriver } from '../../src/cuda/driver.ts'
 import { providerFolder, writeRecord } from '../../src/cuda/installed.ts'
 import { type PrepareCudaOptions, prepareCuda } from '../../src/cuda/prepare.ts'
-import { needsOfCuda } from '../../src/cuda/releases.ts'
-import { PROVIDER_LIBRARIES } from '../../src/cuda/wheel.ts'
+import { needsOfCuda, PROVIDER_LIBRARIES } from '../../src/cuda/releases.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const LIBRARIES = Object.keys(needsOfCuda(13)?.libraries ?? {})
