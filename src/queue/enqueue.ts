@@ -64,7 +64,7 @@ export async function enqueueSheet(client: QueueClient, options: EnqueueOptions)
       { digest: entry.digest, model: modelOf(entry) },
     ]),
   )
-  const jobs = jobsOf(sheet, missing, modelOf, options.priority)
+  const jobs = jobsOf(sheet, missing, modelOf, options)
   const counts = { sheet, version: prepared.version, units: prepared.units.length }
   const whole = prepared.units.length - missing.length
   const standing = await readStanding(client, sheet)
@@ -131,13 +131,13 @@ function jobsOf(
   sheet: string,
   missing: readonly PreparedUnit[],
   modelOf: (entry: PreparedUnit) => string,
-  priority: number,
+  { priority, force }: Pick<EnqueueOptions, 'priority' | 'force'>,
 ): readonly FlowNestedLeafJob[] {
   const ofModels = [...groupBy(missing, ({ unit }) => unit.model).values()]
   const batches = ofModels.flatMap((own) => groupIntoBatches(own, () => 0)).flatMap(small)
   return batches.map((batch) => {
     const units = batch.map(({ index, digest }): [number, string] => [index, digest])
-    const data: UnitJob = { v: 1, sheet, units }
+    const data: UnitJob = { v: 1, sheet, units, ...(force ? { force } : {}) }
     return {
       name: 'units',
       queueName: unitsQueue(modelOf(batch[0]!)),

@@ -45,6 +45,8 @@ export interface TakenJob {
   readonly token: string
   readonly session: SheetSession
   readonly entries: readonly PreparedUnit[]
+  /** Draws them though they are whole. */
+  readonly force: boolean
   /** Whether the lease still holds: asked before anything is sent. */
   readonly holds: () => Promise<boolean>
   readonly onStep: (event: Extract<RunEventBody, { type: 'step' | 'unit-started' }>) => void
@@ -52,13 +54,13 @@ export interface TakenJob {
 
 /** Looks at ledger, disk and bucket: what is whole is not drawn again, whoever drew it. */
 export async function takeInHand(taken: TakenJob, workplace: Workplace): Promise<Hand> {
-  const { job, token, session, holds, onStep } = taken
+  const { job, token, session, force, holds, onStep } = taken
   const { ledger, engine, injection, settings } = workplace
   const { prepared, storage, unitNotifier } = session
   const letGo = new AbortController()
   // An object of its own for each making: a unit may come back to the same machine.
   const entries = taken.entries.map((entry) => ({ ...entry }))
-  const local = await decideUnits({ ...prepared, units: entries }, ledger, false)
+  const local = await decideUnits({ ...prepared, units: entries }, ledger, force)
   const asked = local.map((decision) => ({ ...decision, action: 'run', reason: 'new' }) as const)
   const found = await findInBucket({ ...prepared, units: entries }, asked, storage, { signal: letGo.signal })
   for (const warning of found.warnings) workplace.warn(warning)
@@ -122,7 +124,7 @@ export async function takeInHand(taken: TakenJob, workplace: Workplace): Promise
   for (const [place, { action, entry }] of found.decisions.entries()) {
     const { cue, variant } = entry.unit
     const recorded = ledger.units.get(entry.key)
-    if (action === 'skip') {
+    if (action === 'skip' && !force) {
       emit({ type: 'unit-skipped', cue, variant, reason: 'whole in the bucket' })
       close(entry)
     } else if (local[place]?.action === 'skip' && recorded !== undefined) {

@@ -23,6 +23,8 @@ const unitJobSchema = z.strictObject({
     .array(z.tuple([place, digest]))
     .min(1)
     .max(MAX_JOB_UNITS),
+  /** Draws them though they are whole, as `run --force` does. */
+  force: z.literal(true).optional(),
 })
 export type UnitJob = z.infer<typeof unitJobSchema>
 

@@ -121,12 +121,12 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
     try {
       if (job.deferredFailure)
         throw new PregenError('E_QUEUE_STALLED', `Given up: ${job.deferredFailure}.`, { exitCode: 3 })
-      const { sheet, units } = parseUnitJob(job.data)
+      const { sheet, units, force = false } = parseUnitJob(job.data)
       const session = await options.session(sheet)
       const entries = units.map(([index, digest]) => unitOf(session, index, digest))
       const holds = () => renewLease(worker, taken, leaseMs)
       const onStep = progressOf(job, machine)
-      hand = await takeInHand({ ...taken, session, entries, holds, onStep }, workplace)
+      hand = await takeInHand({ ...taken, session, entries, force, holds, onStep }, workplace)
     } catch (error) {
       leases.drop(taken)
       if (!(error instanceof PregenError)) throw error

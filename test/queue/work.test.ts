@@ -46,5 +46,11 @@ describe('a queue', () => {
     expect(await pictureHashes(join(scratch.folder, 'one'))).toEqual(await pictureHashes(alone))
     // What stands whole in the bucket is asked for once, by a listing, and not put in.
     expect((await enqueue(redis, sheet)).counts).toMatchObject({ units: 4, whole: 4, jobs: 0, known: 0 })
-  }, 180_000)
+    // Whole or not, what is asked for again is drawn again.
+    const again = await enqueue(redis, sheet, ['--force', '--cue', 'sea'])
+    expect(again.counts).toMatchObject({ units: 2, jobs: 2, known: 0 })
+    const redrawn = await startWorker(redis, join(scratch.folder, 'one'), ['--drain'])
+    expect([redrawn.stderr, redrawn.code]).toEqual([expect.stringContaining('2 units drawn'), 0])
+    expect(await manifestOf(moto, 'one')).toHaveLength(4)
+  }, 240_000)
 })
