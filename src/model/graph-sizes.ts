@@ -3,8 +3,10 @@ import { PregenError } from '../errors.ts'
 
 import type { FamilyFacts } from '../families/family.ts'
 import { type ComponentName, familyOf } from '../families/index.ts'
+import { numberIn } from '../families/model-view.ts'
 import type { ModelFolder } from './folder.ts'
 import type { OnnxHeader, OnnxValue } from './onnx-header.ts'
+import { viewOf } from './view.ts'
 
 type Headers = ReadonlyMap<ComponentName, OnnxHeader>
 
@@ -32,10 +34,11 @@ export function graphSizeFaults(folder: ModelFolder, headers: Headers): PregenEr
   return [...faults, ...rankFaults(folder, headers)]
 }
 
-function claims({ vae }: ModelFolder): Claim[] {
-  const { latentChannels } = vae
+function claims(folder: ModelFolder): Claim[] {
+  const { latentChannels } = folder.vae
   const channels = { what: 'channels', claimed: latentChannels, axis: 1 }
   return [
+    ...givenBeside(folder),
     { component: 'vae_decoder', side: 'inputs', value: 'latent_sample', ...channels },
     { component: 'vae_encoder', side: 'outputs', value: 'latent_sample', ...channels },
     {
@@ -50,6 +53,16 @@ function claims({ vae }: ModelFolder): Claim[] {
     { component: 'unet', side: 'outputs', value: 'out_sample', ...channels },
     { component: 'transformer', side: 'outputs', value: 'out_hidden_states', ...channels },
   ]
+}
+
+/** What a video's denoiser is given beside its latents, its config alone tells: a mask, and pictures. */
+function givenBeside(folder: ModelFolder): Claim[] {
+  const { video }: FamilyFacts = familyOf(folder.family)
+  if (video === undefined) return []
+  return (['transformer', 'transformer_2'] as const).map((component): Claim => {
+    const claimed = numberIn(viewOf(folder), component, 'in_channels') ?? folder.vae.latentChannels
+    return { component, side: 'inputs', value: 'hidden_states', axis: 1, what: 'channels', claimed }
+  })
 }
 
 /** With the time before height and width, where a family has it. */

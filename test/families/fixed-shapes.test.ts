@@ -1,10 +1,13 @@
 /** Exports with sizes built in, of every newer family: drawn as the free export draws, or a fault of the plan that says what works. */
-import { cpSync, mkdirSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { checkModelFolder } from '../../src/model/check.ts'
+import { readModelFolder } from '../../src/model/folder.ts'
 import { fixShapes } from '../model/fix-shapes.ts'
+import { faultsOf } from '../model/fixtures.ts'
 import { comparePixels } from '../pipelines/oracle.ts'
 import { runCli } from '../support/cli.ts'
 import { runSheet, writeSheet } from '../support/runs.ts'
@@ -230,4 +233,24 @@ describe('what is built in', () => {
     const { worst } = await comparePixels(path('free'), rgb)
     expect(worst).toBeLessThanOrEqual(1)
   })
+})
+
+test.each([
+  [
+    'a video’s transformer without the config that tells what it is given',
+    'i2v',
+    /transformer has 36 channels in hidden_states/,
+  ],
+  ['a VAE of Qwen-Image without its means', 'qwen', /latents_mean and latents_std must be 16 numbers each/],
+] as const)('%s is refused', async (_, kind, message) => {
+  const copy = join(folder, 'models', `${kind}-bare`)
+  cpSync(kind === 'qwen' ? FREE.qwen : modelPath('wan-i2v-tiny'), copy, { recursive: true })
+  if (kind === 'i2v') rmSync(join(copy, 'transformer/config.json'))
+  for (const part of kind === 'qwen' ? ['vae_decoder', 'vae_encoder'] : []) {
+    const path = join(copy, part, 'config.json')
+    const { latents_mean: _mean, latents_std: _std, ...rest } = JSON.parse(readFileSync(path, 'utf8'))
+    writeFileSync(path, JSON.stringify(rest))
+  }
+  const faults = await faultsOf(async () => checkModelFolder(readModelFolder(copy)))
+  expect(faults.map((fault) => fault.message).join(' ')).toMatch(message)
 })

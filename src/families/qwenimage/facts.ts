@@ -45,6 +45,7 @@ export const qwenimage = defineFamily({
   hasDefaultVae: false,
   // AutoencoderKLQwenImage has means and deviations in its place.
   vaeScalingFactor: 1,
+  statisticsPerChannel: 1,
   // The pipeline has no guidance_scale that does anything.
   defaults: { steps: 50, guidanceScale: 1, trueCfgScale: 4, sampleSize: 128 },
   guidance: 'true-cfg',
