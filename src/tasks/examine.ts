@@ -68,7 +68,7 @@ async function modelFindings(
   try {
     const { facts, previews, unfused } = await inspectModel(placeOf(), { cacheDir })
     const { width, height } = facts.defaults
-    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryOfFacts(facts)}${unfused ? `; ${unfused.problem} (pregen models inspect says how to)` : ''}`
+    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryOfFacts(facts)}${unfused ? `; ${unfused.problem} (pregen models inspect has the command)` : ''}`
     return [{ area: 'model', name: id, works: true, detail, help: null }]
   } catch (error) {
     return faultsOf(error).map((fault) => findingOf('model', id, fault))
