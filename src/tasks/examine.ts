@@ -69,7 +69,7 @@ async function modelFindings(
     const report = await inspectModel(placeOf(), { cacheDir })
     const { facts, previews, absent, unfused } = report
     const { width, height } = facts.defaults
-    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryWords(report)}${unfused ? `; ${unfused.problem} (pregen models inspect says how to)` : ''}`
+    const detail = `${facts.family}, ${width}×${height}, previews: ${previews.join(', ')}${memoryWords(report)}${unfused ? `; ${unfused.problem} (pregen models inspect has the command)` : ''}`
     const found = { area: 'model', name: id } as const
     if (absent.length === 0) return [{ ...found, works: true, detail, help: null }]
     const help = 'Fetch or export them; the sizes are those that the model tells of.'
