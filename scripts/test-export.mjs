@@ -21,7 +21,7 @@ const args = [
   '-m',
   'unittest',
   '-v',
-  ...(process.argv.length > 2 ? process.argv.slice(2) : ['test_export']),
+  ...(process.argv.length > 2 ? process.argv.slice(2) : ['test_export', 'test_wan']),
 ]
 const { status } = spawnSync(python, args, { cwd: folder, env: { ...env, PYTHONPATH }, stdio: 'inherit' })
 process.exitCode = status ?? 1

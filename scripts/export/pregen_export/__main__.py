@@ -74,6 +74,7 @@ def main(given: list[str] | None = None) -> None:
 def types_of(options: argparse.Namespace) -> dict[str, torch.dtype]:
     return {
         "transformer": DTYPES[options.dtype],
+        "transformer_2": DTYPES[options.dtype],
         "text_encoder": DTYPES[options.text_dtype or options.dtype],
         "vae": DTYPES[options.vae_dtype],
     }

@@ -32,6 +32,8 @@ def export_graph(module: nn.Module, inputs: Tensors, component: Component, path:
                     module, arguments, str(path), input_names=names, output_names=component.outputs,
                     dynamic_axes=axes, opset_version=OPSET, dynamo=False,
                 )
+                if weight_bytes(module) > INLINE_BYTES:
+                    gather(path)
             else:
                 # Named dimensions that the graph freezes are errors; automatic ones would be frozen without a word.
                 shapes = tuple(dict(component.axes.get(name, {})) for name in names)
@@ -44,6 +46,16 @@ def export_graph(module: nn.Module, inputs: Tensors, component: Component, path:
     finally:
         logging.disable(level)
     onnx.checker.check_model(str(path))
+
+
+def gather(path: Path) -> None:
+    """TorchScript's exporter writes a file for each tensor of what is too large for one: they become one."""
+    model = onnx.load(str(path))
+    for each in path.parent.iterdir():
+        each.unlink()
+    onnx.save(
+        model, str(path), save_as_external_data=True, all_tensors_to_one_file=True, location=DATA_FILE, size_threshold=1024
+    )
 
 
 def weight_bytes(module: nn.Module) -> int:

@@ -2,7 +2,7 @@
 
 import importlib
 
-NAMES = ["zimage", "flux2", "chroma", "qwenimage"]
+NAMES = ["zimage", "flux2", "chroma", "qwenimage", "wan", "wan_i2v"]
 
 
 def family(name: str):
