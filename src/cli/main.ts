@@ -336,6 +336,11 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
       outcome.exitCode = await (await import('./commands/jobs.ts')).cancelCommand(id, options)
     })
 
+  withQueue(program.command('retry').argument('<sheet>', 'the beginning of its id, or its version'))
+    .description('put the jobs of a sheet that were given up into the queue again')
+    .action(async (sheet: string, options) => {
+      outcome.exitCode = await (await import('./commands/queue.ts')).retryCommand(sheet, options)
+    })
   withEndpoint(
     withUnits(
       withQueue(
