@@ -319,9 +319,13 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .action(async (dir: string, options) => {
       outcome.exitCode = await (await import('./commands/serve.ts')).serveCommand(dir, options)
     })
-  withJobs(program.command('jobs'))
-    .description('runs of an output folder: waiting, at work, ended')
+  withQueue(withJobs(program.command('jobs')))
+    .description('runs of an output folder, or sheets of a queue: waiting, at work, ended')
     .action(async (options) => {
+      if (options.queue !== undefined) {
+        outcome.exitCode = await (await import('./commands/queue.ts')).listQueueCommand(options)
+        return
+      }
       outcome.exitCode = await (await import('./commands/jobs.ts')).jobsCommand(options)
     })
   withJobs(program.command('status').argument('[id]', 'a run, or the end of its id (default: the newest)'))
@@ -330,13 +334,22 @@ Exit codes: 0 all done, 1 a bug, 2 bad usage or input, 3 some units failed,
     .action(async (id: string | undefined, options) => {
       outcome.exitCode = await (await import('./commands/jobs.ts')).statusCommand(id, options)
     })
-  withJobs(program.command('cancel').argument('<id>', 'a run, or the end of its id'))
-    .description('end a run as SIGTERM does, or take it out of the queue')
+  withQueue(withJobs(program.command('cancel').argument('<id>', 'a run, or the end of its id')))
+    .description('end a run as SIGTERM does, or take it out of its queue; with --queue a sheet')
     .option('--drain', 'let it finish the pictures in hand first')
     .action(async (id: string, options) => {
+      if (options.queue !== undefined) {
+        outcome.exitCode = await (await import('./commands/queue.ts')).cancelQueuedCommand(id, options)
+        return
+      }
       outcome.exitCode = await (await import('./commands/jobs.ts')).cancelCommand(id, options)
     })
 
+  withQueue(program.command('retry').argument('<sheet>', 'the beginning of its id, or its version'))
+    .description('put the jobs of a sheet that were given up into the queue again')
+    .action(async (sheet: string, options) => {
+      outcome.exitCode = await (await import('./commands/queue.ts')).retryCommand(sheet, options)
+    })
   withEndpoint(
     withUnits(
       withQueue(
@@ -446,7 +459,7 @@ function withUnits(command: Command): Command {
 function withQueue(command: Command): Command {
   return command.option(
     '--queue <url>',
-    'redis://host:6379, rediss:// for TLS (default: PREGEN_QUEUE)',
+    'redis://host:6379, or rediss:// for TLS (enqueue, work, retry: default PREGEN_QUEUE)',
     parseText,
   )
 }
