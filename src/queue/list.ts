@@ -4,7 +4,7 @@ import { PregenError } from '../errors.ts'
 import type { QueueClient } from './connect.ts'
 import { addFlow } from './enqueue.ts'
 import { parseUnitJob, type SheetState, type UnitJob } from './job.ts'
-import { ENDS_QUEUE, endJobId, unitsQueue } from './names.ts'
+import { ENDS_QUEUE, endJobId, unitJobId, unitsQueue } from './names.ts'
 import { forgetSheet, listSheets, readSheetRecord, readStanding, writeStanding } from './sheet-store.ts'
 import type { JobProgress } from './visit.ts'
 
@@ -115,10 +115,17 @@ export async function retrySheet(client: QueueClient, wanted: string): Promise<n
     const { priority, attempts, backoff, removeOnComplete, ignoreDependencyOnFailure, stackTraceLimit } =
       job.opts
     const opts = { priority, attempts, backoff, removeOnComplete, ignoreDependencyOnFailure, stackTraceLimit }
-    return { name: job.name, queueName, data: job.data, opts: { ...opts, jobId: job.id } }
+    return { name: job.name, queueName, data: job.data, opts: { ...opts, jobId: ownId(job) } }
   })
+  // A stranger's job comes back under the id that its units give it.
+  for (const { job } of failed) if (job.id !== ownId(job)) await job.remove()
   await addFlow(client, id, jobs)
   return jobs.length
+}
+
+function ownId({ data }: Job): string {
+  const { sheet, units } = parseUnitJob(data)
+  return unitJobId(sheet, units)
 }
 
 /** A sheet by the beginning of its id, or by its version where one alone has it. @throws PregenError `E_QUEUE_SHEET` */

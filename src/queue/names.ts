@@ -25,7 +25,8 @@ export function sheetId(version: string, text: string, rows: Readonly<Record<str
 
 /** The same units of the same sheet are one job, however often they are put into the queue. */
 export function unitJobId(sheet: string, units: readonly (readonly [number, string])[]): string {
-  return short([sheet, units])
+  // BullMQ takes no id that is a number, which 32 hex digits may be.
+  return `u${short([sheet, units])}`
 }
 
 export function endJobId(sheet: string): string {

@@ -83,7 +83,8 @@ describe('what a stranger puts into the queue', () => {
       ['3'.repeat(32)]: { ...SHOW, models: { tiny: '/etc' } },
       ['4'.repeat(32)]: { ...SHOW },
     }
-    const model = Object.keys(await client.hgetall('pregen:models'))[0]
+    const model = 'c'.repeat(32)
+    await client.hset('pregen:models', { [model]: 'tiny' })
     const queue = new Queue(`units-${model}`, { connection: client, prefix: 'pregen' })
     for (const [id, show] of Object.entries(sheets)) {
       const text = JSON.stringify(queuedSheet(moto, id[0] === '4' ? 'not-mine' : 'end', show))
