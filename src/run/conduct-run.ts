@@ -11,49 +11,34 @@ import type { LossOfLock } from '../artifacts/lock.ts'
 import { type Origin, openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { type PublishedPageFile, readPage, writePage } from '../artifacts/page.ts'
-import { chooseDevices } from '../engine/choose-devices.ts'
-import { createEngine, type Engine } from '../engine/engine.ts'
-import { inferenceEnvironment } from '../engine/inference-environment.ts'
+import type { Engine } from '../engine/engine.ts'
 import { createInjection, writeFaultsOf } from '../engine/injection.ts'
 import { messageOf } from '../errors.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
-import type { Storage } from '../storage/storage.ts'
+import { announce, warnOnce } from './announce.ts'
+import { askBucket, recordTouched, rememberPart } from './ask-bucket.ts'
 import { rememberBucket } from './bucket-target.ts'
 import { checkCallbackTarget, createCallbacks } from './callbacks.ts'
-import { decideUnits, type UnitDecision } from './decide-units.ts'
 import { createDelivery } from './delivery.ts'
 import { drawModels } from './draw-models.ts'
 import type { Drawing } from './drawing.ts'
-import type { EventBus } from './event-bus.ts'
 import { createInitImages } from './init-images.ts'
 import { createKeyframes } from './keyframes.ts'
 import { lockLost, lockOutput, outputRemoved } from './lock-output.ts'
 import { makeFilms, withFilms } from './make-films.ts'
-import { providersOf, requireFit } from './memory-fit.ts'
-import { checkBucketEndpoint, closingAfter, openBucket, policyOf } from './open-bucket.ts'
-import type { RunOptions } from './options.ts'
-import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
-import { pullUnits } from './pull-units.ts'
+import { checkBucketEndpoint, closingAfter, policyOf } from './open-bucket.ts'
+import { type OpenedEngine, openEngine } from './open-engine.ts'
 import { reduce } from './reduce.ts'
 import { createReferences } from './reference-images.ts'
 import { findRemovedUnits } from './removed-units.ts'
+import type { RunRequest } from './run-request.ts'
 import { createSender } from './sender.ts'
 import { createSourceVideos } from './source-videos.ts'
 import { INITIAL_STATE } from './state.ts'
 import { type RunSummary, summarize } from './summary.ts'
 import type { UnitServices } from './unit-life.ts'
 import { type FileSystemWatch, watchFileSystem } from './warn-of-file-system.ts'
-import { type BucketFindings, findInBucket, findNothing } from './whole-in-bucket.ts'
 import { type WrittenManifest, writeManifest } from './write-manifest.ts'
-
-/** A run's plan, its options and its event stream. */
-export interface RunRequest {
-  readonly prepared: PreparedRun
-  readonly options: RunOptions
-  readonly bus: EventBus
-  /** To draw on; without one the run makes its own, and ends it when all is drawn. */
-  readonly engine?: Engine | undefined
-}
 
 /**
  * Runs what the plan asks for and is not there yet.
@@ -133,24 +118,6 @@ async function restoreState({ prepared, bus }: RunRequest, ledger: Ledger, origi
     const message = `${folder} was removed while the run was at work, and cannot be made anew: ${messageOf(error)}. The next run draws again what it would have known of.`
     bus.emit({ type: 'warning', code: 'W_STATE_REMOVED', message })
   }
-}
-
-async function openEngine({ prepared, options }: RunRequest): Promise<OpenedEngine> {
-  const { env, cacheDir, devices, batch, injection, provider } = options
-  const providers = providersOf(prepared, provider)
-  const environment = await inferenceEnvironment({ env, cacheDir, providers })
-  const { known } = environment
-  const asked = { devices, providers, known, env: environment.env, wantsMemory: batch === 'auto' }
-  const { ids, cardMemoryMib } = await chooseDevices(asked)
-  // Of all devices that there are, the CPU is one.
-  requireFit(prepared, { known, provider, batch, devices: devices === 'all' ? undefined : ids })
-  return { engine: createEngine({ ...environment, devices: ids, injection }), cardMemoryMib }
-}
-
-interface OpenedEngine {
-  readonly engine: Engine
-  /** As `ChosenDevices`. */
-  readonly cardMemoryMib: number | null
 }
 
 interface LockedRun extends RunRequest, OpenedEngine {
@@ -255,35 +222,6 @@ async function readyPage(
   return files
 }
 
-interface AskedBucket {
-  /** null: the run has none. */
-  readonly storage: Storage | null
-  readonly findings: BucketFindings
-}
-
-/** Decides by ledger and disk, then by what the bucket holds of the rest. */
-async function askBucket({ prepared, options, ledger }: LockedRun): Promise<AskedBucket> {
-  const { sheet } = prepared
-  const nothing = findNothing(await decideUnits(prepared, ledger, options.force))
-  if (sheet.storage === null || options.dryRun) return { storage: null, findings: nothing }
-  const concurrency = options.concurrency ?? sheet.storage.concurrency
-  const storage = await openBucket(sheet.storage, { concurrency, ...policyOf(options) })
-  const { pull = false, signal } = options
-  if (options.force) return { storage, findings: nothing }
-  return await closingAfter(storage, async () => {
-    const found = await findInBucket(prepared, nothing.decisions, storage, { signal, pull, isToSend: true })
-    return { storage, findings: pull ? await pullUnits(found, { prepared, storage, ledger, signal }) : found }
-  })
-}
-
-/** A folder that lacks what the bucket has is a part, as a shard's is: its manifest is not the bucket's. */
-async function rememberPart({ prepared, options }: LockedRun, { published }: BucketFindings): Promise<void> {
-  if (published.size === 0) return
-  const origin = openOrigin(options.stateDir)
-  const { layout, sheet, shard } = prepared
-  await rememberBucket(layout.out, sheet.storage, shard ?? 'part', origin)
-}
-
 /** Aborted by the run's signal, and by the first failure under `--fail-fast`. */
 function stopOf({ options, bus }: LockedRun): AbortSignal {
   if (!options.failFast) return options.signal
@@ -292,50 +230,4 @@ function stopOf({ options, bus }: LockedRun): AbortSignal {
     if (type === 'unit-failed') failed.abort()
   })
   return AbortSignal.any([options.signal, failed.signal])
-}
-
-function warnOnce({ bus }: LockedRun): (warning: PrepareWarning) => void {
-  const messages = new Set<string>()
-  return ({ code, message }) => {
-    if (!messages.has(message)) bus.emit({ type: 'warning', code, message })
-    messages.add(message)
-  }
-}
-
-function announce(
-  { prepared, bus: { emit } }: LockedRun,
-  { decisions, warnings }: BucketFindings,
-  toRun: readonly PreparedUnit[],
-): void {
-  emit({
-    type: 'run-planned',
-    units: decisions.length,
-    skipped: decisions.length - toRun.length,
-    shard: prepared.shard,
-    steps: toRun.reduce((sum, { unit }) => sum + unit.executedSteps, 0),
-    version: prepared.version,
-    out: prepared.layout.out,
-    prefix: prepared.layout.prefix,
-    plan: decisions.map(({ entry: { unit }, action }) => {
-      const { cue, variant, program, executedSteps: steps, axes } = unit
-      return { cue, variant, program, steps, action, ...(axes === undefined ? {} : { axes }) }
-    }),
-  })
-  for (const { code, message } of [...prepared.warnings, ...warnings])
-    emit({ type: 'warning', code, message })
-  for (const { action, reason, entry } of decisions) {
-    const { cue, variant } = entry.unit
-    if (action === 'skip') emit({ type: 'unit-skipped', cue, variant, reason })
-  }
-}
-
-/** Files that were touched but hold what they held need no second look the next time. */
-async function recordTouched(decisions: readonly UnitDecision[], ledger: Ledger): Promise<void> {
-  for (const { entry, refreshed } of decisions) {
-    const recorded = ledger.units.get(entry.key)
-    if (!recorded || refreshed.length === 0) continue
-    const renewed = new Map(refreshed.map((file) => [file.name, file]))
-    const files = recorded.files.map((file) => renewed.get(file.name) ?? file)
-    await ledger.renewUnit(entry.key, { ...recorded, files })
-  }
 }
