@@ -90,6 +90,25 @@ it('a sheet with three faults is refused with all three and their lines', async 
   expect(await (await ask('/api/runs')).json()).toEqual([])
 })
 
+it.each(['image', 'mask', 'last_image', 'video', 'images'])(
+  'a sheet may draw from nothing outside the folder of sheets: %s',
+  async (setting) => {
+    const { post, ask } = await serve()
+    const path = '/etc/hostname'
+    const value = setting === 'images' ? `[stage.png, ${path}]` : path
+    // Without an image these are a fault of their own.
+    const image = setting === 'mask' || setting === 'last_image' ? 'image: stage.png, ' : ''
+    const sheet = `version: v\nprograms: { P0: {} }\ncues:\n  c: { program: P0, prompt: x, ${image}${setting}: ${value}, seeds: [1] }\n`
+    const refused = await post({ sheet, options: { dry_run: true } })
+    const { errors } = (await refused.json()) as { errors: { code: string; message: string }[] }
+    expect([refused.status, errors]).toEqual([
+      422,
+      [expect.objectContaining({ code: 'E_REQUEST_PATH', message: expect.stringContaining(path) })],
+    ])
+    expect(await (await ask('/api/runs')).json()).toEqual([])
+  },
+)
+
 it.each([
   ['outside', { path: '../secret.yaml' }],
   ['an absolute path', { path: '/etc/passwd' }],
