@@ -47,7 +47,7 @@ const troubles: readonly RunEventBody[] = [
   { type: 'warning', code: 'W_EMPTY_PROMPT', message: 'dawn/wide has an empty prompt.' },
   { type: 'preview-failed', ...unit, step: 2, method: 'taesd', message: 'no memory' },
   {
-    ...{ type: 'unit-failed', ...unit, stage: 'vae decode', code: 'E_NUMERIC_FAULT' },
+    ...{ type: 'unit-failed', ...unit, variant: 'close', stage: 'vae decode', code: 'E_NUMERIC_FAULT' },
     ...{ message: 'it holds NaN.', help: 'Use an fp32 VAE.' },
   },
   { type: 'upload-failed', key: 'foigoi/v1/manifest.json', attempts: 1, message: 'no answer' },
@@ -55,7 +55,7 @@ const troubles: readonly RunEventBody[] = [
 const TROUBLE_LINES = [
   'warning  W_EMPTY_PROMPT  dawn/wide has an empty prompt.',
   'preview failed  dawn/wide step 2 (taesd): no memory',
-  'failed  dawn/wide: vae decode: it holds NaN. [E_NUMERIC_FAULT]',
+  'failed  dawn/close: vae decode: it holds NaN. [E_NUMERIC_FAULT]',
   '  Use an fp32 VAE.',
   'upload failed  foigoi/v1/manifest.json after 1 attempt: no answer',
 ]

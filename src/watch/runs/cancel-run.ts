@@ -9,7 +9,7 @@ import type { RunStatusJson } from './run-status.ts'
 const ANSWER_MS = 1500
 
 /**
- * @param signal SIGUSR1: it finishes the pictures in hand first. What has none, an upload or a run that waits, just ends
+ * @param signal SIGUSR1: it finishes the pictures in hand first; an upload, which has none, just ends
  * @returns how it stands a moment later: a picture in the making may still be finishing
  * @throws PregenError `E_NO_RUN`, `E_RUN_ELSEWHERE`
  */
@@ -33,8 +33,7 @@ export async function cancelRun(
     if (now.state !== 'queued' && now.state !== 'running') return now
     // A run that was submitted this very moment has no process yet.
     if (!isTold && now.pid !== null) {
-      const hasPictures = now.command === 'run' && now.state === 'running'
-      process.kill(now.pid, hasPictures ? signal : 'SIGTERM')
+      process.kill(now.pid, now.command === 'run' ? signal : 'SIGTERM')
       isTold = true
     }
     if (performance.now() > end) return now
