@@ -123,12 +123,20 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
     const { unit, digest } = entry
     const { cue, variant, program, model, prompt, width, height, steps, guidanceScale } = unit
     return {
-      ...{ cue, variant, program, model, action, prompt },
+      cue,
+      variant,
+      program,
+      model,
+      action,
+      prompt,
       // Only the picture itself could say whether it is the one that was drawn from.
       reason: uncheckedImages.has(unit) ? `${reason}; image not checked` : reason,
       negativePrompt: unit.negativePrompt ?? null,
       seed: String(unit.seed),
-      ...{ width, height, steps, guidanceScale },
+      width,
+      height,
+      steps,
+      guidanceScale,
       stepsExecuted: unit.executedSteps,
       scheduler: unit.scheduler.name ?? models.get(model)?.facts.schedulerClass ?? '',
       previews: unit.previews?.method ?? null,

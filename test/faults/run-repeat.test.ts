@@ -38,16 +38,18 @@ describe('a plan of 10,000 variants', () => {
       cacheDir: join(folder, 'cache'),
       embeddedModels: {},
     }
-    // Computing time of this process, so that other tests on the same cores are not counted; the best of three,
-    // for the same reason.
+    // Computing time of this process, so that other tests on the same cores are not counted; the best of six,
+    // for the same reason, and because the first ones are the compiler's.
     const seconds: number[] = []
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 6; i++) {
       const before = process.cpuUsage()
       const report = await planSheet(options)
       const { user, system } = process.cpuUsage(before)
       seconds.push((user + system) / 1e6)
       expect(report.totals).toMatchObject({ units: 10_000, run: 10_000, files: 50_000 })
     }
-    expect((Math.min(...seconds) * 1000) / yardstickMs()).toBeLessThan(PLAN_YARDSTICKS)
+    const ratio = (Math.min(...seconds) * 1000) / yardstickMs()
+    console.log(`10,000 units: ${ratio.toFixed(1)} yardsticks`)
+    expect(ratio).toBeLessThan(PLAN_YARDSTICKS)
   }, 600_000)
 })
