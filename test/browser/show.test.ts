@@ -1,6 +1,8 @@
 /** Gallery, grid and replay as static files under a prefix, without any server of ours. */
+
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readPage, writePage } from '../../src/artifacts/page.ts'
@@ -303,8 +305,18 @@ describe('the replay', () => {
     await press('1')
     await opened.page.waitForSelector('[data-layout=one]')
     await ready()
-    await press(' ')
-    await waitForText('.play', 'Pause')
+    // The pictures of the new layout may begin to load only now, and until they are there nothing plays.
+    const label = async () => (await opened.page.locator('.play').textContent()) ?? ''
+    await expect
+      .poll(
+        async () => {
+          if (!(await label()).includes('Pause')) await press(' ')
+          await sleep(300)
+          return await label()
+        },
+        { timeout: 20_000 },
+      )
+      .toContain('Pause')
     await press(' ')
     await waitForText('.play', 'Play')
     await press('f')
