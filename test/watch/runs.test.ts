@@ -202,7 +202,9 @@ it('a process that has ended counts as gone, though nobody has asked how it ende
   const out = join(await temporaryFolder(), 'out')
   const run = await stageRun({ out, id: id(1) })
   // A shell that becomes another program asks nobody: its child stays a zombie until that ends.
-  const parent = spawn('bash', ['-c', 'sleep 0 & echo $!; exec sleep 600'], {
+  // The child waits for that: the shell would ask after one that ends before.
+  const waiting = 'while read -r name < /proc/$$/comm && [ "$name" = bash ]; do :; done'
+  const parent = spawn('bash', ['-c', `(${waiting}) & echo $!; exec sleep 600`], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   const [text] = await once(parent.stdout, 'data')
