@@ -6,6 +6,7 @@ import {
   type Outcome,
   providerOption,
   testFaultsOption,
+  trustSizeOption,
   withEndpoint,
   withSelection,
 } from './shared-options.ts'
@@ -41,10 +42,7 @@ export function addDrawingCommands(program: Command, outcome: Outcome): void {
     .option('--live-file', 'keep <out>/.pregen/live/<cue>/<variant>_preview.png at the newest preview')
     .option('--verify-remote', "compare the bucket's listing before anything counts as uploaded")
     .option('--pull', 'bring down what the bucket holds whole and the folder lacks')
-    .option(
-      '--trust-size',
-      "do not hash big model files: the hub's cache names their hash, others go by size",
-    )
+    .addOption(trustSizeOption())
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
     .addOption(testFaultsOption())
     .addOption(
@@ -61,10 +59,7 @@ export function addDrawingCommands(program: Command, outcome: Outcome): void {
     .option('--force', 'as `run --force` would plan it')
     .option('--json', 'the plan as JSON on stdout')
     .option('--fetch', 'ask the network: init images behind URLs, and what is whole in the bucket')
-    .option(
-      '--trust-size',
-      "do not hash big model files: the hub's cache names their hash, others go by size",
-    )
+    .addOption(trustSizeOption())
     .option('--allow-private-urls', 'let image URLs point at private addresses')
     .action(async (sheet: string, options) => {
       outcome.exitCode = await (await import('./commands/plan.ts')).planCommand(sheet, options)

@@ -12,6 +12,7 @@ import {
   type Outcome,
   providerOption,
   testFaultsOption,
+  trustSizeOption,
   withEndpoint,
   withQueue,
   withUnits,
@@ -36,10 +37,7 @@ export function addQueueCommands(program: Command, outcome: Outcome): void {
     )
     .option('--priority <n>', '1 comes first, 2097151 last', parsePriority, 1000)
     .option('--force', 'put units in that are whole already')
-    .option(
-      '--trust-size',
-      "do not hash big model files: the hub's cache names their hash, others go by size",
-    )
+    .addOption(trustSizeOption())
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
     .option('--json', 'what was put in as JSON on stdout')
     .action(async (sheet: string, options) => {
@@ -65,10 +63,7 @@ export function addQueueCommands(program: Command, outcome: Outcome): void {
     .option('--devices <ids>', 'several devices, such as 0,1: each takes the next picture', parseDevices)
     .option('--threads <n>', 'CPU threads for inference', parsePositiveInteger)
     .option('--concurrency <n>', 'uploads in flight', parsePositiveInteger)
-    .option(
-      '--trust-size',
-      "do not hash big model files: the hub's cache names their hash, others go by size",
-    )
+    .addOption(trustSizeOption())
     .option('--allow-private-urls', 'let image and callback URLs point at private addresses')
     .addOption(testFaultsOption())
     .addOption(

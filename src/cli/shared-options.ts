@@ -67,3 +67,8 @@ export function withEndpoint(command: Command): Command {
 export function providerOption(): Option {
   return new Option('--provider <name>', 'where inference runs').choices(PROVIDERS)
 }
+
+export function trustSizeOption(): Option {
+  const about = "do not hash big model files: the hub's cache names their hash, others go by size"
+  return new Option('--trust-size', about)
+}
