@@ -8,7 +8,8 @@ import { openFolder, PRIVATE_FILE } from './confined-folder.ts'
 import { confine } from './confinement.ts'
 
 export interface ScratchFile {
-  readonly append: (bytes: Uint8Array) => Promise<void>
+  /** @returns where in the file they begin. What a failed write left is written over. */
+  readonly append: (bytes: Uint8Array) => Promise<number>
   readonly close: () => Promise<void>
 }
 
@@ -17,11 +18,15 @@ export async function openScratch(path: string): Promise<ScratchFile> {
   const folder = openFolder(confine(dirname(dirname(path))), dirname(path))
   try {
     const handle = await open(folder.at(basename(path)), 'wx', PRIVATE_FILE)
+    let end = 0
     return {
       async append(bytes) {
+        const start = end
         for (let at = 0; at < bytes.length; ) {
-          at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten
+          at += (await handle.write(bytes, at, bytes.length - at, start + at)).bytesWritten
         }
+        end += bytes.length
+        return start
       },
       close: () => handle.close(),
     }

@@ -16,7 +16,7 @@ export interface OpenedModel {
   /** Better providers that `auto` found not to work. */
   readonly passedOver: readonly PassedOver[]
   /** As `WorkerProcess.call`. */
-  readonly call: <Name extends 'encode' | 'load-denoiser' | 'generate' | 'forget'>(
+  readonly call: <Name extends 'encode' | 'adopt' | 'load-denoiser' | 'generate' | 'forget'>(
     name: Name,
     input: InferenceProcedures[Name]['input'],
     options?: CallOptions<InferenceProcedures[Name]['notice']>,

@@ -11,6 +11,7 @@ import type {
 import type { Keyframe, ReferencePicture } from '../pipelines/pipeline.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { InjectionTable } from './injection.ts'
+import type { StoredPrompt } from './stored-prompt.ts'
 import type { WireError } from './wire-error.ts'
 
 /** What an inference process is told first. */
@@ -55,6 +56,8 @@ export interface EncodePrompts {
   readonly prompts: readonly PromptJob[]
   /** Whether the text encoders stay in memory for further prompts. */
   readonly keepEncoders: boolean
+  /** A scratch file that is made for what is encoded, for other devices to read. Default: it stays with the process. */
+  readonly storeIn?: string | undefined
 }
 
 export interface JobPreviews {
@@ -97,6 +100,13 @@ export interface EncodedPrompt {
   readonly tokens: number
   readonly warnings: readonly { readonly code: string; readonly message: string }[]
   readonly error: WireError | null
+  /** With `storeIn`, where it was encoded. */
+  readonly stored?: StoredPrompt | undefined
+}
+
+export interface AdoptedPrompt {
+  readonly key: string
+  readonly stored: StoredPrompt
 }
 
 export interface DrawnPicture {
@@ -171,6 +181,12 @@ export interface InferenceProcedures {
   readonly encode: {
     readonly input: EncodePrompts
     readonly output: Loaded & { readonly prompts: readonly EncodedPrompt[] }
+    readonly notice: never
+  }
+  /** Prompts that another device encoded. */
+  readonly adopt: {
+    readonly input: { readonly prompts: readonly AdoptedPrompt[] }
+    readonly output: null
     readonly notice: never
   }
   readonly 'load-denoiser': {

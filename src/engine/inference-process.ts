@@ -26,6 +26,7 @@ import { createInjection, type Injection } from './injection.ts'
 import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
 import { createPromptStore, type PromptStore } from './prompt-store.ts'
 import { type CallContext, type Served, serveCalls } from './serve-calls.ts'
+import { openPromptFile } from './stored-prompt.ts'
 import { toWireError } from './wire-error.ts'
 
 /** A model with what belongs to it as long as it is open. */
@@ -81,6 +82,10 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
         if (!request.keepEncoders) await opened().pipeline.freeTextEncoders()
         return { loadMs, prompts }
       },
+      async adopt({ prompts }) {
+        for (const { key, stored } of prompts) opened().prompts.putStored(key, stored)
+        return null
+      },
       'load-denoiser': async (options) => ({
         loadMs: await timed(() => opened().pipeline.loadDenoiser(options)),
       }),
@@ -115,22 +120,26 @@ async function encodePrompts(
   context: CallContext<never>,
 ): Promise<EncodedPrompt[]> {
   const encoded: EncodedPrompt[] = []
+  const file = request.storeIn === undefined ? null : await openPromptFile(request.storeIn)
   for (const { key, request: prompt, withNegative } of request.prompts) {
     await context.breathe()
     if (context.isCancelled()) break
     const before = performance.now()
-    const done = (rest: Pick<EncodedPrompt, 'tokens' | 'warnings' | 'error'>) =>
+    const done = (rest: Omit<EncodedPrompt, 'key' | 'durationMs'>) =>
       void encoded.push({ key, durationMs: performance.now() - before, ...rest })
     try {
       injection.reach('text-encode')
       const conditioning = await pipeline.encodePrompt({ ...prompt, withNegative })
-      prompts.put(key, conditioning)
+      const stored = await file?.add(conditioning)
+      if (stored) prompts.putStored(key, stored)
+      else prompts.put(key, conditioning)
       const tokens = pipeline.sharedTokens(conditioning)
-      done({ tokens, warnings: conditioning.warnings, error: null })
+      done({ tokens, warnings: conditioning.warnings, error: null, stored })
     } catch (error) {
       done({ tokens: 0, warnings: [], error: toWireError(error) })
     }
   }
+  await file?.close()
   return encoded
 }
 

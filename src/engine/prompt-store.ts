@@ -11,8 +11,14 @@ import { confine } from '../artifacts/confinement.ts'
 import { errorCode } from '../errors.ts'
 import type { PromptConditioning } from '../pipelines/pipeline.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import {
+  bytesOf,
+  readStoredPrompt,
+  type StoredPrompt,
+  type TensorKey,
+  type TensorPlace,
+} from './stored-prompt.ts'
 
-type TensorKey = 'promptEmbeds' | 'pooledPromptEmbeds' | 'negativePromptEmbeds' | 'negativePooledPromptEmbeds'
 const TENSOR_KEYS: readonly TensorKey[] = [
   'promptEmbeds',
   'pooledPromptEmbeds',
@@ -20,22 +26,20 @@ const TENSOR_KEYS: readonly TensorKey[] = [
   'negativePooledPromptEmbeds',
 ]
 
-interface Spilled {
-  readonly offset: number
-  readonly dims: readonly number[]
-}
-
 type Entry =
   | { readonly kind: 'memory'; readonly conditioning: PromptConditioning }
   | {
       readonly kind: 'file'
-      readonly tensors: Readonly<Record<TensorKey, Spilled | null>>
+      readonly tensors: Readonly<Record<TensorKey, TensorPlace | null>>
       /** What is not a tensor stays in memory. */
       readonly rest: Omit<PromptConditioning, TensorKey>
     }
+  | { readonly kind: 'stored'; readonly stored: StoredPrompt }
 
 export interface PromptStore {
   readonly put: (key: string, conditioning: PromptConditioning) => void
+  /** A prompt set that stays where it is stored, in a file that is not this store's to remove. */
+  readonly putStored: (key: string, stored: StoredPrompt) => void
   /** @throws Error for a key that was never put */
   readonly get: (key: string) => PromptConditioning
   /** Drops one prompt set; what it had in the scratch file stays there until all is cleared. */
@@ -62,7 +66,7 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
     }
   }
 
-  const spill = (tensor: Tensor | null): Spilled | null => {
+  const spill = (tensor: Tensor | null): TensorPlace | null => {
     if (tensor === null) return null
     file ??= inFolder((at) => openSync(at, 'wx+', PRIVATE_FILE))
     const bytes = bytesOf(tensor.data)
@@ -74,7 +78,7 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
     return { offset, dims: tensor.dims }
   }
 
-  const recall = (spilled: Spilled | null): Tensor | null => {
+  const recall = (spilled: TensorPlace | null): Tensor | null => {
     if (spilled === null || file === null) return null
     const data = new Float32Array(spilled.dims.reduce((size, dim) => size * dim, 1))
     const bytes = bytesOf(data)
@@ -111,10 +115,15 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
       }
       entries.set(key, { kind: 'file', tensors, rest })
     },
+    putStored(key, stored) {
+      forget(key)
+      entries.set(key, { kind: 'stored', stored })
+    },
     get(key) {
       const entry = entries.get(key)
       if (!entry) throw new Error(`no conditioning was stored for prompt set ${key}`)
       if (entry.kind === 'memory') return entry.conditioning
+      if (entry.kind === 'stored') return readStoredPrompt(entry.stored)
       const promptEmbeds = recall(entry.tensors.promptEmbeds)
       if (promptEmbeds === null) throw new Error(`the scratch file of prompt set ${key} is gone`)
       return {
@@ -144,8 +153,4 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
 
 function sizeOf(conditioning: PromptConditioning): number {
   return TENSOR_KEYS.reduce((sum, name) => sum + (conditioning[name]?.data.byteLength ?? 0), 0)
-}
-
-function bytesOf(data: Float32Array): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }

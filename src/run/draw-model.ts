@@ -6,7 +6,6 @@
 
 import { spreadsOverCards } from '../engine/choose-devices.ts'
 import { type Device, isDeath, type OpenedModel } from '../engine/device.ts'
-import type { PromptJob } from '../engine/inference-calls.ts'
 import { isWrongProvider } from '../engine/wire-error.ts'
 import { PregenError } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
@@ -14,9 +13,11 @@ import { optimizedRoot } from '../model/optimized.ts'
 import { createFedQueue } from './batch-queue.ts'
 import { drawBatches, type OpenedOn } from './draw-batches.ts'
 import { type Drawing, lifeOf, type ModelWork, type UnitFeed } from './drawing.ts'
+import { loadModel } from './load-model.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
-import { createPrompts, promptWarnings, startsFromPicture } from './prompts.ts'
+import { createPrompts } from './prompts.ts'
+import { createSharedTexts } from './shared-texts.ts'
 
 /**
  * Every unit is drawn, has failed, or is left after a stop.
@@ -28,8 +29,11 @@ export async function drawModel(
   units: readonly PreparedUnit[],
 ): Promise<void> {
   const devices = devicesFor(drawing, model)
-  const work = workOn(devices, { model, units, feed: null, queue: null })
+  const { folder } = drawing.services.layout.state
+  const sharedTexts = devices.length > 1 ? createSharedTexts(folder) : null
+  const work = workOn(devices, { model, units, feed: null, queue: null, sharedTexts })
   const reasons = await drawOnAll(drawing, work, devices)
+  await sharedTexts?.close()
   const rest = work.queue?.takeRest() ?? units
   const [reason] = reasons
   if (reason === undefined || drawing.ending.aborted) return
@@ -48,7 +52,7 @@ export async function drawModel(
  */
 export async function drawFed(drawing: Drawing, model: PreparedModel, feed: UnitFeed): Promise<void> {
   const devices = devicesFor(drawing, model)
-  const work = workOn(devices, { model, units: [], feed, queue: createFedQueue(feed) })
+  const work = workOn(devices, { model, units: [], feed, queue: createFedQueue(feed), sharedTexts: null })
   const reasons = await drawOnAll(drawing, work, devices)
   for (const life of work.lives.values()) if (life.state() === 'queued') await life.abandon()
   if (reasons.length === devices.length && !drawing.ending.aborted) throw reasons[0]
@@ -56,7 +60,7 @@ export async function drawFed(drawing: Drawing, model: PreparedModel, feed: Unit
 
 function workOn(
   devices: readonly Device[],
-  given: Pick<ModelWork, 'model' | 'units' | 'feed' | 'queue'>,
+  given: Pick<ModelWork, 'model' | 'units' | 'feed' | 'queue' | 'sharedTexts'>,
 ): ModelWork {
   let tellLead: ModelWork['tellLead'] = () => undefined
   const lead: ModelWork['lead'] = new Promise((resolve) => {
@@ -109,10 +113,11 @@ function isWrong(reason: unknown): boolean {
 /** One device's share, its process started again when it dies. @throws what keeps the device from drawing */
 async function drawOn(drawing: Drawing, work: ModelWork, device: Device): Promise<void> {
   for (;;) {
-    const death = await drawUntilDeath(drawing, work, device)
-    if (death === null || drawing.ending.aborted) return
-    if (!device.mayRestart()) throw death
-    const message = `${death.message} It is started again.`
+    const end = await drawUntilDeath(drawing, work, device)
+    if (end === null || drawing.ending.aborted) return
+    if (end === 'again') continue
+    if (!device.mayRestart()) throw end
+    const message = `${end.message} It is started again.`
     drawing.services.warn({ code: 'W_WORKER_DIED', message })
   }
 }
@@ -123,12 +128,10 @@ function tellLeftOut({ services, ending }: Drawing, { index }: Device, error: un
   services.warn({ code: 'W_DEVICE_LEFT_OUT', message: `Device ${index} draws no more: ${error.message}` })
 }
 
-/** @returns why the device's process ended, or null when there is nothing left to draw */
-async function drawUntilDeath(
-  drawing: Drawing,
-  work: ModelWork,
-  device: Device,
-): Promise<PregenError | null> {
+/** Why a device draws no more: its process ended, it is to begin anew, or nothing is left. */
+type DrawingEnd = PregenError | 'again' | null
+
+async function drawUntilDeath(drawing: Drawing, work: ModelWork, device: Device): Promise<DrawingEnd> {
   let opened: OpenedModel | null = null
   try {
     const before = performance.now()
@@ -148,8 +151,7 @@ async function drawUntilDeath(
     ;[opened] = await Promise.all([opening, loadSharp()])
     if (device.index === 0) work.tellLead(opened.provider)
     tellChoice(drawing, opened)
-    await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
-    return opened.death()
+    return await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
   } catch (error) {
     if (isDeath(error)) return error
     throw error
@@ -176,21 +178,12 @@ async function drawOpened(
   drawing: Drawing,
   work: ModelWork,
   { device, opened, openMs }: OpenedOn & { readonly openMs: number },
-): Promise<void> {
+): Promise<DrawingEnd> {
   const { model, units } = work
   const { services, ending: signal } = drawing
-  const jobs = new Map<string, PromptJob>()
-  for (const { unit } of units) {
-    const job = promptJobOf(unit)
-    if (!jobs.has(job.key)) jobs.set(job.key, job)
-  }
-  const encoding = { prompts: [...jobs.values()], keepEncoders: work.feed !== null }
-  const text = await opened.call('encode', encoding, { signal })
-  for (const warning of promptWarnings(work, text.prompts)) services.warn(warning)
-  if (signal.aborted) return
-  const withVaeEncoder = units.some(startsFromPicture)
-  const denoiser = await opened.call('load-denoiser', { withVaeEncoder })
-  const loadMs = openMs + text.loadMs + denoiser.loadMs
+  const loaded = await loadModel(drawing, work, opened)
+  if (loaded === null || loaded === 'again') return loaded
+  const loadMs = openMs + loaded.loadMs
   drawing.noteModelLoad(loadMs)
   const { provider, device: name } = opened
   services.emit({
@@ -198,11 +191,13 @@ async function drawOpened(
     model: model.id,
     provider,
     device: name,
+    prompts: loaded.encoded,
     durationMs: Math.round(loadMs),
   })
   const { feed, lives } = work
   const inUse = () => new Set([...lives.keys()].map(({ unit }) => promptJobOf(unit).key))
   const own = { model, units, isFed: feed !== null, inUse, warn: services.warn, signal }
-  const prompts = createPrompts(own, opened, text.prompts)
+  const prompts = createPrompts(own, opened, loaded.texts)
   await drawBatches(drawing, work, { device, opened }, prompts)
+  return opened.death()
 }

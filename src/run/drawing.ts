@@ -5,6 +5,7 @@ import type { BatchQueue, Feed } from './batch-queue.ts'
 import type { BatchSizes } from './batch-size.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
+import type { SharedTexts } from './shared-texts.ts'
 import { createUnitLife, type UnitLife, type UnitServices, type UnitState } from './unit-life.ts'
 
 export interface Drawing {
@@ -38,6 +39,8 @@ export interface ModelWork {
   readonly devices: number
   /** Made when a device has encoded the prompts, whose lengths decide what fits into one batch; null before. */
   queue: BatchQueue<PreparedUnit> | null
+  /** Where one device encodes for all; null for one device, and for a feed's units, which nobody knows. */
+  readonly sharedTexts: SharedTexts | null
   /** Of each device, once it has drawn. */
   readonly sizes: Map<Device, BatchSizes>
   /** Made when a unit is first taken from the queue; kept while it is in work, or given back. */

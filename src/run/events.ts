@@ -53,6 +53,7 @@ export const EVENT_FIELDS = {
     model: text('Its id in the sheet.'),
     provider: text('What it runs on: `cpu`, `cuda`, …'),
     ...device,
+    prompts: whole('How many prompts were encoded there: of several devices, one encodes them for all.'),
     durationMs: whole('Time spent on loading this model.'),
   }),
   'device-warmed': z.object({

@@ -3,9 +3,9 @@ import type { OpenedModel } from '../engine/device.ts'
 import type { EncodedPrompt } from '../engine/inference-calls.ts'
 import { familyOf } from '../families/index.ts'
 import { nameUnits } from './check-prompts.ts'
-import { promptTimes } from './generate-batch.ts'
 import type { PreparedModel, PreparedUnit, PrepareWarning } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
+import type { Texts } from './shared-texts.ts'
 import type { UnitLife } from './unit-life.ts'
 
 // Encoded prompts that are kept for units still to come.
@@ -35,15 +35,10 @@ export interface PromptWork {
   readonly signal: AbortSignal
 }
 
-/** @param encoded those of the units that are known from the beginning */
-export function createPrompts(
-  work: PromptWork,
-  opened: OpenedModel,
-  encoded: readonly EncodedPrompt[],
-): Prompts {
+/** @param texts those of the units that are known from the beginning */
+export function createPrompts(work: PromptWork, opened: OpenedModel, { prompts, times }: Texts): Prompts {
   const { signal, warn } = work
-  const known = new Map(encoded.map((prompt) => [prompt.key, prompt]))
-  const times = promptTimes(known)
+  const known = new Map(prompts.map((prompt) => [prompt.key, prompt]))
   let hasVaeEncoder = work.units.some(startsFromPicture)
   const ready = async (batch: readonly PreparedUnit[]): Promise<void> => {
     const jobs = new Map(batch.map(({ unit }) => promptJobOf(unit)).map((job) => [job.key, job]))

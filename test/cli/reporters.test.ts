@@ -68,7 +68,7 @@ const END_LINES = [
 const course: readonly RunEventBody[] = [
   planned,
   { type: 'unit-skipped', cue: 'dawn', variant: 'far', reason: 'whole' },
-  { type: 'model-loaded', model: 'backdrop', provider: 'cpu', device: 'cpu:0', durationMs: 1500 },
+  { type: 'model-loaded', model: 'backdrop', provider: 'cpu', device: 'cpu:0', prompts: 2, durationMs: 1500 },
   { type: 'unit-started', ...unit, program: 'P1', seed: '7', steps: 20, device: 'cpu:0' },
   { type: 'step', ...unit, step: 1, steps: 20, durationMs: 90, device: 'cpu:0' },
   { type: 'preview', ...unit, step: 1, path: '/out/1.png' },

@@ -58,6 +58,27 @@ it('two devices whose processes are killed ten times lose nothing', { timeout: 2
   await expectNoLeftovers(two)
 })
 
+it('two devices encode each prompt once, and draw the bytes of one', { timeout: 120_000 }, async () => {
+  const folder = await temporaryFolder()
+  const prompts = ['a fox', 'an owl', 'a hare']
+  const cues = Object.fromEntries(
+    prompts.map((prompt, place) => [`c${place}`, { program: 'P1', prompt, seeds: [1, 2] }]),
+  )
+  // SD3 has all four tensors of a prompt.
+  const sheet = await writeSheet(
+    folder,
+    tinySheet({ models: { tiny: TINY_SD3 }, programs: { P1: {} }, cues }),
+  )
+  const encodedOf = async (out: string, args: readonly string[]) => {
+    const { events } = await runWhole(sheet, join(folder, out), ['--dry-run', ...args])
+    return events.flatMap((event) => (event.type === 'model-loaded' ? [Number(event.prompts)] : []))
+  }
+  expect(await encodedOf('one', [])).toEqual([3])
+  expect((await encodedOf('two', ['--devices', '0,1'])).sort()).toEqual([0, 3])
+  expect(await pictureHashes(join(folder, 'two'))).toEqual(await pictureHashes(join(folder, 'one')))
+  await expectNoLeftovers(join(folder, 'two'))
+})
+
 it('a batch draws what its pictures alone are, to the byte, and asks for no new drawing', {
   timeout: 120_000,
 }, async () => {

@@ -133,7 +133,7 @@ describe('the tree', () => {
 describe('the events', () => {
   const KEYS: Readonly<Record<RunEvent['type'], readonly string[] | null>> = {
     'run-planned': ['units', 'skipped', 'shard', 'steps', 'version', 'prefix', 'out', 'plan'],
-    'model-loaded': ['model', 'provider', 'device', 'durationMs'],
+    'model-loaded': ['model', 'provider', 'device', 'prompts', 'durationMs'],
     'unit-started': ['cue', 'variant', 'program', 'seed', 'steps', 'device'],
     step: ['cue', 'variant', 'step', 'steps', 'durationMs', 'device'],
     preview: ['cue', 'variant', 'step', 'path'],

@@ -1,7 +1,9 @@
 import { readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isTemporaryName } from '../../src/artifacts/durable-write.ts'
 import { createPromptStore } from '../../src/engine/prompt-store.ts'
+import { openPromptFile } from '../../src/engine/stored-prompt.ts'
 import type { PromptConditioning } from '../../src/pipelines/pipeline.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
@@ -46,6 +48,20 @@ describe('the prompt store', () => {
     store.put('key', conditioningOf(2))
     expect(store.get('key')).toEqual(conditioningOf(2))
     store.clear()
+  })
+
+  it('reads what another process encoded where that one put it, and leaves the file alone', async () => {
+    const path = join(await temporaryFolder(), 'prompts.tmp')
+    const file = await openPromptFile(path)
+    const stored = []
+    for (const first of [1, 2]) stored.push(await file.add(conditioningOf(first)))
+    await file.close()
+    const store = createPromptStore(await temporaryFolder())
+    // As they come from the other process.
+    for (const [place, one] of structuredClone(stored).entries()) store.putStored(`key-${place + 1}`, one)
+    for (const first of [2, 1]) expect(store.get(`key-${first}`)).toEqual(conditioningOf(first))
+    store.clear()
+    expect(readdirSync(dirname(path))).toEqual(['prompts.tmp'])
   })
 
   it('leaves a file that the next run sweeps, should the process be killed', async () => {

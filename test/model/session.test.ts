@@ -2,7 +2,12 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type ProviderName, probeProvider, resolveProvider } from '../../src/model/providers.ts'
+import {
+  executionProvider,
+  type ProviderName,
+  probeProvider,
+  resolveProvider,
+} from '../../src/model/providers.ts'
 import { createModelSession, createRunMeter, type ModelSession } from '../../src/model/session.ts'
 import { ELEMENT, type ModelSpec, onnxModel } from './onnx-builder.ts'
 
@@ -122,6 +127,15 @@ describe('providers', () => {
     const auto = await resolveProvider('auto')
     expect((await probeProvider(auto.name, auto.deviceId)).works).toBe(true)
     expect(auto.reason).not.toBe('')
+  })
+
+  test('those with several cards are told which', () => {
+    const [cuda, dml] = (['cuda', 'dml'] as const).map((name) => executionProvider({ name, deviceId: 1 }))
+    expect([cuda, dml]).toEqual([
+      { name: 'cuda', deviceId: 1 },
+      { name: 'dml', deviceId: 1 },
+    ])
+    expect(executionProvider({ name: 'webgpu', deviceId: 1 })).toBe('webgpu')
   })
 
   test.runIf(process.platform === 'linux')(

@@ -1,7 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { PictureJob } from '../../src/engine/inference-calls.ts'
 import { toWireError } from '../../src/engine/wire-error.ts'
 import { PregenError } from '../../src/errors.ts'
@@ -378,6 +378,71 @@ describe('several devices', () => {
     await drawing.draw()
     expect(drawing.counts()).toEqual({ done: 6, failed: 0 })
     expect(eventsOf(drawing.events, 'warning').map(({ code }) => code)).toEqual(['W_DEVICE_LEFT_OUT'])
+  })
+
+  const prompts = ['a hill', 'a sea', 'a wood', 'a hill', 'a sea', 'a wood']
+  const spoken = prompts.map((prompt) => ({ prompt }))
+  const encodedBy = ({ events }: Drawing) =>
+    eventsOf(events, 'model-loaded').map(({ device, prompts }) => `${device} ${prompts}`)
+
+  it('encode each prompt once: one encodes for all, and its file is gone afterwards', async () => {
+    const drawing = await createDrawing({ units: spoken, devices: 3 })
+    await drawing.draw()
+    expect(drawing.prompts).toEqual(['a hill', 'a sea', 'a wood'])
+    expect(encodedBy(drawing).sort()).toEqual(['cpu:0 3', 'cpu:1 0', 'cpu:2 0'])
+    expect(drawing.adopted.map(({ device, keys }) => [device, keys.length])).toEqual([
+      [1, 3],
+      [2, 3],
+    ])
+    expect(drawing.counts()).toEqual({ done: 6, failed: 0 })
+    // 5 ms each, of the first unit that needs it on whichever device.
+    const recorded = [...drawing.ledger.units.values()].map(({ durationMs }) => durationMs)
+    expect(recorded.filter((durationMs) => durationMs === 8)).toHaveLength(3)
+    expect(await readdir(drawing.layout.state.folder)).not.toContainEqual(expect.stringMatching(/\.tmp$/))
+  })
+
+  it('have another encode where the process that did it dies, and none when it dies later', async () => {
+    let isFirst = true
+    const early = await createDrawing({
+      ...{ units: spoken, devices: 2 },
+      encode(_, { kill }) {
+        if (isFirst) kill()
+        isFirst = false
+      },
+    })
+    await early.draw()
+    expect(early.prompts).toHaveLength(6)
+    expect(early.counts()).toEqual({ done: 6, failed: 0 })
+
+    let drawn = 0
+    const late = await createDrawing({
+      ...{ units: spoken, devices: 2 },
+      async generate(jobs, { kill }, notify) {
+        begin(jobs, notify)
+        if (++drawn === 2) kill()
+        return jobs.map(pictureOf)
+      },
+    })
+    await late.draw()
+    expect(late.prompts).toHaveLength(3)
+    expect(late.counts()).toEqual({ done: 6, failed: 0 })
+  })
+
+  it('have another encode where the first has no room for the encoders, opened anew with none of the rest', async () => {
+    const drawing = await createDrawing({
+      ...{ units: spoken, devices: 2 },
+      async encode(device, { calls }) {
+        if (device !== 0) return
+        // By then the other holds its denoiser, and waits.
+        await vi.waitFor(() => expect(calls).toContain('load-denoiser'))
+        throw new PregenError('E_MODEL_LOAD_FAILED', 'text_encoder_3: no memory')
+      },
+    })
+    await drawing.draw()
+    expect(drawing.counts()).toEqual({ done: 6, failed: 0 })
+    expect(eventsOf(drawing.events, 'warning').map(({ code }) => code)).toEqual(['W_DEVICE_LEFT_OUT'])
+    expect(encodedBy(drawing)).toEqual(['cpu:1 3'])
+    expect(drawing.calls.filter((call) => call === 'open')).toHaveLength(3)
   })
 
   it('that all are cards leave a model of the CPU to one', async () => {

@@ -11,6 +11,7 @@ import type {
   PictureNotice,
 } from '../../src/engine/inference-calls.ts'
 import { createInjection, type InjectionTable } from '../../src/engine/injection.ts'
+import type { StoredPrompt } from '../../src/engine/stored-prompt.ts'
 import { PregenError } from '../../src/errors.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
 import type { ProviderName, RequestedProvider } from '../../src/model/providers.ts'
@@ -44,6 +45,8 @@ export interface Drawing {
   readonly calls: readonly CallName[]
   /** Prompts that were encoded. */
   readonly prompts: readonly string[]
+  /** Devices that were handed prompts, and which. */
+  readonly adopted: readonly { readonly device: number; readonly keys: readonly string[] }[]
   readonly draw: (units?: readonly PreparedUnit[]) => Promise<void>
   /** Nothing more is begun from now on. */
   readonly drain: () => void
@@ -73,6 +76,8 @@ export interface DrawingOptions {
   readonly openVideo?: UnitServices['openVideo']
   /** Plays `open`. @param requested the provider that is asked for */
   readonly open?: (device: number, requested: RequestedProvider) => ProviderName
+  /** Plays `encode`, before its prompts are told. */
+  readonly encode?: (device: number, drawing: Drawing) => void | Promise<void>
   /** Plays `load-denoiser`. */
   readonly loadDenoiser?: () => void
 }
@@ -83,6 +88,15 @@ const SIDE = 8
 export function pictureOf({ unit, steps }: PictureJob): DrawnPicture {
   const image = { width: SIDE, height: SIDE, rgb: new Uint8Array(SIDE * SIDE * 3).fill(128) }
   return { unit, image, stepDurationsMs: new Array<number>(steps).fill(1), decodeMs: 1 }
+}
+
+function storedIn(path: string): StoredPrompt {
+  const place = { offset: 0, dims: [1, 1, 1] }
+  const tensors = {
+    ...{ promptEmbeds: place, pooledPromptEmbeds: null },
+    ...{ negativePromptEmbeds: null, negativePooledPromptEmbeds: null },
+  }
+  return { path, tensors, rest: { half: false, warnings: [] } }
 }
 
 /** What a process tells when it takes pictures up. */
@@ -98,6 +112,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
   const events: RunEventBody[] = []
   const calls: CallName[] = []
   const prompts: string[] = []
+  const adopted: { device: number; keys: string[] }[] = []
   const units = setup.units.map((changes, index): PreparedUnit => {
     const size = { width: SIDE, height: SIDE, steps: 2, executedSteps: 2, previews: null }
     const unit = unitOf({ ...size, variant: `v${index}`, seed: BigInt(index), ...changes })
@@ -143,7 +158,8 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
         call: (name, input, options) =>
           answer(name, async () => {
             const played: { -readonly [Name in keyof InferenceProcedures]?: unknown } = {}
-            if (name === 'encode' && 'prompts' in input) {
+            if (name === 'encode' && 'keepEncoders' in input) {
+              await setup.encode?.(index, drawing)
               prompts.push(...input.prompts.map(({ request }) => request.prompt))
               const encoded = { durationMs: 5, warnings: [], error: null }
               const tokensOf = setup.tokensOf ?? (() => 77)
@@ -151,8 +167,12 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
                 ...encoded,
                 key,
                 tokens: tokensOf(prompt),
+                ...(input.storeIn !== undefined && { stored: storedIn(input.storeIn) }),
               }))
               played.encode = { loadMs: 7, prompts: done }
+            } else if (name === 'adopt' && 'prompts' in input) {
+              adopted.push({ device: index, keys: input.prompts.map(({ key }) => key) })
+              played.adopt = null
             } else if (name === 'load-denoiser') {
               setup.loadDenoiser?.()
               played['load-denoiser'] = { loadMs: 11 }
@@ -210,7 +230,7 @@ export async function createDrawing(setup: DrawingOptions): Promise<Drawing> {
     },
   }
   const drawing: Drawing = {
-    ...{ context, model, units, layout, ledger, events, calls, prompts },
+    ...{ context, model, units, layout, ledger, events, calls, prompts, adopted },
     draw: (some = units) => drawModel(context, model, some),
     drain: () => draining.abort(),
     kill(forGood = false) {

@@ -41,7 +41,14 @@ export function liveEvents(
         ...{ cue, variant, program, steps: metadata.steps_executed, action: 'run' as const },
       })),
     },
-    { type: 'model-loaded', model: 'backdrop', provider: 'cuda', device: 'cuda:0', durationMs: 900 },
+    {
+      type: 'model-loaded',
+      model: 'backdrop',
+      provider: 'cuda',
+      device: 'cuda:0',
+      prompts: 2,
+      durationMs: 900,
+    },
     { type: 'uploads-expected', objects: 334 },
   ]
   for (const { cue, variant, program, timing_url, metadata } of assets) {

@@ -1,0 +1,78 @@
+/**
+ * Encoded prompts that lie in a scratch file of the run: one device encodes them, and the others that draw the same model
+ * read them there, so that none of them loads the text encoders.
+ */
+import { openScratch, readScratch } from '../artifacts/scratch-file.ts'
+import type { PromptConditioning } from '../pipelines/pipeline.ts'
+import { sizeOf, type Tensor } from '../tensor/tensor.ts'
+
+export type TensorKey =
+  | 'promptEmbeds'
+  | 'pooledPromptEmbeds'
+  | 'negativePromptEmbeds'
+  | 'negativePooledPromptEmbeds'
+
+/** A tensor of a file, float32 in this machine's order of bytes. */
+export interface TensorPlace {
+  readonly offset: number
+  readonly dims: readonly number[]
+}
+
+/** Plain data: it goes from process to process. */
+export interface StoredPrompt {
+  readonly path: string
+  readonly tensors: Readonly<Record<TensorKey, TensorPlace | null>>
+  readonly rest: Omit<PromptConditioning, TensorKey>
+}
+
+export interface PromptFile {
+  readonly add: (conditioning: PromptConditioning) => Promise<StoredPrompt>
+  readonly close: () => Promise<void>
+}
+
+/** @param path of the run's own folder; there is no such file yet */
+export async function openPromptFile(path: string): Promise<PromptFile> {
+  const file = await openScratch(path)
+  const place = async (tensor: Tensor | null): Promise<TensorPlace | null> =>
+    tensor && { offset: await file.append(bytesOf(tensor.data)), dims: tensor.dims }
+  return {
+    async add({
+      promptEmbeds,
+      pooledPromptEmbeds,
+      negativePromptEmbeds,
+      negativePooledPromptEmbeds,
+      ...rest
+    }) {
+      const tensors = {
+        promptEmbeds: await place(promptEmbeds),
+        pooledPromptEmbeds: await place(pooledPromptEmbeds),
+        negativePromptEmbeds: await place(negativePromptEmbeds),
+        negativePooledPromptEmbeds: await place(negativePooledPromptEmbeds),
+      }
+      return { path, tensors, rest }
+    },
+    close: file.close,
+  }
+}
+
+/** @throws Error when the file is gone, or ends early */
+export function readStoredPrompt({ path, tensors, rest }: StoredPrompt): PromptConditioning {
+  const read = (place: TensorPlace | null): Tensor | null => {
+    if (place === null) return null
+    const bytes = readScratch(path, place.offset, sizeOf(place.dims) * Float32Array.BYTES_PER_ELEMENT)
+    return { data: new Float32Array(bytes.buffer), dims: place.dims }
+  }
+  const promptEmbeds = read(tensors.promptEmbeds)
+  if (promptEmbeds === null) throw new Error('a prompt was stored without its embeddings')
+  return {
+    ...rest,
+    promptEmbeds,
+    pooledPromptEmbeds: read(tensors.pooledPromptEmbeds),
+    negativePromptEmbeds: read(tensors.negativePromptEmbeds),
+    negativePooledPromptEmbeds: read(tensors.negativePooledPromptEmbeds),
+  }
+}
+
+export function bytesOf(data: Float32Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+}
