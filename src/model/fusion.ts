@@ -2,9 +2,18 @@
 import type { FamilyName } from '../families/index.ts'
 import type { OnnxHeader } from './onnx-header.ts'
 
+/** With which the command was tried. */
+const TOOL_VERSION = '1.30.0'
+
 const DENOISERS: ReadonlySet<string> = new Set(['unet', 'transformer', 'transformer_2'])
-/** Families that onnxruntime's own tool fuses. */
-const FUSED_BY_TOOL: ReadonlySet<FamilyName> = new Set(['sd', 'lcm', 'sdxl', 'sd3', 'flux'])
+/**
+ * Families whose attention onnxruntime's own tool fuses. FLUX.1 is one that it reads, but in the transformers that torch 2 and diffusers 0.39
+ * export it finds none of it.
+ */
+const FUSED_BY_TOOL: ReadonlySet<FamilyName> = new Set(['sd', 'lcm', 'sdxl', 'sd3'])
+
+/** It needs no GPU. It breaks off with numpy 2.4, and is to be left out of later releases of onnxruntime. */
+const TOOL_NEEDS = `onnxruntime==${TOOL_VERSION} onnx sympy "numpy<2.4"`
 
 export interface Unfused {
   /** One line, without a full stop. */
@@ -25,7 +34,7 @@ export function findUnfused(
   const names = parts.map(({ name }) => name).join(' and ')
   const problem = `the attention of ${names} is not fused: about twice as slow on CUDA, the same on the CPU`
   if (!FUSED_BY_TOOL.has(family)) {
-    return { problem, help: "onnxruntime's tool has no fusion for this family." }
+    return { problem, help: "onnxruntime's tool does not fuse the attention of this family." }
   }
   const isHalf = parts.some(({ header }) => header.weightTypes.includes('float16'))
   const from = isHalf ? 'The tool reads fp32 exports: make one, then run' : 'For a GPU run'
@@ -36,5 +45,5 @@ export function findUnfused(
 function fusionCommand(path: string): string {
   const word = /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
   const fused = word.endsWith("'") ? `${word.slice(0, -1)}-fused'` : `${word}-fused`
-  return `python -m onnxruntime.transformers.models.stable_diffusion.optimize_pipeline -i ${word} -o ${fused} --float16`
+  return `pip install ${TOOL_NEEDS} && python -m onnxruntime.transformers.models.stable_diffusion.optimize_pipeline -i ${word} -o ${fused} --float16`
 }

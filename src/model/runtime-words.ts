@@ -27,6 +27,11 @@ const KERNEL_HELP =
 const DEVICE_HELP =
   'End other programs on the GPU, update its driver, or run with --provider cpu; pregen doctor looks at the machine.'
 
+const CUDA_OPERATORS = [
+  ...['NhwcConv', 'GroupNorm', 'SkipGroupNorm', 'BiasSplitGelu', 'BiasAdd', 'RelativePositionBias'],
+  ...['PackedAttention', 'PackedMultiHeadAttention', 'GemmFastGelu'],
+]
+
 const MISFIT = 'sizes within the model do not fit each other'
 
 /** The first that fits counts. Texts are found by their beginning and end: messages are long, and not ours. */
@@ -71,6 +76,13 @@ const KNOWN: readonly KnownCause[] = [
     what: (message) =>
       `it was asked for entry ${between(message, 'idx=', ' ')} of a table whose last one is ${between(message, ',', ']', 'range [')}`,
     help: "The tokenizer does not belong to this text encoder, or the text is longer than the model's places: take both from one export.",
+  },
+  {
+    // What onnxruntime's transformers tool fuses for CUDA, of which its other providers have no kernels.
+    marks: CUDA_OPERATORS.map((operator) => `implementation for ${operator}(`),
+    what: (message) =>
+      `it was fused for CUDA: ONNX Runtime has its operator ${between(message, 'implementation for ', '(')} there alone`,
+    help: 'Run it with --provider cuda, or take the folder that it was made of.',
   },
   {
     marks: ['Could not find an implementation for '],

@@ -17,7 +17,8 @@ async function denoiserOf(operators: readonly string[], type: number = ELEMENT.f
   return readOnnxHeader(path)
 }
 
-const COMMAND = 'python -m onnxruntime.transformers.models.stable_diffusion.optimize_pipeline'
+const COMMAND =
+  'pip install onnxruntime==1.30.0 onnx sympy "numpy<2.4" && python -m onnxruntime.transformers.models.stable_diffusion.optimize_pipeline'
 
 describe('a model whose attention is not fused', () => {
   it('is told with the command, by its denoiser alone', async () => {
@@ -46,9 +47,11 @@ describe('a model whose attention is not fused', () => {
 
   it('is told what the tool cannot do, and a path as the shell reads it', async () => {
     const components = [{ name: 'transformer', header: await denoiserOf(['Softmax']) }]
-    expect(findUnfused({ family: 'chroma', path: 'm' }, components)?.help).toBe(
-      "onnxruntime's tool has no fusion for this family.",
-    )
+    for (const family of ['chroma', 'flux'] as const) {
+      expect(findUnfused({ family, path: 'm' }, components)?.help).toBe(
+        "onnxruntime's tool does not fuse the attention of this family.",
+      )
+    }
     const half = [{ name: 'unet', header: await denoiserOf(['Softmax'], ELEMENT.float16) }]
     expect(findUnfused({ family: 'sdxl', path: "/my models/it's" }, half)?.help).toBe(
       `The tool reads fp32 exports: make one, then run: ${COMMAND} -i '/my models/it'\\''s' -o '/my models/it'\\''s-fused' --float16`,

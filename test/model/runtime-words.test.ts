@@ -46,6 +46,11 @@ test.each([
     /fp32 or fp16 export/,
   ],
   [
+    "Could not find an implementation for NhwcConv(1) node with name 'NhwcConv-1'",
+    'it was fused for CUDA: ONNX Runtime has its operator NhwcConv there alone',
+    /folder that it was made of/,
+  ],
+  [
     'Load model from /m/unet/model.onnx failed:This is an invalid model. In Node, ("n1", Foo, "", -1) : ("x": tensor(float),) -> ("y": tensor(float),) , Error No Op registered for Foo with domain_version of 17',
     'it uses the operator Foo, which opset 17 does not have',
     /optimum/,
