@@ -8,6 +8,7 @@ import { constants, unlinkSync } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
+import pLimit from 'p-limit'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { type OpenFolder, openFolder, withFolder } from './confined-folder.ts'
 import { type Confinement, confine, OPEN_FOLDER } from './confinement.ts'
@@ -54,14 +55,22 @@ export async function writeFileDurably(
   options: DurableWriteOptions = {},
 ): Promise<void> {
   try {
-    if (options.fileSystem) return await writeThrough(options.fileSystem, path, bytes, options)
-    const folder = dirname(path)
-    await withFolder(options.inside ?? confine(folder), folder, (opened) =>
-      writeThrough(fileSystemIn(opened, options.mode), path, bytes, options),
-    )
+    await writing(() => writeNow(path, bytes, options))
   } catch (error) {
     throw writeError(path, error)
   }
+}
+
+// More would wait with open handles for the few threads that write: their number must not hang on that of devices.
+const WRITES_AT_ONCE = 16
+const writing = pLimit(WRITES_AT_ONCE)
+
+async function writeNow(path: string, bytes: Uint8Array, options: DurableWriteOptions): Promise<void> {
+  if (options.fileSystem) return await writeThrough(options.fileSystem, path, bytes, options)
+  const folder = dirname(path)
+  await withFolder(options.inside ?? confine(folder), folder, (opened) =>
+    writeThrough(fileSystemIn(opened, options.mode), path, bytes, options),
+  )
 }
 
 async function writeThrough(

@@ -22,6 +22,23 @@ describe('writeFileDurably', () => {
     expect(await readdir(folder)).toEqual(['a.bin'])
   })
 
+  it('holds few files open, however many are to be written at once', async () => {
+    const folder = await temporaryFolder()
+    let open = 0
+    let most = 0
+    const faults = async (point: FaultPoint) => {
+      if (point === 'temp-opened') most = Math.max(most, ++open)
+      // Long enough for all that may to begin.
+      if (point === 'temp-opened') await new Promise((resolve) => setTimeout(resolve, 5))
+      if (point === 'temp-synced') open--
+    }
+    const paths = Array.from({ length: 100 }, (_, index) => join(folder, `${index}.png`))
+    await Promise.all(paths.map((path) => writeFileDurably(path, new Uint8Array(3), { faults })))
+    expect(await readdir(folder)).toHaveLength(100)
+    expect(most).toBeGreaterThan(1)
+    expect(most).toBeLessThanOrEqual(16)
+  })
+
   it('goes through its points in order', async () => {
     const folder = await temporaryFolder()
     const points: FaultPoint[] = []

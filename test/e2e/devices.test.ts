@@ -12,6 +12,7 @@ import {
   tinySheet,
   writeSheet,
 } from '../support/runs.ts'
+import { createRandom } from '../support/seed.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const KILLS = 10
@@ -33,20 +34,23 @@ it('two devices whose processes are killed ten times lose nothing', { timeout: 2
   const one = join(folder, 'one')
   await runWhole(sheet, one, ['--dry-run'])
 
-  // Every fifth step of all, one process or the other.
+  // Some steps apart, one process or the other.
+  const random = createRandom('moments of death')
+  const upTo = (most: number) => Math.floor(random() * most)
   const two = join(folder, 'two')
   const args = ['--dry-run', '--devices', '0,1']
-  let steps = 0
+  let wait = upTo(5)
   let kills = 0
   await runSheet(sheet, two, args, {
     onStdout(text, { pid }) {
       for (const _ of text.matchAll(/"type":"step"/g)) {
-        if (++steps % 5 !== 0 || kills >= KILLS || pid === undefined) continue
+        if (wait-- > 0 || kills >= KILLS || pid === undefined) continue
         const children = childrenOf(pid)
-        const victim = children[kills % 2] ?? children[0]
+        const victim = children[upTo(children.length)]
         if (victim === undefined) continue
         process.kill(victim, 'SIGKILL')
         kills++
+        wait = 1 + upTo(8)
       }
     },
   })
@@ -56,6 +60,41 @@ it('two devices whose processes are killed ten times lose nothing', { timeout: 2
   await runWhole(sheet, two, args)
   expect(await pictureHashes(two)).toEqual(await pictureHashes(one))
   await expectNoLeftovers(two)
+})
+
+it('a device whose process dies whenever it is started is left out, and the others draw all', {
+  timeout: 120_000,
+}, async () => {
+  const folder = await temporaryFolder()
+  const cues = { fox: { program: 'P1', prompt: 'a fox', seeds: SEEDS } }
+  // Without a process that decodes previews.
+  const sheet = await writeSheet(folder, tinySheet({ programs: { P1: { previews: false } }, cues }))
+  let first: number | undefined
+  const victims = new Set<number>()
+  // No event tells of a process that has not loaded anything yet.
+  let looking: NodeJS.Timeout | undefined
+  const args = ['--dry-run', '--devices', '0,1', '--provider', 'cpu']
+  const { events } = await runWhole(sheet, join(folder, 'out'), args, {
+    onStdout(_, { pid }) {
+      if (looking !== undefined || pid === undefined) return
+      looking = setInterval(() => {
+        const children = childrenOf(pid)
+        if (children.length > 1) first ??= children[0]
+        if (first === undefined) return
+        for (const child of children) {
+          if (child === first || victims.has(child)) continue
+          victims.add(child)
+          process.kill(child, 'SIGKILL')
+        }
+      }, 5)
+    },
+  }).finally(() => clearInterval(looking))
+  const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))
+  expect(warnings.filter((code) => code === 'W_WORKER_DIED').length).toBeGreaterThan(0)
+  expect(warnings).toContain('W_DEVICE_LEFT_OUT')
+  expect(victims.size).toBe(4)
+  expect(events.filter(({ type }) => type === 'unit-finished')).toHaveLength(SEEDS.length)
+  await expectNoLeftovers(join(folder, 'out'))
 })
 
 it('two devices encode each prompt once, and draw the bytes of one', { timeout: 120_000 }, async () => {
