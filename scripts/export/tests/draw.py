@@ -87,7 +87,8 @@ def diffusers_pictures(pipe: diffusers.DiffusionPipeline, cue: dict, folder: Pat
     given["generator"] = [torch.Generator().manual_seed(each["seed"]) for each in variants]
     given["num_inference_steps"] = cue["steps"]
     for key in TEXTS:
-        if key in cue:
+        # An empty second prompt is none, but diffusers sees that in a text only, not in a list of them.
+        if key in cue and (cue[key] != "" or key == "negative_prompt"):
             given[key] = [cue[key]] * len(variants)
     # In diffusers an argument of the call.
     if isinstance(cue.get("scheduler"), dict) and "eta" in cue["scheduler"]:
