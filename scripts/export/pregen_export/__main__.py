@@ -31,7 +31,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("dst", type=Path, help="a folder that is not there yet, or empty")
     parser.add_argument("--dtype", choices=DTYPES, default="fp32", help="of denoiser and text encoder (fp32)")
     parser.add_argument("--text-dtype", choices=DTYPES, help="of the text encoder, where it is another")
-    parser.add_argument("--vae-dtype", choices=DTYPES, default="fp32", help="of the VAE (fp32)")
+    parser.add_argument("--vae-dtype", choices=DTYPES, default="fp32", help="of the VAE, and of Wan's CLIP (fp32)")
     parser.add_argument(
         "--lora", action="append", default=[], metavar="FILE:SCALE", help="merged into the denoiser; may come again"
     )
@@ -77,6 +77,8 @@ def types_of(options: argparse.Namespace) -> dict[str, torch.dtype]:
         "transformer_2": DTYPES[options.dtype],
         "text_encoder": DTYPES[options.text_dtype or options.dtype],
         "vae": DTYPES[options.vae_dtype],
+        # As the models' pages have it: pictures are looked at in full precision.
+        "image_encoder": DTYPES[options.vae_dtype],
     }
 
 

@@ -65,10 +65,10 @@ def plain(config: dict) -> dict:
 
 
 def copy_rest(source: Source, target: Path, more: dict) -> None:
-    """model_index.json, the scheduler and the tokenizers; a slow tokenizer becomes the file that is read."""
+    """model_index.json, the scheduler, the tokenizers and how CLIP is shown a picture; a slow tokenizer becomes the file that is read."""
     write_json(target / "model_index.json", {**plain(source.index), **more})
     for part in sorted(each.name for each in source.folder.iterdir() if each.is_dir()):
-        if part != "scheduler" and not part.startswith("tokenizer"):
+        if part not in ("scheduler", "image_processor") and not part.startswith("tokenizer"):
             continue
         shutil.copytree(source.folder / part, target / part, ignore=shutil.ignore_patterns(".*", "*.model"))
         if part.startswith("tokenizer") and not (target / part / "tokenizer.json").exists():

@@ -40,6 +40,11 @@ def export_preview(source: Path, target: Path, channels: int) -> dict[str, float
     return compare(path, component, cases, answers, torch.float32)
 
 
+def frame_by_frame(layer: nn.Module, frames: torch.Tensor) -> torch.Tensor:
+    """The number of frames is built into the graph, that of the pictures is not."""
+    return layer(frames.flatten(0, 1)).unflatten(0, (len(frames), -1))
+
+
 class Remember(nn.Module):
     """Looks at its own frame and the one before it."""
 
@@ -50,9 +55,9 @@ class Remember(nn.Module):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """[frames, batch, channels, height, width]; before the first there was nothing."""
-        before = torch.cat([torch.zeros_like(frames[:1]), frames[:-1]])
+        before = F.pad(frames, (0, 0) * 4 + (1, 0))[:-1]
         both = torch.cat([frames, before], 2)
-        return F.relu(self.conv(both.flatten(0, 1)).unflatten(0, frames.shape[:2]) + frames)
+        return F.relu(frame_by_frame(self.conv, both) + frames)
 
 
 class Grow(nn.Module):
@@ -64,7 +69,7 @@ class Grow(nn.Module):
         self.conv = nn.Conv2d(width, width * frames, 1, bias=False)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        grown = self.conv(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+        grown = frame_by_frame(self.conv, values)
         return grown.unflatten(2, (self.frames, -1)).transpose(1, 2).flatten(0, 1)
 
 
@@ -104,7 +109,7 @@ class VideoDecoder(nn.Module):
             if isinstance(layer, (Remember, Grow)):
                 frames = layer(frames)
             else:
-                frames = layer(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+                frames = frame_by_frame(layer, frames)
         return (frames[-1].clamp(0, 1) * 2 - 1,)
 
 

@@ -184,8 +184,8 @@ class Denoiser(nn.Module):
                 if attn.add_k_proj is not None:
                     attn.norm_added_k = PlainNorm(attn.norm_added_k)
 
-    def forward(self, hidden_states, timestep, encoder_hidden_states):
+    def forward(self, hidden_states, timestep, encoder_hidden_states, encoder_hidden_states_image=None):
         return self.model(
             hidden_states=hidden_states, timestep=timestep, encoder_hidden_states=encoder_hidden_states,
-            return_dict=False,
+            encoder_hidden_states_image=encoder_hidden_states_image, return_dict=False,
         )[0]

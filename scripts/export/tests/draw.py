@@ -18,13 +18,13 @@ TEXTS = ["negative_prompt", "prompt_2", "negative_prompt_2"]
 SCHEDULERS = {
     "dpm++2m": "DPMSolverMultistepScheduler", "unipc": "UniPCMultistepScheduler", "euler": "EulerDiscreteScheduler",
     "euler-ancestral": "EulerAncestralDiscreteScheduler", "ddim": "DDIMScheduler", "ddpm": "DDPMScheduler",
-    "pndm": "PNDMScheduler", "lcm": "LCMScheduler", "heun": "HeunDiscreteScheduler",
+    "pndm": "PNDMScheduler", "lcm": "LCMScheduler", "tcd": "TCDScheduler", "heun": "HeunDiscreteScheduler",
     "flow-match-euler": "FlowMatchEulerDiscreteScheduler",
 }
 
 
-def pregen_pictures(models: dict[str, Path], cues: dict[str, dict], folder: Path) -> dict[str, list[np.ndarray]]:
-    """One run of a sheet with all cues; each cue's variants in their order."""
+def pregen_run(models: dict[str, Path], cues: dict[str, dict], folder: Path) -> Path:
+    """One run of a sheet with all cues. @returns the folder that has one for each"""
     folder.mkdir(parents=True, exist_ok=True)
     # What an earlier run left whole would not be drawn again.
     shutil.rmtree(folder / "out", ignore_errors=True)
@@ -35,22 +35,43 @@ def pregen_pictures(models: dict[str, Path], cues: dict[str, dict], folder: Path
     given = subprocess.run(node, cwd=folder, capture_output=True, text=True, env=env, check=False)
     if given.returncode != 0:
         raise AssertionError(f"pregen ended with {given.returncode}:\n{given.stdout[-3000:]}\n{given.stderr[-6000:]}")
-    home = folder / "out/foigoi/v/cues"
+    return folder / "out/foigoi/v/cues"
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def pregen_pictures(models: dict[str, Path], cues: dict[str, dict], folder: Path) -> dict[str, list[np.ndarray]]:
+    """Each cue's variants in their order."""
+    home = pregen_run(models, cues, folder)
     return {
-        name: [np.asarray(Image.open(home / name / variant / "final.png").convert("RGB")) for variant in cue["variants"]]
+        name: [pixels(home / name / variant / "final.png") for variant in cue["variants"]] for name, cue in cues.items()
+    }
+
+
+def pregen_frames(models: dict[str, Path], cues: dict[str, dict], folder: Path) -> dict[str, dict[str, np.ndarray]]:
+    """The videos' frames by cue and variant: [frames, height, width, 3]."""
+    home = pregen_run(models, cues, folder)
+    return {
+        name: {
+            variant: np.stack([pixels(each) for each in sorted((home / name / variant / "frames").iterdir())]).astype(int)
+            for variant in cue["variants"]
+        }
         for name, cue in cues.items()
     }
 
 
-def load(name: str, checkpoint: Path, dtype: torch.dtype) -> diffusers.DiffusionPipeline:
+def load(name: str, checkpoint: Path, dtype: torch.dtype, vae_dtype=torch.float32) -> diffusers.DiffusionPipeline:
     """Denoiser and text encoder in the type, the VAE in float32, as an export has them by default."""
     pipe = getattr(diffusers, name).from_pretrained(str(checkpoint), torch_dtype=dtype)
     pipe.set_progress_bar_config(disable=True)
-    pipe.vae.to(torch.float32)
-    if dtype != torch.float32:
-        encode, decode = pipe.vae.encode, pipe.vae.decode
-        pipe.vae.encode = lambda pixels, **options: encode(pixels.float(), **options)
-        pipe.vae.decode = lambda latents, **options: decode(latents.float(), **options)
+    if vae_dtype == dtype:
+        return pipe
+    pipe.vae.to(vae_dtype)
+    encode, decode = pipe.vae.encode, pipe.vae.decode
+    pipe.vae.encode = lambda pixels, **options: encode(pixels.to(vae_dtype), **options)
+    pipe.vae.decode = lambda latents, **options: decode(latents.to(vae_dtype), **options)
     return pipe
 
 
@@ -66,8 +87,12 @@ def diffusers_pictures(pipe: diffusers.DiffusionPipeline, cue: dict, folder: Pat
     given["generator"] = [torch.Generator().manual_seed(each["seed"]) for each in variants]
     given["num_inference_steps"] = cue["steps"]
     for key in TEXTS:
-        if key in cue:
+        # An empty second prompt is none, but diffusers sees that in a text only, not in a list of them.
+        if key in cue and (cue[key] != "" or key == "negative_prompt"):
             given[key] = [cue[key]] * len(variants)
+    # In diffusers an argument of the call.
+    if isinstance(cue.get("scheduler"), dict) and "eta" in cue["scheduler"]:
+        given["eta"] = cue["scheduler"]["eta"]
     if "image" in cue:
         given["image"] = Image.open(folder / cue["image"]).convert("RGB")
         if "denoise_strength" in cue:
@@ -92,6 +117,7 @@ def scheduler_of(own, wanted):
         return type(own).from_config(own.config)
     wanted = {"name": wanted} if isinstance(wanted, str) else dict(wanted)
     name = wanted.pop("name", None)
+    wanted.pop("eta", None)
     made = type(own) if name is None else getattr(diffusers, SCHEDULERS[name])
     return made.from_config(own.config, **wanted)
 

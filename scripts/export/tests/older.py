@@ -74,21 +74,24 @@ def sd(channels: int):
     return made(**own, unet=unet(channels, 32, attention_head_dim=4), **rest)
 
 
-def sdxl():
+def sdxl(channels: int):
     scheduler = diffusers.EulerDiscreteScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="leading", steps_offset=1
     )
     denoiser = unet(
-        4, 64, attention_head_dim=(2, 4), addition_embed_type="text_time", addition_time_embed_dim=8,
+        channels, 64, attention_head_dim=(2, 4), addition_embed_type="text_time", addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=8 * 6 + 32, use_linear_projection=True, transformer_layers_per_block=(1, 1),
     )
-    return diffusers.StableDiffusionXLPipeline(
+    made = diffusers.StableDiffusionXLInpaintPipeline if channels == 9 else diffusers.StableDiffusionXLPipeline
+    return made(
         scheduler=scheduler, vae=old_kl(0.13025), unet=denoiser, text_encoder=clip(False), tokenizer=clip_tokenizer(),
         text_encoder_2=clip(True), tokenizer_2=clip_tokenizer(),
     )
 
 
-MAKERS = {"flux": flux, "sd4": lambda: sd(4), "sd9": lambda: sd(9), "sdxl": sdxl}
+MAKERS = {
+    "flux": flux, "sd4": lambda: sd(4), "sd9": lambda: sd(9), "sdxl": lambda: sdxl(4), "sdxl9": lambda: sdxl(9),
+}
 
 
 @torch.no_grad()

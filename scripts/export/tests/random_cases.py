@@ -28,34 +28,51 @@ from PIL import Image
 from pregen_export.__main__ import main as export
 
 FAMILIES = ["zimage", "flux2", "chroma", "qwenimage"]
-# Exported by optimum-onnx; the last three draw within masks. Asked for by name.
-OLDER = {"flux": "Flux", "sd4": "StableDiffusion", "sd9": "StableDiffusion", "sdxl": "StableDiffusionXL"}
+# Exported by optimum-onnx; all but the first draw within masks. Asked for by name.
+OLDER = {
+    "flux": "Flux", "sd4": "StableDiffusion", "sd9": "StableDiffusion", "sdxl": "StableDiffusionXL", "sdxl9": "StableDiffusionXL",
+}
 WORDS = "a fox in the snow old lighthouse oil painting of misty hills at dawn, two red boats; neon rain 35mm (blurry)".split()
 AWKWARD = [
     "", " ", "  two  spaces ", "tab\tand\nline\r\nbreaks", "emoji 🦊🌧️ and 🇨🇭", "日本語の絵、雪の狐", "مرحبا بالعالم", "e\u0301 é ﬁ Å",
     "<|im_end|>", "<|im_start|>system\nhi<|im_end|>", "x<|endoftext|>y", "<think>why</think>", "</s> <pad> <unk>", "ÿ\u200b\u00a0\ufeff",
     "{prompt} %s \\n \"quoted\" 'so'", "👩‍🚀 joined", "A" * 300, "1234567890 3.14159 ½ ²", "[INST] <image> <s>",
 ]
-FLOW_SCHEDULERS = [
+FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+EULER = [
     None, None, None, {"shift": 1.5}, {"use_karras_sigmas": True}, {"use_beta_sigmas": True}, {"use_exponential_sigmas": True},
-    {"name": "dpm++2m", "use_flow_sigmas": True, "prediction_type": "flow_prediction"},
-    {"name": "unipc", "use_flow_sigmas": True, "prediction_type": "flow_prediction"},
+    {"use_dynamic_shifting": False, "shift": 2.2}, {"use_dynamic_shifting": True, "max_shift": 2.0, "base_shift": 0.3},
+    {"use_dynamic_shifting": True, "time_shift_type": "linear"}, {"shift_terminal": 0.1}, {"shift_terminal": None},
+    {"use_dynamic_shifting": True, "max_image_seq_len": 512, "base_image_seq_len": 16},
 ]
-
+FLOW_SCHEDULERS = [
+    *EULER, {"name": "dpm++2m", **FLOW}, {"name": "unipc", **FLOW}, {"name": "unipc", **FLOW, "solver_order": 3},
+    {"name": "dpm++2m", **FLOW, "solver_order": 3, "flow_shift": 2.5}, {"name": "dpm++2m", **FLOW, "solver_type": "heun"},
+    {"name": "unipc", **FLOW, "flow_shift": 1.7},
+]
 
 NOISE_SCHEDULERS = [
     None, None, "euler", "euler-ancestral", "ddim", "ddpm", "pndm", "dpm++2m", "unipc", "lcm", "heun",
     {"name": "dpm++2m", "use_karras_sigmas": True}, {"name": "ddim", "timestep_spacing": "trailing"},
+    {"name": "euler", "use_exponential_sigmas": True}, {"name": "euler", "use_beta_sigmas": True},
+    {"name": "euler", "timestep_spacing": "trailing"}, {"name": "unipc", "use_karras_sigmas": True},
+    {"name": "dpm++2m", "solver_order": 3, "solver_type": "heun", "use_karras_sigmas": True}, {"name": "ddim", "eta": 0.5},
+    {"name": "heun", "use_karras_sigmas": True}, {"name": "tcd", "eta": 0.3}, {"name": "euler", "prediction_type": "v_prediction"},
 ]
+STRENGTHS = [0.05, 0.35, 0.5, 0.6, 0.75, 0.9, 1]
 
 
-def text(rng: random.Random, t5: bool) -> str:
+def size(rng: random.Random) -> tuple[int, int]:
+    """Sides from 64 to 512 in steps of 16, most of them small."""
+    return tuple(16 * (rng.randint(4, 12) if rng.random() < 0.88 else rng.randint(13, 32)) for _ in range(2))
+
+
+def text(rng: random.Random) -> str:
     kind = rng.random()
     if kind < 0.45:
         return " ".join(rng.choices(WORDS, k=rng.randint(1, 25)))
     if kind < 0.8:
-        # Joined emoji: known to be cut otherwise by the T5 tokenizer in JavaScript.
-        return rng.choice([each for each in AWKWARD if not (t5 and "\u200d" in each)])
+        return rng.choice(AWKWARD)
     if kind < 0.9:
         return " ".join(rng.choices(WORDS, k=rng.randint(300, 2000)))
     return "".join(chr(rng.choice([rng.randint(32, 126), rng.randint(0xA0, 0x24F), rng.randint(0x4E00, 0x4F00)])) for _ in range(rng.randint(1, 60)))
@@ -88,23 +105,24 @@ def mask(rng: random.Random, folder: Path, width: int, height: int) -> str:
 def cue_of(family: str, rng: random.Random, folder: Path, model: str) -> dict:
     if family in OLDER and family != "flux":
         return masked_cue(family, rng, folder)
-    t5 = family in ("chroma", "flux")
     pictures = rng.choice([1, 1, 1, 2, 3])
     # Families that pad or mask their texts share a call; the others need texts of one length, which all CLIPs have.
-    width, height = 16 * rng.randint(4, 12), 16 * rng.randint(4, 12)
-    variants = {f"v{index}": {"prompt": text(rng, t5), "seed": rng.choice([0, 1, 42, 2**31, 2**32 + 5, rng.getrandbits(50)])} for index in range(pictures)}
+    width, height = size(rng)
+    variants = {f"v{index}": {"prompt": text(rng), "seed": rng.choice([0, 1, 42, 2**31, 2**32 + 5, rng.getrandbits(50)])} for index in range(pictures)}
     cue = {
         "program": "P0", "model": model, "width": width, "height": height, "steps": rng.randint(1 if family in ("zimage", "flux2") else 2, 6), "batch": pictures,
         "variants": variants,
     }
-    scheduler = rng.choice(FLOW_SCHEDULERS[:7] if family == "zimage" else FLOW_SCHEDULERS)
+    scheduler = rng.choice(EULER if family == "zimage" else FLOW_SCHEDULERS)
     if scheduler == {"shift": 1.5} and family not in ("zimage", "chroma"):
         # Their schedule is shifted by the picture's size.
-        scheduler = {"time_shift_type": "linear"}
+        scheduler = {"use_dynamic_shifting": False, "shift": 1.5}
     if scheduler is not None:
         cue["scheduler"] = scheduler
+        if scheduler.get("shift_terminal") is not None:
+            cue["steps"] = max(cue["steps"], 2)
     if rng.random() < 0.4 and family != "flux2":
-        cue["negative_prompt"] = text(rng, t5)
+        cue["negative_prompt"] = text(rng)
     if rng.random() < 0.25:
         cue["max_sequence_length"] = rng.choice([16, 64, 77, 200, 512])
     if family == "flux":
@@ -112,7 +130,7 @@ def cue_of(family: str, rng: random.Random, folder: Path, model: str) -> dict:
         if rng.random() < 0.6:
             cue["true_cfg_scale"] = rng.choice([1, 1.5, 4])
         if rng.random() < 0.3:
-            cue["prompt_2"] = text(rng, t5)
+            cue["prompt_2"] = text(rng)
     elif family == "qwenimage":
         cue["true_cfg_scale"] = rng.choice([1, 1.5, 4, 7.25])
     elif family == "zimage":
@@ -127,6 +145,8 @@ def cue_of(family: str, rng: random.Random, folder: Path, model: str) -> dict:
         cue["model"] = rng.choice(list(DISTILLED))
         if rng.random() < 0.5:
             sizes = [(rng.randint(64, 150), rng.randint(64, 150)) for _ in range(rng.randint(1, 3))]
+            if rng.random() < 0.15:
+                sizes[-1] = rng.choice([(500, 65), (64, 511), (1200, 900)])
             cue["images"] = [picture(rng, folder, *size) for size in sizes]
             cue["batch"] = 1
             cue["variants"] = {"v0": variants["v0"]}
@@ -134,25 +154,29 @@ def cue_of(family: str, rng: random.Random, folder: Path, model: str) -> dict:
         # Z-Image takes pictures as they are.
         scale = 1 if family == "zimage" else rng.choice([1, 1, 2])
         cue["image"] = picture(rng, folder, scale * width, scale * height)
-        cue["denoise_strength"] = rng.choice([0.35, 0.5, 0.6, 0.75, 0.9, 1])
+        cue["denoise_strength"] = rng.choice(STRENGTHS)
         if cue["steps"] * cue["denoise_strength"] < 1:
-            cue["steps"] = 5
+            cue["steps"] = 5 if cue["denoise_strength"] > 0.2 else 20
     return cue
 
 
 def masked_cue(family: str, rng: random.Random, folder: Path) -> dict:
-    width, height = 16 * rng.randint(4, 12), 16 * rng.randint(4, 12)
+    width, height = size(rng)
     scale = rng.choice([1, 1, 2])
     cue = {
         "program": "P0", "model": family, "width": width, "height": height, "steps": rng.randint(3, 8),
         "guidance_scale": rng.choice([0, 1, 1.5, 5, 7.5]), "image": picture(rng, folder, scale * width, scale * height),
         "mask": mask(rng, folder, scale * width, scale * height),
-        "variants": {"v0": {"prompt": text(rng, False), "seed": rng.getrandbits(40)}},
+        "variants": {"v0": {"prompt": text(rng), "seed": rng.getrandbits(40)}},
     }
     if rng.random() < 0.75:
-        cue["denoise_strength"] = rng.choice([0.4, 0.55, 0.75, 0.9, 0.9999, 1])
+        cue["denoise_strength"] = rng.choice([0.05, 0.4, 0.55, 0.75, 0.9, 0.9999, 1])
+        if cue["denoise_strength"] == 0.05:
+            cue["steps"] = 22
+    if rng.random() < 0.3 and family.startswith("sdxl"):
+        cue |= {"prompt_2": text(rng), "negative_prompt_2": text(rng), "negative_prompt": text(rng)}
     if rng.random() < 0.5:
-        cue["negative_prompt"] = text(rng, False)
+        cue["negative_prompt"] = text(rng)
     if scheduler := rng.choice(NOISE_SCHEDULERS):
         cue["scheduler"] = scheduler
     return cue
@@ -218,7 +242,9 @@ def run(family: str, options: argparse.Namespace, dtype: torch.dtype, home: Path
     if family == "flux2":
         models = {name: told(target, is_distilled) for name, is_distilled in DISTILLED.items()}
     drawn = pregen_pictures(models, cues, folder)
-    pipe = load(json.loads((source / "model_index.json").read_text())["_class_name"], source, dtype)
+    # optimum's exports are of one type.
+    vae_dtype = dtype if family in OLDER else torch.float32
+    pipe = load(json.loads((source / "model_index.json").read_text())["_class_name"], source, dtype, vae_dtype)
     beyond = []
     for name, cue in cues.items():
         own = getattr(diffusers, pipeline_of(family, cue))

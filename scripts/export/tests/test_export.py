@@ -16,17 +16,21 @@ from unittest import mock
 import diffusers
 import numpy as np
 import onnxruntime
+import sentencepiece
 import tiny
+import tokenizers
 import torch
+import transformers
 from draw import ROOT, diffusers_pictures, distance, load, pregen_pictures
 from hub import hub
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from PIL import Image
+from random_cases import AWKWARD, WORDS
 
 from pregen_export import compare, families, lora
 from pregen_export.__main__ import main
-from pregen_export.folder import Source
+from pregen_export.folder import Source, copy_rest
 from pregen_export.preview import VideoDecoder
 
 
@@ -233,6 +237,38 @@ class FromTheHub(Exports):
         self.assertEqual(given.returncode, 0, given.stdout + given.stderr)
         self.assertRegex(given.stdout, r"on a GPU \(a card of \d+ GB\)")
         self.assertTrue((empty / "out/foigoi/first/cues/fox/seed-1/final.png").is_file())
+
+
+class Tokenizers(Exports):
+    """Published without the tokenizer.json that pregen reads: made of what is there, it cuts texts as theirs does."""
+
+    TEXTS = [*AWKWARD, "an old lighthouse, two red boats; rain 35mm"]
+
+    def copied(self, tokenizer) -> tokenizers.Tokenizer:
+        source = self.folder / "hub"
+        tokenizer.save_pretrained(str(source / "tokenizer"))
+        (source / "tokenizer/tokenizer.json").unlink(missing_ok=True)
+        (source / "model_index.json").write_text("{}")
+        copy_rest(Source(source), self.folder / "onnx", {})
+        return tokenizers.Tokenizer.from_file(str(self.folder / "onnx/tokenizer/tokenizer.json"))
+
+    def test_vocabulary_and_merges(self):
+        own = tiny.qwen_tokenizer()
+        copied = self.copied(own)
+        for text in self.TEXTS:
+            self.assertEqual(copied.encode(text).ids, own(text).input_ids, text)
+
+    def test_spiece_model(self):
+        trained = self.folder / "spiece"
+        sentences = iter([" ".join(WORDS[at:] + WORDS[:at]) for at in range(len(WORDS))] * 20)
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=sentences, model_prefix=str(trained), vocab_size=100, model_type="unigram", minloglevel=2,
+            normalization_rule_name="nmt_nfkc", pad_id=0, eos_id=1, unk_id=2, bos_id=-1, hard_vocab_limit=False,
+        )
+        own = transformers.T5Tokenizer(f"{trained}.model", extra_ids=100, legacy=True)
+        copied = self.copied(own)
+        for text in self.TEXTS:
+            self.assertEqual(copied.encode(text).ids, own(text).input_ids, text)
 
 
 class Loras(unittest.TestCase):

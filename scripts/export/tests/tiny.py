@@ -26,12 +26,12 @@ def qwen_tokenizer():
     return tokenizer
 
 
-def qwen3(vocabulary: int, layers: int):
+def qwen3(vocabulary: int, layers: int, made=transformers.Qwen3ForCausalLM):
     config = transformers.Qwen3Config(
         vocab_size=vocabulary, hidden_size=32, intermediate_size=48, num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2, head_dim=8, tie_word_embeddings=True, use_cache=False,
     )
-    return transformers.Qwen3ForCausalLM(config)
+    return made(config)
 
 
 def kl(channels: int):
@@ -52,7 +52,7 @@ def zimage():
         torch.nn.init.normal_(token)
     return diffusers.ZImagePipeline(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(**FLOW), vae=kl(16),
-        text_encoder=qwen3(len(tokenizer) + 8, layers=2), tokenizer=tokenizer, transformer=denoiser,
+        text_encoder=qwen3(len(tokenizer) + 8, 2, transformers.Qwen3Model), tokenizer=tokenizer, transformer=denoiser,
     )
 
 
@@ -136,7 +136,8 @@ def save(name: str, folder: Path, lively: bool = False) -> Path:
     pipe = MAKERS[name]()
     if lively:
         liven(pipe)
-    pipe.save_pretrained(str(folder))
+    # In several files, as weights of full size are.
+    pipe.save_pretrained(str(folder), max_shard_size="100KB")
     return folder
 
 

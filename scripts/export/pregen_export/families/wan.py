@@ -1,15 +1,15 @@
 """
-Wan 2.1 text to video and Wan 2.2 (A14B with two experts, TI2V 5B), with a VAE that streams. Models that look at pictures through
-CLIP (Wan 2.1's I2V) are not exported yet.
+Wan 2.1 text to video and Wan 2.2 (A14B with two experts, TI2V 5B), with a VAE that streams; and the CLIP of Wan 2.1's image to
+video, where a model has one.
 """
 
 import torch
 from torch import nn
 
-from .. import text
+from .. import text, vision
 from ..component import Component, Tensors
 from ..folder import Source
-from ..wan_graphs import Denoiser, Half
+from ..wan_graphs import TEXT_TOKENS, Denoiser, Half
 
 PIPELINE = "WanPipeline"
 KEPT = ("boundary_ratio", "expand_timesteps")
@@ -25,14 +25,20 @@ def index(source: Source) -> dict:
 
 
 def components(source: Source) -> list[Component]:
-    if source.config("transformer").get("image_dim") is not None:
-        raise SystemExit(f"{source.folder} looks at pictures through CLIP, which is not exported yet.")
+    config = source.config("transformer")
+    seen: tuple[int, int] | None = None
+    if config.get("image_dim") is not None:
+        # The denoiser takes states of one picture, or of a first and a last.
+        seen = (1 if config.get("pos_embed_seq_len") is None else 2, vision.tokens(source))
     experts = [part for part in ("transformer", "transformer_2") if source.index.get(part, [None])[0] is not None]
     each_token = source.index.get("expand_timesteps") is True
-    return [text.t5(), *[denoiser(part, each_token) for part in experts], *vae(source)]
+    made = [denoiser(part, each_token, seen) for part in experts]
+    return [text.t5(), *([] if seen is None else [vision.clip(source)]), *made, *vae(source)]
 
 
-def denoiser(part: str, each_token: bool) -> Component:
+def denoiser(part: str, each_token: bool, seen: tuple[int, int] | None) -> Component:
+    """@param seen pictures that it looks at, and CLIP's tokens of each"""
+
     def example(model: nn.Module, size: tuple[int, int, int, int, int], dtype: torch.dtype) -> Tensors:
         """Batch, frames, height, width of latents, tokens of the text."""
         batch, frames, height, width, tokens = size
@@ -43,18 +49,29 @@ def denoiser(part: str, each_token: bool) -> Component:
             time = time[:, None].repeat(1, frames * height * width // 4)
         shape = (batch, config.in_channels, frames, height, width)
         texts = torch.randn(batch, tokens, config.text_dim, generator=generator)
-        return {
+        inputs = {
             "hidden_states": torch.randn(shape, generator=generator).to(dtype),
             "timestep": time,
             "encoder_hidden_states": texts.to(dtype),
         }
+        if seen is not None:
+            pictures, shown = seen
+            states = torch.randn(batch * pictures, shown, config.image_dim, generator=generator)
+            inputs["encoder_hidden_states_image"] = states.to(dtype)
+        return inputs
+
+    # Where the picture's tokens end is counted from the text's, which are always so many then.
+    tokens = None if seen is None else TEXT_TOKENS
+    free = {1: "tokens"} if seen is None else {}
 
     return Component(
         name=part, part=part, graph=Denoiser, example=example, outputs=["out_sample"], traced=True,
         reference=lambda model, **inputs: model(**inputs, return_dict=False)[0],
-        export_size=(2, 3, 8, 6, 24), check_sizes={"1 frame": (1, 1, 6, 8, 24), "3 of 5 frames": (3, 5, 4, 10, 11)},
+        export_size=(2, 3, 8, 6, tokens or 24),
+        check_sizes={"1 frame": (1, 1, 6, 8, tokens or 24), "3 of 5 frames": (3, 5, 4, 10, tokens or 11)},
         axes={
-            "hidden_states": VIDEO, "out_sample": VIDEO, "encoder_hidden_states": {0: "batch", 1: "tokens"},
+            "hidden_states": VIDEO, "out_sample": VIDEO, "encoder_hidden_states": {0: "batch", **free},
+            "encoder_hidden_states_image": {0: "pictures"},
             "timestep": {0: "batch", 1: "latent_tokens"} if each_token else {0: "batch"},
         },
     )
