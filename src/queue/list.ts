@@ -39,6 +39,15 @@ export interface QueuedSheet {
   readonly missing: number | null
 }
 
+export interface JobCounts {
+  /** That any machine may take. */
+  readonly waiting: number
+  readonly active: number
+  /** That wait for another try. */
+  readonly delayed: number
+  readonly failed: number
+}
+
 /** Failures that are told of a sheet. */
 const SHOWN = 50
 const AT_ONCE = 1000
@@ -75,6 +84,21 @@ export async function listQueue(client: QueueClient): Promise<readonly QueuedShe
       })
     }
     return sheets
+  })
+}
+
+/** Jobs of units by their state, whatever sheets they are of. */
+export async function countJobs(client: QueueClient): Promise<JobCounts> {
+  return await withQueues(client, async (queues) => {
+    const found = await Promise.all(
+      queues.map((queue) => queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed')),
+    )
+    const sum = (...states: readonly string[]) =>
+      found.reduce((total, counts) => total + states.reduce((own, state) => own + (counts[state] ?? 0), 0), 0)
+    return {
+      waiting: sum('wait', 'prioritized'),
+      ...{ active: sum('active'), delayed: sum('delayed'), failed: sum('failed') },
+    }
   })
 }
 

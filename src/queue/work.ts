@@ -1,6 +1,7 @@
 /** A worker: goes from model to model while there is work, draws, sends, confirms, and ends sheets. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue, Worker } from 'bullmq'
+import type { Engine } from '../engine/engine.ts'
 import { messageOf, type PregenError } from '../errors.ts'
 import type { EmitRunEvent } from '../run/events.ts'
 import { patiently, type QueueClient } from './connect.ts'
@@ -26,6 +27,8 @@ export interface WorkOptions extends WorkSettings {
   readonly emit: EmitRunEvent
   readonly say: (line: string) => void
   readonly onJobEnded?: ((end: JobEnd) => void) | undefined
+  /** Handed what tells the engine's figures, before the first job. */
+  readonly onEngine?: ((figures: Engine['figures']) => void) | undefined
   /** Aborted: what is in hand goes back. */
   readonly signal: AbortSignal
   /** Aborted: what is in hand is finished first. */
@@ -51,6 +54,7 @@ const MAX_SESSIONS = 16
 export async function work(client: QueueClient, options: WorkOptions): Promise<WorkSummary> {
   const { emit, say, draining, leaseMs = LEASE_MS } = options
   const workplace = await openWorkplace(options, emit)
+  options.onEngine?.(workplace.engine.figures)
   const signal = AbortSignal.any([options.signal, workplace.lost])
   const sessions = createSessions(client, workplace, signal)
   const refused = new Map<string, PregenError>()

@@ -93,10 +93,12 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   queue: [...['run', 'engine', 'plan', 'cue-sheet', 'artifacts', 'storage', 'model', 'media', 'files']],
   library: ['tasks', 'run', 'engine', 'model', 'plan', 'diffusion', 'random'],
-  watch: ['artifacts', 'cue-sheet', 'images', 'run:events', 'run:reduce', 'run:state'],
+  metrics: ['run:events'],
+  watch: ['artifacts', 'cue-sheet', 'images', 'metrics', 'run:events', 'run:reduce', 'run:state'],
   cli: [
     'films',
     'media',
+    'metrics',
     'library',
     'tasks',
     'queue',

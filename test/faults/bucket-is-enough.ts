@@ -71,7 +71,7 @@ export async function drawOnSpotMachines(
 }
 
 /** Every unit, though the machines that drew most of them never came to write a manifest. */
-async function expectWholeManifest(moto: MotoServer, bucket: string, units: number): Promise<void> {
+export async function expectWholeManifest(moto: MotoServer, bucket: string, units: number): Promise<void> {
   const storage = createS3Storage({ bucket, endpoint: moto.endpoint, credentials: TEST_CREDENTIALS })
   const keys: string[] = []
   for await (const { key } of storage.list('foigoi/')) keys.push(key)

@@ -6,6 +6,7 @@ import { cacheFolder, stateFolder } from '../../library/home.ts'
 import { pageFolder } from '../../library/package.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { plural } from '../../printable.ts'
+import type { QueueClient } from '../../queue/connect.ts'
 import { exitCodeOfWork, type WorkSummary, work } from '../../queue/work.ts'
 import { createEventBus } from '../../run/event-bus.ts'
 import type { RunEvent } from '../../run/events.ts'
@@ -23,8 +24,9 @@ import {
   toReadOptions,
 } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
+import type { MetricsFlags, WorkMetrics } from '../work-metrics.ts'
 
-export interface WorkFlags extends SheetFlags, EndpointFlags, QueueFlags {
+export interface WorkFlags extends SheetFlags, EndpointFlags, QueueFlags, Partial<MetricsFlags> {
   readonly out: string
   readonly model?: Readonly<Record<string, string>>
   readonly sheets?: string
@@ -52,10 +54,14 @@ export async function workCommand(flags: WorkFlags): Promise<ExitCode> {
   const say = (line: string) => printLine(process.stderr, line)
   const signals = watchSignals(say, { drain: 'asked' })
   const client = await openQueue(flags, { patienceMs: PATIENCE_MS, signal: signals.signal })
+  let metrics: WorkMetrics | null = null
   try {
+    metrics = await openMetrics(client, flags)
+    if (metrics !== null) say(`metrics at ${metrics.server.url}`)
     const hashing = await createHashProgress()
     const bus = createEventBus()
     bus.subscribe(flags.format === 'ndjson' ? (event) => printJson(process.stdout, event) : tellTo(say))
+    if (metrics !== null) bus.subscribe(metrics.onEvent)
     say(`working for ${client.description} as ${machineOf(flags)}`)
     const summary = await work(client, {
       ...toReadOptions(flags),
@@ -77,6 +83,7 @@ export async function workCommand(flags: WorkFlags): Promise<ExitCode> {
       maxJobs: flags.maxJobs,
       idleTimeoutMs: flags.idleTimeout === undefined ? undefined : flags.idleTimeout * 1000,
       leaseMs: flags.lease === undefined ? undefined : flags.lease * 1000,
+      ...{ onJobEnded: metrics?.onJobEnded, onEngine: metrics?.onEngine },
       emit: bus.emit,
       say,
       signal: signals.signal,
@@ -90,8 +97,15 @@ export async function workCommand(flags: WorkFlags): Promise<ExitCode> {
     throw error
   } finally {
     signals.close()
+    await metrics?.server.close()
     await client.close()
   }
+}
+
+async function openMetrics(client: QueueClient, flags: WorkFlags): Promise<WorkMetrics | null> {
+  const { metricsPort, metricsHost = '127.0.0.1' } = flags
+  if (metricsPort === undefined) return null
+  return await (await import('../work-metrics.ts')).startWorkMetrics(client, { metricsPort, metricsHost })
 }
 
 /** Who draws, as others see it. */

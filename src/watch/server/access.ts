@@ -55,7 +55,7 @@ export function judgeAccess(request: AccessRequest, rules: AccessRules): Access 
 }
 
 /** `localhost:4747`, an address with a port, or a name that the server was told. */
-function isKnownHost(host: string | undefined, names: readonly string[]): boolean {
+export function isKnownHost(host: string | undefined, names: readonly string[]): boolean {
   const name = hostnameOf(host)
   return name !== null && (name === 'localhost' || isIP(name) !== 0 || names.includes(name))
 }

@@ -28,13 +28,15 @@ export interface AppOptions {
   readonly version: string
   /** Checks and starts a run; @throws PregenErrors with all faults of its sheet */
   readonly submit: (body: unknown) => Promise<Submitted>
+  /** What a scraper is answered. */
+  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>
 }
 
 const CONTENT_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 const MAX_BODY_BYTES = 2 * 1024 * 1024
 
 export function createApp(options: AppOptions): Hono {
-  const { runs, hub, rules, page, version, submit } = options
+  const { runs, hub, rules, page, version, submit, metrics } = options
   const app = new Hono()
 
   app.use(async (context, next) => {
@@ -103,6 +105,10 @@ export function createApp(options: AppOptions): Hono {
   })
   app.get('/api/versions', (context) => context.json({ versions: listVersions(runs.inside) }))
   app.get('/api/openapi.json', (context) => context.json(openApi(version)))
+  app.get('/metrics', async (context) => {
+    const { text, contentType } = await metrics()
+    return context.body(text, 200, { 'content-type': contentType, 'cache-control': 'no-store' })
+  })
   app.get('/files/*', (context) => sendFile(context, runs))
   app.get('*', (context) => {
     const path = context.req.path === '/' ? '/index.html' : context.req.path

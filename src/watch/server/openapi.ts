@@ -135,6 +135,12 @@ export function openApi(version: string): object {
       '/api/versions': {
         get: { summary: 'Versions on disk, the newest first', responses: { 200: answer('Versions') } },
       },
+      '/metrics': {
+        get: {
+          summary: 'What runs did since the server began, for Prometheus',
+          responses: { 200: { description: 'Metrics', content: { 'text/plain': {} } } },
+        },
+      },
       '/files/{key}': {
         get: {
           summary: 'A published file by its key',

@@ -6,14 +6,16 @@ import { hostname } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
-import { errorCode, messageOf, PregenError } from '../../errors.ts'
+import { PregenError } from '../../errors.ts'
 import { isRunId } from '../runs/run-folder.ts'
 import { RunList } from '../runs/run-list.ts'
 import { type AccessRules, judgeAccess } from './access.ts'
 import { type AppOptions, createApp } from './app.ts'
+import { listen } from './listen.ts'
 import { LiveHub } from './live-hub.ts'
 import { LivePictures } from './live-picture.ts'
 import { readPageFiles } from './page-files.ts'
+import type { WatchedMetrics } from './watched-metrics.ts'
 
 export interface ServerOptions {
   /** An existing output folder. */
@@ -77,6 +79,8 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
   })
   const hub = new LiveHub(runs, pictures, options.onFault)
   const rules: AccessRules = { token, cookieName: `pregen-${port}`, hosts: [hostname(), host], origins }
+  const beganAt = new Date().toISOString()
+  let watched: Promise<WatchedMetrics> | undefined
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_CLIENT_MESSAGE })
 
   const watchServer: WatchServer = {
@@ -100,6 +104,13 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
     page,
     version,
     submit: (body) => options.submit(body, watchServer),
+    async metrics() {
+      watched ??= import('./watched-metrics.ts').then(({ createWatchedMetrics }) =>
+        createWatchedMetrics(runs, version, beganAt),
+      )
+      const { registry, text } = await watched
+      return { text: await text(), contentType: registry.contentType }
+    },
   })
   server.on('request', getRequestListener(app.fetch))
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -119,25 +130,4 @@ const REASONS: Readonly<Record<number, string>> = { 401: 'Unauthorized', 403: 'F
 
 function refuse(socket: Duplex, status: number): void {
   socket.end(`HTTP/1.1 ${status} ${REASONS[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-}
-
-async function listen(server: ReturnType<typeof createServer>, host: string, port: number): Promise<number> {
-  try {
-    server.listen(port, host)
-    await once(server, 'listening')
-  } catch (error) {
-    if (errorCode(error) === 'EADDRINUSE') {
-      throw new PregenError('E_PORT_IN_USE', `Port ${port} on ${host} is in use.`, {
-        help: 'Another pregen may serve there already. Take another with --port (0: any that is free).',
-        cause: error,
-      })
-    }
-    throw new PregenError('E_SERVER_HOST', `Cannot listen on ${host}:${port}: ${messageOf(error)}.`, {
-      help: 'Take 127.0.0.1, or an address of this machine.',
-      cause: error,
-    })
-  }
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('a server without a port')
-  return address.port
 }
