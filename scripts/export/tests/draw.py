@@ -9,6 +9,7 @@ from pathlib import Path
 import diffusers
 import numpy as np
 import torch
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 
 ROOT = Path(__file__).parents[3]
@@ -70,7 +71,14 @@ def load(name: str, checkpoint: Path, dtype: torch.dtype, vae_dtype=torch.float3
         return pipe
     pipe.vae.to(vae_dtype)
     encode, decode = pipe.vae.encode, pipe.vae.decode
-    pipe.vae.encode = lambda pixels, **options: encode(pixels.to(vae_dtype), **options)
+
+    def encoded(pixels, **options):
+        """The latents are of the type that the loop has, as where a VAE is in halves too."""
+        made = encode(pixels.to(vae_dtype), **options)
+        made.latent_dist = DiagonalGaussianDistribution(made.latent_dist.parameters.to(dtype))
+        return made
+
+    pipe.vae.encode = encoded
     pipe.vae.decode = lambda latents, **options: decode(latents.to(vae_dtype), **options)
     return pipe
 
