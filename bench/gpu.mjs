@@ -13,7 +13,8 @@ import { toMarkdown } from './gpu-table.mjs'
 
 const HELP = `bench/gpu.sh [options]      a built checkout (npm ci && npm run build), and pregen providers install cuda
   --provider NAME   cuda (default), webgpu, dml, coreml or cpu
-  --models DIR      folders sd15 and sdxl, fp16 exports (default bench/build/models; bench/make_real.py makes them)
+  --models DIR      fp16 exports sd15-fp16 (or sd15) and sdxl-fp16 (or sdxl); default bench/build/models. One that is missing is made by
+                    bench/make_real.py, where PATH below has bench/requirements.txt: better before, as it takes minutes
   --out DIR         where gpu.json and gpu.md go (default bench/build/gpu)
   --seconds N       for all of it (default 600)
   --python PATH     a Python with onnxruntime-gpu, to compare with (default python3)
@@ -41,14 +42,20 @@ const out = resolve(values.out ?? join(root, 'bench/build/gpu'))
 const models = resolve(values.models ?? join(root, 'bench/build/models'))
 const deadline = performance.now() + 1000 * Number(values.seconds)
 const tiny = (name) => join(root, 'test/fixtures/oracle/models', `${name}-tiny`)
+/** As bench/make_real.py or bench/real.mjs made it, or by the family's name alone. */
+function modelOf(family) {
+  const [made, plain] = [`${family}-fp16`, family].map((name) => join(models, name))
+  return isModel(made) || !isModel(plain) ? made : plain
+}
+const isModel = (path) => existsSync(join(path, 'model_index.json'))
 const REAL = rehearse
   ? [
       { name: 'sd15', path: tiny('sd15'), side: 64 },
       { name: 'sdxl', path: tiny('sdxl'), side: 64 },
     ]
   : [
-      { name: 'sd15', path: join(models, 'sd15'), side: 512 },
-      { name: 'sdxl', path: join(models, 'sdxl'), side: 1024 },
+      { name: 'sd15', path: modelOf('sd15'), side: 512 },
+      { name: 'sdxl', path: modelOf('sdxl'), side: 1024 },
     ]
 const steps = rehearse ? 3 : 20
 mkdirSync(out, { recursive: true })
@@ -210,6 +217,19 @@ async function inPython({ path, side }) {
   return JSON.parse(stdout.trim().split('\n').at(-1))
 }
 
+async function inBatches(batch, on, where = '') {
+  const pictures = batch === 'auto' ? 16 : 8
+  const sheet = sheetOf(`batch-${batch}`, { ...batched, pictures, previews: false })
+  const args = ['--dry-run', '--batch', String(batch)]
+  await part(`${batched.name}, batch ${batch}${where}`, 60, () => run(`batch-${batch}`, sheet, on, args))
+}
+
+async function make(family, path) {
+  const script = join(root, 'bench/make_real.py')
+  await command(python, [script, path, '--family', family, '--dtype', 'fp16', '--device', 'cuda'])
+  return {}
+}
+
 const demo = rehearse
   ? sheetOf('demo', { path: join(root, 'models/backdrop'), side: 64, pictures: 3 })
   : join(root, 'cues/demo.yaml')
@@ -234,21 +254,15 @@ await part(`pictures of ${provider} against the CPU`, 15, () =>
 )
 for (const model of REAL) {
   const { name, path, side } = model
-  if (!existsSync(join(path, 'model_index.json'))) {
-    results.parts.push({ title: `${name} at ${side}`, skipped: `there is no ${path}` })
-    continue
-  }
+  if (!isModel(path)) await part(`making ${name}`, 200, () => make(name, path))
+  if (!isModel(path)) continue
   await part(`${name} at ${side}, previews and uploads on`, 120, () => real(model, provider))
   if (provider === 'cuda' || provider === 'cpu')
     await part(`${name} at ${side}, onnxruntime in Python`, 60, () => inPython(model))
 }
-const batched = REAL.find(({ path }) => existsSync(join(path, 'model_index.json')))
-for (const batch of batched ? [1, 2, 4, 8, 'auto'] : []) {
-  const pictures = batch === 'auto' ? 16 : 8
-  const sheet = sheetOf(`batch-${batch}`, { ...batched, pictures, previews: false })
-  const args = ['--dry-run', '--batch', String(batch)]
-  await part(`${batched.name}, batch ${batch}`, 60, () => run(`batch-${batch}`, sheet, provider, args))
-}
+const batched = REAL.find(({ path }) => isModel(path))
+const BATCHES = batched ? [1, 2, 4, 8, 'auto'] : []
+for (const batch of BATCHES) await inBatches(batch, provider)
 const devices = provider === 'cuda' ? 'all' : '0,1'
 await part(`demo on --devices ${devices}`, 60, async () => {
   const name = 'demo-on-devices'
@@ -258,9 +272,16 @@ await part(`demo on --devices ${devices}`, 60, async () => {
     ...(await comparePictures(join(out, name, 'foigoi'), join(out, `demo-on-${provider}/foigoi`))),
   }
 })
-if (provider === 'cuda') {
-  await part('demo over WebGPU', 90, () => run('demo-on-webgpu', demo, 'webgpu', ['--dry-run']))
-  if (batched) await part(`${batched.name} over WebGPU`, 120, () => real(batched, 'webgpu'))
+if (provider === 'cuda' || rehearse) {
+  const other = rehearse ? 'cpu' : 'webgpu'
+  await part('demo over WebGPU', 90, () => run('demo-on-other', demo, other, ['--dry-run']))
+  await part('pictures of WebGPU against the CPU', 15, () =>
+    comparePictures(join(out, 'demo-on-other/foigoi'), join(out, 'demo-on-reference/foigoi')),
+  )
+  for (const model of REAL) {
+    if (isModel(model.path)) await part(`${model.name} over WebGPU`, 120, () => real(model, other))
+  }
+  for (const batch of BATCHES) await inBatches(batch, other, ' over WebGPU')
 }
 results.ended = new Date().toISOString()
 save()

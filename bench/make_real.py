@@ -1,9 +1,10 @@
 """Makes models of the shapes of Stable Diffusion 1.5 and SDXL with random weights, in diffusers' ONNX layout.
 
-    python make_real.py FOLDER --family sd15|sdxl --dtype fp32|fp16 [--only unet,vae_decoder]
+    python make_real.py FOLDER --family sd15|sdxl --dtype fp32|fp16 [--only unet,vae_decoder] [--device cuda]
 
 Random weights draw noise, and take the memory and the time that trained ones take. Each component is exported by itself
-and freed before the next: SD 1.5 in fp32 needs 8 GB of memory and 5 GB of disk, SDXL in fp16 14 GB and 7 GB.
+and freed before the next: SD 1.5 in fp32 needs 8 GB of memory and 5 GB of disk, SDXL in fp16 7 GB and 12 GB while its
+UNet is written. Tracing in fp16 is slow on a CPU: --device cuda does it on a card (not seen yet).
 """
 
 import argparse
@@ -23,6 +24,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from make_model import Decoder, make_tokenizer, write_json
 
 STARTED = time.time()
+DEVICE = "cpu"
 UNETS = {
     "sd15": {
         "sample_size": 64,
@@ -110,8 +112,8 @@ def export(module, inputs, folder, axes, outputs):
     raw.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         torch.onnx.export(
-            module,
-            tuple(inputs.values()),
+            module.to(DEVICE),
+            tuple(value.to(DEVICE) for value in inputs.values()),
             str(raw / "model.onnx"),
             input_names=list(inputs),
             output_names=outputs,
@@ -240,7 +242,10 @@ def main():
     parser.add_argument("--family", choices=UNETS, default="sd15")
     parser.add_argument("--dtype", choices=["fp32", "fp16"], default="fp32")
     parser.add_argument("--only", default="unet,vae_decoder,text_encoder,text_encoder_2")
+    parser.add_argument("--device", default="cpu", help="where the modules are traced")
     args = parser.parse_args()
+    global DEVICE
+    DEVICE = args.device
     root, family = args.folder, args.family
     dtype = torch.float16 if args.dtype == "fp16" else torch.float32
     wanted = set(args.only.split(","))
