@@ -5,7 +5,17 @@ import { fileURLToPath } from 'node:url'
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'export')
 const { PYTHON: python = 'python3', ...env } = process.env
-const wanted = ['torch', 'diffusers', 'transformers', 'onnx', 'onnxscript', 'onnxruntime', 'peft', 'ftfy', 'sentencepiece']
+const wanted = [
+  'torch',
+  'diffusers',
+  'transformers',
+  'onnx',
+  'onnxscript',
+  'onnxruntime',
+  'peft',
+  'ftfy',
+  'sentencepiece',
+]
 const found = spawnSync(python, ['-c', `import ${wanted.join(', ')}`], { encoding: 'utf8' })
 if (found.status !== 0) {
   const why = found.error?.message ?? found.stderr.trim().split('\n').at(-1)

@@ -339,7 +339,10 @@ describe('broken numbers fail the unit with the stage’s name', () => {
       ['Div', ['zero', 'zero'], ['out']],
     ])
     expect(thrown).toBeInstanceOf(StageError)
-    expect(thrown).toMatchObject({ code: 'E_NUMERIC_FAULT', stage: 'denoise step 1' })
+    expect(thrown).toMatchObject({
+      ...{ code: 'E_NUMERIC_FAULT', stage: 'denoise step 1' },
+      help: expect.stringContaining('use an fp32 export of this model'),
+    })
     expect((thrown as StageError).message).toBe('denoise step 1: The latents hold NaN values.')
   })
 
