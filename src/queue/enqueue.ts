@@ -53,6 +53,7 @@ const CHUNK = 1000
 export async function enqueueSheet(client: QueueClient, options: EnqueueOptions): Promise<Enqueued> {
   const prepared = await prepareRun({ ...options, shard: options.shard ?? '1/1' })
   for (const warning of prepared.warnings) options.warn(warning)
+  warnOfFilms(prepared, options)
   const missing = await missingUnits(prepared, options)
   const record = await recordOf(prepared, options)
   const sheet = sheetId(record.version, record.text, record.rows)
@@ -74,6 +75,16 @@ export async function enqueueSheet(client: QueueClient, options: EnqueueOptions)
   await saveSheet(client, sheet, record, wanted, names)
   const known = await addFlow(client, sheet, jobs)
   return { ...counts, whole, jobs: jobs.length - known, known }
+}
+
+/** No machine of a queue has all that a film, a grid of variants say, is made of. */
+function warnOfFilms({ units }: PreparedRun, { warn }: Pick<EnqueueOptions, 'warn'>): void {
+  const wanted = units.filter(({ unit }) => unit.film)
+  const [first] = wanted
+  if (first === undefined) return
+  const { cue, variant } = first.unit
+  const message = `Workers make no films: ${wanted.length} of the units ask for one (${cue}/${variant} first). Make them with "pregen film" from a folder that has the pictures (pregen run --pull).`
+  warn({ code: 'W_QUEUE_FILM', message })
 }
 
 async function missingUnits(
