@@ -22,6 +22,9 @@ let stranger: StaticServer
 beforeAll(async () => {
   const folder = await writeShow(scratch.folder, 'night', [
     { cue: 'dawn', variant: 'rising tide', stepsMs: STEPS_MS, finalMs: FINAL_MS, reds: REDS },
+    ...(['webm', 'webp'] as const).map((clip) => ({
+      ...{ cue: 'dawn', variant: clip, stepsMs: STEPS_MS, finalMs: FINAL_MS, reds: REDS, clip },
+    })),
     { cue: 'dawn', variant: 'bare', stepsMs: null, reds: REDS },
     { cue: 'dawn', variant: 'still', stepsMs: STEPS_MS, finalMs: FINAL_MS },
   ])
@@ -109,6 +112,31 @@ describe('the player', () => {
     await opened.context.close()
   })
 
+  it.each(['webm', 'webp'])(
+    'plays the steps and then the video of a variant that ends in a %s',
+    async (variant) => {
+      const opened = await openPlayer(variant)
+      const [ready] = await toldBy(opened)
+      expect(ready).toMatchObject({ type: 'ready' })
+      expect(Math.abs((ready?.durationMs ?? 0) - STEPS_TOTAL_MS - 1000)).toBeLessThanOrEqual(2)
+      await call(opened, 'play')
+      for (const red of [85, 60, 220]) await waitForRed(opened, red)
+      await opened.page.waitForFunction(() => {
+        const { player } = window as unknown as { player: { playing: boolean } }
+        return !player.playing
+      })
+      await waitForRed(opened, 220)
+      expect((await toldBy(opened)).map(({ type }) => type)).toEqual(['ready', 'step', 'step', 'final'])
+      await opened.page.evaluate(() => {
+        const { player } = window as unknown as { player: { seek(step: number): void } }
+        player.seek(3)
+      })
+      await waitForRed(opened, 60)
+      expect(opened.errors).toEqual([])
+      await opened.context.close()
+    },
+  )
+
   it('goes to the video and back by seek, and begins again by play', async () => {
     const opened = await openPlayer('rising tide')
     const seek = (step: number) =>
@@ -149,6 +177,16 @@ describe('the player', () => {
 })
 
 describe('the published page', () => {
+  it('replays an animated WebP as it does a video', async () => {
+    const opened = await browser.open()
+    await opened.page.goto(`${show.origin}/foigoi/night/index.html#/replay/dawn/webp`)
+    await opened.page.waitForSelector('.tile-stage canvas')
+    await opened.page.keyboard.press(' ')
+    await waitForRed(opened, 220)
+    expect(opened.errors).toEqual([])
+    await opened.context.close()
+  })
+
   it('shows a video with its facts, and replays steps and video', async () => {
     const opened = await browser.open()
     const { page } = opened

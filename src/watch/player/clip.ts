@@ -1,13 +1,16 @@
 /** The video that a video variant ends in: played when its last step is over, on the stage's own canvas. */
 import { isRecord } from './timeline.ts'
 
-/** What a browser may play; an animated WebP is a picture, and its variant ends in its first frame. */
-const CLIP_NAMES: readonly string[] = ['final.mp4', 'final.webm', 'final.mov']
+/** An animated WebP, which no `<video>` plays. */
+export const ANIMATION_NAME = 'final.webp'
+/** What is played. */
+const CLIP_NAMES: readonly string[] = ['final.mp4', 'final.webm', ANIMATION_NAME, 'final.mov']
 /** By the attribute `type`. */
 const CLIP_TYPES: Readonly<Record<string, string>> = {
   video: 'final.mp4',
   'video/mp4': 'final.mp4',
   'video/webm': 'final.webm',
+  'image/webp': ANIMATION_NAME,
   'video/quicktime': 'final.mov',
 }
 
@@ -27,18 +30,31 @@ const SLACK_S = 0.1
 /** What browsers play at. */
 const [SLOWEST, FASTEST] = [0.0625, 16]
 
-export class Clip {
-  readonly video: HTMLVideoElement
+/** What a variant ends in, and what moves. */
+export interface Clip {
   /** At speed 1. */
+  readonly durationMs: number
+  /** What it shows now; null: nothing yet. */
+  picture(): CanvasImageSource | null
+  /** Brings it to where the clock is. */
+  follow(offsetMs: number, playing: boolean, speed: number): void
+  close(): void
+}
+
+/** `HTMLMediaElement.HAVE_CURRENT_DATA`, where there is no DOM. */
+const HAVE_CURRENT_DATA = 2
+
+export class VideoClip implements Clip {
+  readonly #video: HTMLVideoElement
   readonly durationMs: number
 
   private constructor(video: HTMLVideoElement) {
-    this.video = video
+    this.#video = video
     this.durationMs = video.duration * 1000
   }
 
   /** Resolves when its first frame can be shown. @throws Error where it cannot be played */
-  static load(url: string, signal: AbortSignal): Promise<Clip> {
+  static load(url: string, signal: AbortSignal): Promise<VideoClip> {
     const video = document.createElement('video')
     // The stage of another origin's page may be read as with pictures; and without sound no page forbids it to start.
     video.crossOrigin = 'anonymous'
@@ -46,16 +62,19 @@ export class Clip {
     video.playsInline = true
     video.preload = 'auto'
     return new Promise((resolve, reject) => {
-      video.onloadeddata = () => resolve(new Clip(video))
+      video.onloadeddata = () => resolve(new VideoClip(video))
       video.onerror = () => reject(new Error(video.error?.message || 'cannot be played'))
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
       video.src = url
     })
   }
 
-  /** Brings it to where the clock is. */
+  picture(): HTMLVideoElement | null {
+    return this.#video.readyState >= HAVE_CURRENT_DATA ? this.#video : null
+  }
+
   follow(offsetMs: number, playing: boolean, speed: number): void {
-    const { video } = this
+    const video = this.#video
     const at = Math.max(0, Math.min(offsetMs, this.durationMs - 1)) / 1000
     if (!playing || Math.abs(video.currentTime - at) > SLACK_S) video.currentTime = at
     video.playbackRate = Math.min(FASTEST, Math.max(SLOWEST, speed))
@@ -67,9 +86,9 @@ export class Clip {
   }
 
   close(): void {
-    this.video.pause()
-    this.video.removeAttribute('src')
-    this.video.load()
+    this.#video.pause()
+    this.#video.removeAttribute('src')
+    this.#video.load()
   }
 }
 

@@ -21,7 +21,7 @@ const AT_ONCE: Timeline = { steps: 0, dueMs: [0], totalMs: 0 }
 const Base: typeof HTMLElement = globalThis.HTMLElement ?? Object
 
 /**
- * Attributes: `src` (the variant's folder), `type` (`image` | `video`, an MP4, | `video/webm` | `video/quicktime`; else the version's manifest tells), `autoplay`, `loop`, `speed` (1), `from` (`first` | `final`), `transition`
+ * Attributes: `src` (the variant's folder), `type` (`image` | `video`, an MP4, | `video/webm` | `image/webp` | `video/quicktime`; else the version's manifest tells), `autoplay`, `loop`, `speed` (1), `from` (`first` | `final`), `transition`
  * (`cut` | `fade`), `controls`, `lead` (`empty` | `first`), `hold` (milliseconds of rest between rounds, 0).
  * Events: `ready`, `step`, `final`, `error`.
  */
@@ -224,7 +224,7 @@ export class PregenPlayer extends Base {
     const { positionMs, playing, speed, atEnd } = this.#transport
     const isOver =
       frameAt(timeline, positionMs) > timeline.steps && (positionMs > 0 || timeline.steps === 0 || atEnd)
-    if (isOver) this.#stage.film(clip.video)
+    if (isOver) this.#stage.film(clip)
     clip.follow(isOver ? positionMs - timeline.totalMs : 0, isOver && playing, speed)
   }
 

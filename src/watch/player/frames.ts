@@ -1,5 +1,6 @@
 /** Fetches and decodes the pictures of one variant, so that showing one later costs nothing but a draw. */
-import { Clip, findClip } from './clip.ts'
+import { AnimatedClip } from './animation.ts'
+import { ANIMATION_NAME, type Clip, findClip, VideoClip } from './clip.ts'
 import { type Timeline, timelineOf } from './timeline.ts'
 
 /** A file that could not be had; the rest is shown. */
@@ -45,14 +46,16 @@ export async function loadFrames(base: string, options: LoadOptions): Promise<Fr
     const response = await fetch(urlOf(name), { signal: options.signal })
     return response.ok ? response : null
   }
-  const [timeline, finalBlob, clip] = await Promise.all([
+  const [timeline, finalBlob, clipName] = await Promise.all([
     readTimeline(get, faults, options.signal),
     get('final.png').then((response) => response?.blob()),
-    loadClip(base, urlOf, options, faults),
+    options.clip === undefined ? findClip(base, options.signal) : options.clip,
   ])
   if (!finalBlob) throw new Error('final.png is not there')
   const whole = await createImageBitmap(finalBlob)
   const { width, height } = whole
+  const clip =
+    clipName === null ? null : await loadClip(clipName, urlOf, { ...options, width, height, faults })
   if (timeline === null) return { timeline, pictures: [null, whole], clip, width, height, faults }
   const limit = options.memoryLimitBytes ?? MEMORY_LIMIT_BYTES
   const wanted = width * height * BYTES_PER_PIXEL * (timeline.steps + 1)
@@ -89,19 +92,24 @@ export function pictureAt(frames: Frames, frame: number): ImageBitmap | null {
 
 type Get = (name: string) => Promise<Response | null>
 
+interface ClipToLoad extends LoadOptions {
+  readonly width: number
+  readonly height: number
+  readonly faults: FrameFault[]
+}
+
 /** A video that cannot be played costs that video: its first frame is the final picture. */
 async function loadClip(
-  base: string,
+  name: string,
   urlOf: (name: string) => string,
-  options: LoadOptions,
-  faults: FrameFault[],
+  { signal, width, height, faults, memoryLimitBytes = MEMORY_LIMIT_BYTES }: ClipToLoad,
 ): Promise<Clip | null> {
-  const name = options.clip === undefined ? await findClip(base, options.signal) : options.clip
-  if (name === null) return null
   try {
-    return await Clip.load(urlOf(name), options.signal)
+    const url = urlOf(name)
+    if (name !== ANIMATION_NAME) return await VideoClip.load(url, signal)
+    return await AnimatedClip.load(url, { signal, width, height, memoryLimitBytes })
   } catch (error) {
-    options.signal.throwIfAborted()
+    signal.throwIfAborted()
     faults.push({ file: name, message: messageOf(error) })
     return null
   }

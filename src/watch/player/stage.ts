@@ -1,14 +1,12 @@
-/** One canvas that shows pictures by a cut or a cross-fade. */
-
-/** `HTMLMediaElement.HAVE_CURRENT_DATA`, where there is no DOM. */
-const HAVE_CURRENT_DATA = 2
+/** One canvas that shows pictures by a cut or a cross-fade, and what moves. */
+import type { Clip } from './clip.ts'
 
 export class Stage {
   readonly canvas: HTMLCanvasElement
   readonly #context: CanvasRenderingContext2D | null
   #shown: ImageBitmap | null = null
   #fade = 0
-  #film: HTMLVideoElement | null = null
+  #film: Clip | null = null
 
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas
@@ -47,14 +45,15 @@ export class Stage {
   }
 
   /** Shows a video from now on, whatever it does, until something else is shown. */
-  film(video: HTMLVideoElement): void {
-    if (this.#film === video) return
+  film(clip: Clip): void {
+    if (this.#film === clip) return
     this.stop()
     this.#shown = null
-    this.#film = video
+    this.#film = clip
     const paint = () => {
-      if (this.#film !== video) return
-      if (video.readyState >= HAVE_CURRENT_DATA) this.#draw(video, 1)
+      if (this.#film !== clip) return
+      const picture = clip.picture()
+      if (picture !== null) this.#draw(picture, 1)
       this.#fade = requestAnimationFrame(paint)
     }
     paint()
@@ -76,7 +75,7 @@ export class Stage {
     this.#context?.clearRect(0, 0, this.canvas.width, this.canvas.height)
   }
 
-  #draw(picture: ImageBitmap | HTMLVideoElement, opacity: number): void {
+  #draw(picture: CanvasImageSource, opacity: number): void {
     if (this.#context === null) return
     this.#context.globalAlpha = opacity
     this.#context.drawImage(picture, 0, 0, this.canvas.width, this.canvas.height)

@@ -21,6 +21,8 @@ export interface TestVariant {
   readonly size?: readonly [number, number]
   /** A video: reds of its frames, ten a second. */
   readonly reds?: readonly number[]
+  /** What it is written as: MP4 unless it says otherwise. */
+  readonly clip?: 'mp4' | 'webm' | 'webp'
 }
 
 /** Twenty steps of different lengths, most of them short. */
@@ -49,7 +51,7 @@ export function assetOf({ cue, variant, program = 'P1', seed = '7', ...rest }: T
   const folder = `cues/${encodeURIComponent(cue)}/${encodeURIComponent(variant)}`
   return {
     ...{ type: rest.reds ? 'video' : 'image', cue, variant, program },
-    url: `${folder}/final.${rest.reds ? 'mp4' : 'png'}`,
+    url: `${folder}/final.${rest.reds ? (rest.clip ?? 'mp4') : 'png'}`,
     thumbnail_url: null,
     timing_url: rest.stepsMs === null ? null : `${folder}/timing.json`,
     ...(rest.prompt === undefined ? {} : { prompt: rest.prompt }),
@@ -76,7 +78,7 @@ async function writeVariant(folder: string, variant: TestVariant, index: number)
     await writeFile(join(own, `${step}.png`), await pngOf(size, index, step / (steps.length + 1)))
   }
   await writeFile(join(own, 'final.png'), await pngOf(size, index, 1))
-  if (variant.reds) await writeVideo(join(own, 'final.mp4'), size, variant.reds)
+  if (variant.reds) await writeVideo(own, size, variant.reds, variant.clip)
   if (stepsMs === null) return
   const stepDurations = Object.fromEntries([
     ...stepsMs.map((durationMs, place) => [String(place + 1), durationMs] as const),
@@ -86,11 +88,13 @@ async function writeVariant(folder: string, variant: TestVariant, index: number)
 }
 
 async function writeVideo(
-  path: string,
+  folder: string,
   [width, height]: readonly [number, number],
   reds: readonly number[],
+  format: NonNullable<TestVariant['clip']> = 'mp4',
 ): Promise<void> {
-  const options = { path, format: 'mp4', width, height, frameRate: parseFrameRate(FPS) } as const
+  const path = join(folder, `final.${format}`)
+  const options = { path, format, width, height, frameRate: parseFrameRate(FPS) } as const
   const writer = await createVideoWriter(options)
   for (const red of reds) {
     const rgb = new Uint8Array(width * height * 3)

@@ -212,7 +212,7 @@ export class ReplayEngine extends Store {
       const steps = timeline?.steps ?? 0
       const isBegun = positionMs > 0 || atEnd || steps === 0
       const isOver = isBegun && (timeline === null || frameAt(timeline, positionMs) > steps)
-      if (isOver) stage.film(clip.video)
+      if (isOver) stage.film(clip)
       clip.follow(isOver ? positionMs - (timeline?.totalMs ?? 0) : 0, isOver && playing, speed)
     }
   }
