@@ -100,13 +100,15 @@ export class UniPcScheduler extends BaseScheduler {
     const [model, m0, m1, m2] = this.#history
     const from = this.#lastSample
     const rho = rhos[order - 1]!
-    for (let i = 0; i < sample.length; i++) {
+    // Numbers that stay are read once: of a video's latents each millisecond of this counts in every step.
+    const [ratio0, ratio1, rho0, rho1] = [ratios[0]!, ratios[1]!, rhos[0]!, rhos[1]!]
+    const size = sample.length
+    for (let i = 0; i < size; i++) {
       const base = m0![i]!
       let differences = 0
-      if (order > 1) differences = fround(rhos[0]! * fround(fround(m1![i]! - base) / ratios[0]!))
-      if (order > 2) {
-        differences = fround(differences + fround(rhos[1]! * fround(fround(m2![i]! - base) / ratios[1]!)))
-      }
+      if (order > 1) differences = fround(rho0 * fround(fround(m1![i]! - base) / ratio0))
+      if (order > 2)
+        differences = fround(differences + fround(rho1 * fround(fround(m2![i]! - base) / ratio1)))
       differences = fround(differences + fround(rho * fround(model![i]! - base)))
       sample[i] = fround(fround(keep * from[i]!) + fround(latest * base)) + fround(residual * differences)
     }
@@ -118,17 +120,18 @@ export class UniPcScheduler extends BaseScheduler {
     computeUniPcWeights(weights, this.#levels, { index: callIndex, order }, integral)
     const { sample: keep, latest, residual, ratios, rhos } = weights
     const [m0, m1, m2] = this.#history
-    for (let i = 0; i < sample.length; i++) {
+    const [ratio0, ratio1, rho0, rho1] = [ratios[0]!, ratios[1]!, rhos[0]!, rhos[1]!]
+    const size = sample.length
+    for (let i = 0; i < size; i++) {
       const base = m0![i]!
       const first = fround(fround(keep * sample[i]!) + fround(latest * base))
       if (order === 1) {
         sample[i] = first
         continue
       }
-      let differences = fround(rhos[0]! * fround(fround(m1![i]! - base) / ratios[0]!))
-      if (order > 2) {
-        differences = fround(differences + fround(rhos[1]! * fround(fround(m2![i]! - base) / ratios[1]!)))
-      }
+      let differences = fround(rho0 * fround(fround(m1![i]! - base) / ratio0))
+      if (order > 2)
+        differences = fround(differences + fround(rho1 * fround(fround(m2![i]! - base) / ratio1)))
       sample[i] = first + fround(residual * differences)
     }
   }
