@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hashBytes } from '../../src/artifacts/file-state.ts'
@@ -141,13 +141,21 @@ describe('as another kind of file', () => {
 
   it('is drawn anew when the sheet asks for another, and left alone when it says what is there', async () => {
     const drawn = (events: readonly RunEvent[]) => unitsOf(events, 'unit-finished')
-    const same = await runSheet(
-      await sheetOf({ webm: 'webm', webp: 'mp4', prores: 'prores' }, moto.endpoint),
-      out,
-      ['--dry-run'],
-    )
+    const sheet = await sheetOf({ webm: 'webm', webp: 'mp4', prores: 'prores' }, moto.endpoint)
+    const same = await runSheet(sheet, out, ['--dry-run'])
     expect([same.status, drawn(same.events)]).toEqual([0, ['webp/seed-1']])
-    expect((await readdir(join(out, 'foigoi/v/cues/webp/seed-1'))).sort()).toEqual(['final.mp4', 'final.png'])
+    const variant = 'foigoi/v/cues/webp/seed-1'
+    expect((await readdir(join(out, variant))).sort()).toEqual(['final.mp4', 'final.png'])
+
+    const sent = await runSheet(sheet, out, [], { env: BUCKET_ENV })
+    expect([sent.status, sent.events.at(-1)]).toEqual([0, expect.objectContaining({ done: 0, skipped: 3 })])
+    const store = new S3Client({ ...S3_OPTIONS, endpoint: moto.endpoint })
+    const { Contents = [] } = await store.send(
+      new ListObjectsV2Command({ Bucket: 'formats', Prefix: `${variant}/` }),
+    )
+    store.destroy()
+    // The animation of the first run is gone from there too.
+    expect(Contents.map(({ Key }) => Key)).toEqual([`${variant}/final.mp4`, `${variant}/final.png`])
   }, 60_000)
 
   it('is refused where there is none of it', async () => {
