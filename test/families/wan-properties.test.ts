@@ -1,4 +1,4 @@
-/** However a video's latents are cut up for the VAE, its frames are the same to the byte; and what is asked for comes out at its size. */
+/** However a video's latents are cut up for the VAE, its frames are the same up to the order in which ONNX Runtime sums; and what is asked for comes out at its size. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -39,7 +39,7 @@ function cutUp(count: number): number[] {
 }
 
 describe('the stream of the VAE', () => {
-  it('gives the same frames however the latents are cut up', async () => {
+  it('gives the same frames however the latents are cut up, but for rounding', async () => {
     const read = readModelFolder(modelPath('wan-t2v-tiny'))
     const vaeDecoder = await load(read, 'vae_decoder')
     const withPast = await load(read, 'vae_decoder_with_past')
@@ -83,7 +83,16 @@ describe('the stream of the VAE', () => {
       const told = `${frames} × ${h} × ${w} as ${pieces.join(' + ')}`
       expect(given, told).toHaveLength(wanted.length)
       const apart = wanted.map(({ rgb }, at) => largestDifference(rgb, given[at]!))
-      expect(Math.max(...apart), told).toBe(0)
+      // A call of several frames is a larger product of matrices, summed in another order: a value on the edge between two
+      // levels may fall to the other side. pregen itself hands over one frame a call.
+      expect(Math.max(...apart), told).toBeLessThanOrEqual(1)
+      const values = wanted.reduce((sum, { rgb }) => sum + rgb.length, 0)
+      const other = wanted.reduce(
+        (sum, { rgb }, at) =>
+          sum + rgb.reduce((count, value, i) => count + Number(value !== given[at]![i]), 0),
+        0,
+      )
+      expect(other / values, told).toBeLessThan(0.001)
     }
   }, 60_000)
 })
