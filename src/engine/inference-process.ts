@@ -40,19 +40,24 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
   const injection = createInjection(table, toolPid)
   let model: Opened | null = null
   let closedModelsRunMs = 0
+  let freeing: Promise<void> = Promise.resolve()
 
   const opened = (): Opened => {
     if (!model) throw new Error('no model is open')
     return model
   }
   const sessionRunMs = () => closedModelsRunMs + (model?.pipeline.meter.runMs ?? 0)
-  const close = async (): Promise<void> => {
+  const close = (): void => {
     closedModelsRunMs = sessionRunMs()
     const closing = model
     model = null
-    await closing?.inlineDecoder.dispose()
-    await closing?.pipeline.dispose()
     closing?.prompts.clear()
+    // Not waited for: a run that is over ends the process. The next model waits for it, and is told where it fails.
+    freeing = freeing.then(async () => {
+      await closing?.inlineDecoder.dispose()
+      await closing?.pipeline.dispose()
+    })
+    freeing.catch(() => undefined)
   }
 
   return {
@@ -65,7 +70,10 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
       },
       async open(request) {
         // One that failed half-way may still hold sessions and prompts.
-        await close()
+        close()
+        const freed = freeing
+        freeing = Promise.resolve()
+        await freed
         const { path, pipeline, variant, previewDecoder, threads, optimizedRoot } = request
         const folder = readModelFolder(path, { pipeline, variant, previewDecoder })
         const provider = await resolveProvider(request.provider, request.deviceId, known)
@@ -97,7 +105,7 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
         return null
       },
       async close() {
-        await close()
+        close()
         return null
       },
     },

@@ -66,6 +66,16 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     return { session, tokenizer, half, hiddenLayers: layers ?? 0 }
   }
 
+  const loadEncoders = async (): Promise<TextModels['encoders']> => {
+    const encoders: Partial<Record<ComponentName, TextEncoder>> = {}
+    for (const contract of family.contract) {
+      if (!('tokenizer' in contract)) continue
+      const encoder = await loadEncoder(contract.component, contract.tokenizer)
+      if (encoder !== null) encoders[contract.component] = encoder
+    }
+    return encoders
+  }
+
   const freeTextEncoders = async (): Promise<void> => {
     const loaded = Object.values(text?.encoders ?? {})
     text = null
@@ -103,12 +113,8 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
 
     async loadTextEncoders() {
       if (text !== null) return
-      const encoders: Partial<Record<ComponentName, TextEncoder>> = {}
-      for (const contract of family.contract) {
-        if (!('tokenizer' in contract)) continue
-        const encoder = await loadEncoder(contract.component, contract.tokenizer)
-        if (encoder !== null) encoders[contract.component] = encoder
-      }
+      // The family's code is read while other threads make the sessions.
+      const [encoders] = await Promise.all([loadEncoders(), family.pipeline()])
       text = { folder, encoders }
     },
     async encodePrompt(request) {
@@ -119,7 +125,9 @@ export function createPipeline(folder: ModelFolder, options: PipelineOptions): P
     freeTextEncoders,
 
     async loadDenoiser({ withVaeEncoder = false } = {}) {
-      denoiser ??= await load(family.denoiser)
+      // Where the prompts come from another device, this is the first that needs the family's code.
+      const [first] = await Promise.all([denoiser ?? load(family.denoiser), family.pipeline()])
+      denoiser = first
       const vaeDecoder = images?.vaeDecoder ?? (await load('vae_decoder'))
       const vaeEncoder = images?.vaeEncoder ?? (withVaeEncoder ? await load('vae_encoder') : null)
       const parts: Partial<Record<ComponentName, ModelSession>> = { ...images?.parts }

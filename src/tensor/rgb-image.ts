@@ -14,18 +14,13 @@ export interface RgbImage {
 export function toRgb(pixels: Float32Array, width: number, height: number): RgbImage {
   const { fround } = Math
   const plane = width * height
-  const rgb = new Uint8Array(3 * plane)
+  // A clamped array rounds half to even and keeps to 0 … 255 by itself, without a branch.
+  const levels = new Uint8ClampedArray(3 * plane)
   for (let channel = 0; channel < 3; channel++) {
-    let at = channel
-    for (let i = channel * plane; i < (channel + 1) * plane; i++, at += 3) {
-      const unit = fround(fround(pixels[i]! * 0.5) + 0.5)
-      if (unit >= 1) rgb[at] = 255
-      else if (unit > 0) {
-        const level = fround(unit * 255)
-        const rounded = (level + 0.5) | 0
-        rgb[at] = rounded - level === 0.5 ? rounded & ~1 : rounded
-      }
-    }
+    const end = (channel + 1) * plane
+    for (let i = channel * plane, at = channel; i < end; i++, at += 3)
+      levels[at] = fround(fround(fround(pixels[i]! * 0.5) + 0.5) * 255)
   }
+  const rgb = new Uint8Array(levels.buffer)
   return { rgb, width, height }
 }
