@@ -12,12 +12,12 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createEngine } from '../dist/engine/engine.js'
-import { inferenceEnvironment } from '../dist/engine/inference-environment.js'
-import { modelFacts } from '../dist/model/facts.js'
-import { readModelFolder } from '../dist/model/folder.js'
-import { optimizedRoot } from '../dist/model/optimized.js'
-import { estimateMemory } from '../dist/plan/memory.js'
+import { createEngine } from '../dist/modules/engine/engine.js'
+import { inferenceEnvironment } from '../dist/modules/engine/inference-environment.js'
+import { modelFacts } from '../dist/modules/model/facts.js'
+import { readModelFolder } from '../dist/modules/model/folder.js'
+import { optimizedRoot } from '../dist/modules/model/optimized.js'
+import { estimateMemory } from '../dist/modules/plan/memory.js'
 
 const root = resolve(import.meta.dirname, '..')
 const { values } = parseArgs({

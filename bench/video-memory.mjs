@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { readModelFolder } from '../dist/model/folder.js'
-import { createModelSession, createRunMeter } from '../dist/model/session.js'
-import { createClipDecoder } from '../dist/pipelines/clip-decoder.js'
+import { readModelFolder } from '../dist/modules/model/folder.js'
+import { createModelSession, createRunMeter } from '../dist/modules/model/session.js'
+import { createClipDecoder } from '../dist/modules/pipelines/clip-decoder.js'
 
 const { values } = parseArgs({
   options: {

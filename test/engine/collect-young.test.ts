@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 
 const MIB = 2 ** 20
-const room = pathToFileURL('dist/engine/collect-young.js').href
+const room = pathToFileURL('dist/modules/engine/collect-young.js').href
 
 /** In a process of its own, where nothing else makes V8 collect: MiB outside the heap once 20 were dropped. */
 function mibAfterDropping(then: string): number {

@@ -7,19 +7,21 @@ import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, w
 import { join } from 'node:path'
 import ts from 'typescript'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { bundle } from '../../scripts/bundle.mjs'
 import { packageRoot, parseEvents } from '../support/cli.ts'
 import { createScratch } from '../support/scratch.ts'
 
 const { folder: home } = createScratch()
 const model = join(home, 'toy-model')
+const modules = join(home, 'dist/modules')
 
-beforeAll(() => {
+beforeAll(async () => {
   for (const part of ['bin', 'dist']) cpSync(join(packageRoot, part), join(home, part), { recursive: true })
   for (const part of ['node_modules', 'models', 'package.json'])
     symlinkSync(join(packageRoot, part), join(home, part))
 
   // The folder …
-  mkdirSync(join(home, 'dist/families/toy'))
+  mkdirSync(join(modules, 'families/toy'))
   for (const name of ['facts', 'pipeline']) {
     const source = readFileSync(join(import.meta.dirname, 'toy', `${name}.ts`), 'utf8')
     const { outputText } = ts.transpileModule(source.replaceAll("'../../../src/", "'../../"), {
@@ -29,13 +31,14 @@ beforeAll(() => {
         rewriteRelativeImportExtensions: true,
       },
     })
-    writeFileSync(join(home, 'dist/families/toy', `${name}.js`), outputText)
+    writeFileSync(join(modules, 'families/toy', `${name}.js`), outputText)
   }
   // … and the entry.
-  const list = join(home, 'dist/families/index.js')
+  const list = join(modules, 'families/index.js')
   const [before = '', after] = readFileSync(list, 'utf8').split(/(?<=FAMILIES = \[[^\]]*)\]/)
   if (after === undefined) throw new Error('the list of families is not where it was')
   writeFileSync(list, `import { toy } from './toy/facts.js';\n${before}, toy]${after}`)
+  await bundle(join(home, 'dist'))
 
   cpSync(join(packageRoot, 'test/fixtures/oracle/models/sd15-tiny'), model, { recursive: true })
   renameSync(join(model, 'unet'), join(model, 'toy_net'))

@@ -1,0 +1,1 @@
+export declare function bundle(dist: string): Promise<void>
