@@ -4,7 +4,7 @@
  */
 
 import type { KnownProviders } from '../model/providers.ts'
-import type { DecodeLatents } from '../preview/decoder.ts'
+import type { DecodePictures } from '../preview/decoder.ts'
 import { createDevice, type Device, type InferenceWorker } from './device.ts'
 import type { InferenceProcedures, InferenceStart } from './inference-calls.ts'
 import type { InferenceEnvironment } from './inference-environment.ts'
@@ -34,8 +34,8 @@ export interface Engine {
   readonly devices: readonly Device[]
   /** Starts the processes ahead of the first model. */
   readonly warmUp: () => void
-  /** The decoder of a file, in a process of its own. @param channels latent channels of the model that it previews */
-  readonly previewDecoder: (path: string, channels: number) => DecodeLatents
+  /** The decoder of a file, in a process of its own, which starts now. @param channels latent channels of the model that it previews */
+  readonly previewDecoder: (path: string, channels: number) => DecodePictures
   /** Of all worker processes since the engine was made; peaks are added up. */
   readonly figures: () => WorkerFigures
   /** Ends every process, whatever it is doing. The engine may be used again. */
@@ -76,6 +76,7 @@ export function createEngine({ env, known = {}, devices = [], injection = {} }: 
           env,
         }),
       )
+      decoder.warmUp()
       decoders.set(path, decoder)
       return decoder.decode
     },

@@ -1,5 +1,5 @@
 /** The tiny preview decoders of models on the CPU, each in a process of its own, started when first needed. */
-import type { DecodeLatents } from '../preview/decoder.ts'
+import type { DecodePictures } from '../preview/decoder.ts'
 import type { PreviewProcedures, PreviewStart } from './preview-process.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
@@ -7,7 +7,9 @@ export type StartPreviewProcess = (start: PreviewStart) => WorkerProcess<Preview
 
 export interface PreviewDecoder {
   /** @throws WorkerError, PregenError `E_WORKER_DIED` */
-  readonly decode: DecodeLatents
+  readonly decode: DecodePictures
+  /** Starts the process ahead of the first preview. */
+  readonly warmUp: () => void
   readonly peakRssBytes: () => number
   /** Fails what is in hand. The next preview starts another process. */
   readonly close: () => Promise<void>
@@ -20,14 +22,16 @@ export function createPreviewDecoder(start: PreviewStart, startProcess: StartPre
   const notePeak = () => {
     peakRssBytes = Math.max(peakRssBytes, worker?.figures().peakRssBytes ?? 0)
   }
+  const running = () => {
+    if (worker === null || worker.death() !== null) {
+      notePeak()
+      worker = startProcess(start)
+    }
+    return worker
+  }
   return {
-    async decode(latents) {
-      if (worker === null || worker.death() !== null) {
-        notePeak()
-        worker = startProcess(start)
-      }
-      return await worker.call('decode', latents)
-    },
+    warmUp: () => void running(),
+    decode: async (latents) => await running().call('decode', latents),
     peakRssBytes() {
       notePeak()
       return peakRssBytes

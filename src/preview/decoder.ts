@@ -6,11 +6,15 @@ import { dirname, join } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
 import { JsonTextError, parseJsonText } from '../model-files/json-text.ts'
 import { readInside } from '../model-files/open.ts'
+import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkChannels, latentSize } from './latent-rgb.ts'
 
 /** Model-space latents [1, C, h, w] → picture [1, 3, H, W], values about −1 … 1; [1, C, frames, h, w] of a video → [frames, 3, H, W]. */
 export type DecodeLatents = (latents: Tensor) => Promise<Tensor>
+
+/** As `DecodeLatents`, made pictures: one, or one a frame. */
+export type DecodePictures = (latents: Tensor) => Promise<readonly RgbImage[]>
 
 /** What `preview_decoder/config.json` says; model-space latents go in as latents / scalingFactor + shiftFactor. */
 export interface PreviewDecoderConfig {

@@ -22,6 +22,15 @@ export function imageOfTensor(tensor: Tensor): RgbImage {
   return toRgb(tensor.data, width, height)
 }
 
+/** As `imageOfTensor`, of every frame. @param tensor [frames, 3, H, W] */
+export function imagesOfTensor({ data, dims }: Tensor): readonly RgbImage[] {
+  const [frames = 1, ...picture] = dims
+  const size = data.length / frames
+  return Array.from({ length: frames }, (_, frame) =>
+    imageOfTensor({ data: data.subarray(frame * size, (frame + 1) * size), dims: [1, ...picture] }),
+  )
+}
+
 /** The error for a NaN or an infinity met while making a preview. */
 export function notFinite(what: string, value: number): PregenError {
   return new PregenError('E_PREVIEW_NOT_FINITE', `${what} holds ${value}.`, {

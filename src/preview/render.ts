@@ -4,9 +4,9 @@ import { messageOf, PregenError } from '../errors.ts'
 import type { LatentRgbFactors } from '../families/family.ts'
 import type { PreviewSettings } from '../plan/unit.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
-import { type DecodeLatents, frameOf } from './decoder.ts'
+import { type DecodePictures, frameOf } from './decoder.ts'
 import { enlarge } from './enlarge.ts'
-import { imageOfTensor, notFinite } from './image-of-tensor.ts'
+import { notFinite } from './image-of-tensor.ts'
 import { checkChannels, latentSize, latentsToRgb } from './latent-rgb.ts'
 import { composeStrip } from './strip.ts'
 
@@ -17,7 +17,7 @@ export interface PreviewRendererOptions {
   /** For `latent2rgb`. */
   readonly factors?: LatentRgbFactors | undefined
   /** For `taesd` (see `createPreviewDecoder`) and `full` (the model's own VAE). */
-  readonly decode?: DecodeLatents | undefined
+  readonly decode?: DecodePictures | undefined
   /** Of the final picture, in pixels. */
   readonly width: number
   readonly height: number
@@ -109,11 +109,6 @@ function methodOf({ settings, channels, factors, decode }: PreviewRendererOption
     for (let i = 0; i < latents.length; i++) {
       if (!Number.isFinite(latents[i]!)) throw notFinite('The latent state', latents[i]!)
     }
-    const { data, dims: given } = await decode({ data: latents, dims })
-    const [frames = 1, ...picture] = given
-    const size = data.length / frames
-    return Array.from({ length: frames }, (_, frame) =>
-      imageOfTensor({ data: data.subarray(frame * size, (frame + 1) * size), dims: [1, ...picture] }),
-    )
+    return await decode({ data: latents, dims })
   }
 }

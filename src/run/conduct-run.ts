@@ -157,6 +157,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
   const callbacks = createCallbacks(prepared, options, ledger, emit)
   const sourceVideos = createSourceVideos(prepared.layout.state.folder)
   let modelLoadMs = 0
+  let released: Promise<void> = Promise.resolve()
   try {
     const kept = decisions.filter(({ action }) => action === 'skip')
     sender.sendKept(kept, (key, sent, asset) => callbacks.unitSent(key, sent, asset, true))
@@ -186,8 +187,8 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
       ...{ stopping, ending: AbortSignal.any([stopping, draining]) },
     }
     if (toRun.length > 0) await drawModels(drawing, prepared, toRun)
-    // Their memory is not needed for what is left to send.
-    await run.release()
+    // Their memory is not needed for what is left to send: they end meanwhile.
+    released = run.release()
     await run.look()
     run.lost.throwIfAborted()
     // What is sent counts by the bucket, which tells of its own.
@@ -203,6 +204,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     emit({ type: 'run-finished', ...summary })
     return summary
   } finally {
+    await released
     callbacks.close()
     await sourceVideos.close()
     await sender.close()

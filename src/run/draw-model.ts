@@ -18,6 +18,7 @@ import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { promptJobOf } from './prompt-key.ts'
 import { createPrompts } from './prompts.ts'
 import { createSharedTexts } from './shared-texts.ts'
+import { warmPreviews } from './step-pictures.ts'
 
 /**
  * Every unit is drawn, has failed, or is left after a stop.
@@ -151,6 +152,7 @@ async function drawUntilDeath(drawing: Drawing, work: ModelWork, device: Device)
     ;[opened] = await Promise.all([opening, loadSharp()])
     if (device.index === 0) work.tellLead(opened.provider)
     tellChoice(drawing, opened)
+    warmPreviews(work.units, model, opened.provider, drawing.services.previewDecoder)
     return await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
   } catch (error) {
     if (isDeath(error)) return error

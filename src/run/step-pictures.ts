@@ -8,12 +8,12 @@ import type { JobPreviews } from '../engine/inference-calls.ts'
 import type { Injection } from '../engine/injection.ts'
 import { messageOf, PregenError } from '../errors.ts'
 import type { Unit } from '../plan/unit.ts'
-import type { DecodeLatents } from '../preview/decoder.ts'
+import type { DecodePictures } from '../preview/decoder.ts'
 import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { EmitRunEvent } from './events.ts'
 import type { LiveFile } from './live-file.ts'
-import type { PreparedModel } from './prepared.ts'
+import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { factorsOf } from './preview-factors.ts'
 
 // Previews are many and short-lived on screen: a quick encoding leaves the cores to the denoiser.
@@ -113,12 +113,29 @@ export function jobPreviewsOf({ previews }: Unit, provider: string): JobPreviews
   return { every, source, method: isInline ? method : 'handed', ...(frames && { frames }) }
 }
 
+/** The file of the tiny decoder that makes this unit's previews beside the denoiser; null where none does. */
+function decoderBeside(unit: Unit, model: PreparedModel, provider: string): string | null {
+  const isBeside = unit.previews?.method === 'taesd' && jobPreviewsOf(unit, provider)?.method === 'handed'
+  return isBeside ? model.folder.previewDecoder : null
+}
+
+/** Has the decoder of previews started while the model loads, and not while the first picture is drawn. */
+export function warmPreviews(
+  units: readonly PreparedUnit[],
+  model: PreparedModel,
+  provider: string,
+  previewDecoder: (path: string, channels: number) => DecodePictures,
+): void {
+  const used = units.map(({ unit }) => decoderBeside(unit, model, provider)).find((path) => path !== null)
+  if (used) previewDecoder(used, model.facts.latentChannels)
+}
+
 /** @param previewDecoder a decoder's file and the model's latent channels → the decoder, started when first used */
 export async function rendererOf(
   unit: Unit,
   model: PreparedModel,
   previews: JobPreviews | null,
-  previewDecoder: (path: string, channels: number) => DecodeLatents,
+  previewDecoder: (path: string, channels: number) => DecodePictures,
 ): Promise<PreviewRenderer | null> {
   if (unit.previews === null || previews?.method !== 'handed') return null
   const { method } = unit.previews

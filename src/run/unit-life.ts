@@ -18,7 +18,7 @@ import { collectYoung } from '../engine/collect-young.ts'
 import type { DrawnPicture, JobPreviews, PictureJob, PictureNotice } from '../engine/inference-calls.ts'
 import { type Injection, writeFaultsOf } from '../engine/injection.ts'
 import { PregenError } from '../errors.ts'
-import type { DecodeLatents } from '../preview/decoder.ts'
+import type { DecodePictures } from '../preview/decoder.ts'
 import { createAsset, parametersOf } from './asset.ts'
 import type { Delivery } from './delivery.ts'
 import { describeFailure } from './describe-failure.ts'
@@ -59,7 +59,7 @@ export interface UnitServices {
   readonly sourceVideos: SourceVideos
   readonly openVideo: FrameSinkOptions['openVideo']
   readonly delivery: Delivery
-  readonly previewDecoder: (path: string, channels: number) => DecodeLatents
+  readonly previewDecoder: (path: string, channels: number) => DecodePictures
   /** Base of absolute asset URLs; undefined: relative ones. */
   readonly publicUrl: string | undefined
   readonly liveFile: boolean

@@ -15,16 +15,27 @@ function createDecoder() {
   return { decoder, children }
 }
 
+const PICTURES = [{ rgb: Uint8Array.of(1, 2, 3), width: 1, height: 1 }]
 const LATENTS = { data: Float32Array.of(1, 2), dims: [1, 2] }
 
 describe('a preview decoder', () => {
+  it('starts ahead of the first preview where it is told to, once', async () => {
+    const { decoder, children } = createDecoder()
+    decoder.warmUp()
+    decoder.warmUp()
+    const decoded = decoder.decode(LATENTS)
+    children[0]?.answer(PICTURES)
+    expect(await decoded).toEqual(PICTURES)
+    expect(children).toHaveLength(1)
+  })
+
   it('starts one process, at the first preview', async () => {
     const { decoder, children } = createDecoder()
     expect(children).toHaveLength(0)
     for (let preview = 0; preview < 2; preview++) {
       const decoded = decoder.decode(LATENTS)
-      children[0]?.answer(LATENTS)
-      expect((await decoded).dims).toEqual([1, 2])
+      children[0]?.answer(PICTURES)
+      expect(await decoded).toEqual(PICTURES)
     }
     expect(children).toHaveLength(1)
     expect(children[0]?.told[0]).toEqual({ kind: 'start', data: { path: 'model.onnx', channels: 4 } })
@@ -53,8 +64,8 @@ describe('a preview decoder', () => {
     const next = decoder.decode(LATENTS)
     // The end of the first process is told after the second has begun.
     children[0]?.emit('exit', 1, null)
-    children[1]?.answer(LATENTS)
-    expect((await next).dims).toEqual([1, 2])
+    children[1]?.answer(PICTURES)
+    expect(await next).toEqual(PICTURES)
     expect(children).toHaveLength(2)
   })
 

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { openPreviewSession } from '../../src/engine/preview-session.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
 import { previewDecoderFault } from '../../src/model/preview-decoder.ts'
+import { imagesOfTensor } from '../../src/preview/image-of-tensor.ts'
 import { createPreviewRenderer } from '../../src/preview/render.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { largestDifference, unpackVideos } from '../families/wan-reference.ts'
@@ -69,7 +70,8 @@ describe('a decoder that streams', () => {
     const session = await openPreviewSession({ path, channels: 16, provider, threads: 1 })
     const settings = { method: 'taesd', size: 'image' } as const
     const renderer = createPreviewRenderer({
-      ...{ settings, channels: 16, decode: session.decode, width: 48, height: 64 },
+      ...{ settings, channels: 16, width: 48, height: 64 },
+      decode: async (given) => imagesOfTensor(await session.decode(given)),
     })
     const { rgb, width, height } = await renderer.render(1, latents.data, latents.dims)
     expect([width, height]).toEqual([48, 64])

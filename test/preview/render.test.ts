@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { PregenError } from '../../src/errors.ts'
 import type { LatentRgbFactors } from '../../src/families/family.ts'
 import type { PreviewSettings } from '../../src/plan/unit.ts'
-import type { DecodeLatents } from '../../src/preview/decoder.ts'
+import type { DecodePictures } from '../../src/preview/decoder.ts'
 import { enlarge } from '../../src/preview/enlarge.ts'
+import { imagesOfTensor } from '../../src/preview/image-of-tensor.ts'
 import { createPreviewRenderer } from '../../src/preview/render.ts'
+import type { RgbImage } from '../../src/tensor/rgb-image.ts'
 
 const GREY: LatentRgbFactors = { factors: [[1, 1, 1]], bias: [0, 0, 0] }
 const DIMS = [1, 1, 2, 2]
@@ -16,10 +18,9 @@ const settings = (changes: Partial<PreviewSettings>): PreviewSettings => ({
   size: 'latent',
   ...changes,
 })
-const white: DecodeLatents = async () => ({
-  data: new Float32Array(3 * 16 * 16).fill(1),
-  dims: [1, 3, 16, 16],
-})
+const picture = (side: number, value: number): readonly RgbImage[] =>
+  imagesOfTensor({ data: new Float32Array(3 * side * side).fill(value), dims: [1, 3, side, side] })
+const white: DecodePictures = async () => picture(16, 1)
 
 describe('createPreviewRenderer', () => {
   const size = { channels: 1, width: 16, height: 16 }
@@ -41,10 +42,7 @@ describe('createPreviewRenderer', () => {
   it.each(['taesd', 'full'] as const)(
     'gives %s the size of the picture, whatever size is asked for',
     async (method) => {
-      const half: DecodeLatents = async () => ({
-        data: new Float32Array(3 * 8 * 8).fill(1),
-        dims: [1, 3, 8, 8],
-      })
+      const half: DecodePictures = async () => picture(8, 1)
       for (const decode of [white, half]) {
         const renderer = createPreviewRenderer({ settings: settings({ method }), decode, ...size })
         const image = await renderer.render(1, LATENTS, DIMS)
@@ -80,7 +78,7 @@ describe('createPreviewRenderer', () => {
   it('names method and step of a decoder that fails, and keeps the cause; the next step is not harmed', async () => {
     const oom = new Error('bad allocation')
     let calls = 0
-    const decode: DecodeLatents = async (latents) => {
+    const decode: DecodePictures = async (latents) => {
       if (++calls === 2) throw oom
       return await white(latents)
     }
@@ -97,7 +95,7 @@ describe('createPreviewRenderer', () => {
   })
 
   it('catches a decoder that throws before it promises anything', async () => {
-    const decode: DecodeLatents = () => {
+    const decode: DecodePictures = () => {
       throw new Error('no session')
     }
     const renderer = createPreviewRenderer({ settings: settings({ method: 'full' }), decode, ...size })
@@ -122,11 +120,8 @@ describe('createPreviewRenderer', () => {
   })
 
   it('makes no picture of a decoder that gives NaN, or the wrong shape', async () => {
-    const broken: DecodeLatents = async () => ({
-      data: new Float32Array(12).fill(Number.NaN),
-      dims: [1, 3, 2, 2],
-    })
-    const odd: DecodeLatents = async () => ({ data: new Float32Array(4), dims: [1, 1, 2, 2] })
+    const broken: DecodePictures = async () => picture(2, Number.NaN)
+    const odd: DecodePictures = async () => imagesOfTensor({ data: new Float32Array(4), dims: [1, 1, 2, 2] })
     for (const [decode, code] of [
       [broken, 'E_PREVIEW_NOT_FINITE'],
       [odd, 'E_PREVIEW_SHAPE'],
