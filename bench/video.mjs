@@ -1,6 +1,6 @@
 /**
  * What pregen itself costs a video: (wall - load) over the time inside session.run, with previews and encoding on, on the tiny Wan
- * of the tests at a size whose steps take 200 ms and more. node bench/video.mjs [--rounds 3] [--size 320] [--frames 17] [--threads 1]
+ * of the tests at a size whose steps take 200 ms and more. node bench/video.mjs [--rounds 3] [--size 320] [--frames 33] [--steps 50] [--threads 1]
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,8 +13,8 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     size: { type: 'string', default: '320' },
-    frames: { type: 'string', default: '17' },
-    steps: { type: 'string', default: '12' },
+    frames: { type: 'string', default: '33' },
+    steps: { type: 'string', default: '50' },
     threads: { type: 'string', default: '1' },
   },
 })
