@@ -30,8 +30,8 @@ import {
   shown,
   wrongKind,
 } from './confinement.ts'
-import type { FaultHook } from './faults.ts'
 import { ifSupported } from './weak-file-system.ts'
+import type { WriteHook } from './write-points.ts'
 
 /** Folders of the run's own: prompts and addresses are nobody else's business. */
 export const PRIVATE_FOLDER = 0o700
@@ -116,9 +116,9 @@ function folderByPath(inside: Confinement, place: string): OpenFolder {
 }
 
 /** Makes renames in a folder last, as far as its file system can. @throws what is a fault of the disk */
-export function syncOpened(folder: OpenFolder, faults: FaultHook): Promise<void> {
+export function syncOpened(folder: OpenFolder, onPoint: WriteHook): Promise<void> {
   return ifSupported('sync', folder.path, async () => {
-    await faults('folder-sync', folder.path)
+    await onPoint('folder-sync', folder.path)
     await folder.sync()
   })
 }

@@ -21,7 +21,7 @@ export const SHARD_MANIFEST = /^manifest\.shard-\d{1,6}-of-\d{1,6}\.json$/
 export const RECORD_MEMO = '.record'
 
 /** The longest file name of ext4, APFS and NTFS, in bytes. */
-export const MAX_NAME_BYTES = 255
+const MAX_NAME_BYTES = 255
 
 /** `7.png`. Steps count from 1. */
 export function stepName(step: number): string {

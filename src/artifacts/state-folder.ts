@@ -3,8 +3,8 @@ import { type Dirent, mkdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { makeFolder, openFolder, PRIVATE_FOLDER } from './confined-folder.ts'
 import { type Confinement, confineState, lookAt, refuseLinks, wrongKind } from './confinement.ts'
-import { type FaultHook, noFaults } from './faults.ts'
 import { ifSupported } from './weak-file-system.ts'
+import { noWriteHook, type WriteHook } from './write-points.ts'
 
 const FILES = new Set(['films.json', 'ledger.ndjson', 'lock', 'storage.json'])
 const FOLDERS = new Set(['live', 'jobs', 'runs'])
@@ -32,13 +32,13 @@ export function makeStateFolder(path: string): Confinement {
 export async function checkStateFolder(
   inside: Confinement,
   path: string,
-  faults: FaultHook = noFaults,
+  onPoint: WriteHook = noWriteHook,
 ): Promise<void> {
   if (basename(path) !== NAME) return
   const folder = openFolder(inside, path)
   try {
     await ifSupported('permissions', path, async () => {
-      await faults('make-private', path)
+      await onPoint('make-private', path)
       folder.makePrivate()
     })
     for (const entry of folder.list()) check(inside, path, folder.at(entry.name), entry)

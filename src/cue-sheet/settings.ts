@@ -19,13 +19,13 @@ import {
   readReferenceStrength,
   readScheduler,
   readSeed,
-  readVideo,
+  readVideoPath,
   SEED_RULE,
   schedulerSchema,
   seedSchema,
 } from './setting-values.ts'
 
-export const MAX_SIDE = 8192
+const MAX_SIDE = 8192
 /** width × height: 4096 × 4096. */
 export const MAX_PIXELS = 4096 * 4096
 const MAX_GUIDANCE = 100
@@ -525,7 +525,7 @@ export const SETTINGS = {
       '–',
       'A video that drawing starts from: [video to video](video.md#video-to-video).',
     ],
-    read: readVideo,
+    read: readVideoPath,
     goes: 'plan',
     batch: 'presence',
     onlySome: 'or fault',

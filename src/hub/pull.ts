@@ -6,14 +6,14 @@ import { mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { listFiles, modelInfo } from '@huggingface/hub'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-import { causeOf, downloadFile, type Fetch } from '../net/download.ts'
+import { downloadFile, type Fetch, failedFetchCause } from '../net/download.ts'
 import { proxiedFetch } from '../net/proxied-fetch.ts'
 import { redactUrl } from '../net/redact-url.ts'
 import { trimEndOf } from '../trim.ts'
 import { type HubReference, repoFolder } from './reference.ts'
 import { findModelRoot, type HubFile, selectFiles } from './select-files.ts'
 
-export const DEFAULT_ENDPOINT = 'https://huggingface.co'
+const DEFAULT_ENDPOINT = 'https://huggingface.co'
 
 export interface PullOptions {
   readonly reference: HubReference
@@ -157,7 +157,7 @@ function hubFault(
       cause: error,
     })
   }
-  const why = status === null ? causeOf(error) : `it answers ${status}`
+  const why = status === null ? failedFetchCause(error) : `it answers ${status}`
   return new PregenError('E_HUB_ANSWER', `${place} cannot be asked for ${repo}: ${why}.`, {
     help: HELP_ENDPOINT,
     cause: error,

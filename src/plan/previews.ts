@@ -5,7 +5,7 @@ import type { ModelFacts } from './model-facts.ts'
 import type { PreviewSettings } from './unit.ts'
 
 /** The program that makes no step pictures unless asked to. */
-export const PLAIN_PROGRAM = 'P0'
+const PLAIN_PROGRAM = 'P0'
 
 export type ResolvedPreviews =
   /** `warning`: what was taken instead of what would have been, and why. */

@@ -16,7 +16,7 @@ export interface VariantContext {
   readonly accountFor: ReturnType<typeof createScheduleAccounts>
   readonly use: SettingUse
   /** Faults that were told, without the variant that they were found in. */
-  readonly told: Set<string>
+  readonly reported: Set<string>
 }
 
 interface SettingFault {
@@ -28,13 +28,13 @@ interface SettingFault {
 
 /** A fault of one setting, at the place that set it; where none did, at the variant. */
 export function report(context: VariantContext, name: SettingName, { code, why, help }: SettingFault): void {
-  const { variant, sheet, faults, told } = context
+  const { variant, sheet, faults, reported } = context
   const { path, origins } = variant
   const origin: SheetPath | undefined = origins[name]
   // The cells of a matrix share a place: the first that a fault is of names it.
   const key = `${code} ${name} ${formatPath(origin ?? path)} ${why}`
-  if (told.has(key)) return
-  told.add(key)
+  if (reported.has(key)) return
+  reported.add(key)
   const isMade = path[2] === 'matrix' || path[2] === 'rows'
   const which = isMade && origin?.[2] !== path[2] ? ` (variant ${quoteName(variant.id)})` : ''
   const subject =

@@ -272,8 +272,8 @@ async function failJob(
   error: PregenError,
 ): Promise<'failed' | 'given-up'> {
   const isLast = error.code === 'E_QUEUE_JOB' || error.code === 'E_QUEUE_STALLED'
-  const told = `${error.code}: ${error.message}`
-  const fault = isLast ? new bull.UnrecoverableError(told) : new Error(told)
+  const message = `${error.code}: ${error.message}`
+  const fault = isLast ? new bull.UnrecoverableError(message) : new Error(message)
   await patiently(() => job.moveToFailed(fault, token, false))
   return isLast || job.attemptsMade >= (job.opts.attempts ?? 1) ? 'given-up' : 'failed'
 }

@@ -29,7 +29,7 @@ import { findReferenceFaults } from './reference-sizes.ts'
 import { checkSourceVideos, countClips } from './source-videos.ts'
 
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
-export const RENDER_VERSION = 1
+const RENDER_VERSION = 1
 
 /**
  * @throws PregenErrors with every fault that was found, PregenError for a bad flag; `E_CANCELLED` when the signal was

@@ -23,7 +23,7 @@ import { assetUrls } from './asset.ts'
 import type { UnitDecision } from './decide-units.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
 
-export const WHOLE_IN_BUCKET = 'whole in the bucket'
+const WHOLE_IN_BUCKET = 'whole in the bucket'
 
 export interface BucketFindings {
   /** The decisions, with those of units that are whole in the bucket turned into skips. */

@@ -38,10 +38,10 @@ export function createWrites({ client, bucket, calls, probeFolder, remove }: Wri
       'cache-control': cacheControl,
     }
     let isFirst = true
-    const send = async (attemptSignal: AbortSignal, heard: () => void) => {
+    const send = async (attemptSignal: AbortSignal, noteSign: () => void) => {
       // What goes wrong once is left to the whole client, which mends a clock and explains a refusal.
       const fast = isFirst
-        ? direct.send({ key, body, sha256: sums.sha256, headers }, { signal: attemptSignal, heard })
+        ? direct.send({ key, body, sha256: sums.sha256, headers }, { signal: attemptSignal, noteSign })
         : null
       isFirst = false
       if (fast) return confirm(await fast, sums.md5)

@@ -123,6 +123,9 @@ function inWords(entry: string): string {
   return file === undefined ? room : `${room} (${file})`
 }
 
+/** Files of a family's folder that planning may read; all others draw. */
+const FACTS: readonly string[] = ['facts.ts', 'kind.ts', 'preview-factors.ts']
+
 /** Files that every room may use. */
 const ANYWHERE: readonly string[] = [
   'errors.ts',
@@ -154,7 +157,7 @@ const imports: Import[] = files.flatMap((file) =>
 
 const roomOf = (file: string) => {
   const [first, ...rest] = relative(src, file).split(sep)
-  const draws = first === 'families' && rest.length === 2 && rest[1] !== 'facts.ts'
+  const draws = first === 'families' && rest.length === 2 && !FACTS.includes(rest[1]!)
   return rest.length === 0 ? null : draws ? 'families/pipeline' : first!
 }
 const short = ({ from, to }: Import) => `${relative(src, from)} → ${relative(src, to)}`

@@ -28,7 +28,7 @@ beforeEach(async () => {
   memory = createMemoryStorage()
   variants = []
   for (const name of ['a', 'b', 'c']) {
-    variants.push(await writeTestVariant(layout, 'dawn', name, { steps: 2 }, ledger))
+    variants.push(await writeTestVariant(layout, `dawn/${name}`, { steps: 2 }, ledger))
   }
   await writeFile(layout.manifestPath, encodeManifest(createManifest('v1', variants.map(testAssetOf))))
   return () => ledger.close()
