@@ -196,7 +196,9 @@ describe('a lock', () => {
     const foreign = { host: 'elsewhere', pid: 7, startedAt: time, process: null, nonce: 'n' }
     writeFileSync(state.lockPath, JSON.stringify(foreign))
     utimesSync(state.lockPath, new Date(time), new Date(time))
-    await (await acquireLock(state.lockPath)).release()
+    const lock = await acquireLock(state.lockPath)
+    expect(await runningHolder(state.lockPath)).toMatchObject({ pid: process.pid })
+    await lock.release()
   })
 
   it.each([

@@ -167,7 +167,8 @@ describe('promise 10: a signal in mid-inference', () => {
     const result = await signalRun(out, { signal: 'SIGINT', when: stalled, env: STALL, onStderr })
     expect(result.status).toBe(130)
     expect(secondAt).toBeGreaterThan(0)
-    expect(performance.now() - secondAt).toBeLessThan(2000)
+    // One alone would give what is in hand seven seconds.
+    expect(performance.now() - secondAt).toBeLessThan(LIMIT_MS / 2)
     await expectMarkersTrue(out)
   }, 600_000)
 })
