@@ -6,7 +6,7 @@ import { MANIFEST_BYTES, readFileInside } from './confined-files.ts'
 import { makeFolder } from './confined-folder.ts'
 import { type Confinement, confine } from './confinement.ts'
 import { writeFileDurably } from './durable-write.ts'
-import { PAGE_NAMES, PAGE_ROOT } from './layout.ts'
+import { PAGE_NAMES, PAGE_ROOT } from './file-names.ts'
 import type { WriteHook } from './write-points.ts'
 
 /** One file of the published page. */

@@ -7,7 +7,6 @@ import { makeFolder, removeFolder, syncOpened, withFolder } from './confined-fol
 import { type Confinement, confine } from './confinement.ts'
 import { beginDurableFile, type DurableFile } from './durable-file.ts'
 import { type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
-import { hashBytes, listVariantFiles } from './file-state.ts'
 import {
   compareVariantFiles,
   frameName,
@@ -16,7 +15,8 @@ import {
   stepName,
   THUMBNAIL_NAME,
   TIMING_NAME,
-} from './layout.ts'
+} from './file-names.ts'
+import { hashBytes, listVariantFiles } from './file-state.ts'
 import type { LedgerFile } from './ledger.ts'
 import { makeFolderInside } from './output-folder.ts'
 import type { OutputKind } from './output-kinds.ts'

@@ -1,4 +1,5 @@
 /** Collects every fault and warning of one sheet, so that all are reported in one pass. */
+import type { ErrorCode } from '../error-codes.ts'
 import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
 import { shorten } from '../printable.ts'
 
@@ -29,7 +30,7 @@ export class Faults {
 
   /** @param help what to do; a function where it takes time to find out, which a fault too many is not worth */
   add(
-    code: string,
+    code: ErrorCode,
     location: SourceLocation | undefined,
     message: string,
     help?: string | (() => string),

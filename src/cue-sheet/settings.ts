@@ -1,6 +1,7 @@
 /**
  * Every setting that a level of a sheet may have, a row each, in the order of docs/cue-sheet.md. The sheet's schema, the
- * JSON Schema, a unit's settings and digest, what a batch must share and the docs' table are made of it.
+ * JSON Schema, a unit's settings and digest, what a batch must share and the docs' table are made of it. One table, as long as
+ * there are settings; what a row needs of code stands in setting-values.ts.
  */
 
 import { MAX_STEPS } from '../diffusion/scheduler.ts'

@@ -1,5 +1,5 @@
 /** One picture of a variant as a film asks for it: its name, its bytes, and what is told where it is not as a run left it. */
-import { stepName } from '../artifacts/layout.ts'
+import { stepName } from '../artifacts/file-names.ts'
 import { PregenError } from '../errors.ts'
 import type { Cut } from './cuts.ts'
 

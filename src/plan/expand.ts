@@ -1,5 +1,5 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
-import { outputKindEncodedAs } from '../artifacts/layout.ts'
+import { outputKindEncodedAs } from '../artifacts/file-names.ts'
 import { Faults, type SheetWarning } from '../cue-sheet/faults.ts'
 import {
   type FileSettings,

@@ -1,6 +1,8 @@
 /** Pictures that a unit is drawn from: the one that drawing starts from, its mask, and those that the model looks at. */
+
 import type { SettingName } from '../cue-sheet/setting-types.ts'
 import type { SheetVariant } from '../cue-sheet/sheet.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import type { FamilyFacts } from '../families/family.ts'
 import { FAMILIES, type FamilyName, familyOf } from '../families/index.ts'
 import type { ModelFacts } from './model-facts.ts'
@@ -14,7 +16,7 @@ interface PictureContext {
   /** Told of a setting that cannot be met. */
   readonly report: (
     name: SettingName,
-    fault: { readonly code: string; readonly why: string; readonly help: string },
+    fault: { readonly code: ErrorCode; readonly why: string; readonly help: string },
   ) => void
 }
 

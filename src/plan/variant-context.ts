@@ -1,7 +1,9 @@
 /** What judging one variant needs, and how its faults are told: at the place that set what is wrong. */
+
 import { type Faults, formatPath, quoteName, quoteWritten, type SheetPath } from '../cue-sheet/faults.ts'
 import type { SettingName } from '../cue-sheet/setting-types.ts'
 import type { CueSheet, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import type { createScheduleAccounts } from '../families/schedule.ts'
 import type { ModelFacts } from './model-facts.ts'
 import type { SettingUse } from './setting-use.ts'
@@ -20,7 +22,7 @@ export interface VariantContext {
 }
 
 interface SettingFault {
-  readonly code: string
+  readonly code: ErrorCode
   /** Goes on after the name of the setting. */
   readonly why: string
   readonly help: string | undefined

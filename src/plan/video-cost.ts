@@ -1,4 +1,5 @@
 /** What a video needs of a machine, from its size and its model's configs alone: memory, work, and what cannot be drawn at all. */
+import type { ErrorCode } from '../error-codes.ts'
 import type { VideoCostFacts } from './model-facts.ts'
 
 /** Rows of pixels and frames. */
@@ -67,7 +68,7 @@ export function sizeFault(
   cost: VideoCostFacts,
 ): {
   readonly setting: 'numFrames' | 'width' | 'height'
-  readonly code: string
+  readonly code: ErrorCode
   readonly why: string
   readonly help: string
 } | null {

@@ -4,7 +4,8 @@
  * this leaves it to another, which begins anew: every step gives the same again, and what was called is remembered.
  */
 import pLimit from 'p-limit'
-import { createLayout, isVariantFileName, outputKindOfAsset } from '../artifacts/layout.ts'
+import { isVariantFileName, outputKindOfAsset } from '../artifacts/file-names.ts'
+import { createLayout } from '../artifacts/layout.ts'
 import { createManifest, encodeManifest, type ManifestAsset, parseManifest } from '../artifacts/manifest.ts'
 import { readPage } from '../artifacts/page.ts'
 import {

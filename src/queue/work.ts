@@ -6,11 +6,12 @@ import { messageOf, type PregenError } from '../errors.ts'
 import type { EmitRunEvent } from '../run/events.ts'
 import { patiently, type QueueClient } from './connect.ts'
 import { serveEnds } from './ends.ts'
+import type { JobEnd } from './jobs-in-hand.ts'
 import { LEASE_MS, stalledAfter } from './lease.ts'
 import { ENDS_QUEUE, unitsQueue } from './names.ts'
 import { openSheetSession, type SheetSession } from './sheet-session.ts'
 import { readSheetRecord } from './sheet-store.ts'
-import { type JobEnd, visitQueue } from './visit.ts'
+import { visitQueue } from './visit.ts'
 import { openWorkplace, type WorkSettings } from './workplace.ts'
 
 export interface WorkOptions extends WorkSettings {

@@ -2,7 +2,9 @@
  * Everything that can be known, and can be wrong, before a model loads: the sheet, its model folders, its init
  * images, its units and their digests. Writes nothing.
  */
-import { createLayout, outputKindOf } from '../artifacts/layout.ts'
+
+import { outputKindOf } from '../artifacts/file-names.ts'
+import { createLayout } from '../artifacts/layout.ts'
 import { readCueSheet, readSheetText } from '../cue-sheet/read.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'

@@ -1,5 +1,5 @@
 /** A run's way to its bucket; without one (no `storage`, or `--dry-run`) a sender that sends nothing. */
-import { RECORD_MEMO } from '../artifacts/layout.ts'
+import { RECORD_MEMO } from '../artifacts/file-names.ts'
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import type { PublishedPageFile } from '../artifacts/page.ts'

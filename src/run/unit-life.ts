@@ -7,7 +7,8 @@
  * It owns the unit's step pictures, its writer, its timing and its events.
  */
 import { join } from 'node:path'
-import { type Layout, outputKindOf } from '../artifacts/layout.ts'
+import { outputKindOf } from '../artifacts/file-names.ts'
+import type { Layout } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { makeFolderInside } from '../artifacts/output-folder.ts'
 import { encodeThumbnail } from '../artifacts/thumbnail.ts'

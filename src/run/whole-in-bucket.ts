@@ -3,7 +3,7 @@
  * which is believed where every expected file is listed with the size and ETag that the record is sealed with.
  */
 import pLimit from 'p-limit'
-import { MANIFEST_NAME, outputKindOfAsset } from '../artifacts/layout.ts'
+import { MANIFEST_NAME, outputKindOfAsset } from '../artifacts/file-names.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
 import {

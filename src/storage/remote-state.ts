@@ -1,5 +1,5 @@
 /** What stands in the store already: by the ledger's word, or by the store's own listing. */
-import { compareVariantFiles, isVariantFileName, RECORD_MEMO, TIMING_NAME } from '../artifacts/layout.ts'
+import { compareVariantFiles, isVariantFileName, RECORD_MEMO, TIMING_NAME } from '../artifacts/file-names.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { type RecordFile, recordId } from '../artifacts/unit-record.ts'
 import { PregenError } from '../errors.ts'

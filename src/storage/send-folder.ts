@@ -2,15 +2,15 @@
 import { join } from 'node:path'
 import type { LimitFunction } from 'p-limit'
 import { kindFault } from '../artifacts/file-kind.ts'
-import { hashBytes } from '../artifacts/file-state.ts'
 import {
   cacheControlOf,
   contentTypeOf,
   MANIFEST_NAME,
-  parseVariantKey,
   RECORD_MEMO,
   TIMING_NAME,
-} from '../artifacts/layout.ts'
+} from '../artifacts/file-names.ts'
+import { hashBytes } from '../artifacts/file-state.ts'
+import { parseVariantKey } from '../artifacts/layout.ts'
 import type { Ledger, SentObject } from '../artifacts/ledger.ts'
 import { encodeRecord, RECORD_BYTES, recordKey } from '../artifacts/unit-record.ts'
 import { PregenError } from '../errors.ts'

@@ -3,20 +3,19 @@ import { join } from 'node:path'
 import { hashFileInside, readFileInside, stateInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
 import { openFolder } from '../artifacts/confined-folder.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
-import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
 import {
   compareVariantFiles,
-  isVariantKey,
   MANIFEST_NAME,
   outputKindOf,
   outputKindOfAsset,
   outputKindOfFiles,
   PAGE_NAMES,
-  pathOfKey,
   SHARD_MANIFEST,
   stepName,
   TIMING_NAME,
-} from '../artifacts/layout.ts'
+} from '../artifacts/file-names.ts'
+import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
+import { isVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
 import { parseTiming, timingSteps } from '../artifacts/timing.ts'
 import { errorCode, messageOf, PregenError } from '../errors.ts'

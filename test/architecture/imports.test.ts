@@ -31,7 +31,15 @@ const ALLOWED: Record<string, readonly string[]> = {
     'films:film-options',
     'media:video-formats',
   ],
-  plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout', 'films:film-options', 'media:frame-rate'],
+  plan: [
+    'cue-sheet',
+    'families',
+    'diffusion',
+    'artifacts:layout',
+    'artifacts:file-names',
+    'films:film-options',
+    'media:frame-rate',
+  ],
   pipelines: [
     'model-files',
     'cue-sheet:setting-types',

@@ -5,14 +5,11 @@ import {
   cacheControlOf,
   compareVariantFiles,
   contentTypeOf,
-  createLayout,
-  createStateLayout,
   isVariantFileName,
-  parseVariantKey,
-  pathOfKey,
   stepName,
   stepOfName,
-} from '../../src/artifacts/layout.ts'
+} from '../../src/artifacts/file-names.ts'
+import { createLayout, createStateLayout, parseVariantKey, pathOfKey } from '../../src/artifacts/layout.ts'
 import { makeFolderInside, openOutputFolder } from '../../src/artifacts/output-folder.ts'
 import { PregenError } from '../../src/errors.ts'
 import fc from '../support/seed.ts'

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Layout } from '../../src/artifacts/layout.ts'
 import { type Ledger, openLedger } from '../../src/artifacts/ledger.ts'
+import type { ErrorCode } from '../../src/error-codes.ts'
 import { PregenError } from '../../src/errors.ts'
 import { createMemoryStorage, type MemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -57,7 +58,7 @@ beforeEach(async () => {
   return () => ledger.close()
 })
 
-const failure = (code: string) => new PregenError(code, 'injected', { exitCode: 3 })
+const failure = (code: ErrorCode) => new PregenError(code, 'injected', { exitCode: 3 })
 
 describe('uploader', () => {
   it('sends all files with their kinds, tells of each, and the manifest last', async () => {

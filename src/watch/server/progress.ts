@@ -1,6 +1,6 @@
 /** Where a run stands, as viewers are told: one small message a step. */
 import { basename, isAbsolute, join, relative, sep } from 'node:path'
-import { outputKindOfFile } from '../../artifacts/layout.ts'
+import { outputKindOfFile } from '../../artifacts/file-names.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { expectedLeftMs, unitOf } from '../../run/state.ts'
 import type { RunFollower } from '../runs/follow-run.ts'
