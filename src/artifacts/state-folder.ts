@@ -2,7 +2,7 @@
 import { type Dirent, mkdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { makeFolder, openFolder, PRIVATE_FOLDER } from './confined-folder.ts'
-import { type Confinement, confineState, lookAt, refuseLinks, wrongKind } from './confinement.ts'
+import { type Confinement, confineState, refuseLinks, statIfThere, wrongKind } from './confinement.ts'
 import { ifSupported } from './weak-file-system.ts'
 import { noWriteHook, type WriteHook } from './write-points.ts'
 
@@ -51,6 +51,6 @@ function check(inside: Confinement, folder: string, at: string, entry: Dirent): 
   const path = join(folder, entry.name)
   if (entry.isSymbolicLink()) refuseLinks(inside, join(inside.real, NAME, entry.name))
   const isKnown = entry.isFile() || entry.isDirectory()
-  if (!isKnown || (FILES.has(entry.name) && !entry.isFile())) throw wrongKind(path, lookAt(at))
-  if (FOLDERS.has(entry.name) && !entry.isDirectory()) throw wrongKind(path, lookAt(at), 'a folder')
+  if (!isKnown || (FILES.has(entry.name) && !entry.isFile())) throw wrongKind(path, statIfThere(at))
+  if (FOLDERS.has(entry.name) && !entry.isDirectory()) throw wrongKind(path, statIfThere(at), 'a folder')
 }

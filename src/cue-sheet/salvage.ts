@@ -28,7 +28,7 @@ export function salvage(data: object): Salvaged {
       const at: SheetPath = issue.path.filter((part) => typeof part !== 'symbol')
       const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...at, key]) : [at]
       for (const path of paths) {
-        if (!doom(doomed, rest, path)) return { input: undefined, tainted }
+        if (!markDoomed(doomed, rest, path)) return { input: undefined, tainted }
         if (path[0] === 'cues' && typeof path[1] === 'string') tainted.add(path[1])
         else if (path[0] === 'defaults' || path[0] === 'programs') tainted.add(EVERY_CUE)
       }
@@ -40,7 +40,7 @@ export function salvage(data: object): Salvaged {
 }
 
 /** Marks the value at `path`, or what lacks it. @returns false when that is everything */
-function doom(doomed: Map<string | number, Doomed>, data: unknown, path: SheetPath): boolean {
+function markDoomed(doomed: Map<string | number, Doomed>, data: unknown, path: SheetPath): boolean {
   let marks = doomed
   let value = data
   for (const [depth, part] of path.entries()) {

@@ -77,7 +77,7 @@ export async function pullModel(options: PullOptions): Promise<PulledModel> {
 
 async function commitOf(options: PullOptions): Promise<string> {
   const { repo, revision } = options.reference
-  const info = await asked(options, () =>
+  const info = await askHub(options, () =>
     modelInfo({ name: repo, revision, additionalFields: ['sha'], ...callOf(options) }),
   )
   if (typeof info.sha === 'string' && /^[0-9a-f]{40}$/.test(info.sha)) return info.sha
@@ -88,7 +88,7 @@ async function commitOf(options: PullOptions): Promise<string> {
 
 async function listRepo(options: PullOptions, commit: string): Promise<readonly HubFile[]> {
   const { repo } = options.reference
-  return await asked(options, async () => {
+  return await askHub(options, async () => {
     const files: HubFile[] = []
     for await (const { type, path, size, lfs, oid } of listFiles({
       repo,
@@ -128,7 +128,7 @@ function callOf({ endpoint = DEFAULT_ENDPOINT, token, fetch = proxiedFetch, sign
   return { hubUrl: trimEndOf(endpoint, '/'), fetch: call }
 }
 
-async function asked<T>(options: PullOptions, ask: () => Promise<T>): Promise<T> {
+async function askHub<T>(options: PullOptions, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (error) {

@@ -94,7 +94,7 @@ function isAway(error: unknown): boolean {
 }
 
 /** Makes a call until the queue is there. */
-export async function patiently<T>(call: () => Promise<T>): Promise<T> {
+export async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await call()

@@ -2,7 +2,7 @@
 import type { Job, Worker } from 'bullmq'
 import { messageOf, PregenError } from '../errors.ts'
 import type { PreparedUnit } from '../run/prepared.ts'
-import { patiently, type QueueClient } from './connect.ts'
+import { type QueueClient, untilAnswered } from './connect.ts'
 import { type Hand, takeInHand } from './hand.ts'
 import { parseUnitJob } from './job.ts'
 import { keepLeases, renewLease } from './lease.ts'
@@ -68,7 +68,7 @@ export function createJobsInHand(options: JobsInHandOptions): JobsInHand {
     })
   })
   const giveBack = async ({ job, token }: Pick<Hand, 'job' | 'token'>): Promise<void> => {
-    await patiently(() => job.moveToWait(token))
+    await untilAnswered(() => job.moveToWait(token))
   }
   const endOf = (hand: Hand, outcome: JobEnd['outcome']) => {
     hands.delete(hand)
@@ -86,7 +86,7 @@ export function createJobsInHand(options: JobsInHandOptions): JobsInHand {
         return endOf(hand, 'given-back')
       }
       if (error === null) {
-        await patiently(() => hand.job.moveToCompleted(hand.drawn(), hand.token, false))
+        await untilAnswered(() => hand.job.moveToCompleted(hand.drawn(), hand.token, false))
         return endOf(hand, 'done')
       }
       endOf(hand, await failJob(client, hand, error))
@@ -198,7 +198,7 @@ async function failJob(
   const isLast = error.code === 'E_QUEUE_JOB' || error.code === 'E_QUEUE_STALLED'
   const message = `${error.code}: ${error.message}`
   const fault = isLast ? new bull.UnrecoverableError(message) : new Error(message)
-  await patiently(() => job.moveToFailed(fault, token, false))
+  await untilAnswered(() => job.moveToFailed(fault, token, false))
   return isLast || job.attemptsMade >= (job.opts.attempts ?? 1) ? 'given-up' : 'failed'
 }
 

@@ -7,7 +7,7 @@ import type { Drawing } from '../run/drawing.ts'
 import { requireFit } from '../run/memory-fit.ts'
 import type { PreparedUnit } from '../run/prepared.ts'
 import type { UnitServices } from '../run/unit-life.ts'
-import { patiently, type QueueClient } from './connect.ts'
+import { type QueueClient, untilAnswered } from './connect.ts'
 import type { Hand } from './hand.ts'
 import { createJobsInHand, type JobEnd, type JobsInHand } from './jobs-in-hand.ts'
 import { stalledAfter } from './lease.ts'
@@ -67,7 +67,7 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
     for (;;) {
       if (isOver() || !options.mayTake() || (await isUrgent())) return null
       const token = randomUUID()
-      const job = await patiently(() => worker.getNextJob(token, { block: false }))
+      const job = await untilAnswered(() => worker.getNextJob(token, { block: false }))
       if (job !== undefined) {
         options.onTaken()
         const entries = await hands.accept(job, token)

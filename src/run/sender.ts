@@ -75,13 +75,17 @@ export async function createSender(given: SenderOptions): Promise<Sender> {
   const { layout, sheet } = prepared
   if (sheet.storage === null || storage === null) return withoutBucket(ledger)
   const { decisions, published } = findings
-  const [{ createUploader }, { sendSharedManifest }, { sendPage }, { recordOfUnit, unvouched }] =
-    await Promise.all([
-      import('../storage/uploader.ts'),
-      import('../storage/shared-manifest.ts'),
-      import('../storage/send-page.ts'),
-      import('../storage/upload-folder.ts'),
-    ])
+  const [
+    { createUploader },
+    { sendSharedManifest },
+    { sendPage },
+    { recordOfUnit, contentAlone: unvouched },
+  ] = await Promise.all([
+    import('../storage/uploader.ts'),
+    import('../storage/shared-manifest.ts'),
+    import('../storage/send-page.ts'),
+    import('../storage/upload-folder.ts'),
+  ])
   const concurrency = options.concurrency ?? sheet.storage.concurrency
   const isThere = (decision: UnitDecision) =>
     published.has(decision.entry.key) || isSent(decision, ledger, storage.description)

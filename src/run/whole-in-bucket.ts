@@ -82,7 +82,7 @@ export async function findInBucket(
     })
     const found = new Map<PreparedUnit, StoredRecord>()
     for (const { entry } of asked) {
-      const record = believed(contents, entry)
+      const record = fittingRecord(contents, entry)
       if (record) found.set(entry, record)
     }
     const lines = found.size > 0 ? await publishedLines(storage, prepared) : new Map<string, ManifestAsset>()
@@ -125,7 +125,7 @@ function expectedObjects({ units, sheetUnits }: PreparedRun): number {
 }
 
 /** The record that fits the plan and the listing, or undefined. */
-function believed(
+function fittingRecord(
   { listing, records }: BucketContents,
   { unit, key, digest }: PreparedUnit,
 ): StoredRecord | undefined {

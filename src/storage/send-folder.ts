@@ -20,7 +20,7 @@ import type { RemoteState } from './remote-state.ts'
 import type { Storage } from './storage.ts'
 import { failureOf, type UploadFailure } from './upload-failure.ts'
 import {
-  outOf,
+  outputFolderOf,
   type UploadEvent,
   type UploadFile,
   type UploadFolder,
@@ -152,7 +152,7 @@ function skip(work: Work, objects: number): void {
 
 /** A file of the folder, from its own place; of one that grew, enough to show that. */
 function readIn(work: Work, folder: UploadFolder, { name, sizeBytes }: UploadFile): Promise<FileBody> {
-  return work.readBody(join(folder.folder, name), { out: outOf(folder), maxBytes: sizeBytes + 1 })
+  return work.readBody(join(folder.folder, name), { out: outputFolderOf(folder), maxBytes: sizeBytes + 1 })
 }
 
 async function sendFile(work: Work, folder: UploadFolder, file: UploadFile): Promise<SentObject> {

@@ -21,7 +21,7 @@ import { parseTiming, timingSteps } from '../artifacts/timing.ts'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { findPrefixes, foldersIn } from './find-versions.ts'
 import { examineForeign, sharedFiles } from './foreign-files.ts'
-import { type UploadFile, unvouched } from './upload-folder.ts'
+import { contentAlone, type UploadFile } from './upload-folder.ts'
 
 export interface TreeProblem {
   /** Key of the file or folder. */
@@ -150,7 +150,7 @@ async function readVariant(
   const take = async (file: LedgerFile, found: LedgerFile) => {
     const fault = isForeign ? await examineForeign(inside, folder, file.name) : null
     if (fault) problem('invalid', file.name, fault)
-    else files.push(isForeign ? unvouched(found) : found)
+    else files.push(isForeign ? contentAlone(found) : found)
   }
   const toInspect = unit?.files.filter(({ name }) => !shared.has(name)) ?? []
   for (const state of await inspectFiles(folder, toInspect, looks)) {

@@ -49,7 +49,7 @@ export async function rerenderUnits(
       },
     )
   }
-  const chosen = spread(finished, count)
+  const chosen = evenlySpaced(finished, count)
   const scratch = await makeScratch()
   try {
     const again = await prepareRun({ ...options, outDir: scratch })
@@ -107,7 +107,7 @@ async function compareUnit({ unit }: PreparedUnit, kept: Layout, drawn: Layout):
 }
 
 /** `count` items at even distances, the first and (from two on) the last among them. */
-export function spread<T>(items: readonly T[], count: number): T[] {
+export function evenlySpaced<T>(items: readonly T[], count: number): T[] {
   if (count >= items.length) return [...items]
   const step = count === 1 ? 0 : (items.length - 1) / (count - 1)
   return Array.from({ length: count }, (_, index) => items[Math.round(index * step)]!)

@@ -209,7 +209,7 @@ export class LiveHub {
       )
       if (receivers.length === 0) continue
       const jpeg = await this.#pictures.get(picture.path, `${id} ${picture.id}`)
-      const message = { ...run.progress(isGoing), ...of(picture), has_image: jpeg !== null }
+      const message = { ...run.progress(isGoing), ...labelOfPicture(picture), has_image: jpeg !== null }
       for (const viewer of receivers) {
         viewer.pictureId = picture.id
         send(viewer, message)
@@ -221,7 +221,17 @@ export class LiveHub {
 }
 
 /** The picture may be of an earlier step than the one that is being told. */
-function of({ id, cue, variant, step }: { id: number; cue: string; variant: string; step: number }) {
+function labelOfPicture({
+  id,
+  cue,
+  variant,
+  step,
+}: {
+  id: number
+  cue: string
+  variant: string
+  step: number
+}) {
   return { image_id: id, image_cue: cue, image_variant: variant, image_step: step }
 }
 

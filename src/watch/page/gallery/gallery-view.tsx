@@ -12,7 +12,7 @@ import {
 } from '../model/filter.ts'
 import { countOf, formatSeconds } from '../model/format.ts'
 import { type GalleryRow, galleryRows } from '../model/gallery-rows.ts'
-import { changeParams, go, textScale, useRoute, useSession, useSize } from '../parts/hooks.ts'
+import { changeParams, navigate, textScale, useRoute, useSession, useSize } from '../parts/hooks.ts'
 import { VariantPicture } from '../parts/picture.tsx'
 import { VirtualRows } from '../parts/virtual-rows.tsx'
 import { formatRoute, type Route } from '../route.ts'
@@ -44,7 +44,7 @@ export function GalleryView() {
     [groups, size.width],
   )
   const found = groups.reduce((sum, group) => sum + group.variants.length, 0)
-  const close = () => go(formatRoute('gallery', [], route.params))
+  const close = () => navigate(formatRoute('gallery', [], route.params))
   const showRow =
     chosen === null
       ? undefined
@@ -66,7 +66,7 @@ export function GalleryView() {
         {found === 0 && (
           <p class="none">
             Nothing matches.{' '}
-            <button type="button" class="quiet" onClick={() => go(formatRoute('gallery'), true)}>
+            <button type="button" class="quiet" onClick={() => navigate(formatRoute('gallery'), true)}>
               Show all {variants.length}
             </button>
           </p>

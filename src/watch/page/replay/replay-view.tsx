@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { clipOfUrl } from '../../player/clip.ts'
 import { keyOf, type Variant } from '../data/show.ts'
-import { changeParams, go, useKeys, useRoute, useSession } from '../parts/hooks.ts'
+import { changeParams, navigate, useKeys, useRoute, useSession } from '../parts/hooks.ts'
 import { Calm } from '../parts/states.tsx'
 import { formatRoute } from '../route.ts'
 import {
@@ -157,7 +157,7 @@ function neighbourSpeed(speed: Speed, change: number): string | null {
 
 function moveOn(choice: Choice, places: number, params: Readonly<Record<string, string>>): void {
   const cue = cueAfter(choice, places)
-  if (cue !== null) go(formatRoute('replay', [cue], params), true)
+  if (cue !== null) navigate(formatRoute('replay', [cue], params), true)
 }
 
 function sourcesOfCue(
