@@ -150,7 +150,7 @@ const eventsOf = (text) =>
   })
 
 /** Draws a sheet into a folder of its own. @returns figures, also of a run that was cut off */
-async function run(name, sheet, on, args = [], options = {}) {
+async function run(name, sheet, on, { args = [], ...options } = {}) {
   const folder = join(out, name)
   rmSync(folder, { recursive: true, force: true })
   const words = ['run', sheet, '--out', folder, '--provider', on, '--format', 'ndjson', ...args]
@@ -206,7 +206,7 @@ const KEYS = { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench', PREGE
 async function real({ name, path, side }, on) {
   return await withBucket(async (storage) => {
     const sheet = sheetOf(`${name}-${on}`, { path, side, pictures: 3, storage })
-    return await run(`${name}-on-${on}`, sheet, on, [], { env: KEYS })
+    return await run(`${name}-on-${on}`, sheet, on, { env: KEYS })
   })
 }
 
@@ -221,7 +221,7 @@ async function inBatches(batch, on, where = '') {
   const pictures = batch === 'auto' ? 16 : 8
   const sheet = sheetOf(`batch-${batch}`, { ...batched, pictures, previews: false })
   const args = ['--dry-run', '--batch', String(batch)]
-  await part(`${batched.name}, batch ${batch}${where}`, 60, () => run(`batch-${batch}`, sheet, on, args))
+  await part(`${batched.name}, batch ${batch}${where}`, 60, () => run(`batch-${batch}`, sheet, on, { args }))
 }
 
 async function make(family, path) {
@@ -247,8 +247,10 @@ await part('doctor', 60, async () => {
   if (!own?.works) throw new Error(`${provider}: ${own?.detail} ${own?.help}`)
   return { providers: providers.map(({ name, works, detail }) => ({ name, works, detail })) }
 })
-await part(`demo on ${provider}`, 90, () => run(`demo-on-${provider}`, demo, provider, ['--dry-run']))
-await part('demo on the CPU', 150, () => run('demo-on-reference', demo, 'cpu', ['--dry-run']))
+await part(`demo on ${provider}`, 90, () =>
+  run(`demo-on-${provider}`, demo, provider, { args: ['--dry-run'] }),
+)
+await part('demo on the CPU', 150, () => run('demo-on-reference', demo, 'cpu', { args: ['--dry-run'] }))
 await part(`pictures of ${provider} against the CPU`, 15, () =>
   comparePictures(join(out, `demo-on-${provider}/foigoi`), join(out, 'demo-on-reference/foigoi')),
 )
@@ -266,7 +268,7 @@ for (const batch of BATCHES) await inBatches(batch, provider)
 const devices = provider === 'cuda' ? 'all' : '0,1'
 await part(`demo on --devices ${devices}`, 60, async () => {
   const name = 'demo-on-devices'
-  const figures = await run(name, demo, provider, ['--dry-run', '--devices', devices])
+  const figures = await run(name, demo, provider, { args: ['--dry-run', '--devices', devices] })
   return {
     ...figures,
     ...(await comparePictures(join(out, name, 'foigoi'), join(out, `demo-on-${provider}/foigoi`))),
@@ -274,7 +276,7 @@ await part(`demo on --devices ${devices}`, 60, async () => {
 })
 if (provider === 'cuda' || rehearse) {
   const other = rehearse ? 'cpu' : 'webgpu'
-  await part('demo over WebGPU', 90, () => run('demo-on-other', demo, other, ['--dry-run']))
+  await part('demo over WebGPU', 90, () => run('demo-on-other', demo, other, { args: ['--dry-run'] }))
   await part('pictures of WebGPU against the CPU', 15, () =>
     comparePictures(join(out, 'demo-on-other/foigoi'), join(out, 'demo-on-reference/foigoi')),
   )

@@ -90,8 +90,9 @@ async function enqueue(client: QueueClient): Promise<number> {
     }
   })
   const begun = performance.now()
-  const record = { name: 'bench.yaml', text: '{}', rows: {}, version: 'bench' }
-  await saveSheet(client, SHEET, { v: 1, ...record, submitted: new Date().toISOString() }, wanted, {})
+  const sheet = { name: 'bench.yaml', text: '{}', rows: {}, version: 'bench' }
+  const record = { v: 1, ...sheet, submitted: new Date().toISOString() } as const
+  await saveSheet(client, SHEET, { record, wanted, models: {} })
   await addFlow(client, SHEET, jobs)
   return performance.now() - begun
 }

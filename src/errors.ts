@@ -31,10 +31,9 @@ export class PregenError extends Error {
   readonly exitCode: 1 | 2 | 3
   readonly #errors: readonly PregenError[] | undefined
 
-  constructor(code: string, message: string, options: PregenErrorOptions = {}) {
+  constructor(code: ErrorCode, message: string, options: PregenErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    // Codes are put together in places: a test holds all of them against the list.
-    this.code = code as ErrorCode
+    this.code = code
     this.help = options.help
     this.location = options.location
     this.exitCode = options.exitCode ?? 2

@@ -34,8 +34,7 @@ export {
   openModel,
   type Picture,
 } from './library/open-model.ts'
-export { plan } from './library/plan.ts'
-export { type RenderOptions, render, type SheetObject } from './library/render.ts'
+export { plan, type RenderOptions, render, type SheetObject } from './library/render.ts'
 export type { ProviderName, RequestedProvider } from './model/providers.ts'
 export type { ModelFacts } from './plan/model-facts.ts'
 export { createRandomGenerator } from './random/create.ts'

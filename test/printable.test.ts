@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ERROR_CODES } from '../src/error-codes.ts'
 import { formatError, formatErrors, PregenError } from '../src/errors.ts'
 import { MAX_LINE_CHARS, printable, printableJson } from '../src/printable.ts'
 import fc from './support/seed.ts'
@@ -79,16 +80,16 @@ describe('printed JSON', () => {
 describe('a printed fault', () => {
   it('has lines of ours only', () => {
     const location = { file: 'a\nb.yaml', line: 1, column: 2 }
-    const fault = new PregenError('E_X', '::warning::x\n::error::y', { location, help: 'do\n##[group]z' })
+    const fault = new PregenError('E_BUG', '::warning::x\n::error::y', { location, help: 'do\n##[group]z' })
     expect(formatError(fault).split('\n')).toEqual([
-      'a\\u{a}b.yaml:1:2  E_X',
+      'a\\u{a}b.yaml:1:2  E_BUG',
       '  \\u{3a}:warning::x\\u{a}::error::y',
       '  do\\u{a}\\u{23}#[group]z',
     ])
   })
 
   it('is one of fifty, and the others are counted', () => {
-    const faults = Array.from({ length: 70 }, (_, i) => new PregenError(`E_${i}`, 'x'))
+    const faults = ERROR_CODES.slice(0, 70).map((code) => new PregenError(code, 'x'))
     const lines = formatErrors(faults, 1000)
     expect(lines.filter((line) => line.startsWith('E_'))).toHaveLength(50)
     expect(lines.at(-1)).toBe('and 1020 more')
@@ -96,6 +97,8 @@ describe('a printed fault', () => {
       ({ code }) => new PregenError(code, 'y'.repeat(10_000), { help: 'z'.repeat(10_000) }),
     )
     expect(formatErrors(long).join('\n').length).toBeLessThan(64 * 1024)
-    expect(formatErrors(faults.slice(0, 2)).join('\n')).toBe('E_0\n  x\n\nE_1\n  x')
+    expect(formatErrors(faults.slice(0, 2)).join('\n')).toBe(
+      `${ERROR_CODES[0]}\n  x\n\n${ERROR_CODES[1]}\n  x`,
+    )
   })
 })

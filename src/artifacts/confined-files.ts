@@ -11,11 +11,11 @@ import { withFolder } from './confined-folder.ts'
 import {
   assertInPlace,
   type Confinement,
-  lookAt,
   OPEN_PLAIN,
+  placeAsKnown,
   placeOf,
   refuseLinks,
-  shown,
+  statIfThere,
   wrongKind,
 } from './confinement.ts'
 
@@ -68,18 +68,18 @@ export async function openFile(
 function refuseOddKind(inside: Confinement, place: string): void {
   let state: Stats | null
   try {
-    state = lookAt(place)
+    state = statIfThere(place)
   } catch (error) {
     throw explained(inside, place, error)
   }
   if (state === null || state.isFile() || state.isSymbolicLink()) return
   refuseLinks(inside, place)
-  throw wrongKind(shown(inside, place), state)
+  throw wrongKind(placeAsKnown(inside, place), state)
 }
 
 function judge(inside: Confinement, fd: number, place: string): Stats {
   const state = fstatSync(fd)
-  if (!state.isFile()) throw wrongKind(shown(inside, place), state)
+  if (!state.isFile()) throw wrongKind(placeAsKnown(inside, place), state)
   assertInPlace(inside, fd, place)
   return state
 }
@@ -89,9 +89,10 @@ const ODD = new Set(['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV', 'EOPNOTSUPP', 'EISDIR
 
 function explained(inside: Confinement, place: string, error: unknown): unknown {
   refuseLinks(inside, place)
-  const folder = lookAt(dirname(place))
-  if (folder && !folder.isDirectory()) return wrongKind(shown(inside, dirname(place)), folder, 'a folder')
-  return ODD.has(errorCode(error) ?? '') ? wrongKind(shown(inside, place), lookAt(place)) : error
+  const folder = statIfThere(dirname(place))
+  if (folder && !folder.isDirectory())
+    return wrongKind(placeAsKnown(inside, dirname(place)), folder, 'a folder')
+  return ODD.has(errorCode(error) ?? '') ? wrongKind(placeAsKnown(inside, place), statIfThere(place)) : error
 }
 
 /**

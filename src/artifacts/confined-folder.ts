@@ -23,15 +23,15 @@ import {
   assertInPlace,
   type Confinement,
   isMine,
-  lookAt,
   OPEN_FOLDER,
+  placeAsKnown,
   placeOf,
   refuseLinks,
-  shown,
+  statIfThere,
   wrongKind,
 } from './confinement.ts'
-import type { FaultHook } from './faults.ts'
 import { ifSupported } from './weak-file-system.ts'
+import type { WriteHook } from './write-points.ts'
 
 /** Folders of the run's own: prompts and addresses are nobody else's business. */
 export const PRIVATE_FOLDER = 0o700
@@ -69,7 +69,7 @@ function opened(inside: Confinement, openAt: string, place: string): OpenFolder 
     fd = openSync(openAt, OPEN_FOLDER)
   } catch (error) {
     refuseLinks(inside, place)
-    throw spelt(error, openAt, shown(inside, place))
+    throw namedByPath(error, openAt, placeAsKnown(inside, place))
   }
   try {
     assertInPlace(inside, fd, place)
@@ -78,7 +78,7 @@ function opened(inside: Confinement, openAt: string, place: string): OpenFolder 
     throw error
   }
   const anchor = inside.isAnchored ? `/proc/self/fd/${fd}` : place
-  const path = shown(inside, place)
+  const path = placeAsKnown(inside, place)
   const at = (name: string) => `${anchor}/${plainName(name)}`
   return {
     path,
@@ -97,9 +97,9 @@ function opened(inside: Confinement, openAt: string, place: string): OpenFolder 
 
 /** Windows opens no folders; there links are looked for before each use. */
 function folderByPath(inside: Confinement, place: string): OpenFolder {
-  const path = shown(inside, place)
+  const path = placeAsKnown(inside, place)
   refuseLinks(inside, place)
-  const state = lookAt(place)
+  const state = statIfThere(place)
   if (!state?.isDirectory()) {
     const code = state === null ? 'ENOENT' : 'ENOTDIR'
     throw Object.assign(new Error(`${code}: no folder, open '${path}'`), { code })
@@ -116,9 +116,9 @@ function folderByPath(inside: Confinement, place: string): OpenFolder {
 }
 
 /** Makes renames in a folder last, as far as its file system can. @throws what is a fault of the disk */
-export function syncOpened(folder: OpenFolder, faults: FaultHook): Promise<void> {
+export function syncOpened(folder: OpenFolder, onPoint: WriteHook): Promise<void> {
   return ifSupported('sync', folder.path, async () => {
-    await faults('folder-sync', folder.path)
+    await onPoint('folder-sync', folder.path)
     await folder.sync()
   })
 }
@@ -140,14 +140,14 @@ export async function withFolder<T>(
   try {
     return await work(folder)
   } catch (error) {
-    throw spelt(error, folder.at('x').slice(0, -2), folder.path)
+    throw namedByPath(error, folder.at('x').slice(0, -2), folder.path)
   } finally {
     folder.close()
   }
 }
 
 /** Messages of the system name the handle; a person knows the folder by its path. */
-function spelt(error: unknown, anchor: string, path: string): unknown {
+function namedByPath(error: unknown, anchor: string, path: string): unknown {
   if (error instanceof Error && anchor !== path) error.message = error.message.replaceAll(anchor, path)
   return error
 }
@@ -169,7 +169,7 @@ export function makeFolder(inside: Confinement, path: string, mode?: number): vo
   try {
     for (const part of relative(inside.real, place).split(sep)) {
       makeIfMissing(folder.at(part), mode)
-      const state = lookAt(folder.at(part))
+      const state = statIfThere(folder.at(part))
       if (state && !state.isDirectory() && !state.isSymbolicLink()) {
         throw wrongKind(join(folder.path, part), state, 'a folder')
       }
@@ -195,7 +195,7 @@ export function removeFolder(inside: Confinement, path: string): void {
   const place = placeOf(inside, path)
   let parent: OpenFolder
   try {
-    parent = openFolder(inside, join(shown(inside, place), '..'))
+    parent = openFolder(inside, join(placeAsKnown(inside, place), '..'))
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return
     throw error
@@ -208,7 +208,7 @@ export function removeFolder(inside: Confinement, path: string): void {
 }
 
 function removeEntry(parent: OpenFolder, name: string): void {
-  const state = lookAt(parent.at(name))
+  const state = statIfThere(parent.at(name))
   if (state === null) return
   if (!state.isDirectory()) {
     unlinkSync(parent.at(name))

@@ -82,7 +82,7 @@ export function assertInPlace(inside: Confinement, fd: number, place: string): v
   // No such help, or a file system that spells names in a way of its own: the same file must stand at the place.
   const [opened, there] = [fstatSync(fd), lstatSync(place)]
   if (opened.dev === there.dev && opened.ino === there.ino) return
-  throw Object.assign(new Error(`ENOENT: ${shown(inside, place)} was moved`), { code: 'ENOENT' })
+  throw Object.assign(new Error(`ENOENT: ${placeAsKnown(inside, place)} was moved`), { code: 'ENOENT' })
 }
 
 function handlePath(fd: number): string | null {
@@ -99,14 +99,14 @@ export function refuseLinks(inside: Confinement, place: string): void {
   let path = inside.real
   for (const part of relative(inside.real, place).split(sep)) {
     path = join(path, part)
-    const state = lookAt(path)
+    const state = statIfThere(path)
     if (state === null) return
-    if (state.isSymbolicLink()) throw linkError(shown(inside, path), path)
+    if (state.isSymbolicLink()) throw linkError(placeAsKnown(inside, path), path)
   }
 }
 
 /** null: there is nothing. */
-export function lookAt(path: string): Stats | null {
+export function statIfThere(path: string): Stats | null {
   try {
     return lstatSync(path)
   } catch (error) {
@@ -116,7 +116,7 @@ export function lookAt(path: string): Stats | null {
 }
 
 /** A place as the user knows it. */
-export function shown(inside: Confinement, place: string): string {
+export function placeAsKnown(inside: Confinement, place: string): string {
   return join(inside.out, relative(inside.real, place))
 }
 

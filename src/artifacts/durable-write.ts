@@ -12,8 +12,8 @@ import pLimit from 'p-limit'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { type OpenFolder, openFolder, withFolder } from './confined-folder.ts'
 import { type Confinement, confine, OPEN_FOLDER } from './confinement.ts'
-import { type FaultHook, noFaults } from './faults.ts'
 import { ifSupported } from './weak-file-system.ts'
+import { noWriteHook, type WriteHook } from './write-points.ts'
 
 /** The part of a file system that writing needs; tests put one with a quota in its place. */
 export interface WritableFileSystem {
@@ -33,7 +33,7 @@ export interface DurableWriteOptions {
   readonly inside?: Confinement | undefined
   /** Of the file; the umask's without one. */
   readonly mode?: number | undefined
-  readonly faults?: FaultHook | undefined
+  readonly onPoint?: WriteHook | undefined
   readonly fileSystem?: WritableFileSystem | undefined
 }
 
@@ -79,7 +79,7 @@ async function writeThrough(
   bytes: Uint8Array,
   options: DurableWriteOptions,
 ): Promise<void> {
-  const { faults = noFaults } = options
+  const { onPoint = noWriteHook } = options
   const folder = dirname(path)
   const temporary = join(folder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
   let created = false
@@ -87,26 +87,26 @@ async function writeThrough(
     const handle = await fileSystem.open(temporary, 'wx')
     created = true
     try {
-      await faults('temp-opened', temporary)
+      await onPoint('temp-opened', temporary)
       await writeWhole(handle, bytes)
-      await faults('temp-written', temporary)
+      await onPoint('temp-written', temporary)
       await ifSupported('sync', path, async () => {
-        await faults('file-sync', temporary)
+        await onPoint('file-sync', temporary)
         await handle.sync()
       })
-      await faults('temp-synced', temporary)
+      await onPoint('temp-synced', temporary)
     } finally {
       await handle.close()
     }
     await fileSystem.rename(temporary, path)
     created = false
-    await faults('renamed', path)
+    await onPoint('renamed', path)
     if (options.syncFolder !== false) {
       await ifSupported('sync', folder, async () => {
-        await faults('folder-sync', folder)
+        await onPoint('folder-sync', folder)
         await fileSystem.syncFolder(folder)
       })
-      await faults('folder-synced', folder)
+      await onPoint('folder-synced', folder)
     }
   } catch (error) {
     if (created) await removeLeftover(fileSystem, temporary)

@@ -1,7 +1,7 @@
 /** Whether bytes are what a published name says: a final file of its kind, a PNG, a WebP, or JSON as pregen writes it. */
 import { messageOf } from '../errors.ts'
 import { webpFault } from '../media/video-kind.ts'
-import { frameOfName, outputKindOfFile, stepOfName, THUMBNAIL_NAME, TIMING_NAME } from './layout.ts'
+import { frameOfName, outputKindOfFile, stepOfName, THUMBNAIL_NAME, TIMING_NAME } from './file-names.ts'
 import { isPng } from './png.ts'
 import { encodeTiming, parseTiming } from './timing.ts'
 

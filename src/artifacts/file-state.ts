@@ -7,7 +7,7 @@ import { errorCode, PregenError } from '../errors.ts'
 import { hashFileInside, stateInside } from './confined-files.ts'
 import { type OpenFolder, openFolder } from './confined-folder.ts'
 import { type Confinement, confine, confineIfThere, isAbsent, placeOf, refuseLinks } from './confinement.ts'
-import { isVariantFileName, VARIANT_FOLDERS } from './layout.ts'
+import { isVariantFileName, VARIANT_FOLDERS } from './file-names.ts'
 import type { LedgerFile } from './ledger.ts'
 
 export type FileFault = 'missing' | 'altered'

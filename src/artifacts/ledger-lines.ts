@@ -2,7 +2,8 @@
 
 import type { DigestParts } from '../plan/digest.ts'
 import { z } from '../zod.ts'
-import { isKey, isPageName, isVariantFileName, isVariantKey, MANIFEST_NAME, RECORD_MEMO } from './layout.ts'
+import { isPageName, isVariantFileName, MANIFEST_NAME, RECORD_MEMO } from './file-names.ts'
+import { isKey, isVariantKey } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
 import { asWritten, isShallow } from './read-back.ts'
 

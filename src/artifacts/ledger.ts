@@ -10,12 +10,12 @@ import { openFile } from './confined-files.ts'
 import { PRIVATE_FILE, syncOpened, withFolder } from './confined-folder.ts'
 import { type Confinement, isMine, OPEN_PLAIN } from './confinement.ts'
 import { writeError, writeFileDurably } from './durable-write.ts'
-import { type FaultHook, noFaults } from './faults.ts'
 import { applyLine, type LedgerUnit, type Line, liveLines, type SentObject } from './ledger-lines.ts'
 import { type ReadState, readState } from './ledger-read.ts'
 import { type Origin, openOrigin } from './origin.ts'
 import { makeStateFolder } from './state-folder.ts'
 import { ifSupported } from './weak-file-system.ts'
+import { noWriteHook, type WriteHook } from './write-points.ts'
 
 export type { LedgerFile, LedgerUnit, SentObject } from './ledger-lines.ts'
 
@@ -56,7 +56,7 @@ export interface Ledger extends LedgerContent {
 }
 
 export interface OpenLedgerOptions {
-  readonly faults?: FaultHook | undefined
+  readonly onPoint?: WriteHook | undefined
   /** Who writes; without one, what this process records is its own and nothing else is. */
   readonly origin?: Origin | undefined
 }
@@ -76,17 +76,17 @@ export async function readLedger(path: string): Promise<LedgerContent> {
  * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_KIND`, `E_LEDGER_UNREADABLE`, `E_DISK_FULL`, `E_WRITE_FAILED`
  */
 export async function openLedger(path: string, options: OpenLedgerOptions = {}): Promise<Ledger> {
-  const { faults = noFaults, origin = openOrigin(undefined) } = options
+  const { onPoint = noWriteHook, origin = openOrigin(undefined) } = options
   const inside = makeStateFolder(path)
   const state = await readState(path)
   const live = liveLines(state)
   if (state.damagedLines > 0 || state.lines > 2 * live.length || state.isShared) {
-    await faults('ledger-compacting', path)
-    await writeFileDurably(path, bytesOf(live), { inside, mode: PRIVATE_FILE, faults })
+    await onPoint('ledger-compacting', path)
+    await writeFileDurably(path, bytesOf(live), { inside, mode: PRIVATE_FILE, onPoint })
     state.wholeBytes = state.totalBytes = 0
   }
-  const open = () => openForAppend(inside, path, state, faults)
-  return createLedger(path, await open(), state, { faults, origin, open })
+  const open = () => openForAppend(inside, path, state, onPoint)
+  return createLedger(path, await open(), state, { onPoint, origin, open })
 }
 
 function bytesOf(lines: readonly Line[]): Buffer {
@@ -97,7 +97,7 @@ async function openForAppend(
   inside: Confinement,
   path: string,
   state: ReadState,
-  faults: FaultHook,
+  onPoint: WriteHook,
 ): Promise<FileHandle> {
   let handle: FileHandle | undefined
   try {
@@ -108,7 +108,7 @@ async function openForAppend(
     if ((found.mode & 0o077) !== 0 && isMine(found))
       await ifSupported('permissions', path, () => own.chmod(PRIVATE_FILE))
     if (state.wholeBytes < state.totalBytes) await handle.truncate(state.wholeBytes)
-    await withFolder(inside, dirname(path), (folder) => syncOpened(folder, faults))
+    await withFolder(inside, dirname(path), (folder) => syncOpened(folder, onPoint))
     return handle
   } catch (error) {
     await handle?.close()
@@ -129,7 +129,7 @@ async function openOrMake(inside: Confinement, path: string): Promise<FileHandle
 }
 
 interface LedgerParts {
-  readonly faults: FaultHook
+  readonly onPoint: WriteHook
   readonly origin: Origin
   readonly open: () => Promise<FileHandle>
 }
@@ -138,7 +138,7 @@ function createLedger(
   path: string,
   opened: FileHandle,
   state: ReadState,
-  { faults, origin, open }: LedgerParts,
+  { onPoint, origin, open }: LedgerParts,
 ): Ledger {
   let handle = opened
   const textOf = (key: string, unit: LedgerUnit) => JSON.stringify([key, unit])
@@ -166,9 +166,9 @@ function createLedger(
           if (bytesWritten === 0) throw Object.assign(new Error('no more bytes taken'), { code: 'ENOSPC' })
           offset += bytesWritten
         }
-        await faults('ledger-appended', path)
+        await onPoint('ledger-appended', path)
         if (sync) await ifSupported('sync', path, () => handle.datasync())
-        await faults('ledger-synced', path)
+        await onPoint('ledger-synced', path)
         size += bytes.byteLength
         isTorn = false
       } catch (error) {
@@ -214,7 +214,7 @@ function createLedger(
       const done = tail.then(async () => {
         if (closed) return
         const inside = makeStateFolder(path)
-        await writeFileDurably(path, bytesOf(liveLines(state)), { inside, mode: PRIVATE_FILE, faults })
+        await writeFileDurably(path, bytesOf(liveLines(state)), { inside, mode: PRIVATE_FILE, onPoint })
         state.wholeBytes = state.totalBytes = 0
         const removed = handle
         handle = await open()

@@ -13,10 +13,10 @@ import { openFile, removeFileInside, SMALL_BYTES } from './confined-files.ts'
 import { type OpenFolder, PRIVATE_FILE, withFolder } from './confined-folder.ts'
 import { confineState } from './confinement.ts'
 import { writeError } from './durable-write.ts'
-import { type FaultHook, noFaults } from './faults.ts'
 import { isHolderAlive, type LockHolder, parseHolder, processIdentity, readHolder } from './lock-holder.ts'
 import { checkStateFolder, makeStateFolder } from './state-folder.ts'
 import { tellWeakness } from './weak-file-system.ts'
+import { noWriteHook, type WriteHook } from './write-points.ts'
 
 export type { LockHolder } from './lock-holder.ts'
 
@@ -36,7 +36,7 @@ export interface LockOptions {
   readonly onLost?: ((why: LossOfLock) => void) | undefined
   /** Called when the state folder was removed, and the lock made anew in its place. */
   readonly onRestored?: (() => void) | undefined
-  readonly faults?: FaultHook | undefined
+  readonly onPoint?: WriteHook | undefined
 }
 
 export type LossOfLock = 'taken over' | 'removed'
@@ -53,8 +53,8 @@ const SETTLE_MS = 150
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<OutputLock> {
   const heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS
   const inside = makeStateFolder(path)
-  const { faults = noFaults } = options
-  await checkStateFolder(inside, dirname(path), faults)
+  const { onPoint = noWriteHook } = options
+  await checkStateFolder(inside, dirname(path), onPoint)
   const holder: LockHolder = {
     host: hostname(),
     pid: process.pid,
@@ -66,7 +66,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   try {
     await withFolder(inside, dirname(path), async (folder) => {
       await writeFile(folder.at(own), `${JSON.stringify(holder)}\n`, { flag: 'wx', mode: PRIVATE_FILE })
-      await takeLock({ path, folder, own, holder, faults, patienceMs: heartbeatMs * MISSED_HEARTBEATS })
+      await takeLock({ path, folder, own, holder, onPoint, patienceMs: heartbeatMs * MISSED_HEARTBEATS })
     })
   } catch (error) {
     throw writeError(path, error)
@@ -101,14 +101,14 @@ interface Claim {
   readonly own: string
   readonly holder: LockHolder
   readonly patienceMs: number
-  readonly faults: FaultHook
+  readonly onPoint: WriteHook
 }
 
 async function takeLock(claim: Claim): Promise<void> {
-  const { path, folder, own, holder, faults } = claim
+  const { path, folder, own, holder, onPoint } = claim
   for (let attempt = 0; attempt < 5; attempt++) {
     // A hard link is made whole or not at all, and fails where a lock stands.
-    if (await linked(folder, own, basename(path), faults)) {
+    if (await linked(folder, own, basename(path), onPoint)) {
       if (attempt === 0) return
       // Another process may have judged the dead lock at the same time and moved ours away in its place.
       await sleep(SETTLE_MS)
@@ -124,7 +124,7 @@ async function takeLock(claim: Claim): Promise<void> {
 }
 
 /** Moves a dead lock out of the way; what turns out to be another's live lock is put back. */
-async function moveAway({ path, folder, faults }: Claim, dead: LockHolder | null): Promise<void> {
+async function moveAway({ path, folder, onPoint }: Claim, dead: LockHolder | null): Promise<void> {
   const aside = temporaryName()
   try {
     await rename(folder.at(basename(path)), folder.at(aside))
@@ -133,7 +133,7 @@ async function moveAway({ path, folder, faults }: Claim, dead: LockHolder | null
     throw error
   }
   const moved = await readHolder(join(dirname(path), aside))
-  if (moved && moved.nonce !== dead?.nonce) await linked(folder, aside, basename(path), faults)
+  if (moved && moved.nonce !== dead?.nonce) await linked(folder, aside, basename(path), onPoint)
   await removeFileInside(confineState(path), join(dirname(path), aside))
 }
 
@@ -185,7 +185,7 @@ async function restore(path: string, holder: LockHolder): Promise<'ours' | 'rest
   try {
     const isMade = await withFolder(inside, dirname(path), async (folder) => {
       await writeFile(folder.at(own), `${JSON.stringify(holder)}\n`, { flag: 'wx', mode: PRIVATE_FILE })
-      return linked(folder, own, basename(path), noFaults)
+      return linked(folder, own, basename(path), noWriteHook)
     })
     if (isMade) return 'restored'
     return (await readHolder(path))?.nonce === holder.nonce ? 'ours' : 'taken over'
@@ -235,9 +235,9 @@ async function isDead({ path, folder, own, patienceMs }: Claim, holder: LockHold
   }
 }
 
-async function linked(folder: OpenFolder, from: string, to: string, faults: FaultHook): Promise<boolean> {
+async function linked(folder: OpenFolder, from: string, to: string, onPoint: WriteHook): Promise<boolean> {
   try {
-    await faults('lock-link', join(folder.path, to))
+    await onPoint('lock-link', join(folder.path, to))
     await link(folder.at(from), folder.at(to))
     return true
   } catch (error) {

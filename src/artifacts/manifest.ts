@@ -6,7 +6,7 @@ import { z } from '../zod.ts'
 import { OUTPUT_KINDS } from './output-kinds.ts'
 import { asWritten, isShallow } from './read-back.ts'
 
-export const MANIFEST_VERSION = 1
+const MANIFEST_VERSION = 1
 
 export interface ManifestMetadata {
   readonly width: number

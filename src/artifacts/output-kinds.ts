@@ -39,7 +39,7 @@ function videoKind(row: VideoRow): OutputKind {
   return { type: 'video', encode: encodePicture, compare: comparePngs, ...row }
 }
 
-/** In the order in which a variant's files are listed. `outputKindOf` in layout.ts looks them up. */
+/** In the order in which a variant's files are listed. `outputKindOf` in file-names.ts looks them up. */
 export const OUTPUT_KINDS: readonly OutputKind[] = [
   {
     id: 'image',

@@ -6,8 +6,8 @@ import { MANIFEST_BYTES, readFileInside } from './confined-files.ts'
 import { makeFolder } from './confined-folder.ts'
 import { type Confinement, confine } from './confinement.ts'
 import { writeFileDurably } from './durable-write.ts'
-import type { FaultHook } from './faults.ts'
-import { PAGE_NAMES, PAGE_ROOT } from './layout.ts'
+import { PAGE_NAMES, PAGE_ROOT } from './file-names.ts'
+import type { WriteHook } from './write-points.ts'
 
 /** One file of the published page. */
 export interface PublishedPageFile {
@@ -49,13 +49,13 @@ export async function writePage(
   out: string,
   versionFolder: string,
   files: readonly PublishedPageFile[],
-  faults?: FaultHook,
+  onPoint?: WriteHook,
 ): Promise<string> {
   const inside = confine(out)
   makeFolder(inside, versionFolder)
   for (const { name, bytes } of files) {
     const path = join(versionFolder, name)
-    if (!(await holds(inside, path, bytes))) await writeFileDurably(path, bytes, { inside, faults })
+    if (!(await holds(inside, path, bytes))) await writeFileDurably(path, bytes, { inside, onPoint })
   }
   return join(versionFolder, PAGE_ROOT)
 }

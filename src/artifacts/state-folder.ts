@@ -2,9 +2,9 @@
 import { type Dirent, mkdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { makeFolder, openFolder, PRIVATE_FOLDER } from './confined-folder.ts'
-import { type Confinement, confineState, lookAt, refuseLinks, wrongKind } from './confinement.ts'
-import { type FaultHook, noFaults } from './faults.ts'
+import { type Confinement, confineState, refuseLinks, statIfThere, wrongKind } from './confinement.ts'
 import { ifSupported } from './weak-file-system.ts'
+import { noWriteHook, type WriteHook } from './write-points.ts'
 
 const FILES = new Set(['films.json', 'ledger.ndjson', 'lock', 'storage.json'])
 const FOLDERS = new Set(['live', 'jobs', 'runs'])
@@ -32,13 +32,13 @@ export function makeStateFolder(path: string): Confinement {
 export async function checkStateFolder(
   inside: Confinement,
   path: string,
-  faults: FaultHook = noFaults,
+  onPoint: WriteHook = noWriteHook,
 ): Promise<void> {
   if (basename(path) !== NAME) return
   const folder = openFolder(inside, path)
   try {
     await ifSupported('permissions', path, async () => {
-      await faults('make-private', path)
+      await onPoint('make-private', path)
       folder.makePrivate()
     })
     for (const entry of folder.list()) check(inside, path, folder.at(entry.name), entry)
@@ -51,6 +51,6 @@ function check(inside: Confinement, folder: string, at: string, entry: Dirent): 
   const path = join(folder, entry.name)
   if (entry.isSymbolicLink()) refuseLinks(inside, join(inside.real, NAME, entry.name))
   const isKnown = entry.isFile() || entry.isDirectory()
-  if (!isKnown || (FILES.has(entry.name) && !entry.isFile())) throw wrongKind(path, lookAt(at))
-  if (FOLDERS.has(entry.name) && !entry.isDirectory()) throw wrongKind(path, lookAt(at), 'a folder')
+  if (!isKnown || (FILES.has(entry.name) && !entry.isFile())) throw wrongKind(path, statIfThere(at))
+  if (FOLDERS.has(entry.name) && !entry.isDirectory()) throw wrongKind(path, statIfThere(at), 'a folder')
 }

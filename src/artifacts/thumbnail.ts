@@ -2,8 +2,8 @@
 import { loadSharp } from '../images/load-sharp.ts'
 
 /** Longest edge in pixels; a smaller picture is never enlarged. */
-export const THUMBNAIL_EDGE = 256
-export const THUMBNAIL_QUALITY = 85
+const THUMBNAIL_EDGE = 256
+const THUMBNAIL_QUALITY = 85
 
 /**
  * @param rgb width × height × 3 bytes, row by row

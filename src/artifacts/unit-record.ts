@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from '../zod.ts'
+import { isVariantFileName, outputKindOfAsset } from './file-names.ts'
 import { hashBytes } from './file-state.ts'
-import { isVariantFileName, isVariantKey, outputKindOfAsset } from './layout.ts'
+import { isVariantKey } from './layout.ts'
 import { isAsset, type ManifestAsset } from './manifest.ts'
 import { asWritten, isShallow } from './read-back.ts'
 

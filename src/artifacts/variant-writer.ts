@@ -7,8 +7,6 @@ import { makeFolder, removeFolder, syncOpened, withFolder } from './confined-fol
 import { type Confinement, confine } from './confinement.ts'
 import { beginDurableFile, type DurableFile } from './durable-file.ts'
 import { type WritableFileSystem, writeError, writeFileDurably } from './durable-write.ts'
-import { type FaultHook, noFaults } from './faults.ts'
-import { hashBytes, listVariantFiles } from './file-state.ts'
 import {
   compareVariantFiles,
   frameName,
@@ -17,11 +15,13 @@ import {
   stepName,
   THUMBNAIL_NAME,
   TIMING_NAME,
-} from './layout.ts'
+} from './file-names.ts'
+import { hashBytes, listVariantFiles } from './file-state.ts'
 import type { LedgerFile } from './ledger.ts'
 import { makeFolderInside } from './output-folder.ts'
 import type { OutputKind } from './output-kinds.ts'
 import { encodeTiming, type Timing } from './timing.ts'
+import { noWriteHook, type WriteHook } from './write-points.ts'
 
 export interface VariantWriter {
   readonly folder: string
@@ -51,7 +51,7 @@ export interface VariantWriterOptions {
   readonly folder: string
   /** What the unit's final file is; `image` unless given. */
   readonly output?: OutputKind | undefined
-  readonly faults?: FaultHook | undefined
+  readonly onPoint?: WriteHook | undefined
   readonly fileSystem?: WritableFileSystem | undefined
 }
 
@@ -61,18 +61,18 @@ export interface VariantWriterOptions {
  * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_FOLDER`, `E_DISK_FULL`, `E_WRITE_FAILED`
  */
 export async function createVariantWriter(options: VariantWriterOptions): Promise<VariantWriter> {
-  const { out, folder, output = outputKindOf('image'), faults = noFaults, fileSystem } = options
+  const { out, folder, output = outputKindOf('image'), onPoint = noWriteHook, fileSystem } = options
   await makeFolderInside(out, folder)
   const inside = confine(out)
-  await faults('variant-begun', folder)
-  await removeStale({ inside, folder, kept: output.name, faults })
+  await onPoint('variant-begun', folder)
+  await removeStale({ inside, folder, kept: output.name, onPoint })
 
   const files = new Map<string, Promise<LedgerFile>>()
   const write = async (name: string, bytes: Uint8Array, sync: boolean): Promise<string> => {
     const path = join(folder, name)
     const written = (async () => {
       try {
-        await writeFileDurably(path, bytes, { inside, syncFolder: sync, faults, fileSystem })
+        await writeFileDurably(path, bytes, { inside, syncFolder: sync, onPoint, fileSystem })
       } catch (error) {
         throw isGone(error) ? removed(folder, error) : error
       }
@@ -120,14 +120,14 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       for (const [name] of written) {
         if ((await stateInside(inside, join(folder, name))) === null) throw removed(folder)
       }
-      await syncNamed(inside, folder, faults)
-      for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name), faults)
+      await syncNamed(inside, folder, onPoint)
+      for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name), onPoint)
       if (timing) {
         const failed = settled.find((result) => result.status === 'rejected')
         if (failed) throw failed.reason
-        await faults('before-marker', folder)
+        await onPoint('before-marker', folder)
         await write(TIMING_NAME, encodeTiming(timing), true)
-        await faults('marker-written', folder)
+        await onPoint('marker-written', folder)
       }
       const all: LedgerFile[] = []
       for (const result of await Promise.allSettled(files.values())) {
@@ -155,14 +155,14 @@ interface StaleFolder {
   readonly inside: Confinement
   readonly folder: string
   readonly kept: string
-  readonly faults: FaultHook
+  readonly onPoint: WriteHook
 }
 
 /**
  * Removes all that an earlier run left but `kept`: its marker, step pictures, thumbnail, another kind's final file. The marker's removal is made to last first: from
  * then on readers show the final picture only.
  */
-async function removeStale({ inside, folder, kept, faults }: StaleFolder): Promise<void> {
+async function removeStale({ inside, folder, kept, onPoint }: StaleFolder): Promise<void> {
   const names = await listVariantFiles(folder, inside)
   const remove = async (name: string) => {
     try {
@@ -173,22 +173,22 @@ async function removeStale({ inside, folder, kept, faults }: StaleFolder): Promi
   }
   if (names.includes(TIMING_NAME)) {
     await remove(TIMING_NAME)
-    await syncNamed(inside, folder, faults)
-    await faults('stale-marker-removed', folder)
+    await syncNamed(inside, folder, onPoint)
+    await onPoint('stale-marker-removed', folder)
   }
   const rest = names.filter((name) => name !== kept && name !== TIMING_NAME)
   await Promise.all(rest.map(remove))
   for (const name of foldersOf(rest)) removeFolder(inside, join(folder, name))
-  if (rest.length > 0) await faults('steps-cleared', folder)
+  if (rest.length > 0) await onPoint('steps-cleared', folder)
 }
 
 function foldersOf(names: Iterable<string>): Set<string> {
   return new Set([...names].map((name) => dirname(name)).filter((name) => name !== '.'))
 }
 
-async function syncNamed(inside: Confinement, folder: string, faults: FaultHook): Promise<void> {
+async function syncNamed(inside: Confinement, folder: string, onPoint: WriteHook): Promise<void> {
   try {
-    await withFolder(inside, folder, (opened) => syncOpened(opened, faults))
+    await withFolder(inside, folder, (opened) => syncOpened(opened, onPoint))
   } catch (error) {
     throw writeError(folder, error)
   }

@@ -23,9 +23,9 @@ export function tellWeakness(weakness: Weakness, path: string, error: unknown): 
 /** @returns the function that ends it */
 export function onWeakness(listener: (weakness: WeaknessFound) => void): () => void {
   // Only `tellWeakness` publishes here.
-  const heard = (message: unknown) => listener(message as WeaknessFound)
-  found.subscribe(heard)
-  return () => void found.unsubscribe(heard)
+  const onMessage = (message: unknown) => listener(message as WeaknessFound)
+  found.subscribe(onMessage)
+  return () => void found.unsubscribe(onMessage)
 }
 
 /** What says "this cannot be done here", and not "this failed": a disk's fault (EIO, ENOSPC) is none of these. */

@@ -2,10 +2,10 @@
 import { InvalidArgumentError } from 'commander'
 import { MAX_BATCH } from '../cue-sheet/settings.ts'
 import {
+  type FilmPace,
   MAX_FADE_MS,
   MAX_HOLD_MS,
   MAX_PACE,
-  type Pace,
   parseDurationMs,
   parsePace,
 } from '../films/film-options.ts'
@@ -76,7 +76,7 @@ export function collectText(text: string, earlier: readonly string[] | undefined
 }
 
 /** @throws InvalidArgumentError unless the text is `true`, `even` or a factor */
-export function parsePaceOption(text: string): Pace {
+export function parsePaceOption(text: string): FilmPace {
   const pace = parsePace(text)
   if (pace === null)
     throw new InvalidArgumentError(

@@ -66,7 +66,7 @@ async function candidateFolders(
 }
 
 /** `<site-packages>/nvidia/<part>/lib`, as NVIDIA's wheels lay them out (CUDA 13's share `cu13`). */
-export async function nvidiaFolders(sitePackages: string): Promise<readonly string[]> {
+async function nvidiaFolders(sitePackages: string): Promise<readonly string[]> {
   const root = join(sitePackages, 'nvidia')
   return (await listFolder(root)).map((part) => join(root, part, 'lib'))
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type FoundDriver, findDriver } from './driver.ts'
 import type { LibrarySearch } from './find-libraries.ts'
 import { cudaEnvironment, installedProvider } from './installed.ts'
-import { compareVersions, cudaMajorOf, needsOfCuda, PROVIDER_LIBRARIES } from './releases.ts'
+import { compareVersions, needsOfCuda, PROVIDER_LIBRARIES } from './releases.ts'
 
 export interface CudaProblem {
   /** One line, without a full stop. */
@@ -82,10 +82,4 @@ function missingProblem(missing: readonly string[], cudaMajor: number): CudaProb
     problem: `${missing.join(', ')} of CUDA ${cudaMajor} ${missing.length === 1 ? 'is' : 'are'} nowhere to be found`,
     help: `Run: pregen providers install cuda --with-libraries   or: pip install ${wheels.join(' ')}`,
   }
-}
-
-/** What PyPI's provider of a release of ONNX Runtime needs, for messages. */
-export function wordsOfNeeds(version: string): string {
-  const major = cudaMajorOf(version)
-  return `an NVIDIA driver ${needsOfCuda(major)?.minDriver ?? ''} or newer and CUDA ${major}`
 }

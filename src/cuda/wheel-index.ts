@@ -1,7 +1,7 @@
 /** Python's package index (PEP 503 / PEP 691, JSON): which wheel of a release there is, where, and with which sha-256. */
 
 import { PregenError } from '../errors.ts'
-import { causeOf, type Fetch, type RemoteFile } from '../net/download.ts'
+import { type Fetch, failedFetchCause, type RemoteFile } from '../net/download.ts'
 import { redactUrl } from '../net/redact-url.ts'
 import { trimEndOf } from '../trim.ts'
 import { z } from '../zod.ts'
@@ -90,7 +90,7 @@ async function readIndex(
   } catch (error) {
     signal?.throwIfAborted()
     if (error instanceof PregenError) throw error
-    throw unreachable(causeOf(error), error)
+    throw unreachable(failedFetchCause(error), error)
   }
   let data: unknown
   try {

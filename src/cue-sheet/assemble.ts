@@ -17,12 +17,12 @@ import { MAX_PIXELS } from './settings.ts'
 import type { CueSheet, SheetCue, SheetModel, SheetVariant } from './sheet.ts'
 import { expandVariants } from './variants.ts'
 
-export const DEFAULT_ROOT = 'foigoi'
-export const MAX_UNITS = 100_000
+const DEFAULT_ROOT = 'foigoi'
+const MAX_UNITS = 100_000
 /** Characters of all prompts that templates make: 100,000 units may have one of 20,000 each. */
 const MAX_TEMPLATE_CHARS = 50_000_000
 /** Axes of a matrix: each cell of 100,000 has a value of each. */
-export const MAX_AXES = 32
+const MAX_AXES = 32
 /** The longest file name inside a variant's folder. */
 const LONGEST_FILE = 'final.thumb.webp'
 

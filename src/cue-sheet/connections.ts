@@ -1,4 +1,5 @@
 /** `storage` and `callback`: addresses are checked here, reached elsewhere. */
+import type { ErrorCode } from '../error-codes.ts'
 import { isLoopbackHost } from '../net/addresses.ts'
 import { trimEndOf, trimOf } from '../trim.ts'
 import { formatPath, quoteName, quoteWritten, type SheetPath } from './faults.ts'
@@ -60,7 +61,7 @@ function checkBucket(bucket: string, { doc, faults }: LayerContext): void {
 export function checkSegments(
   value: string,
   path: SheetPath,
-  code: string,
+  code: ErrorCode,
   { doc, faults }: LayerContext,
 ): void {
   for (const segment of value.split('/')) {
@@ -108,7 +109,7 @@ function checkEndpoint(
 }
 
 /** https anywhere; http on this machine only, where nothing is sent over a wire. */
-function checkUrl(value: string, path: SheetPath, code: string, { doc, faults }: LayerContext): void {
+function checkUrl(value: string, path: SheetPath, code: ErrorCode, { doc, faults }: LayerContext): void {
   // Logs are read by others than the sheet: no password, no signed query.
   const report = (why: string, help: string, itsCode = code): void => {
     const shown = quoteWritten(doc.written(path) ?? value)

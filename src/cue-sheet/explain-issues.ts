@@ -1,6 +1,7 @@
 /** zod's issues in the words of a sheet: code, place, what, and what to do. */
 
 import { didYouMean, nearest } from '../did-you-mean.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import { FAMILY_NAMES } from '../families/index.ts'
 import { FILM_FORMATS } from '../films/film-options.ts'
 import type { z } from '../zod.ts'
@@ -164,7 +165,7 @@ const OTHER_RULES: Readonly<Record<string, string>> = {
 }
 
 /** Code and range of the value at `path`, by the part of the sheet it stands in. */
-export function ruleAt(path: SheetPath): { readonly code: string; readonly must: string } {
+function ruleAt(path: SheetPath): { readonly code: ErrorCode; readonly must: string } {
   const key = path.at(-1)
   if (path.length === 1 && key === 'version') return { code: 'E_BAD_VERSION', must: OTHER_RULES.version! }
   if (typeof key === 'number') {
@@ -190,7 +191,7 @@ export function ruleAt(path: SheetPath): { readonly code: string; readonly must:
 }
 
 /** The value at `path` of plain data, undefined where there is none. */
-export function valueAt(data: unknown, path: SheetPath): unknown {
+function valueAt(data: unknown, path: SheetPath): unknown {
   let value = data
   for (const part of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined

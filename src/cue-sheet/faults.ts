@@ -1,4 +1,5 @@
 /** Collects every fault and warning of one sheet, so that all are reported in one pass. */
+import type { ErrorCode } from '../error-codes.ts'
 import { PregenError, PregenErrors, type SourceLocation } from '../errors.ts'
 import { shorten } from '../printable.ts'
 
@@ -29,13 +30,13 @@ export class Faults {
 
   /** @param help what to do; a function where it takes time to find out, which a fault too many is not worth */
   add(
-    code: string,
+    code: ErrorCode,
     location: SourceLocation | undefined,
     message: string,
     help?: string | (() => string),
   ): void {
-    const told = shorten(message, MAX_MESSAGE_CHARS)
-    const key = `${code} ${location?.line}:${location?.column} ${told}`
+    const shown = shorten(message, MAX_MESSAGE_CHARS)
+    const key = `${code} ${location?.line}:${location?.column} ${shown}`
     if (this.#seen.has(key)) return
     this.#seen.add(key)
     if (this.#errors.length >= MAX_KEPT) {
@@ -44,7 +45,7 @@ export class Faults {
     }
     const text = typeof help === 'function' ? help() : help
     this.#errors.push(
-      new PregenError(code, told, { location, help: text && shorten(text, MAX_MESSAGE_CHARS) }),
+      new PregenError(code, shown, { location, help: text && shorten(text, MAX_MESSAGE_CHARS) }),
     )
   }
 
@@ -73,8 +74,8 @@ export class Faults {
     // A value whose variable is not there is no news beyond that.
     const isUnfilled = ({ code }: PregenError) => code === 'E_ENV_UNSET' || code === 'E_ENV_NOT_ALLOWED'
     const unfilled = new Set(this.#errors.filter(isUnfilled).map(placeKey))
-    const told = this.#errors.filter((error) => isUnfilled(error) || !unfilled.has(placeKey(error)))
-    throw new PregenErrors(told.sort(byPlace), this.#more)
+    const kept = this.#errors.filter((error) => isUnfilled(error) || !unfilled.has(placeKey(error)))
+    throw new PregenErrors(kept.sort(byPlace), this.#more)
   }
 }
 

@@ -3,7 +3,7 @@
 import { trimEndOf, trimOf } from '../trim.ts'
 
 /** What a file name may have, less the longest ending that pregen adds to one: `_preview.png`. */
-export const MAX_ID_BYTES = 255 - '_preview.png'.length
+const MAX_ID_BYTES = 255 - '_preview.png'.length
 /** S3's and R2's longest key, in UTF-8 bytes. */
 export const MAX_KEY_BYTES = 1024
 

@@ -10,7 +10,7 @@ import { findLongList, MAX_LIST } from './long-list.ts'
 import type { ParseSheetOptions } from './options.ts'
 import { plainDocument } from './plain-document.ts'
 import { placeRows, rowFilesIn } from './rows.ts'
-import { ALL_CUES, salvage } from './salvage.ts'
+import { EVERY_CUE, salvage } from './salvage.ts'
 import { scanSheet } from './scan.ts'
 import { isIdMap, isTextSetting, sheetSchema } from './schema.ts'
 import type { CueSheet } from './sheet.ts'
@@ -38,10 +38,10 @@ function readDocument(
   const text = decodeSheet(bytes, options.file, faults)
   if (text === undefined) return undefined
   const { env, allowedVariables, onVariable, withoutTargets } = options
-  const told = { env, allowedVariables, onVariable, withoutTargets, isIdMap, isTextSetting }
+  const conversion = { env, allowedVariables, onVariable, withoutTargets, isIdMap, isTextSetting }
   const readFully = (into: Faults): SheetDocument | undefined => {
     const scanned = scanSheet(text, options.file, into)
-    return scanned && convertSheet(scanned, { ...told, faults: into })
+    return scanned && convertSheet(scanned, { ...conversion, faults: into })
   }
   // Only the library that knows places sees where a comment begins.
   const plain = mayCutPrompt(text) ? undefined : plainDocument(text, readFully)
@@ -86,6 +86,6 @@ function parseOrFault(
     return assembleSheet(parsed.data, options, { ...placed, faults, isTainted: () => false })
   explainIssues(parsed.error.issues, doc, faults)
   const { input, tainted } = salvage(data)
-  const isTainted = (cue: string) => tainted.has(cue) || tainted.has(ALL_CUES)
+  const isTainted = (cue: string) => tainted.has(cue) || tainted.has(EVERY_CUE)
   return input && assembleSheet(input, options, { ...placed, faults, isTainted })
 }

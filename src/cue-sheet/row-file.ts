@@ -1,5 +1,7 @@
 /** A file of rows, CSV or JSON Lines: a row is a variant, a column a setting or what a template fills in. */
+
 import { CsvError, parse } from 'csv-parse/sync'
+import type { ErrorCode } from '../error-codes.ts'
 import { findInvalidUtf8 } from './utf8.ts'
 
 export const MAX_ROW_FILE_BYTES = 1024 * 1024
@@ -16,7 +18,7 @@ export type RowFile =
   | { readonly file: string; readonly rows: readonly Row[] }
   | {
       readonly file: string
-      readonly code: string
+      readonly code: ErrorCode
       readonly what: string
       readonly help: string
       readonly line: number | undefined

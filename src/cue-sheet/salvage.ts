@@ -3,7 +3,7 @@ import type { SheetPath } from './faults.ts'
 import { type SheetInput, sheetSchema } from './schema.ts'
 
 /** Stands for every cue in the set of those that lost something. */
-export const ALL_CUES = Symbol('all cues')
+export const EVERY_CUE = Symbol('all cues')
 
 const MAX_ROUNDS = 32
 
@@ -28,9 +28,9 @@ export function salvage(data: object): Salvaged {
       const at: SheetPath = issue.path.filter((part) => typeof part !== 'symbol')
       const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...at, key]) : [at]
       for (const path of paths) {
-        if (!doom(doomed, rest, path)) return { input: undefined, tainted }
+        if (!markDoomed(doomed, rest, path)) return { input: undefined, tainted }
         if (path[0] === 'cues' && typeof path[1] === 'string') tainted.add(path[1])
-        else if (path[0] === 'defaults' || path[0] === 'programs') tainted.add(ALL_CUES)
+        else if (path[0] === 'defaults' || path[0] === 'programs') tainted.add(EVERY_CUE)
       }
     }
     // All of a round at once: a copy for each of ten thousand faults would take a day.
@@ -40,7 +40,7 @@ export function salvage(data: object): Salvaged {
 }
 
 /** Marks the value at `path`, or what lacks it. @returns false when that is everything */
-function doom(doomed: Map<string | number, Doomed>, data: unknown, path: SheetPath): boolean {
+function markDoomed(doomed: Map<string | number, Doomed>, data: unknown, path: SheetPath): boolean {
   let marks = doomed
   let value = data
   for (const [depth, part] of path.entries()) {

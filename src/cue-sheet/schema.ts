@@ -92,7 +92,7 @@ export const callbackMapSchema = z.strictObject({
 
 const axisValue = z.union([z.string(), z.number(), z.boolean()])
 
-export const cueSchema = z
+const cueSchema = z
   .strictObject({
     program: z.string().min(1).describe('Id of the program that this cue runs.'),
     ...SETTING_SCHEMAS,
@@ -117,7 +117,7 @@ export const cueSchema = z
   })
   .describe('One cue: a program, what it shows, and its variants.')
 
-export const programSchema = z.strictObject({
+const programSchema = z.strictObject({
   extends: z.string().min(1).optional().describe('Id of the program whose settings this one starts from.'),
   ...SETTING_SCHEMAS,
 })
@@ -155,7 +155,6 @@ export const sheetSchema = z.strictObject({
 
 export type SheetInput = z.infer<typeof sheetSchema>
 export type CueInput = z.infer<typeof cueSchema>
-export type ProgramInput = z.infer<typeof programSchema>
 
 /** Whether the keys of the map at `path` are ids that a person chose. */
 export function isIdMap(path: readonly (string | number)[]): boolean {

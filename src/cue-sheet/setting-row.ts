@@ -1,4 +1,5 @@
 /** What the table of settings says of one setting; everything that the product knows of it derives from its row. */
+import type { ErrorCode } from '../error-codes.ts'
 import type { z } from '../zod.ts'
 import type { SheetPath } from './faults.ts'
 import type { LayerContext } from './layer-context.ts'
@@ -17,7 +18,7 @@ export interface SettingRow {
   /** For editors, in the JSON Schema. */
   readonly description: string
   /** Code of a value of the wrong type or range. */
-  readonly code: string
+  readonly code: ErrorCode
   /** Goes on after "must be". */
   readonly must: string
   /** Type and range, default, and what it does: its line in docs/cue-sheet.md. */

@@ -23,7 +23,7 @@ import { z } from '../zod.ts'
 import { formatPath, quoteWritten } from './faults.ts'
 import type { ValuePlace } from './setting-row.ts'
 
-export const MAX_SEED = 2n ** 64n - 1n
+const MAX_SEED = 2n ** 64n - 1n
 
 export const SEED_RULE = {
   code: 'E_BAD_SEED',
@@ -71,7 +71,7 @@ export function readImage(value: string, { path, context }: ValuePlace): string 
 }
 
 /** @returns an absolute path; undefined after a fault */
-export function readVideo(value: string, { path, context }: ValuePlace): string | undefined {
+export function readVideoPath(value: string, { path, context }: ValuePlace): string | undefined {
   const { doc, faults, directory } = context
   if (!/^[a-z][a-z0-9+.-]+:/i.test(value)) return resolve(directory, value)
   faults.add(

@@ -1,6 +1,7 @@
 /**
  * Every setting that a level of a sheet may have, a row each, in the order of docs/cue-sheet.md. The sheet's schema, the
- * JSON Schema, a unit's settings and digest, what a batch must share and the docs' table are made of it.
+ * JSON Schema, a unit's settings and digest, what a batch must share and the docs' table are made of it. One table, as long as
+ * there are settings; what a row needs of code stands in setting-values.ts.
  */
 
 import { MAX_STEPS } from '../diffusion/scheduler.ts'
@@ -19,13 +20,13 @@ import {
   readReferenceStrength,
   readScheduler,
   readSeed,
-  readVideo,
+  readVideoPath,
   SEED_RULE,
   schedulerSchema,
   seedSchema,
 } from './setting-values.ts'
 
-export const MAX_SIDE = 8192
+const MAX_SIDE = 8192
 /** width × height: 4096 × 4096. */
 export const MAX_PIXELS = 4096 * 4096
 const MAX_GUIDANCE = 100
@@ -525,7 +526,7 @@ export const SETTINGS = {
       '–',
       'A video that drawing starts from: [video to video](video.md#video-to-video).',
     ],
-    read: readVideo,
+    read: readVideoPath,
     goes: 'plan',
     batch: 'presence',
     onlySome: 'or fault',

@@ -1,4 +1,7 @@
-/** The sheet that `pregen init` writes. */
+/**
+ * The sheet that `pregen init` writes. Its models are published ones by their own names, not families: a family needs no
+ * row here.
+ */
 
 const STARTER = `# A cue sheet: programs say how, cues say what, variants say which ones.
 # Every key is described in docs/cue-sheet.md; "pregen schema" prints a JSON Schema for your editor.

@@ -6,7 +6,7 @@
 /** Names beside `PREGEN_*` that the sheet may read; `all` for a sheet that is trusted with everything. */
 export type AllowedVariables = readonly string[] | 'all'
 
-export const OWN_PREFIX = 'PREGEN_'
+const OWN_PREFIX = 'PREGEN_'
 
 /** Last letters of a part of a name that holds a secret: `PREGEN_CALLBACK_SECRET`, `PREGEN_HUB_APITOKEN`. */
 const SECRET_ENDINGS = [

@@ -3,7 +3,7 @@ import { PregenError } from '../errors.ts'
 import { booleanOf, choiceOf, numberOf, optionalNumberOf } from './config-keys.ts'
 import { log32, sqrt32 } from './float32.ts'
 import { trainingSigmas } from './noise-schedule.ts'
-import { interpolate, linspace, roundHalfEven } from './numpy.ts'
+import { linearInterpolation, linspace, roundHalfEven } from './numpy.ts'
 import type { SchedulerConfig } from './scheduler.ts'
 import { spaceSigmas, timestepOfSigma } from './sigma-spacing.ts'
 import { spacingOf } from './spacing-of.ts'
@@ -50,7 +50,7 @@ function spaced(
   if (spacing !== null) return at(spaceSigmas(spacing, min(), max(), count))
   if (booleanOf(config, 'use_flow_sigmas')) return flowSchedule(config, count, mu)
   const timesteps = discreteTimesteps(config, alphasCumprod, count)
-  return { timesteps, sigmas: timesteps.map((timestep) => interpolate(timestep, training)) }
+  return { timesteps, sigmas: timesteps.map((timestep) => linearInterpolation(timestep, training)) }
 
   function min(): number {
     return optionalNumberOf(config, 'sigma_min') ?? training[0]!

@@ -28,7 +28,7 @@ export function roundHalfEven(value: number): number {
 }
 
 /** `np.interp(x, np.arange(len(values)), values)` for one x: linear between the values, constant beyond them. */
-export function interpolate(x: number, values: ArrayLike<number>): number {
+export function linearInterpolation(x: number, values: ArrayLike<number>): number {
   const last = values.length - 1
   if (x <= 0) return values[0]!
   if (x >= last) return values[last]!

@@ -4,7 +4,7 @@ import type { SchedulerConfig } from './scheduler.ts'
 
 const fround = Math.fround
 
-export class Thresholding {
+class Thresholding {
   readonly #ratio: number
   readonly #maxValue: number
   #magnitudes: Float32Array = new Float32Array(0)

@@ -10,7 +10,7 @@ export function trailingTimesteps(numTrainTimesteps: number, count: number): Flo
 }
 
 /** Multiples of a whole ratio, descending, moved up by `offset`. */
-export function leadingTimesteps(ratio: number, count: number, offset: number): Float64Array {
+function leadingTimesteps(ratio: number, count: number, offset: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => (count - 1 - i) * ratio + offset)
 }
 

@@ -3,7 +3,7 @@ import { PregenError } from '../errors.ts'
 import { booleanOf, choiceOf, numberOf, optionalNumberOf } from './config-keys.ts'
 import { requireSpread, type SolverSchedule } from './dpm-solver-schedule.ts'
 import { trainingSigmas } from './noise-schedule.ts'
-import { interpolate, linspace, roundHalfEven } from './numpy.ts'
+import { linearInterpolation, linspace, roundHalfEven } from './numpy.ts'
 import type { SchedulerConfig, SetTimestepsOptions } from './scheduler.ts'
 import { type SigmaSpacing, spaceSigmas, timestepOfSigma } from './sigma-spacing.ts'
 import { spacingOf } from './spacing-of.ts'
@@ -76,7 +76,7 @@ function spaced(
   const timesteps = solverTimesteps(timestepSpacing, { total }, count, numberOf(config, 'steps_offset'))
   return {
     timesteps,
-    sigmas: timesteps.map((timestep) => interpolate(timestep, training)),
+    sigmas: timesteps.map((timestep) => linearInterpolation(timestep, training)),
     smallest: training[0]!,
   }
 }

@@ -3,7 +3,7 @@ import { PregenError } from '../errors.ts'
 import type { PassedOver, ProviderName } from '../model/providers.ts'
 import type { InferenceProcedures, OpenModel } from './inference-calls.ts'
 import type { WorkerFigures } from './rpc.ts'
-import type { CallOptions, WorkerProcess } from './worker-process.ts'
+import type { WorkerCallOptions, WorkerProcess } from './worker-process.ts'
 
 export type InferenceWorker = WorkerProcess<InferenceProcedures>
 
@@ -19,7 +19,7 @@ export interface OpenedModel {
   readonly call: <Name extends 'encode' | 'adopt' | 'load-denoiser' | 'generate' | 'forget'>(
     name: Name,
     input: InferenceProcedures[Name]['input'],
-    options?: CallOptions<InferenceProcedures[Name]['notice']>,
+    options?: WorkerCallOptions<InferenceProcedures[Name]['notice']>,
   ) => Promise<InferenceProcedures[Name]['output']>
   readonly death: () => PregenError | null
   /** Frees sessions, conditioning and scratch file. Does nothing when the process is gone. */

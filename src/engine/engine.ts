@@ -9,7 +9,7 @@ import { createDevice, type Device, type InferenceWorker } from './device.ts'
 import type { InferenceProcedures, InferenceStart } from './inference-calls.ts'
 import type { InferenceEnvironment } from './inference-environment.ts'
 import type { InjectionTable } from './injection.ts'
-import { createPreviewDecoder, type PreviewDecoder } from './preview-decoders.ts'
+import { createDecoderProcess, type PreviewDecoder } from './preview-decoders.ts'
 import type { PreviewProcedures } from './preview-process.ts'
 import type { WorkerFigures } from './rpc.ts'
 import { startWorkerProcess } from './worker-process.ts'
@@ -68,7 +68,7 @@ export function createEngine({ env, known = {}, devices = [], injection = {} }: 
     previewDecoder(path, channels) {
       const known = decoders.get(path)
       if (known) return known.decode
-      const decoder = createPreviewDecoder({ path, channels }, (data) =>
+      const decoder = createDecoderProcess({ path, channels }, (data) =>
         startWorkerProcess<PreviewProcedures>({
           module: './preview-process.js',
           label: 'preview',

@@ -2,7 +2,7 @@
  * Named points at which tests break a run on purpose. In a normal run the table is empty and `reach` does nothing.
  */
 import { basename } from 'node:path'
-import { type FaultHook, noFaults as noWriteFaults } from '../artifacts/faults.ts'
+import { noWriteHook, type WriteHook } from '../artifacts/write-points.ts'
 
 /**
  * `kill`: the tool ends as by SIGKILL. `crash`: the process that reaches the point does, a worker say;
@@ -35,7 +35,7 @@ export interface Injection {
   readonly reach: (name: string, detail?: string | number) => void
 }
 
-export const noInjection: Injection = { reach: () => {} }
+const noInjection: Injection = { reach: () => {} }
 
 /**
  * @param toolPid the process that `kill` ends: the tool's own, where a worker reaches the point
@@ -69,7 +69,7 @@ function standStill(): void {
 }
 
 /** The points of the writing path (`KILL_POINTS`), led to the same table; a point's detail is the file's name. */
-export function writeFaultsOf(injection: Injection): FaultHook {
-  if (injection === noInjection) return noWriteFaults
+export function writeHookOf(injection: Injection): WriteHook {
+  if (injection === noInjection) return noWriteHook
   return (point, path) => injection.reach(point, basename(path))
 }

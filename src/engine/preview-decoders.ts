@@ -16,7 +16,7 @@ export interface PreviewDecoder {
 }
 
 /** A process that dies fails the previews in its hands; the next preview starts another. */
-export function createPreviewDecoder(start: PreviewStart, startProcess: StartPreviewProcess): PreviewDecoder {
+export function createDecoderProcess(start: PreviewStart, startProcess: StartPreviewProcess): PreviewDecoder {
   let worker: WorkerProcess<PreviewProcedures> | null = null
   let peakRssBytes = 0
   const notePeak = () => {

@@ -1,9 +1,10 @@
 /** Errors across the process boundary: structured clone would keep the message and lose code, help and stage. */
+import type { ErrorCode } from '../error-codes.ts'
 import { messageOf, PregenError } from '../errors.ts'
 
 /** What of an error survives the way between processes. */
 export interface WireError {
-  readonly code: string
+  readonly code: ErrorCode
   readonly message: string
   readonly help: string | undefined
   readonly stage: string | undefined

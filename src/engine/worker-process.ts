@@ -9,7 +9,7 @@ import { messageOf, PregenError } from '../errors.ts'
 import type { FromWorker, Procedures, ToWorker, WorkerFigures } from './rpc.ts'
 import { WorkerError } from './wire-error.ts'
 
-export interface CallOptions<Notice> {
+export interface WorkerCallOptions<Notice> {
   /** Aborted: the worker gives the call up at its next step, and answers. */
   readonly signal?: AbortSignal | undefined
   /** Told in order. The worker waits for what is handed out until the promise settles. */
@@ -24,7 +24,7 @@ export interface WorkerProcess<P extends Procedures<P>> {
   readonly call: <Name extends keyof P & string>(
     name: Name,
     input: P[Name]['input'],
-    options?: CallOptions<P[Name]['notice']>,
+    options?: WorkerCallOptions<P[Name]['notice']>,
   ) => Promise<P[Name]['output']>
   /** Why there is no worker any more, or null while there is one. */
   readonly death: () => PregenError | null

@@ -55,6 +55,11 @@ export interface FamilyFacts {
   readonly guidance: GuidanceKind
   /** Guidance gives the denoiser its negative and its positive half in one call, where they are not too large. */
   readonly stacksGuidance?: true
+  /**
+   * onnxruntime's own tool makes one operator of its denoiser's attention. Not FLUX.1's: the tool reads it, and finds none in
+   * the transformers that torch 2 and diffusers 0.39 export.
+   */
+  readonly hasFusableAttention?: true
   /** Whether this very model has learned its guidance, so that guidance_scale does nothing; default: none has. */
   readonly isDistilled?: (model: ModelView) => boolean
   /** Settings that mean something to it and not to every family, by their names in a unit. */
@@ -111,6 +116,8 @@ export type KeyframeUse = 'needed' | 'optional' | 'none'
 export interface TextLimits {
   /** Tokens that the last encoder reads where `max_sequence_length` is not set; null: CLIP's are all there is. */
   readonly sequenceLength: number | null
+  /** All CLIP encoders read as many tokens as the first tokenizer says, whatever their own says. */
+  readonly firstDecides?: true
   /** What a chat's template puts before and after a prompt. */
   readonly template?: ChatTemplate
   /** Prompts are mended and unescaped before they are read, as `text/clean-prompt.ts` does. */

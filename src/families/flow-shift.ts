@@ -19,7 +19,7 @@ export function flowShift(config: SchedulerConfig, imageTokens: number, defaultM
 }
 
 /** n values from 1 down to 1/n, as numpy.linspace spaces them. */
-export function descendingSigmas(steps: number): number[] {
+function descendingSigmas(steps: number): number[] {
   const last = 1 / steps
   const spacing = steps > 1 ? (last - 1) / (steps - 1) : 0
   return Array.from({ length: steps }, (_, index) =>

@@ -1,12 +1,12 @@
 /** A film as a list of pictures with durations, which FFmpeg's concat demuxer reads. Pure. */
-import type { Schedule } from './schedule.ts'
+import type { FilmSchedule } from './schedule.ts'
 
 /**
  * @param schedule in milliseconds, without fades, of one cell
  * @param pathOf of a picture, relative to where the list stands, with `/`
  */
 export function ffconcatOf(
-  { moments, endTick }: Schedule,
+  { moments, endTick }: FilmSchedule,
   pathOf: (picture: number | 'final') => string,
 ): string {
   const lines = ['ffconcat version 1.0']

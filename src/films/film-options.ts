@@ -6,11 +6,11 @@ export const FILM_FORMATS = ['mp4', 'webm', 'webp', 'gif', 'ffconcat', 'prores',
 export type FilmFormat = (typeof FILM_FORMATS)[number]
 
 /** `true`: as long as each step took. `even`: all alike, as long as that together. A number: so many times as fast. */
-export type Pace = 'true' | 'even' | number
+export type FilmPace = 'true' | 'even' | number
 
 export interface FilmOptions {
   readonly format: FilmFormat
-  readonly pace: Pace
+  readonly pace: FilmPace
   /** How long the final picture stays. */
   readonly holdMs: number
   /** Length of a cross-fade; 0: cuts. */
@@ -35,7 +35,7 @@ export function parseDurationMs(text: string): number | null {
 }
 
 /** `true`, `even`, or a factor above 0; null for anything else. */
-export function parsePace(text: string): Pace | null {
+export function parsePace(text: string): FilmPace | null {
   if (text === 'true' || text === 'even') return text
   const factor = /^\d{1,4}(\.\d{1,4})?$/.test(text) ? Number(text) : 0
   return factor >= 1 / MAX_PACE && factor <= MAX_PACE ? factor : null

@@ -8,23 +8,23 @@ import { makeFolderInside } from '../artifacts/output-folder.ts'
 import { encodePng } from '../artifacts/png.ts'
 import { type FrameRate, rateText } from '../media/frame-rate.ts'
 import type { Painter } from './painter.ts'
-import type { Schedule } from './schedule.ts'
+import type { FilmSchedule } from './schedule.ts'
 
-export const SEQUENCE_NAME = 'frames.json'
+const SEQUENCE_NAME = 'frames.json'
 
 export interface SequenceRequest {
   readonly root: string
   readonly folder: string
   readonly frameRate: FrameRate
   readonly painter: Painter
-  readonly schedule: Schedule
+  readonly schedule: FilmSchedule
   readonly signal?: AbortSignal | undefined
 }
 
 const DIGITS = 5
 
 /** `Wide_00000.png`. */
-export function frameName(name: string, frame: number): string {
+function sequenceFrameName(name: string, frame: number): string {
   return `${name}_${String(frame).padStart(DIGITS, '0')}.png`
 }
 
@@ -41,7 +41,7 @@ export async function writeSequence(request: SequenceRequest): Promise<void> {
     const png = await encodePng(rgb, width, height)
     for (let frame = tick; frame < (moments[at + 1]?.tick ?? endTick); frame++) {
       signal?.throwIfAborted()
-      await writeFileDurably(join(folder, frameName(name, frame)), png, { inside, syncFolder: false })
+      await writeFileDurably(join(folder, sequenceFrameName(name, frame)), png, { inside, syncFolder: false })
     }
   }
   for (const stale of await framesFrom(request, endTick)) await removeFileInside(inside, join(folder, stale))

@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { Cut } from './cuts.ts'
-import { changed, pictureName, type ReadPicture } from './picture-file.ts'
+import { changedSinceRun, pictureName, type ReadPicture } from './picture-file.ts'
 import type { Shown } from './schedule.ts'
 
 export interface Grid {
@@ -80,7 +80,7 @@ function createDecoder(
       .raw({ depth: 'uchar' })
       .toBuffer()
       .catch((error: unknown) => {
-        throw changed(pictureName(picture), `cannot be decoded: ${messageOf(error)}`, error)
+        throw changedSinceRun(pictureName(picture), `cannot be decoded: ${messageOf(error)}`, error)
       })
     const image = { rgb: new Uint8Array(rgb), width, height }
     for (const old of [...kept.keys()].slice(0, Math.max(0, kept.size - 1))) kept.delete(old)

@@ -1,5 +1,5 @@
 /** One picture of a variant as a film asks for it: its name, its bytes, and what is told where it is not as a run left it. */
-import { stepName } from '../artifacts/layout.ts'
+import { stepName } from '../artifacts/file-names.ts'
 import { PregenError } from '../errors.ts'
 import type { Cut } from './cuts.ts'
 
@@ -13,7 +13,7 @@ export function pictureName(picture: Cut['picture']): string {
 }
 
 /** What a run left is not there any more, or is no picture. */
-export function changed(path: string, why: string, cause: unknown): PregenError {
+export function changedSinceRun(path: string, why: string, cause: unknown): PregenError {
   return new PregenError('E_FILE_CHANGED', `${path} ${why}`, {
     help: 'Run the sheet again, which makes it anew.',
     cause,

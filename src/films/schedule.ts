@@ -19,7 +19,7 @@ export interface Moment {
   readonly shown: readonly Shown[]
 }
 
-export interface Schedule {
+export interface FilmSchedule {
   /** Rising, the first at 0, none like the one before. */
   readonly moments: readonly Moment[]
   readonly endTick: number
@@ -49,7 +49,7 @@ export const HUNDREDTHS: Ticks = {
 }
 
 /** @param cells those of a grid, or one */
-export function scheduleOf(cells: readonly Cuts[], ticks: Ticks, fadeMs: number): Schedule {
+export function filmSchedule(cells: readonly Cuts[], ticks: Ticks, fadeMs: number): FilmSchedule {
   const tracks = cells.map(({ cuts }) => trackOf(cuts, ticks, fadeMs))
   const places = tracks.map(() => 0)
   const moments: Moment[] = []

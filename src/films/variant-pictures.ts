@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { PICTURE_BYTES, readFileInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
 import { withFolder } from '../artifacts/confined-folder.ts'
 import type { Confinement } from '../artifacts/confinement.ts'
-import { stepOfName, TIMING_NAME } from '../artifacts/layout.ts'
+import { stepOfName, TIMING_NAME } from '../artifacts/file-names.ts'
 import { parseTiming, type Timing } from '../artifacts/timing.ts'
 import { errorCode, messageOf } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
-import { changed, FINAL_PICTURE, pictureName, type ReadPicture } from './picture-file.ts'
+import { changedSinceRun, FINAL_PICTURE, pictureName, type ReadPicture } from './picture-file.ts'
 
 export interface VariantPictures {
   readonly folder: string
@@ -44,7 +44,7 @@ export async function readVariantPictures(
     try {
       return (await readFileInside(inside, file, PICTURE_BYTES)).bytes
     } catch (error) {
-      throw errorCode(error) === 'ENOENT' ? changed(file, 'is gone', error) : error
+      throw errorCode(error) === 'ENOENT' ? changedSinceRun(file, 'is gone', error) : error
     }
   }
   const final = await read('final')
@@ -52,7 +52,7 @@ export async function readVariantPictures(
   const { width, height } = await sharp(final)
     .metadata()
     .catch((error: unknown) => {
-      throw changed(join(folder, FINAL_PICTURE), `cannot be decoded: ${messageOf(error)}`, error)
+      throw changedSinceRun(join(folder, FINAL_PICTURE), `cannot be decoded: ${messageOf(error)}`, error)
     })
   return { folder, timing, steps, width, height, read }
 }

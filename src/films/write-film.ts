@@ -17,7 +17,7 @@ import type { FilmFormat, FilmOptions } from './film-options.ts'
 import { writeSequence } from './frame-sequence.ts'
 import { createPainter, gridOf, type Painter } from './painter.ts'
 import { pictureName } from './picture-file.ts'
-import { framesAt, HUNDREDTHS, MILLISECONDS, type Schedule, scheduleOf } from './schedule.ts'
+import { type FilmSchedule, filmSchedule, framesAt, HUNDREDTHS, MILLISECONDS } from './schedule.ts'
 import type { VariantPictures } from './variant-pictures.ts'
 
 export interface FilmRequest extends FilmOptions {
@@ -78,17 +78,17 @@ export async function writeFilm(request: FilmRequest): Promise<WrittenFilm> {
     case 'ffconcat': {
       const fault = await filmFault(request, variants.length > 1)
       if (fault) throw fault
-      const list = ffconcatOf(scheduleOf(cells, MILLISECONDS, 0), linkFrom(path, variants[0]!.folder))
+      const list = ffconcatOf(filmSchedule(cells, MILLISECONDS, 0), linkFrom(path, variants[0]!.folder))
       return done(await writeWhole(inside, path, new TextEncoder().encode(list)))
     }
     case 'webp':
     case 'gif': {
       const ticks = format === 'gif' ? HUNDREDTHS : MILLISECONDS
-      const bytes = await animationOf(format, scheduleOf(cells, ticks, fadeMs), painter)
+      const bytes = await animationOf(format, filmSchedule(cells, ticks, fadeMs), painter)
       return done(await writeWhole(inside, path, bytes))
     }
     case 'frames': {
-      const schedule = scheduleOf(cells, framesAt(frameRate), fadeMs)
+      const schedule = filmSchedule(cells, framesAt(frameRate), fadeMs)
       await writeSequence({ root, folder: path, frameRate, painter, schedule, signal: request.signal })
       return done(null)
     }
@@ -99,7 +99,7 @@ export async function writeFilm(request: FilmRequest): Promise<WrittenFilm> {
           inside,
           path,
           painter,
-          schedule: scheduleOf(cells, framesAt(frameRate), fadeMs),
+          schedule: filmSchedule(cells, framesAt(frameRate), fadeMs),
         }),
       )
   }
@@ -123,7 +123,7 @@ async function writeWhole(inside: Confinement, path: string, bytes: Uint8Array):
 
 async function animationOf(
   format: AnimatedFormatName,
-  { moments, endTick }: Schedule,
+  { moments, endTick }: FilmSchedule,
   painter: Painter,
 ): Promise<Uint8Array> {
   assertAnimationFits(moments.length, painter)
@@ -141,7 +141,7 @@ interface Encoding {
   readonly inside: Confinement
   readonly path: string
   readonly painter: Painter
-  readonly schedule: Schedule
+  readonly schedule: FilmSchedule
 }
 
 async function encode(

@@ -6,14 +6,14 @@ import { mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { listFiles, modelInfo } from '@huggingface/hub'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-import { causeOf, downloadFile, type Fetch } from '../net/download.ts'
+import { downloadFile, type Fetch, failedFetchCause } from '../net/download.ts'
 import { proxiedFetch } from '../net/proxied-fetch.ts'
 import { redactUrl } from '../net/redact-url.ts'
 import { trimEndOf } from '../trim.ts'
 import { type HubReference, repoFolder } from './reference.ts'
 import { findModelRoot, type HubFile, selectFiles } from './select-files.ts'
 
-export const DEFAULT_ENDPOINT = 'https://huggingface.co'
+const DEFAULT_ENDPOINT = 'https://huggingface.co'
 
 export interface PullOptions {
   readonly reference: HubReference
@@ -77,7 +77,7 @@ export async function pullModel(options: PullOptions): Promise<PulledModel> {
 
 async function commitOf(options: PullOptions): Promise<string> {
   const { repo, revision } = options.reference
-  const info = await asked(options, () =>
+  const info = await askHub(options, () =>
     modelInfo({ name: repo, revision, additionalFields: ['sha'], ...callOf(options) }),
   )
   if (typeof info.sha === 'string' && /^[0-9a-f]{40}$/.test(info.sha)) return info.sha
@@ -88,7 +88,7 @@ async function commitOf(options: PullOptions): Promise<string> {
 
 async function listRepo(options: PullOptions, commit: string): Promise<readonly HubFile[]> {
   const { repo } = options.reference
-  return await asked(options, async () => {
+  return await askHub(options, async () => {
     const files: HubFile[] = []
     for await (const { type, path, size, lfs, oid } of listFiles({
       repo,
@@ -128,7 +128,7 @@ function callOf({ endpoint = DEFAULT_ENDPOINT, token, fetch = proxiedFetch, sign
   return { hubUrl: trimEndOf(endpoint, '/'), fetch: call }
 }
 
-async function asked<T>(options: PullOptions, ask: () => Promise<T>): Promise<T> {
+async function askHub<T>(options: PullOptions, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (error) {
@@ -157,7 +157,7 @@ function hubFault(
       cause: error,
     })
   }
-  const why = status === null ? causeOf(error) : `it answers ${status}`
+  const why = status === null ? failedFetchCause(error) : `it answers ${status}`
   return new PregenError('E_HUB_ANSWER', `${place} cannot be asked for ${repo}: ${why}.`, {
     help: HELP_ENDPOINT,
     cause: error,

@@ -7,7 +7,7 @@ import type { RgbImage } from '../tensor/rgb-image.ts'
 import { decodeImage, inspectImage } from './decode-image.ts'
 import { fitImage, type ImageFit } from './fit-image.ts'
 import type { ImageSize } from './image-size.ts'
-import { digest, readSource } from './init-image.ts'
+import { imageDigest, readSource } from './init-image.ts'
 
 const PICTURE = /(\d{1,9})\.(?:png|jpe?g|webp|gif|tiff?|bmp|avif)$/i
 /** As many as a video may have, and more. */
@@ -56,7 +56,7 @@ export async function checkClip(paths: readonly string[], signal?: AbortSignal):
     signal?.throwIfAborted()
     const { bytes, shown, limits } = await readSource({ source, signal })
     await inspectImage(bytes, shown, limits.maxPixels)
-    hash.update(digest(bytes))
+    hash.update(imageDigest(bytes))
   }
   return hash.digest('hex')
 }
@@ -70,7 +70,7 @@ export async function* readClip(
 ): AsyncGenerator<RgbImage> {
   for (const source of paths) {
     const { bytes, shown, limits } = await readSource({ source })
-    onBytes(digest(bytes))
+    onBytes(imageDigest(bytes))
     const image = await decodeImage(bytes, shown, limits.maxPixels)
     yield fitImage(image, size, fit)
   }

@@ -47,7 +47,7 @@ export async function inspectInitImage(request: InitImageSource): Promise<InitIm
   return {
     ...(await inspectImage(bytes, shown, limits.maxPixels)),
     sizeBytes: bytes.length,
-    sha256: digest(bytes),
+    sha256: imageDigest(bytes),
   }
 }
 
@@ -61,7 +61,7 @@ export async function checkInitImage(request: InitImageRequest): Promise<InitIma
   const facts = await inspectImage(bytes, shown, limits.maxPixels)
   checkAspect(facts, request, request.fit, shown)
   await decodeImage(bytes, shown, limits.maxPixels)
-  return { ...facts, sizeBytes: bytes.length, sha256: digest(bytes) }
+  return { ...facts, sizeBytes: bytes.length, sha256: imageDigest(bytes) }
 }
 
 /**
@@ -74,7 +74,7 @@ export async function loadInitImage(request: InitImageRequest): Promise<LoadedIn
   const image = await decodeImage(bytes, shown, limits.maxPixels)
   checkAspect(image, request, request.fit, shown)
   const { width, height, fit } = request
-  return { ...fitImage(image, { width, height }, fit), sha256: digest(bytes) }
+  return { ...fitImage(image, { width, height }, fit), sha256: imageDigest(bytes) }
 }
 
 /** The bytes, under the limits; `shown` is the source as it may be shown. */
@@ -87,6 +87,6 @@ export async function readSource({ source, allowPrivate, signal, limits: given }
   }
 }
 
-export function digest(bytes: Buffer): string {
+export function imageDigest(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }

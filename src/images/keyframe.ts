@@ -1,7 +1,7 @@
 /** A picture that stands in a video: read once, for the VAE at the size of the video and for CLIP as it is. */
 import { decodeImage } from './decode-image.ts'
 import { checkAspect, fitImage } from './fit-image.ts'
-import { digest, type InitImageRequest, readSource } from './init-image.ts'
+import { type InitImageRequest, imageDigest, readSource } from './init-image.ts'
 import { toModelInput } from './model-input.ts'
 import { type VisionSettings, visionInput } from './vision-input.ts'
 
@@ -26,7 +26,7 @@ export async function loadKeyframe(request: KeyframeRequest): Promise<LoadedKeyf
   const { width, height, fit, vision } = request
   checkAspect(image, request, fit, shown)
   return {
-    sha256: digest(bytes),
+    sha256: imageDigest(bytes),
     pixels: toModelInput(fitImage(image, { width, height }, fit)),
     shown: vision === null ? null : visionInput(image, vision),
   }

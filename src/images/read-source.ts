@@ -20,7 +20,7 @@ export const defaultImageLimits: ImageLimits = {
   timeoutMs: 30_000,
 }
 
-export interface ReadOptions {
+export interface SourceOptions {
   readonly limits: ImageLimits
   readonly allowPrivate?: boolean | undefined
   readonly signal?: AbortSignal | undefined
@@ -39,7 +39,7 @@ export function showSource(source: string): string {
  * @throws PregenError `E_IMAGE_MISSING`, `E_IMAGE_NOT_A_FILE`, `E_IMAGE_UNREADABLE`, `E_IMAGE_TOO_LARGE`, and
  *   those of `fetchHttps` for URLs (`file:` among them)
  */
-export async function readImageSource(source: string, options: ReadOptions): Promise<Buffer> {
+export async function readImageSource(source: string, options: SourceOptions): Promise<Buffer> {
   const { limits, allowPrivate, signal } = options
   if (!urlPattern.test(source)) return readImageFile(source, limits.maxBytes)
   const { maxBytes, timeoutMs } = limits

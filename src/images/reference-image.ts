@@ -4,7 +4,7 @@ import { PregenError } from '../errors.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import { decodeImage } from './decode-image.ts'
 import type { ImageSize } from './image-size.ts'
-import { digest, type InitImageSource, readSource } from './init-image.ts'
+import { type InitImageSource, imageDigest, readSource } from './init-image.ts'
 import { resizeLanczos } from './pillow-resize.ts'
 
 /** Larger pictures are scaled down to this area. */
@@ -27,11 +27,11 @@ export async function loadReferenceImage(request: ReferenceImageRequest): Promis
   const { bytes, shown, limits } = await readSource(request)
   const image = await decodeImage(bytes, shown, limits.maxPixels)
   checkReferenceSize(image, shown)
-  return { ...prepareReference(image, request.multiple), sha256: digest(bytes) }
+  return { ...prepareReference(image, request.multiple), sha256: imageDigest(bytes) }
 }
 
 /** @param shown the source as it may be shown. @throws PregenError `E_REFERENCE_SIZE` */
-export function checkReferenceSize({ width, height }: ImageSize, shown: string): void {
+function checkReferenceSize({ width, height }: ImageSize, shown: string): void {
   const fault = (why: string) =>
     new PregenError('E_REFERENCE_SIZE', `"${shown}" is ${width} × ${height}: ${why}.`, {
       help: `A reference picture has sides of ${MIN_SIDE} pixels or more, one at most ${MAX_RATIO} times the other.`,
@@ -41,7 +41,7 @@ export function checkReferenceSize({ width, height }: ImageSize, shown: string):
 }
 
 /** Scaled down to the greatest area where it has more, then cropped about the middle. */
-export function prepareReference(image: RgbImage, multiple: number): RgbImage {
+function prepareReference(image: RgbImage, multiple: number): RgbImage {
   const scale = Math.sqrt(MAX_AREA / (image.width * image.height))
   const whole =
     scale < 1

@@ -14,7 +14,7 @@ export function readPackageVersion(): string {
 }
 
 /** As a package's own package.json tells it. */
-export function packageVersion(folder: string): string {
+function packageVersion(folder: string): string {
   const parsed: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   if (typeof parsed === 'object' && parsed !== null && 'version' in parsed) return String(parsed.version)
   throw new Error(`${folder}/package.json has no version`)

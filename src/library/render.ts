@@ -1,7 +1,8 @@
-/** `render`: a run in one call, with the command line's defaults. */
+/** `render`: a run in one call, with the command line's defaults; `plan`: what it would do. */
 import type { RequestedProvider } from '../model/providers.ts'
 import type { RunOptions } from '../run/options.ts'
 import { type Run, startRun } from '../run/run.ts'
+import { type PlanReport, planSheet } from '../tasks/plan-sheet.ts'
 import { cacheFolder, standInForHome } from './home.ts'
 import { embeddedModels, pageFolder } from './package.ts'
 
@@ -58,7 +59,15 @@ export function render(sheet: string | SheetObject, options: RenderOptions = {})
   return startRun(toRunOptions(sheet, options))
 }
 
-export function toRunOptions(sheet: string | SheetObject, options: RenderOptions): RunOptions {
+/**
+ * What `render` would do, and why, without doing it.
+ * @throws PregenError with every fault of sheet, models and images in `errors`
+ */
+export function plan(sheet: string | SheetObject, options: RenderOptions = {}): Promise<PlanReport> {
+  return planSheet(toRunOptions(sheet, options))
+}
+
+function toRunOptions(sheet: string | SheetObject, options: RenderOptions): RunOptions {
   standInForHome()
   const { env = process.env, out, cacheDir, signal, ...rest } = options
   return {

@@ -13,7 +13,7 @@ export interface TimedPicture {
 }
 
 /** sharp takes them as one tall picture, and it is in memory whole. */
-export const MAX_ANIMATION_BYTES = 1024 * 1024 * 1024
+const MAX_ANIMATION_BYTES = 1024 * 1024 * 1024
 /** The tallest picture of libvips' formats. */
 const MAX_SIDE = 16_383
 

@@ -3,7 +3,7 @@ import { PregenError } from '../errors.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { FrameRate } from './frame-rate.ts'
 
-export interface VideoSize {
+export interface FrameSize {
   readonly width: number
   readonly height: number
 }
@@ -21,7 +21,7 @@ export interface VideoWriter {
   abort(): Promise<void>
 }
 
-export interface EncodeSpec extends VideoSize {
+export interface EncodeSpec extends FrameSize {
   /** A file that may be made or replaced. */
   readonly path: string
   readonly frameRate: FrameRate
@@ -29,7 +29,7 @@ export interface EncodeSpec extends VideoSize {
 }
 
 /** @throws RangeError */
-export function assertSize(frame: RgbImage, { width, height }: VideoSize): void {
+export function assertSize(frame: RgbImage, { width, height }: FrameSize): void {
   if (frame.width === width && frame.height === height && frame.rgb.byteLength === width * height * 3) return
   throw new RangeError(`a frame of ${frame.width} × ${frame.height} in a video of ${width} × ${height}`)
 }

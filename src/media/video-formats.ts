@@ -1,6 +1,6 @@
 /** The kinds of moving pictures that are written: what each is made with. A row each, and nothing else asks which it is. */
 
-export const VIDEO_FORMATS = ['mp4', 'webm', 'webp', 'gif', 'prores', 'hap'] as const
+const VIDEO_FORMATS = ['mp4', 'webm', 'webp', 'gif', 'prores', 'hap'] as const
 export type VideoFormat = (typeof VIDEO_FORMATS)[number]
 
 /** What a video that a model makes may be written as: `video_format` of a sheet. */
@@ -85,12 +85,11 @@ export const ENCODED_FORMATS: Readonly<Record<'mp4' | 'webm' | 'prores' | 'hap',
   },
 }
 
-export const ANIMATED_FORMATS: Readonly<Record<'webp' | 'gif', AnimatedFormat>> = {
+const ANIMATED_FORMATS: Readonly<Record<'webp' | 'gif', AnimatedFormat>> = {
   webp: { extension: 'webp', contentType: 'image/webp' },
   gif: { extension: 'gif', contentType: 'image/gif' },
 }
 
-export type EncodedFormatName = keyof typeof ENCODED_FORMATS
 export type AnimatedFormatName = keyof typeof ANIMATED_FORMATS
 
 export function isAnimated(format: VideoFormat): format is AnimatedFormatName {

@@ -1,7 +1,7 @@
 /** What a video file is by its first bytes, whatever its name says. */
 
 /** Containers that are read, with FFmpeg's name of who reads them; playlists and their kin, which name other files, are not among them. */
-export const CONTAINERS = ['mov', 'matroska', 'gif', 'webp'] as const
+const CONTAINERS = ['mov', 'matroska', 'gif', 'webp'] as const
 export type Container = (typeof CONTAINERS)[number]
 
 /** Enough to tell. */

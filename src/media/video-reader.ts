@@ -8,7 +8,7 @@ import { type Converter, createConverter, SCALE_FLAGS } from './av-converter.ts'
 import type { FrameRate } from './frame-rate.ts'
 import { type Container, containerOf, KIND_BYTES } from './video-kind.ts'
 
-export interface VideoFacts {
+export interface VideoFileFacts {
   /** As shown: turned where the file says so. */
   readonly width: number
   readonly height: number
@@ -27,7 +27,7 @@ export interface ReadVideoOptions {
 const MAX_PIXELS = 4096 * 4096
 
 /** @throws PregenError `E_VIDEO_FORMAT`, `E_VIDEO_BROKEN`, `E_VIDEO_TOO_LARGE`, `E_NO_ENCODER` */
-export async function inspectVideo(path: string): Promise<VideoFacts> {
+export async function inspectVideo(path: string): Promise<VideoFileFacts> {
   const video = await openVideo(path)
   try {
     return video.facts
@@ -67,7 +67,7 @@ interface OpenVideo {
   readonly input: FormatContext
   readonly stream: Stream
   readonly decoder: CodecContext
-  readonly facts: VideoFacts
+  readonly facts: VideoFileFacts
   readonly toRgb: (frame: Frame) => Promise<RgbImage>
   readonly close: () => Promise<void>
 }
@@ -146,7 +146,7 @@ async function openStream(
   return stream
 }
 
-function factsOf(path: string, stream: Stream, quarterTurns: number): VideoFacts {
+function factsOf(path: string, stream: Stream, quarterTurns: number): VideoFileFacts {
   const { width, height } = stream.codecpar
   if (width * height > MAX_PIXELS || width < 1 || height < 1) {
     throw new PregenError('E_VIDEO_TOO_LARGE', `"${path}" is ${width} × ${height}.`, {

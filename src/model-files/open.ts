@@ -22,7 +22,7 @@ export interface OpenFile {
   readonly place: string
 }
 
-export interface ReadLimits {
+export interface ModelFileLimits {
   /** The folder that the file may not lead out of. */
   readonly root: string
   /** What its kind has at most. */
@@ -106,7 +106,7 @@ export function openInside(path: string, root: string): OpenFile | null {
  * @returns null where there is no such file
  * @throws PregenError E_MODEL_LINK, E_MODEL_NOT_A_FILE, E_MODEL_UNREADABLE, E_MODEL_TOO_LARGE
  */
-export function readInside(path: string, { root, maxBytes }: ReadLimits): Buffer | null {
+export function readInside(path: string, { root, maxBytes }: ModelFileLimits): Buffer | null {
   const file = openInside(path, root)
   if (file === null) return null
   try {
@@ -136,7 +136,7 @@ export function readUpTo(descriptor: number, maxBytes: number, path: string): Bu
   return buffer.subarray(0, length)
 }
 
-export function notAFile(path: string): PregenError {
+function notAFile(path: string): PregenError {
   return new PregenError('E_MODEL_NOT_A_FILE', 'This is no regular file.', {
     help: 'A model has plain files only: no folder, pipe, socket or device may stand in this place.',
     location: { file: path },

@@ -29,11 +29,11 @@ export function createCarried(tensors: readonly OrtTensor[]): CarriedValues {
 }
 
 export function feedsOf({ tensors }: CarriedValues): Record<string, OrtTensor> {
-  return Object.fromEntries(tensors.map((tensor, index) => [`past.${index}`, fed(tensor)]))
+  return Object.fromEntries(tensors.map((tensor, index) => [`past.${index}`, feedable(tensor)]))
 }
 
 /** Halves go in by the way of other inputs: Node's own arrays of them are not read. */
-function fed(tensor: OrtTensor): OrtTensor {
+function feedable(tensor: OrtTensor): OrtTensor {
   const { data, dims } = tensor
   if (tensor.type !== 'float16' || !ArrayBuffer.isView(data)) return tensor
   return halfTensor(new Uint16Array(data.buffer, data.byteOffset, tensor.size), dims)

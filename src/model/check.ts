@@ -13,7 +13,7 @@ import { fixedShapeFaults } from './fixed-shapes.ts'
 import { type ModelComponent, type ModelFolder, TOKENIZER_FILES } from './folder.ts'
 import { graphSizeFaults } from './graph-sizes.ts'
 import { hiddenLayers, outLayers } from './hidden-layers.ts'
-import { impostor, impostorFault } from './impostor.ts'
+import { impostorFault, impostorOf } from './impostor.ts'
 import { checkModelFile } from './model-file.ts'
 import type { OnnxHeader } from './onnx-header.ts'
 import type { ProviderName } from './providers.ts'
@@ -97,7 +97,7 @@ function fileFault(file: string, root: string): PregenError | null {
     const { descriptor, stats } = opened
     try {
       const head = stats.size === 0 ? new Uint8Array(0) : readUpTo(descriptor, 256, file)
-      const kind = impostor(head)
+      const kind = impostorOf(head)
       return kind === null ? null : impostorFault(kind, file)
     } finally {
       closeSync(descriptor)

@@ -1,6 +1,8 @@
 /** A `SHA256SUMS` file in the model folder (as `sha256sum` writes it) is held to. */
+
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, normalize } from 'node:path'
+import type { ErrorCode } from '../error-codes.ts'
 import { PregenError } from '../errors.ts'
 import { readInside } from '../model-files/open.ts'
 import { brief, firstOf } from './brief.ts'
@@ -46,7 +48,7 @@ async function lineFault(
   root: string,
   line: string,
   hash: (file: string) => Promise<string>,
-): Promise<{ code: string; what: string; help: string } | null> {
+): Promise<{ code: ErrorCode; what: string; help: string } | null> {
   const [, expected, name] = LINE.exec(line) ?? []
   if (expected === undefined || name === undefined || isAbsolute(name) || normalize(name).startsWith('..')) {
     const help = 'Write it with: sha256sum $(find . -type f ! -name SHA256SUMS) > SHA256SUMS'

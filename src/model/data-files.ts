@@ -1,6 +1,8 @@
 /** The files of weights that an .onnx file names: inside its folder, regular, long enough, and really there. */
+
 import { closeSync, lstatSync, type Stats } from 'node:fs'
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
+import type { ErrorCode } from '../error-codes.ts'
 import { PregenError } from '../errors.ts'
 import { openInside, placeInside } from '../model-files/open.ts'
 import { brief, firstOf } from './brief.ts'
@@ -14,7 +16,7 @@ export class AbsentWeights extends PregenError {
   /** That they will have, as far as the model tells. */
   readonly sizeBytes: number
 
-  constructor(code: string, what: string, { file, sizeBytes, help }: AbsentDetails) {
+  constructor(code: ErrorCode, what: string, { file, sizeBytes, help }: AbsentDetails) {
     super(code, what, { help, location: { file } })
     this.file = file
     this.sizeBytes = sizeBytes
@@ -67,7 +69,7 @@ function dataFileFault(
     return new PregenError('E_MODEL_DATA_PATH', what, { help, location: { file: path } })
   }
   const file = join(dirname(path), location)
-  const fault = (code: string, what: string, help = REFETCH) =>
+  const fault = (code: ErrorCode, what: string, help = REFETCH) =>
     new PregenError(code, what, { help, location: { file } })
   try {
     if (leadsAway(path, file, root)) {

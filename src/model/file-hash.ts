@@ -72,12 +72,12 @@ export async function createFileHasher({ cacheDir, onHash, trustSize }: HashOpti
       const digest = createHash('sha256')
       // No more than it had when it was opened, whatever is appended meanwhile.
       const bytes = { fd: descriptor, start: 0, end: Math.max(size - 1, 0), highWaterMark: 2 ** 20 }
-      const told = size >= TOLD_BYTES ? onHash : undefined
+      const listener = size >= TOLD_BYTES ? onHash : undefined
       let read = 0
       const count = async function* (chunks: AsyncIterable<Buffer>) {
         for await (const chunk of chunks) {
           read += chunk.length
-          told?.(path, read, size)
+          listener?.(path, read, size)
           yield chunk
         }
       }

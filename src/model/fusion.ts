@@ -1,16 +1,12 @@
 /** Whether a denoiser's attention is one operator, as CUDA has a fast kernel for, or the three that exporters write. */
-import type { FamilyName } from '../families/index.ts'
+import type { FamilyFacts } from '../families/family.ts'
+import { type FamilyName, familyOf } from '../families/index.ts'
 import type { OnnxHeader } from './onnx-header.ts'
 
 /** With which the command was tried. */
 const TOOL_VERSION = '1.30.0'
 
 const DENOISERS: ReadonlySet<string> = new Set(['unet', 'transformer', 'transformer_2'])
-/**
- * Families whose attention onnxruntime's own tool fuses. FLUX.1 is one that it reads, but in the transformers that torch 2 and diffusers 0.39
- * export it finds none of it.
- */
-const FUSED_BY_TOOL: ReadonlySet<FamilyName> = new Set(['sd', 'lcm', 'sdxl', 'sd3'])
 
 /** It needs no GPU. It breaks off with numpy 2.4, and is to be left out of later releases of onnxruntime. */
 const TOOL_NEEDS = `onnxruntime==${TOOL_VERSION} onnx sympy "numpy<2.4"`
@@ -33,7 +29,8 @@ export function findUnfused(
   if (parts.length === 0) return null
   const names = parts.map(({ name }) => name).join(' and ')
   const problem = `the attention of ${names} is not fused: about twice as slow on CUDA, the same on the CPU`
-  if (!FUSED_BY_TOOL.has(family)) {
+  const { hasFusableAttention }: FamilyFacts = familyOf(family)
+  if (hasFusableAttention !== true) {
     return { problem, help: "onnxruntime's tool does not fuse the attention of this family." }
   }
   const isHalf = parts.some(({ header }) => header.weightTypes.includes('float16'))

@@ -4,7 +4,7 @@ import { PregenError } from '../errors.ts'
 export type Impostor = 'git-lfs' | 'html' | 'empty'
 
 /** @param head the file's first bytes (256 are enough) */
-export function impostor(head: Uint8Array): Impostor | null {
+export function impostorOf(head: Uint8Array): Impostor | null {
   if (head.length === 0) return 'empty'
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 256)).toString('latin1')
   if (text.startsWith('version https://git-lfs.github.com/spec/')) return 'git-lfs'

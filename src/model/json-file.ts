@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
 import { type JsonObject, JsonTextError, parseJsonText } from '../model-files/json-text.ts'
 import { readInside } from '../model-files/open.ts'
-import { impostor, impostorFault } from './impostor.ts'
+import { impostorFault, impostorOf } from './impostor.ts'
 
 /** Configurations are a few kilobytes; a tokenizer.json is read elsewhere. */
 const MAX_BYTES = 4 * 2 ** 20
@@ -28,7 +28,7 @@ export function readJsonFile(path: string, purpose: string, root = dirname(path)
 export function readOptionalJsonFile(path: string, root = dirname(path)): JsonObject | null {
   const bytes = readInside(path, { root, maxBytes: MAX_BYTES })
   if (bytes === null) return null
-  const kind = impostor(bytes)
+  const kind = impostorOf(bytes)
   if (kind !== null) throw impostorFault(kind, path)
   const fault = (what: string, help = 'Download or export the model again.') =>
     new PregenError('E_MODEL_CONFIG', what, { help, location: { file: path } })

@@ -5,7 +5,7 @@ import { messageOf, PregenError } from '../errors.ts'
 import { openInside, readUpTo } from '../model-files/open.ts'
 import { briefList } from './brief.ts'
 import { dataFileFaults, holesFault } from './data-files.ts'
-import { impostor, impostorFault } from './impostor.ts'
+import { impostorFault, impostorOf } from './impostor.ts'
 import { variantOf } from './model-variant.ts'
 import { type OnnxHeader, readOpenOnnxHeader } from './onnx-header.ts'
 import { ProtobufError } from './protobuf-reader.ts'
@@ -47,7 +47,7 @@ function checkFile(path: string, root: string): ModelFileCheck {
   const { descriptor, stats } = file
   try {
     // Files under /proc say that they are empty, and some of them keep a reader waiting.
-    const kind = impostor(stats.size === 0 ? new Uint8Array(0) : readUpTo(descriptor, 256, path))
+    const kind = impostorOf(stats.size === 0 ? new Uint8Array(0) : readUpTo(descriptor, 256, path))
     if (kind !== null) throw impostorFault(kind, path)
     const holes = holesFault(path, stats)
     try {

@@ -24,8 +24,8 @@ export function reasonOf(thrown: unknown, library: string | null): string {
   const code = /CUDA failure (\d+)/.exec(message)?.[1]
   const known = code === undefined ? undefined : CUDA_FAILURES.get(code)
   if (known !== undefined) return known
-  const told = /CUDA failure \d+: ([^;\n]+)/.exec(message)?.[1]
-  if (told !== undefined) return `CUDA says "${told.trim()}"`
+  const reason = /CUDA failure \d+: ([^;\n]+)/.exec(message)?.[1]
+  if (reason !== undefined) return `CUDA says "${reason.trim()}"`
   if (message.includes('Failed to load shared library')) return 'its library does not load'
   // A check that failed: its C++ comes first, its sentence last.
   const line = message.split('\n', 1)[0]!.split(' was false. ').at(-1)!.trim()

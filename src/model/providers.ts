@@ -80,7 +80,7 @@ const HELP: Record<ProviderName, string> = {
 }
 
 /** Names that this build of ONNX Runtime was compiled with; a name that is absent would be dropped without a word. */
-export function compiledProviders(): ReadonlySet<string> {
+function compiledProviders(): ReadonlySet<string> {
   return new Set(listSupportedBackends().map((backend) => backend.name))
 }
 

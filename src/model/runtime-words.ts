@@ -151,7 +151,7 @@ const KNOWN: readonly KnownCause[] = [
 ]
 
 /** @param message what ONNX Runtime threw */
-export function causeOf(message: string): RuntimeCause {
+export function runtimeCauseOf(message: string): RuntimeCause {
   const built = sizesBuiltIn(message)
   if (built !== null) return built
   const known = KNOWN.find(({ marks }) => marks.some((mark) => message.includes(mark)))

@@ -1,7 +1,7 @@
 /** What ONNX Runtime throws, in words that say what to do. */
 import { messageOf, PregenError } from '../errors.ts'
 import type { ResolvedProvider } from './providers.ts'
-import { causeOf } from './runtime-words.ts'
+import { runtimeCauseOf } from './runtime-words.ts'
 
 const OUT_OF_MEMORY =
   /out of memory|failed to allocate memory|bad_alloc|E_OUTOFMEMORY|CUDA failure 2\b|cudaErrorMemoryAllocation|is smaller than requested bytes/i
@@ -33,7 +33,7 @@ export function outOfMemory(
 }
 
 export function loadFailure(thrown: unknown, path: string, label: string): PregenError {
-  const { what, help } = causeOf(messageOf(thrown))
+  const { what, help } = runtimeCauseOf(messageOf(thrown))
   return new PregenError('E_MODEL_LOAD_FAILED', `${label} does not load: ${ended(what)}`, {
     help:
       help ??
@@ -44,7 +44,7 @@ export function loadFailure(thrown: unknown, path: string, label: string): Prege
 }
 
 export function runFailure(thrown: unknown, label: string): PregenError {
-  const { what, help } = causeOf(messageOf(thrown))
+  const { what, help } = runtimeCauseOf(messageOf(thrown))
   return new PregenError('E_INFERENCE_FAILED', `${label} failed: ${ended(what)}`, {
     help:
       help ??

@@ -5,7 +5,7 @@ import type { TrainedSizes } from '../plan/trained-sizes.ts'
 import { z } from '../zod.ts'
 import { readOptionalJsonFile } from './json-file.ts'
 
-export const PREGEN_JSON = 'pregen.json'
+const PREGEN_JSON = 'pregen.json'
 
 const pixels = z.int().positive()
 

@@ -55,7 +55,7 @@ export async function downloadFile(
       if (error instanceof PregenError) throw error
       idle = ((await sizeOf(part)) ?? 0) > before ? 0 : idle + 1
       if (idle < MAX_IDLE_TRIES) continue
-      throw failed(file, causeOf(error), error)
+      throw failed(file, failedFetchCause(error), error)
     }
   }
   if (!(await holds(part, file))) {
@@ -150,6 +150,6 @@ async function holds(path: string, { digest: { kind, hex } }: RemoteFile): Promi
 }
 
 /** `fetch failed` says nothing; its cause does. */
-export function causeOf(error: unknown): string {
+export function failedFetchCause(error: unknown): string {
   return error instanceof Error && error.cause instanceof Error ? error.cause.message : messageOf(error)
 }

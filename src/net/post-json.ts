@@ -168,6 +168,6 @@ function requestHeaders(
 }
 
 /** `sha256=<hex>`: what a receiver computes over the raw body with the shared secret, and compares. */
-export function signPayload(payload: Buffer, secret: string): string {
+function signPayload(payload: Buffer, secret: string): string {
   return `sha256=${createHmac('sha256', secret).update(payload).digest('hex')}`
 }

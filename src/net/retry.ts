@@ -44,8 +44,8 @@ export class RetriesExhausted extends Error {
   }
 }
 
-/** Work that is tried: `heard` is called whenever something of it has moved. */
-export type Attempt<T> = (signal: AbortSignal, heard: () => void) => Promise<T>
+/** Work that is tried: `noteSign` is called whenever something of it has moved. */
+export type Attempt<T> = (signal: AbortSignal, noteSign: () => void) => Promise<T>
 
 // Attempts that moved bytes and broke off are no outage: they count for a part of the deadline at most.
 const SHARE_OF_MOVING_ATTEMPT = 0.25
@@ -113,7 +113,7 @@ async function tryOnce<T>(
   })
   try {
     // The race ends the wait even where the attempt does not heed its signal.
-    return await Promise.race([attempt(controller.signal, () => watch?.heard()), cut])
+    return await Promise.race([attempt(controller.signal, () => watch?.noteSign()), cut])
   } finally {
     watch?.stop()
     const totalMs = watch?.totalMs() ?? 0

@@ -2,7 +2,7 @@
 
 export interface SilenceWatch {
   /** Something moved: the silence begins anew. */
-  readonly heard: () => void
+  readonly noteSign: () => void
   /** Time awake since the start. */
   readonly totalMs: () => number
   readonly hasHeard: () => boolean
@@ -41,7 +41,7 @@ export function watchSilence({ limitMs, mostMs = Infinity, onSilent }: SilenceOp
     onSilent()
   }, tickMs)
   return {
-    heard() {
+    noteSign() {
       count()
       silentMs = 0
       hasHeard = true

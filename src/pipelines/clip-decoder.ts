@@ -7,7 +7,7 @@ import type { CarriedValues } from '../model/carried-values.ts'
 import type { VaeFacts } from '../model/folder.ts'
 import { type RgbImage, toRgb } from '../tensor/rgb-image.ts'
 import { sizeOf } from '../tensor/tensor.ts'
-import { cancelled } from './cancelled.ts'
+import { drawingCancelled } from './cancelled.ts'
 import type { ImageModels } from './models.ts'
 import type { GeneratedMedium, LatentDims } from './pipeline.ts'
 import { inStage, requireSound } from './stage.ts'
@@ -47,7 +47,7 @@ export function createClipDecoder({ vae, vaeDecoder, parts }: Models, dims: Late
     let isBlack = true
     try {
       for (let start = 0; start < frames; start += atOnce) {
-        if (shouldStop()) throw cancelled('video')
+        if (shouldStop()) throw drawingCancelled('video')
         const isFirst = start === 0
         const input = isFirst ? first : next
         const session = isFirst ? vaeDecoder : withPast

@@ -2,7 +2,7 @@
 import type { CarriedValues } from '../model/carried-values.ts'
 import type { VaeFacts } from '../model/folder.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { cancelled } from './cancelled.ts'
+import { drawingCancelled } from './cancelled.ts'
 import type { ImageModels } from './models.ts'
 import { inStage, requireSound } from './stage.ts'
 
@@ -22,7 +22,7 @@ type Models = Pick<ImageModels, 'vae' | 'vaeEncoder' | 'parts'>
  * The mode of the posterior, in the denoiser's scale; nothing is drawn.
  * @returns [channels, latent frames, h, w]
  */
-export function encodeClip(
+export function encodeFrames(
   { vae, vaeEncoder, parts }: Models,
   clip: ClipToEncode,
   shouldStop: () => boolean = () => false,
@@ -38,7 +38,7 @@ export function encodeClip(
     let past: CarriedValues | null = null
     let done = 0
     const encode = async (session: typeof vaeEncoder, input: ReturnType<typeof writerOf>): Promise<void> => {
-      if (shouldStop()) throw cancelled('video')
+      if (shouldStop()) throw drawingCancelled('video')
       const shape = [1, 2 * channels, null, h, w]
       const { output, carried } = await session.stream({
         inputs: [input.input],

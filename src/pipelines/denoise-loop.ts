@@ -1,7 +1,7 @@
 /** The loop over a schedule: scale, predict, step, check, tell. */
 import type { NoiseSource, Scheduler } from '../diffusion/scheduler.ts'
 import { roundToHalves } from '../tensor/float16.ts'
-import { cancelled } from './cancelled.ts'
+import { drawingCancelled } from './cancelled.ts'
 import type { Predict } from './denoiser.ts'
 import type { GenerateHooks, LatentDims } from './pipeline.ts'
 import { requireSound, stageError } from './stage.ts'
@@ -40,7 +40,7 @@ export async function denoise(options: DenoiseOptions): Promise<number[]> {
   const skipped = stepOfCall[firstCall]! - 1
   const steps = stepOfCall.at(-1)! - skipped
   for (let call = firstCall; call < timesteps.length; call++) {
-    if (hooks.shouldStop?.() === true) throw cancelled()
+    if (hooks.shouldStop?.() === true) throw drawingCancelled()
     const step = stepOfCall[call]! - skipped
     try {
       scheduler.scaleModelInput(latents, call, scaled)

@@ -16,8 +16,7 @@ export interface ClipTiming {
 
 export async function finishClips(
   models: ImageModels,
-  latents: Float32Array,
-  dims: LatentDims,
+  { data, dims }: { readonly data: Float32Array; readonly dims: LatentDims },
   hooks: GenerateHooks,
   timing: ClipTiming,
 ): Promise<GeneratedMedium[]> {
@@ -27,7 +26,7 @@ export async function finishClips(
   const decoder = createClipDecoder(models, dims)
   const media: Omit<GeneratedMedium, 'timings'>[] = []
   for (let index = 0; index < batch; index++) {
-    const own = latents.slice(index * size, (index + 1) * size)
+    const own = data.slice(index * size, (index + 1) * size)
     const kept: RgbImage[] = []
     const take = async (image: RgbImage, at: number): Promise<void> => {
       if (at === 0 || hooks.onFrame === undefined) kept.push(image)

@@ -7,7 +7,7 @@ import { chunkWeightedPrompt, type PromptChunk, padChunks } from '../text/weight
 import type { TextEncoder } from './models.ts'
 import type { PromptRequest, PromptWarning } from './pipeline.ts'
 import { inStage } from './stage.ts'
-import { type ClipOptions, type ClipStates, encodeClip, runClip } from './text-conditioning.ts'
+import { type ClipOptions, type ClipStates, encodeClipText, runClip } from './text-conditioning.ts'
 
 /** What one encoder is given. */
 export interface EncoderTexts {
@@ -38,8 +38,9 @@ export async function encodePair(
   const positive: ClipStates[] = []
   const negative: ClipStates[] = []
   for (const { encoder, prompt, negativePrompt } of texts) {
-    positive.push(await encodeClip(encoder, prompt, options, warnings.warn))
-    if (withNegative) negative.push(await encodeClip(encoder, negativePrompt ?? '', options, warnings.warn))
+    positive.push(await encodeClipText(encoder, prompt, options, warnings.warn))
+    if (withNegative)
+      negative.push(await encodeClipText(encoder, negativePrompt ?? '', options, warnings.warn))
   }
   return { positive, negative: withNegative ? negative : null, warnings: warnings.all() }
 }

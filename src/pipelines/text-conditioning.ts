@@ -27,7 +27,7 @@ export type Warn = (warning: PromptWarning) => void
  * diffusers' plain prompts: padded or cut to the tokenizer's length.
  * @param options `maxLength` defaults to the tokenizer's own
  */
-export async function encodeClip(
+export async function encodeClipText(
   encoder: TextEncoder,
   text: string,
   options: ClipOptions & { readonly maxLength?: number },

@@ -7,7 +7,7 @@ import { familyOf } from '../families/index.ts'
 import { findShapeFaults } from './fixed-shapes.ts'
 import { roleOfScale, rowsAsked } from './guided.ts'
 import type { ModelFacts } from './model-facts.ts'
-import { takes } from './pictures.ts'
+import { familyTakes } from './pictures.ts'
 import { findTextRemains } from './prompt-syntax.ts'
 import type { Unit } from './unit.ts'
 import { nameOfSetting, report, type VariantContext } from './variant-context.ts'
@@ -42,7 +42,7 @@ export function checkSequenceLength(context: VariantContext): void {
 
 export function checkSyntax(context: VariantContext): void {
   const { family } = context.facts
-  if (context.variant.settings.promptSyntax !== 'a1111' || takes(family, 'promptSyntax')) return
+  if (context.variant.settings.promptSyntax !== 'a1111' || familyTakes(family, 'promptSyntax')) return
   const why = `is a1111; the model "${context.model}" (${familyOf(family).title}) reads prompts as they are`
   report(context, 'promptSyntax', { code: 'E_PROMPT_SYNTAX', why, help: 'Leave prompt_syntax out.' })
 }
@@ -87,7 +87,7 @@ export function noteUse(unit: Unit, context: VariantContext): void {
     const isNegative = NEGATIVES.some((negative) => negative === name)
     // What defaults and programs set may wait for other models; a negative prompt is meant for all.
     if (origin[0] !== 'cues' && !isNegative) continue
-    const isTaken = takes(facts.family, name)
+    const isTaken = familyTakes(facts.family, name)
     const unread = isTaken ? (isNegative ? whyNoNegative(unit, context) : null) : `${title} does not read it`
     const text = settings[name]
     // Nothing is lost with an empty text.

@@ -101,8 +101,8 @@ export function explainChange(previous: DigestParts, current: DigestParts): stri
   const names = new Set([...Object.keys(current), ...Object.keys(previous)])
   const changed = [...names].filter((name) => canonicalJson(previous[name]) !== canonicalJson(current[name]))
   // How many steps run follows from what else changed; alone it is worth saying.
-  const told = changed.length > 1 ? changed.filter((name) => name !== EXECUTED_STEPS) : changed
-  const words = told.map((name) => WORDS.get(name) ?? name)
+  const shown = changed.length > 1 ? changed.filter((name) => name !== EXECUTED_STEPS) : changed
+  const words = shown.map((name) => WORDS.get(name) ?? name)
   if (words.length === 0) return undefined
   const last = words.at(-1)!
   return `${words.length === 1 ? last : `${words.slice(0, -1).join(', ')} and ${last}`} changed`

@@ -1,5 +1,5 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
-import { outputKindEncodedAs } from '../artifacts/layout.ts'
+import { outputKindEncodedAs } from '../artifacts/file-names.ts'
 import { Faults, type SheetWarning } from '../cue-sheet/faults.ts'
 import {
   type FileSettings,
@@ -29,7 +29,7 @@ import { createSettingUse } from './setting-use.ts'
 import { readTrajectory } from './trajectory.ts'
 import type { Unit } from './unit.ts'
 import { report, type VariantContext } from './variant-context.ts'
-import { type ClipLengths, readVideo } from './video.ts'
+import { type ClipLengths, planVideo } from './video.ts'
 
 export interface ExpandedPlan {
   /** In the order of the sheet: cues, then their variants. */
@@ -51,7 +51,7 @@ export function expandUnits(
   const accountFor = createScheduleAccounts()
   const familySettings = createFamilySettings()
   const use = createSettingUse()
-  const told = new Set<string>()
+  const reported = new Set<string>()
   const units = sheet.cues.flatMap((cue) =>
     cue.variants.flatMap((variant) => {
       const { model } = variant.settings
@@ -59,7 +59,17 @@ export function expandUnits(
       if (model === undefined || modelFacts === undefined) {
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
-      const context = { sheet, cue, variant, facts: modelFacts, model, faults, accountFor, use, told }
+      const context = {
+        sheet,
+        cue,
+        variant,
+        facts: modelFacts,
+        model,
+        faults,
+        accountFor,
+        use,
+        reported,
+      }
       return [expandVariant(context, familySettings, clips)]
     }),
   )
@@ -78,7 +88,7 @@ function expandVariant(context: VariantContext, familySettings: FamilySettings, 
   checkSequenceLength(context)
   checkSyntax(context)
   familySettings.check(context)
-  const video = facts.video && readVideo(context, facts.video, clips, { width, height })
+  const video = facts.video && planVideo(context, facts.video, clips, { width, height })
   const trajectory = readTrajectory(context, (width * height) / facts.sizeMultiple ** 2, video)
   warnOfGuidance(context, trajectory)
   const previews = readPreviews(context)

@@ -59,7 +59,7 @@ const ATTENTION_COPIES = 2
 const BLOCK_TENSORS = 8
 const VAE_TENSORS = 3
 /** Latents from which guidance takes its halves in turn on the CPU: the same rule as the denoiser's. */
-export const HALVES_FROM_PLACES = 64 * 64
+const HALVES_FROM_PLACES = 64 * 64
 
 export function estimateMemory(
   model: MemoryFacts,

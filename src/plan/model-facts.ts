@@ -1,5 +1,7 @@
 /** What planning must know of a model folder. `model/` reads it from disk; planning stays pure. */
+
 import type { SchedulerConfig } from '../diffusion/scheduler.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import type { KeyframeRules } from '../families/family.ts'
 import type { FamilyName } from '../families/index.ts'
 import type { FixedShapes } from './fixed-shapes.ts'
@@ -7,7 +9,7 @@ import type { MemoryFacts } from './memory.ts'
 
 /** An error's code and words, as plain data. */
 export interface PreviewDecoderFault {
-  readonly code: string
+  readonly code: ErrorCode
   readonly message: string
   readonly help: string
   readonly file: string

@@ -1,6 +1,8 @@
 /** Pictures that a unit is drawn from: the one that drawing starts from, its mask, and those that the model looks at. */
+
 import type { SettingName } from '../cue-sheet/setting-types.ts'
 import type { SheetVariant } from '../cue-sheet/sheet.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import type { FamilyFacts } from '../families/family.ts'
 import { FAMILIES, type FamilyName, familyOf } from '../families/index.ts'
 import type { ModelFacts } from './model-facts.ts'
@@ -14,12 +16,12 @@ interface PictureContext {
   /** Told of a setting that cannot be met. */
   readonly report: (
     name: SettingName,
-    fault: { readonly code: string; readonly why: string; readonly help: string },
+    fault: { readonly code: ErrorCode; readonly why: string; readonly help: string },
   ) => void
 }
 
 /** Whether a setting that is not for all means something to the family. */
-export function takes(family: FamilyName, setting: SettingName): boolean {
+export function familyTakes(family: FamilyName, setting: SettingName): boolean {
   return familyOf(family).takes.some((name) => name === setting)
 }
 
@@ -31,7 +33,7 @@ export function readPictures(context: PictureContext): Pick<Unit, 'image' | 'ima
   const { imageToImage, title }: FamilyFacts = familyOf(facts.family)
   if (image !== undefined && imageToImage === false) {
     const why = `has no meaning: drawing does not start from a picture with ${title}`
-    const other = takes(facts.family, 'images') ? 'Use "images", at which the model looks, or' : 'Use'
+    const other = familyTakes(facts.family, 'images') ? 'Use "images", at which the model looks, or' : 'Use'
     const help = `${other} a model of ${titles((each) => each.imageToImage !== false)}.`
     report('image', { code: 'E_SETTING_UNSUITED', why, help })
   } else if ((image ?? images ?? settings.video) !== undefined && !facts.hasVaeEncoder) {
@@ -41,7 +43,7 @@ export function readPictures(context: PictureContext): Pick<Unit, 'image' | 'ima
     report(name, { code: 'E_NO_VAE_ENCODER', why, help })
   }
   // In defaults it may stand for units that start from no picture, and for models that take none.
-  const mask = image !== undefined && takes(facts.family, 'mask') ? settings.mask : undefined
+  const mask = image !== undefined && familyTakes(facts.family, 'mask') ? settings.mask : undefined
   if (facts.needsMask === true && mask === undefined) {
     const why = `is missing: the model "${model}" was trained for inpainting and draws within a mask alone`
     const help = 'Set "image" and "mask", or use a model for text to image.'
@@ -53,10 +55,10 @@ export function readPictures(context: PictureContext): Pick<Unit, 'image' | 'ima
 /** One setting in defaults may serve models that take none. */
 function readReferences({ variant, facts, report }: PictureContext): readonly string[] | undefined {
   const { settings, origins } = variant
-  if (settings.images === undefined || takes(facts.family, 'images')) return settings.images
+  if (settings.images === undefined || familyTakes(facts.family, 'images')) return settings.images
   if (origins.images?.[0] !== 'defaults') {
     const why = `has no meaning: ${familyOf(facts.family).title} looks at no pictures while it draws`
-    const help = `These do: ${titles(({ name }) => takes(name, 'images'))}. "image" is the picture that drawing starts from.`
+    const help = `These do: ${titles(({ name }) => familyTakes(name, 'images'))}. "image" is the picture that drawing starts from.`
     report('images', { code: 'E_SETTING_UNSUITED', why, help })
   }
   return undefined

@@ -1,16 +1,18 @@
 /** What a unit's `previews` come to on its model. */
+
 import type { SheetPreviews } from '../cue-sheet/setting-values.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import { familyOf } from '../families/index.ts'
 import type { ModelFacts } from './model-facts.ts'
 import type { PreviewSettings } from './unit.ts'
 
 /** The program that makes no step pictures unless asked to. */
-export const PLAIN_PROGRAM = 'P0'
+const PLAIN_PROGRAM = 'P0'
 
 export type ResolvedPreviews =
   /** `warning`: what was taken instead of what would have been, and why. */
   | { readonly previews: PreviewSettings | null; readonly warning?: string }
-  | { readonly code: string; readonly why: string; readonly help: string }
+  | { readonly code: ErrorCode; readonly why: string; readonly help: string }
 
 /**
  * @param asked undefined: the sheet says nothing

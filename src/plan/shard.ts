@@ -13,7 +13,7 @@ export interface FoundShard extends Shard {
   readonly source: string
 }
 
-export const MAX_SHARDS = 100_000
+const MAX_SHARDS = 100_000
 
 /** `2/5`. @throws PregenError E_BAD_SHARD */
 export function parseShard(text: string): Shard {

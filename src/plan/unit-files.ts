@@ -6,7 +6,7 @@ import {
   stepName,
   THUMBNAIL_NAME,
   TIMING_NAME,
-} from '../artifacts/layout.ts'
+} from '../artifacts/file-names.ts'
 import type { Unit } from './unit.ts'
 
 type Filed = Pick<Unit, 'output' | 'executedSteps' | 'previews' | 'thumbnail' | 'frames' | 'numFrames'>

@@ -3,7 +3,7 @@
 import type { FileSettings, PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { FilmOptions } from '../films/film-options.ts'
 
-export const PREVIEW_METHODS = ['none', 'latent2rgb', 'taesd', 'full', 'auto'] as const
+const PREVIEW_METHODS = ['none', 'latent2rgb', 'taesd', 'full', 'auto'] as const
 export type PreviewMethod = (typeof PREVIEW_METHODS)[number]
 
 export interface PreviewSettings {

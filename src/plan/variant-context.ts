@@ -1,7 +1,9 @@
 /** What judging one variant needs, and how its faults are told: at the place that set what is wrong. */
+
 import { type Faults, formatPath, quoteName, quoteWritten, type SheetPath } from '../cue-sheet/faults.ts'
 import type { SettingName } from '../cue-sheet/setting-types.ts'
 import type { CueSheet, SheetCue, SheetVariant } from '../cue-sheet/sheet.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import type { createScheduleAccounts } from '../families/schedule.ts'
 import type { ModelFacts } from './model-facts.ts'
 import type { SettingUse } from './setting-use.ts'
@@ -16,11 +18,11 @@ export interface VariantContext {
   readonly accountFor: ReturnType<typeof createScheduleAccounts>
   readonly use: SettingUse
   /** Faults that were told, without the variant that they were found in. */
-  readonly told: Set<string>
+  readonly reported: Set<string>
 }
 
 interface SettingFault {
-  readonly code: string
+  readonly code: ErrorCode
   /** Goes on after the name of the setting. */
   readonly why: string
   readonly help: string | undefined
@@ -28,13 +30,13 @@ interface SettingFault {
 
 /** A fault of one setting, at the place that set it; where none did, at the variant. */
 export function report(context: VariantContext, name: SettingName, { code, why, help }: SettingFault): void {
-  const { variant, sheet, faults, told } = context
+  const { variant, sheet, faults, reported } = context
   const { path, origins } = variant
   const origin: SheetPath | undefined = origins[name]
   // The cells of a matrix share a place: the first that a fault is of names it.
   const key = `${code} ${name} ${formatPath(origin ?? path)} ${why}`
-  if (told.has(key)) return
-  told.add(key)
+  if (reported.has(key)) return
+  reported.add(key)
   const isMade = path[2] === 'matrix' || path[2] === 'rows'
   const which = isMade && origin?.[2] !== path[2] ? ` (variant ${quoteName(variant.id)})` : ''
   const subject =

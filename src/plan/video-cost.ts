@@ -1,8 +1,9 @@
 /** What a video needs of a machine, from its size and its model's configs alone: memory, work, and what cannot be drawn at all. */
+import type { ErrorCode } from '../error-codes.ts'
 import type { VideoCostFacts } from './model-facts.ts'
 
 /** Rows of pixels and frames. */
-export interface VideoSize {
+export interface VideoExtent {
   readonly width: number
   readonly height: number
   readonly numFrames: number
@@ -22,7 +23,7 @@ const FLOAT_BYTES = 4
 const LIVE_TENSORS = 12
 const TEXT_TOKENS = 512
 /** What scores of plain attention may take: beyond it no machine is asked. */
-export const MAX_SCORES_BYTES = 8 * 2 ** 30
+const MAX_SCORES_BYTES = 8 * 2 ** 30
 
 interface Grid {
   readonly frames: number
@@ -30,8 +31,8 @@ interface Grid {
   readonly columns: number
 }
 
-export function gridOf(
-  { width, height, numFrames }: VideoSize,
+function tokenGridOf(
+  { width, height, numFrames }: VideoExtent,
   { tokenSide, framesPerLatent }: VideoCostFacts,
 ): Grid {
   return {
@@ -41,8 +42,8 @@ export function gridOf(
   }
 }
 
-export function videoCost(size: VideoSize, cost: VideoCostFacts): VideoCost {
-  const { frames, rows, columns } = gridOf(size, cost)
+export function videoCost(size: VideoExtent, cost: VideoCostFacts): VideoCost {
+  const { frames, rows, columns } = tokenGridOf(size, cost)
   const tokens = frames * rows * columns
   const { weights, layers, channels, feedForward } = cost
   const scores = cost.hasFusedAttention ? 0 : scoresBytes(tokens, cost)
@@ -63,16 +64,16 @@ function scoresBytes(tokens: number, { heads }: VideoCostFacts): number {
 
 /** Why a model cannot draw this, and the nearest that it can; null: it can. */
 export function sizeFault(
-  size: VideoSize,
+  size: VideoExtent,
   cost: VideoCostFacts,
 ): {
   readonly setting: 'numFrames' | 'width' | 'height'
-  readonly code: string
+  readonly code: ErrorCode
   readonly why: string
   readonly help: string
 } | null {
   const { maxPositions, framesPerLatent, tokenSide } = cost
-  const { frames, rows, columns } = gridOf(size, cost)
+  const { frames, rows, columns } = tokenGridOf(size, cost)
   const framesOf = (latentFrames: number) => (latentFrames - 1) * framesPerLatent + 1
   if (frames > maxPositions) {
     const why = `is ${size.numFrames}; the model knows positions for ${framesOf(maxPositions)} frames`

@@ -15,7 +15,7 @@ export type UnitVideo = Pick<
 /** How many pictures a folder holds, by its path; a folder that cannot be read is not in it. */
 export type ClipLengths = ReadonlyMap<string, number>
 
-export function readVideo(
+export function planVideo(
   context: VariantContext,
   video: VideoFacts,
   clips: ClipLengths,

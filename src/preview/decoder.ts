@@ -25,7 +25,7 @@ export interface PreviewDecoderConfig {
 }
 
 /** diffusers' AutoencoderTiny takes model-space latents as they are. */
-export const TINY_DECODER_DEFAULTS: PreviewDecoderConfig = {
+const TINY_DECODER_DEFAULTS: PreviewDecoderConfig = {
   scalingFactor: 1,
   shiftFactor: 0,
   latentChannels: undefined,

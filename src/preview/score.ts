@@ -27,7 +27,7 @@ export function meanSquaredError(guess: RgbImage, truth: RgbImage): number {
 }
 
 /** Peak signal-to-noise ratio in dB of 8-bit pictures; infinite when they are equal. */
-export function psnrOfError(meanSquared: number): number {
+function psnrOfError(meanSquared: number): number {
   return 10 * Math.log10(255 ** 2 / meanSquared)
 }
 

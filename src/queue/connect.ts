@@ -86,7 +86,7 @@ function firstConnection(redis: Redis): Promise<void> {
 }
 
 /** Whether a call failed because the queue is away, and may be made again when it is back. */
-export function isAway(error: unknown): boolean {
+function isAway(error: unknown): boolean {
   return (
     /^(?:ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)/.test(errorCode(error) ?? '') ||
     /Connection is closed|Stream isn't writeable|LOADING /.test(messageOf(error))
@@ -94,7 +94,7 @@ export function isAway(error: unknown): boolean {
 }
 
 /** Makes a call until the queue is there. */
-export async function patiently<T>(call: () => Promise<T>): Promise<T> {
+export async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await call()
@@ -130,7 +130,7 @@ interface Address {
 }
 
 /** @throws PregenError `E_QUEUE_ADDRESS`, which quotes nothing: it may hold a password */
-export function parseAddress(address: string): Address {
+function parseAddress(address: string): Address {
   const url = URL.canParse(address) ? new URL(address) : undefined
   const prefix = url?.searchParams.get('prefix') ?? DEFAULT_PREFIX
   const isRight =

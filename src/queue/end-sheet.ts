@@ -4,7 +4,8 @@
  * this leaves it to another, which begins anew: every step gives the same again, and what was called is remembered.
  */
 import pLimit from 'p-limit'
-import { createLayout, isVariantFileName, outputKindOfAsset } from '../artifacts/layout.ts'
+import { isVariantFileName, outputKindOfAsset } from '../artifacts/file-names.ts'
+import { createLayout } from '../artifacts/layout.ts'
 import { createManifest, encodeManifest, type ManifestAsset, parseManifest } from '../artifacts/manifest.ts'
 import { readPage } from '../artifacts/page.ts'
 import {
@@ -168,9 +169,9 @@ async function wholeUnits(
       const line = manifest.get(unitName(place))
       const isOfThis = line !== undefined && pictureOf(line.metadata.sha256) === stored.picture
       const isSealed = sealOf(listed(contents, key)) === stored.seal
-      const asset = isOfThis && isSealed ? line : await assetOf(storage, contents, key, stored, signal)
+      const asset = isOfThis && isSealed ? line : await assetOf({ storage, contents, key, stored, signal })
       if (asset === null) continue
-      lines.set(index, asPlaced(sheet, layout, place, index, asset))
+      lines.set(index, asPlaced(asset, { sheet, layout, place, index }))
       return
     }
   }
@@ -189,14 +190,17 @@ function listed({ listing }: BucketContents, key: string) {
   )
 }
 
+interface Recorded {
+  readonly storage: Storage
+  readonly contents: BucketContents
+  /** The unit's. */
+  readonly key: string
+  readonly stored: StoredRecord
+  readonly signal: AbortSignal
+}
+
 /** What a record says, where the bucket holds just what it speaks of. */
-async function assetOf(
-  storage: Storage,
-  contents: BucketContents,
-  key: string,
-  stored: StoredRecord,
-  signal: AbortSignal,
-): Promise<ManifestAsset | null> {
+async function assetOf({ storage, contents, key, stored, signal }: Recorded): Promise<ManifestAsset | null> {
   const body = await storage.get(stored.key, { maxBytes: RECORD_BYTES, signal })
   const record: UnitRecord | null = body && parseRecord(body, key, stored)
   if (record === null) return null
@@ -208,13 +212,15 @@ async function assetOf(
   return isWhole ? record.asset : null
 }
 
-function asPlaced(
-  sheet: CueSheet,
-  layout: Bucket['layout'],
-  { cue, variant }: Place,
-  index: number,
-  asset: ManifestAsset,
-): ManifestAsset {
+interface Placing {
+  readonly sheet: CueSheet
+  readonly layout: Bucket['layout']
+  readonly place: Place
+  readonly index: number
+}
+
+function asPlaced(asset: ManifestAsset, { sheet, layout, place, index }: Placing): ManifestAsset {
+  const { cue, variant } = place
   const files = [asset.thumbnail_url, asset.timing_url].flatMap((url) =>
     url === null ? [] : [{ name: decodeURIComponent(url.slice(url.lastIndexOf('/') + 1)) }],
   )

@@ -72,7 +72,7 @@ export async function enqueueSheet(client: QueueClient, options: EnqueueOptions)
   // What is done needs no second end.
   if (jobs.length === 0 && standing?.state === 'done') return { ...counts, whole, jobs: 0, known: 0 }
   const names = Object.fromEntries([...queueOf].map(([id, key]) => [key, id]))
-  await saveSheet(client, sheet, record, wanted, names)
+  await saveSheet(client, sheet, { record, wanted, models: names })
   const known = await addFlow(client, sheet, jobs)
   return { ...counts, whole, jobs: jobs.length - known, known }
 }

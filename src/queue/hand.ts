@@ -1,7 +1,9 @@
 /** A job in hand: its units on their way from the queue to the bucket, for as long as the lease on it holds. */
+
 import type { Job } from 'bullmq'
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
+import type { ErrorCode } from '../error-codes.ts'
 import { PregenError } from '../errors.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
 import { unitName } from '../plan/unit.ts'
@@ -174,7 +176,8 @@ function ofTheseAlone(contents: BucketContents | undefined): BucketContents | un
 
 function faultOf(event: Extract<RunEventBody, { type: 'unit-failed' }>): PregenError {
   const { code, stage, message, help } = event
-  return new PregenError(code, `${unitName(event)}: ${stage}: ${message}`, { help, exitCode: 3 })
+  // What a unit failed with is one of pregen's own.
+  return new PregenError(code as ErrorCode, `${unitName(event)}: ${stage}: ${message}`, { help, exitCode: 3 })
 }
 
 function notSent({ unit }: PreparedUnit, isSent: boolean): PregenError {

@@ -50,7 +50,7 @@ const sheetRecordSchema = z.strictObject({
 export type SheetRecord = z.infer<typeof sheetRecordSchema>
 
 /** Where a sheet stands: `queued` until its manifest is written. */
-export const SHEET_STATES = ['queued', 'done', 'partial', 'cancelled'] as const
+const SHEET_STATES = ['queued', 'done', 'partial', 'cancelled'] as const
 export type SheetState = (typeof SHEET_STATES)[number]
 
 export interface WantedUnit {

@@ -4,9 +4,9 @@ import { PregenError } from '../errors.ts'
 import type { QueueClient } from './connect.ts'
 import { addFlow } from './enqueue.ts'
 import { parseUnitJob, type SheetState, type UnitJob } from './job.ts'
+import type { JobProgress } from './jobs-in-hand.ts'
 import { ENDS_QUEUE, endJobId, unitJobId, unitsQueue } from './names.ts'
 import { forgetSheet, listSheets, readSheetRecord, readStanding, writeStanding } from './sheet-store.ts'
-import type { JobProgress } from './visit.ts'
 
 export interface ActiveJob extends Partial<JobProgress> {
   readonly machine: string

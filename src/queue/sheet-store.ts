@@ -25,13 +25,19 @@ export interface SheetStanding {
 /** Fields written in one command, at most. */
 const CHUNK = 5000
 
+export interface SheetToKeep {
+  readonly record: SheetRecord
+  /** By the unit's index. */
+  readonly wanted: ReadonlyMap<number, WantedUnit>
+  /** Names of models, by their fingerprints. */
+  readonly models: Readonly<Record<string, string>>
+}
+
 /** Keeps the sheet, and what is wanted of it beside what was wanted before. */
 export async function saveSheet(
   { redis, keys }: QueueClient,
   id: string,
-  record: SheetRecord,
-  wanted: ReadonlyMap<number, WantedUnit>,
-  models: Readonly<Record<string, string>>,
+  { record, wanted, models }: SheetToKeep,
 ): Promise<void> {
   const fields = [...wanted].map(([index, unit]): [string, string] => [String(index), encodeWanted(unit)])
   for (let from = 0; from < fields.length; from += CHUNK)

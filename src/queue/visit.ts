@@ -1,17 +1,16 @@
 /** A visit to the queue of one model: its jobs are taken one by one and drawn, until there is reason to leave. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Job } from 'bullmq'
-import { messageOf, PregenError } from '../errors.ts'
+import { PregenError } from '../errors.ts'
 import { drawFed } from '../run/draw-model.ts'
 import type { Drawing } from '../run/drawing.ts'
 import { requireFit } from '../run/memory-fit.ts'
 import type { PreparedUnit } from '../run/prepared.ts'
 import type { UnitServices } from '../run/unit-life.ts'
-import { patiently, type QueueClient } from './connect.ts'
-import { type Hand, takeInHand } from './hand.ts'
-import { parseUnitJob } from './job.ts'
-import { keepLeases, renewLease, stalledAfter } from './lease.ts'
+import { type QueueClient, untilAnswered } from './connect.ts'
+import type { Hand } from './hand.ts'
+import { createJobsInHand, type JobEnd, type JobsInHand } from './jobs-in-hand.ts'
+import { stalledAfter } from './lease.ts'
 import { unitsQueue } from './names.ts'
 import type { SheetSession } from './sheet-session.ts'
 import type { Workplace } from './workplace.ts'
@@ -39,22 +38,8 @@ export interface VisitOptions {
   readonly draining: AbortSignal
 }
 
-export interface JobEnd {
-  readonly outcome: 'done' | 'failed' | 'given-up' | 'given-back' | 'lost'
-  readonly units: number
-  readonly drawn: number
-}
-
-/** Faults of the machine, not of the unit: another one may have more memory. */
-const MACHINE_FAULTS: ReadonlySet<string> = new Set([
-  'E_OUT_OF_MEMORY',
-  'E_GPU_OUT_OF_MEMORY',
-  'E_ATTENTION_MEMORY',
-])
-
 const IDLE_MS = { first: 50, most: 1000 }
 const URGENT_EVERY_MS = 5000
-const PROGRESS_EVERY_MS = 1000
 // Of the seven seconds that a stop may take.
 const STOPPED_SENDING_MS = 4000
 
@@ -67,91 +52,10 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
   })
   // Faults of the connection are told by the client, those of calls by who calls.
   worker.on('error', () => undefined)
-  const hands = new Set<Hand>()
-  const ofEntry = new Map<PreparedUnit, Hand>()
-  const concluding = new Set<Promise<void>>()
-  let refusal: PregenError | null = null
+  const { session, onEnded } = options
+  const hands = createJobsInHand({ client, worker, workplace, machine, leaseMs, session, onEnded })
 
-  const leases = keepLeases(worker, leaseMs, ({ job, token }) => {
-    for (const hand of hands) if (hand.token === token) hand.letGo()
-    workplace.warn({
-      code: 'W_LEASE_LOST',
-      message: `The lease on job ${job.id} ran out: another machine has it, and nothing more is done for it here.`,
-    })
-  })
-  const giveBack = async ({ job, token }: Pick<Hand, 'job' | 'token'>): Promise<void> => {
-    await patiently(() => job.moveToWait(token))
-  }
-  const endOf = (hand: Hand, outcome: JobEnd['outcome']) => {
-    hands.delete(hand)
-    leases.drop(hand)
-    for (const entry of hand.toDraw) ofEntry.delete(entry)
-    options.onEnded({ outcome, units: hand.toDraw.length, drawn: hand.drawn() })
-  }
-  const conclude = async (hand: Hand, error: PregenError | null): Promise<void> => {
-    if (!hands.has(hand)) return
-    if (hand.isLetGo()) return endOf(hand, 'lost')
-    try {
-      if (error !== null && MACHINE_FAULTS.has(error.code)) {
-        refusal ??= error
-        await giveBack(hand)
-        return endOf(hand, 'given-back')
-      }
-      if (error === null) {
-        await patiently(() => hand.job.moveToCompleted(hand.drawn(), hand.token, false))
-        return endOf(hand, 'done')
-      }
-      endOf(hand, await failJob(client, hand, error))
-    } catch (thrown) {
-      // The lease was lost between: what was sent is what the other machine will find.
-      endOf(hand, 'lost')
-      workplace.warn({
-        code: 'W_LEASE_LOST',
-        message: `Job ${hand.job.id} is no longer this machine's: ${messageOf(thrown)}`,
-      })
-    }
-  }
-
-  /** The units of a job that are to be drawn; none where it is dealt with already. */
-  const accept = async (job: Job, token: string): Promise<readonly PreparedUnit[]> => {
-    const taken = { job, token }
-    // From the first moment: a sheet may take its time to be read.
-    leases.add(taken)
-    let hand: Hand
-    try {
-      if (job.deferredFailure)
-        throw new PregenError('E_QUEUE_STALLED', `Given up: ${job.deferredFailure}.`, { exitCode: 3 })
-      const { sheet, units, force = false } = parseUnitJob(job.data)
-      const session = await options.session(sheet)
-      const entries = units.map(([index, digest]) => unitOf(session, index, digest))
-      const holds = () => renewLease(worker, taken, leaseMs)
-      const onStep = progressOf(job, machine)
-      hand = await takeInHand({ ...taken, session, entries, force, holds, onStep }, workplace)
-    } catch (error) {
-      leases.drop(taken)
-      if (!(error instanceof PregenError)) throw error
-      if (error instanceof NotHere) {
-        refusal = error
-        await giveBack(taken)
-        options.onEnded({ outcome: 'given-back', units: 0, drawn: 0 })
-        return []
-      }
-      options.onEnded({ outcome: await failJob(client, taken, error), units: 0, drawn: 0 })
-      workplace.warn({
-        code: 'W_QUEUE_JOB',
-        message: `Job ${job.id} cannot be drawn here: ${messageOf(error)}`,
-      })
-      return []
-    }
-    hands.add(hand)
-    for (const entry of hand.toDraw) ofEntry.set(entry, hand)
-    const concluded = hand.outcome.then((error) => conclude(hand, error))
-    concluding.add(concluded)
-    void concluded.finally(() => concluding.delete(concluded))
-    return hand.toDraw
-  }
-
-  const isOver = () => stopping.aborted || options.draining.aborted || refusal !== null
+  const isOver = () => stopping.aborted || options.draining.aborted || hands.refusal() !== null
   let lookedAt = performance.now()
   const isUrgent = async (): Promise<boolean> => {
     if (performance.now() - lookedAt < URGENT_EVERY_MS) return false
@@ -163,10 +67,10 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
     for (;;) {
       if (isOver() || !options.mayTake() || (await isUrgent())) return null
       const token = randomUUID()
-      const job = await patiently(() => worker.getNextJob(token, { block: false }))
+      const job = await untilAnswered(() => worker.getNextJob(token, { block: false }))
       if (job !== undefined) {
         options.onTaken()
-        const entries = await accept(job, token)
+        const entries = await hands.accept(job, token)
         if (entries.length > 0) return entries
         idleMs = IDLE_MS.first
         continue
@@ -185,19 +89,8 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
     return next
   }
 
-  const handBack = async (hand: Hand): Promise<void> => {
-    if (!hands.has(hand)) return
-    const isOurs = !hand.isLetGo()
-    hand.letGo()
-    endOf(hand, isOurs ? 'given-back' : 'lost')
-    // One that cannot be given back goes to another machine when its lease runs out.
-    if (isOurs) await giveBack(hand).catch(() => undefined)
-  }
-  const returnUndrawn = async (): Promise<void> => {
-    await Promise.all([...hands].filter((hand) => hand.isUndrawn()).map(handBack))
-  }
   // At once: a step in work may take longer than this machine has.
-  const onStop = () => void returnUndrawn()
+  const onStop = () => void hands.returnUndrawn()
   stopping.addEventListener('abort', onStop, { once: true })
 
   try {
@@ -205,7 +98,7 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
     let first = await take()
     if (first !== null) {
       const [entry] = first
-      const hand = entry && ofEntry.get(entry)
+      const hand = entry && hands.of(entry)
       const prepared = entry && hand?.session.prepared.models.get(entry.unit.model)
       if (!entry || !hand || !prepared) throw new Error('a job was taken without a unit or a model')
       try {
@@ -219,97 +112,30 @@ export async function visitQueue(options: VisitOptions): Promise<PregenError | n
             first = null
             return own ?? (await take())
           },
-          createLife: (unit) => handOf(ofEntry, unit).createLife(unit),
-          settled: (unit, state) => ofEntry.get(unit)?.settled(unit, state),
+          createLife: (unit) => handOf(hands, unit).createLife(unit),
+          settled: (unit, state) => hands.of(unit)?.settled(unit, state),
         })
       } catch (error) {
         if (!(error instanceof PregenError)) throw error
-        refusal ??= error
+        hands.refuse(error)
       }
     }
-    await returnUndrawn()
+    await hands.returnUndrawn()
     // What is drawn is on its way to the bucket.
-    const ended = Promise.all(concluding)
+    const ended = hands.concluded()
     await Promise.race([ended, untilStopped(stopping)])
     if (stopping.aborted) await Promise.race([ended, sleep(STOPPED_SENDING_MS)])
-    return refusal
+    return hands.refusal()
   } finally {
     stopping.removeEventListener('abort', onStop)
-    await Promise.all([...hands].map(handBack))
-    leases.end()
+    await hands.returnAll()
+    hands.end()
     await worker.close(true)
   }
 }
 
-/** Whether a model, or the very unit, is not to be had on this machine. */
-class NotHere extends PregenError {}
-
-function unitOf(session: SheetSession, index: number, digest: string): PreparedUnit {
-  const entry = session.units.get(index)
-  if (entry === undefined) {
-    const [why] = session.absent
-    if (why === undefined) {
-      throw new PregenError('E_QUEUE_JOB', `The sheet has no unit ${index}.`, { exitCode: 3 })
-    }
-    throw new NotHere(why.code, why.message, { help: why.help, location: why.location, exitCode: 3 })
-  }
-  if (entry.digest === digest) return entry
-  const { cue, variant } = entry.unit
-  throw new PregenError(
-    'E_QUEUE_DIGEST',
-    `${cue}/${variant} would become another picture on this machine than the one that was put into the queue.`,
-    {
-      help: 'Have the same model, pictures, variables and release of pregen here as where the sheet was put in.',
-      exitCode: 3,
-    },
-  )
-}
-
-/** A try that failed; after the last one the job is given up. */
-async function failJob(
-  { bull }: QueueClient,
-  { job, token }: Pick<Hand, 'job' | 'token'>,
-  error: PregenError,
-): Promise<'failed' | 'given-up'> {
-  const isLast = error.code === 'E_QUEUE_JOB' || error.code === 'E_QUEUE_STALLED'
-  const told = `${error.code}: ${error.message}`
-  const fault = isLast ? new bull.UnrecoverableError(told) : new Error(told)
-  await patiently(() => job.moveToFailed(fault, token, false))
-  return isLast || job.attemptsMade >= (job.opts.attempts ?? 1) ? 'given-up' : 'failed'
-}
-
-/** What "pregen jobs" shows of a job in work. */
-export interface JobProgress {
-  readonly machine: string
-  readonly device: string
-  readonly cue: string
-  readonly variant: string
-  readonly step: number
-  readonly steps: number
-}
-
-function progressOf(job: Job, machine: string): Parameters<typeof takeInHand>[0]['onStep'] {
-  let at = -Infinity
-  return (event) => {
-    const now = performance.now()
-    if (event.type === 'step' && now - at < PROGRESS_EVERY_MS) return
-    at = now
-    const { cue, variant, device, steps } = event
-    const progress: JobProgress = {
-      machine,
-      device,
-      cue,
-      variant,
-      steps,
-      step: event.type === 'step' ? event.step : 0,
-    }
-    // It is for people to look at: a queue that is away costs a line of theirs, no picture.
-    job.updateProgress({ ...progress }).catch(() => undefined)
-  }
-}
-
-function handOf(hands: ReadonlyMap<PreparedUnit, Hand>, entry: PreparedUnit): Hand {
-  const hand = hands.get(entry)
+function handOf(hands: JobsInHand, entry: PreparedUnit): Hand {
+  const hand = hands.of(entry)
   if (hand === undefined) throw new Error(`${entry.key} was drawn for no job`)
   return hand
 }

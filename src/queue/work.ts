@@ -4,13 +4,14 @@ import type { Queue, Worker } from 'bullmq'
 import type { Engine } from '../engine/engine.ts'
 import { messageOf, type PregenError } from '../errors.ts'
 import type { EmitRunEvent } from '../run/events.ts'
-import { patiently, type QueueClient } from './connect.ts'
+import { type QueueClient, untilAnswered } from './connect.ts'
 import { serveEnds } from './ends.ts'
+import type { JobEnd } from './jobs-in-hand.ts'
 import { LEASE_MS, stalledAfter } from './lease.ts'
 import { ENDS_QUEUE, unitsQueue } from './names.ts'
 import { openSheetSession, type SheetSession } from './sheet-session.ts'
 import { readSheetRecord } from './sheet-store.ts'
-import { type JobEnd, visitQueue } from './visit.ts'
+import { visitQueue } from './visit.ts'
 import { openWorkplace, type WorkSettings } from './workplace.ts'
 
 export interface WorkOptions extends WorkSettings {
@@ -51,7 +52,7 @@ const LOOK_MS = 1000
 const MAX_SESSIONS = 16
 
 /** @throws PregenError `E_LOCKED` and its kin before the first job; later faults are a job's, a model's or a warning */
-export async function work(client: QueueClient, options: WorkOptions): Promise<WorkSummary> {
+export async function workQueue(client: QueueClient, options: WorkOptions): Promise<WorkSummary> {
   const { emit, say, draining, leaseMs = LEASE_MS } = options
   const workplace = await openWorkplace(options, emit)
   options.onEngine?.(workplace.engine.figures)
@@ -82,7 +83,7 @@ export async function work(client: QueueClient, options: WorkOptions): Promise<W
   }
   const isTimeUp = () =>
     options.idleTimeoutMs !== undefined && performance.now() - busyAt > options.idleTimeoutMs
-  const mayGo = async () => isTimeUp() || (options.endsWhenEmpty && (await patiently(isEmpty)))
+  const mayGo = async () => isTimeUp() || (options.endsWhenEmpty && (await untilAnswered(isEmpty)))
 
   const visit = async ({ model }: WaitingModel): Promise<void> => {
     const refusal = await visitQueue({
@@ -100,10 +101,10 @@ export async function work(client: QueueClient, options: WorkOptions): Promise<W
       },
       async mayLeave() {
         if (await mayGo()) return true
-        return (await patiently(waiting)).some((other) => other.model !== model)
+        return (await untilAnswered(waiting)).some((other) => other.model !== model)
       },
       async isUrgentElsewhere() {
-        const [most, ...others] = await patiently(waiting)
+        const [most, ...others] = await untilAnswered(waiting)
         const here = [most, ...others].find((one) => one?.model === model)
         return most !== undefined && here !== undefined && most.priority < here.priority
       },
@@ -116,7 +117,7 @@ export async function work(client: QueueClient, options: WorkOptions): Promise<W
 
   try {
     while (!signal.aborted && !draining.aborted && mayTake()) {
-      const [next] = await patiently(waiting)
+      const [next] = await untilAnswered(waiting)
       if (next !== undefined) await visit(next)
       else if (await mayGo()) break
       else

@@ -10,7 +10,7 @@ import { openOutputFolder } from '../artifacts/output-folder.ts'
 import { chooseDevices } from '../engine/choose-devices.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import { inferenceEnvironment } from '../engine/inference-environment.ts'
-import { createInjection, type Injection, type InjectionTable, writeFaultsOf } from '../engine/injection.ts'
+import { createInjection, type Injection, type InjectionTable, writeHookOf } from '../engine/injection.ts'
 import type { KnownProviders, RequestedProvider } from '../model/providers.ts'
 import type { EmitRunEvent } from '../run/events.ts'
 import { lockLost, lockOutput } from '../run/lock-output.ts'
@@ -53,14 +53,14 @@ export async function openWorkplace(settings: WorkSettings, emit: EmitRunEvent):
   const outDir = await openOutputFolder(settings.outDir)
   const layout = createStateLayout(outDir)
   const injection = createInjection(table as InjectionTable)
-  const faults = writeFaultsOf(injection)
+  const onPoint = writeHookOf(injection)
   const lost = new AbortController()
-  const lock = await lockOutput(layout.lockPath, { onLost: () => lost.abort(lockLost(outDir)), faults })
-  const told = new Set<string>()
+  const lock = await lockOutput(layout.lockPath, { onLost: () => lost.abort(lockLost(outDir)), onPoint })
+  const shown = new Set<string>()
   try {
     await sweepTemporaryFiles(outDir)
     removeFolder(confine(outDir), join(dirname(layout.lockPath), 'live'))
-    const ledger = await openLedger(layout.ledgerPath, { faults, origin: openOrigin(stateDir) })
+    const ledger = await openLedger(layout.ledgerPath, { onPoint, origin: openOrigin(stateDir) })
     const providers: ReadonlySet<RequestedProvider> = new Set([provider ?? 'auto'])
     const environment = await inferenceEnvironment({ env, cacheDir, providers })
     const { known } = environment
@@ -71,8 +71,8 @@ export async function openWorkplace(settings: WorkSettings, emit: EmitRunEvent):
       ...{ ledger, engine, injection, emit, known, lost: lost.signal },
       stateFolder: layout.folder,
       warn({ code, message }) {
-        if (!told.has(message)) emit({ type: 'warning', code, message })
-        told.add(message)
+        if (!shown.has(message)) emit({ type: 'warning', code, message })
+        shown.add(message)
       },
       async close() {
         try {

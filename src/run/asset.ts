@@ -1,5 +1,7 @@
 /** A unit's entry in manifest.json. */
-import { type Layout, outputKindOf, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/layout.ts'
+
+import { outputKindOf, THUMBNAIL_NAME, TIMING_NAME } from '../artifacts/file-names.ts'
+import type { Layout } from '../artifacts/layout.ts'
 import type { LedgerFile } from '../artifacts/ledger.ts'
 import { assetUrl, type ManifestAsset } from '../artifacts/manifest.ts'
 import type { OutputKind } from '../artifacts/output-kinds.ts'

@@ -50,7 +50,7 @@ export async function checkPrompts(
   units: readonly Unit[],
   models: ReadonlyMap<string, Model>,
 ): Promise<CheckedPrompts> {
-  const told = new Map<string, { reading: Reading; cut: Cut; units: Unit[] }>()
+  const byCue = new Map<string, { reading: Reading; cut: Cut; units: Unit[] }>()
   const faults: PregenError[] = []
   for (const model of models.values()) {
     const { cuts: rules }: FamilyFacts = familyOf(model.facts.family)
@@ -74,13 +74,13 @@ export async function checkPrompts(
         if (cut === undefined || seen.has(what)) continue
         seen.add(what)
         const key = `${unit.cue}\0${keyOf(reading)}\0${reading.setting}`
-        const entry = told.get(key)
+        const entry = byCue.get(key)
         if (entry) entry.units.push(unit)
-        else told.set(key, { reading, cut, units: [unit] })
+        else byCue.set(key, { reading, cut, units: [unit] })
       }
     }
   }
-  const all = [...told.values()].map(({ reading, cut, units: [...own] }) => warningOf(reading, cut, own))
+  const all = [...byCue.values()].map(({ reading, cut, units: [...own] }) => warningOf(reading, cut, own))
   const more = all.length - MAX_WARNINGS
   if (more <= 0) return { warnings: all, faults }
   const rest = { code: 'W_MORE_WARNINGS', message: `There are ${more} more prompts that are cut off.` }
@@ -124,7 +124,7 @@ function readingsOf(unit: Unit, { folder, facts }: Model, clean: CleanPrompt): R
   return encoders.flatMap(({ component, tokenizer }, index): Reading[] => {
     const isSequence = facts.maxSequenceLength !== null && index === encoders.length - 1
     const sequence = unit.maxSequenceLength ?? cuts?.sequenceLength ?? 0
-    const limit = isSequence ? sequence : facts.family === 'sd3' ? clipLimit : clipTokens(folder, tokenizer)
+    const limit = isSequence ? sequence : cuts?.firstDecides ? clipLimit : clipTokens(folder, tokenizer)
     const texts = [
       index === 1 ? second : (['prompt', prompt] as const),
       ...(hasNegative ? [index === 1 ? secondNegative : (['negative_prompt', negativePrompt] as const)] : []),

@@ -12,7 +12,7 @@ import { type Origin, openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { type PublishedPageFile, readPage, writePage } from '../artifacts/page.ts'
 import type { Engine } from '../engine/engine.ts'
-import { createInjection, writeFaultsOf } from '../engine/injection.ts'
+import { createInjection, writeHookOf } from '../engine/injection.ts'
 import { messageOf } from '../errors.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
 import { announce, warnOnce } from './announce.ts'
@@ -53,14 +53,14 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
   // A machine that slept for long may wake to find its folder taken over: nothing more is written then.
   const lost = new AbortController()
   const injection = createInjection(options.injection)
-  const faults = writeFaultsOf(injection)
+  const onPoint = writeHookOf(injection)
   const fileSystem = watchFileSystem(layout.out)
   const onLost = (why: LossOfLock) => {
     lost.abort(why === 'removed' ? outputRemoved(layout.out) : lockLost(layout.out))
   }
   let restore: (() => void) | null = null
   const onRestored = () => restore?.()
-  const lock = await lockOutput(layout.state.lockPath, { onLost, onRestored, faults }).catch(
+  const lock = await lockOutput(layout.state.lockPath, { onLost, onRestored, onPoint }).catch(
     (error: unknown) => {
       fileSystem.end()
       throw error
@@ -73,7 +73,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     removeFolder(confine(layout.out), layout.state.liveFolder)
     const origin = openOrigin(options.stateDir)
     await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
-    const ledger = await openLedger(layout.state.ledgerPath, { faults, origin })
+    const ledger = await openLedger(layout.state.ledgerPath, { onPoint, origin })
     const restoring: Promise<void>[] = []
     restore = () => void restoring.push(restoreState(request, ledger, origin))
     try {
@@ -194,7 +194,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     // What is sent counts by the bucket, which tells of its own.
     if (storage === null) await findRemovedUnits(prepared, ledger, state, emit)
     const films = await makeFilms({ prepared, options, ledger, storage, emit })
-    const manifest = await writeManifest(prepared, ledger, findings.published, writeFaultsOf(injection))
+    const manifest = await writeManifest(prepared, ledger, findings.published, writeHookOf(injection))
     const page = await readyPage(run, manifest)
     const uploads = withFilms(await sender.finish(manifest, page, options.signal), films)
     await callbacks.runEnded(manifest.assets, state.counts.failed + uploads.failed + films.failed)
@@ -220,7 +220,7 @@ async function readyPage(
   if (!prepared.sheet.gallery || pageFolder === undefined || assets.length === 0) return []
   const { out, manifestPath } = prepared.layout
   const files = await readPage(pageFolder)
-  if (isOnDisk) await writePage(out, dirname(manifestPath), files, writeFaultsOf(injection))
+  if (isOnDisk) await writePage(out, dirname(manifestPath), files, writeHookOf(injection))
   return files
 }
 

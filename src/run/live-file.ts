@@ -7,7 +7,7 @@ import { removeFileInside } from '../artifacts/confined-files.ts'
 import { makeFolder, PRIVATE_FILE, PRIVATE_FOLDER } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
-import type { FaultHook } from '../artifacts/faults.ts'
+import type { WriteHook } from '../artifacts/write-points.ts'
 import { messageOf } from '../errors.ts'
 import type { PrepareWarning } from './prepared.ts'
 
@@ -24,10 +24,10 @@ export interface LiveFileOptions {
   /** `<out>/.pregen/live/<cue>/<variant>_preview.png` */
   readonly path: string
   readonly warn: (warning: PrepareWarning) => void
-  readonly faults: FaultHook
+  readonly onPoint: WriteHook
 }
 
-export function createLiveFile({ out, path, warn, faults }: LiveFileOptions): LiveFile {
+export function createLiveFile({ out, path, warn, onPoint }: LiveFileOptions): LiveFile {
   let shown = 0
   let tail: Promise<void> = Promise.resolve()
   // One after the other: a slow write of an early step must not replace a later one.
@@ -48,7 +48,7 @@ export function createLiveFile({ out, path, warn, faults }: LiveFileOptions): Li
         shown = step
         const inside = confine(out)
         makeFolder(inside, dirname(path), PRIVATE_FOLDER)
-        await writeFileDurably(path, png, { inside, mode: PRIVATE_FILE, syncFolder: false, faults })
+        await writeFileDurably(path, png, { inside, mode: PRIVATE_FILE, syncFolder: false, onPoint })
       }),
     hide: () =>
       inTurn(async () => {

@@ -2,7 +2,9 @@
  * Everything that can be known, and can be wrong, before a model loads: the sheet, its model folders, its init
  * images, its units and their digests. Writes nothing.
  */
-import { createLayout, outputKindOf } from '../artifacts/layout.ts'
+
+import { outputKindOf } from '../artifacts/file-names.ts'
+import { createLayout } from '../artifacts/layout.ts'
 import { readCueSheet, readSheetText } from '../cue-sheet/read.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
@@ -29,7 +31,7 @@ import { findReferenceFaults } from './reference-sizes.ts'
 import { checkSourceVideos, countClips } from './source-videos.ts'
 
 /** Raised whenever a release changes the pixels that the same sheet gives: all units are then drawn anew. */
-export const RENDER_VERSION = 1
+const RENDER_VERSION = 1
 
 /**
  * @throws PregenErrors with every fault that was found, PregenError for a bad flag; `E_CANCELLED` when the signal was

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { stateInside } from '../artifacts/confined-files.ts'
 import { confine } from '../artifacts/confinement.ts'
-import { TIMING_NAME } from '../artifacts/layout.ts'
+import { TIMING_NAME } from '../artifacts/file-names.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import type { EmitRunEvent } from './events.ts'
 import type { PreparedRun } from './prepared.ts'

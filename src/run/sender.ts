@@ -1,5 +1,5 @@
 /** A run's way to its bucket; without one (no `storage`, or `--dry-run`) a sender that sends nothing. */
-import { RECORD_MEMO } from '../artifacts/layout.ts'
+import { RECORD_MEMO } from '../artifacts/file-names.ts'
 import type { Ledger, LedgerFile } from '../artifacts/ledger.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import type { PublishedPageFile } from '../artifacts/page.ts'
@@ -75,13 +75,17 @@ export async function createSender(given: SenderOptions): Promise<Sender> {
   const { layout, sheet } = prepared
   if (sheet.storage === null || storage === null) return withoutBucket(ledger)
   const { decisions, published } = findings
-  const [{ createUploader }, { sendSharedManifest }, { sendPage }, { recordOfUnit, unvouched }] =
-    await Promise.all([
-      import('../storage/uploader.ts'),
-      import('../storage/shared-manifest.ts'),
-      import('../storage/send-page.ts'),
-      import('../storage/upload-folder.ts'),
-    ])
+  const [
+    { createUploader },
+    { sendSharedManifest },
+    { sendPage },
+    { recordOfUnit, contentAlone: unvouched },
+  ] = await Promise.all([
+    import('../storage/uploader.ts'),
+    import('../storage/shared-manifest.ts'),
+    import('../storage/send-page.ts'),
+    import('../storage/upload-folder.ts'),
+  ])
   const concurrency = options.concurrency ?? sheet.storage.concurrency
   const isThere = (decision: UnitDecision) =>
     published.has(decision.entry.key) || isSent(decision, ledger, storage.description)

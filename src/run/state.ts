@@ -39,7 +39,7 @@ export interface UnitProgress {
   } | null
 }
 
-export interface LoadedModel {
+export interface ModelLoad {
   readonly model: string
   readonly provider: string
   readonly device: string
@@ -79,7 +79,7 @@ export interface RunState {
   /** Steps of the units that are drawn; those of a unit that begins again are taken back. */
   readonly steps: { readonly planned: number; readonly done: number }
   readonly uploads: { readonly expected: number; readonly sent: number; readonly failed: number }
-  readonly models: readonly LoadedModel[]
+  readonly models: readonly ModelLoad[]
   /** Names of the units that are being drawn, as `dawn/wide`. */
   readonly drawing: readonly string[]
   /** The unit that moved last, done or not. */

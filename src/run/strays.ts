@@ -5,8 +5,6 @@ import type { LedgerContent } from '../artifacts/ledger.ts'
 import { foldersIn } from '../storage/find-versions.ts'
 import type { PreparedRun } from './prepared.ts'
 
-export const NO_LONGER_IN_SHEET = 'no longer in the sheet'
-
 /** Their keys, in order; of this version alone. */
 export function strayOnDisk({ layout, sheetUnits }: PreparedRun, ledger: LedgerContent): readonly string[] {
   const folder = `${layout.prefix}/cues`

@@ -7,7 +7,8 @@
  * It owns the unit's step pictures, its writer, its timing and its events.
  */
 import { join } from 'node:path'
-import { type Layout, outputKindOf } from '../artifacts/layout.ts'
+import { outputKindOf } from '../artifacts/file-names.ts'
+import type { Layout } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { makeFolderInside } from '../artifacts/output-folder.ts'
 import { encodeThumbnail } from '../artifacts/thumbnail.ts'
@@ -16,7 +17,7 @@ import { createVariantWriter, type VariantWriter } from '../artifacts/variant-wr
 import { pickSettings } from '../cue-sheet/setting-types.ts'
 import { collectYoung } from '../engine/collect-young.ts'
 import type { DrawnPicture, JobPreviews, PictureJob, PictureNotice } from '../engine/inference-calls.ts'
-import { type Injection, writeFaultsOf } from '../engine/injection.ts'
+import { type Injection, writeHookOf } from '../engine/injection.ts'
 import { PregenError } from '../errors.ts'
 import type { DecodePictures } from '../preview/decoder.ts'
 import { createAsset, parametersOf } from './asset.ts'
@@ -98,7 +99,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
   const { unit, key, digest, parts, index } = entry
   const { cue, variant } = unit
   const output = outputKindOf(unit.output)
-  const faults = writeFaultsOf(injection)
+  const onPoint = writeHookOf(injection)
   let state: UnitState = 'queued'
   let beginnings = 0
   let begunAt = 0
@@ -119,7 +120,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
     // Forgotten before a file is touched: a run that dies in between leaves nothing that looks whole.
     await ledger.forgetUnit(key)
     const folder = layout.variantFolder(cue, variant)
-    return await createVariantWriter({ out: layout.out, folder, output, faults })
+    return await createVariantWriter({ out: layout.out, folder, output, onPoint })
   }
   const writer = (): Promise<VariantWriter> => {
     if (opened) return opened
@@ -226,7 +227,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         const renderer = await rendererOf(unit, model, previews, services.previewDecoder)
         const path = layout.state.livePreviewPath(cue, variant)
         const liveFile = services.liveFile
-          ? createLiveFile({ out: layout.out, path, warn: services.warn, faults })
+          ? createLiveFile({ out: layout.out, path, warn: services.warn, onPoint })
           : null
         pictures ??= createStepPictures({ unit, writer, renderer, liveFile, emit, injection })
         return true

@@ -3,7 +3,7 @@
  * which is believed where every expected file is listed with the size and ETag that the record is sealed with.
  */
 import pLimit from 'p-limit'
-import { MANIFEST_NAME, outputKindOfAsset } from '../artifacts/layout.ts'
+import { MANIFEST_NAME, outputKindOfAsset } from '../artifacts/file-names.ts'
 import type { ManifestAsset } from '../artifacts/manifest.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
 import {
@@ -23,7 +23,7 @@ import { assetUrls } from './asset.ts'
 import type { UnitDecision } from './decide-units.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
 
-export const WHOLE_IN_BUCKET = 'whole in the bucket'
+const WHOLE_IN_BUCKET = 'whole in the bucket'
 
 export interface BucketFindings {
   /** The decisions, with those of units that are whole in the bucket turned into skips. */
@@ -82,7 +82,7 @@ export async function findInBucket(
     })
     const found = new Map<PreparedUnit, StoredRecord>()
     for (const { entry } of asked) {
-      const record = believed(contents, entry)
+      const record = fittingRecord(contents, entry)
       if (record) found.set(entry, record)
     }
     const lines = found.size > 0 ? await publishedLines(storage, prepared) : new Map<string, ManifestAsset>()
@@ -125,7 +125,7 @@ function expectedObjects({ units, sheetUnits }: PreparedRun): number {
 }
 
 /** The record that fits the plan and the listing, or undefined. */
-function believed(
+function fittingRecord(
   { listing, records }: BucketContents,
   { unit, key, digest }: PreparedUnit,
 ): StoredRecord | undefined {

@@ -3,11 +3,11 @@ import { dirname, join } from 'node:path'
 import { makeFolder } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { writeFileDurably } from '../artifacts/durable-write.ts'
-import type { FaultHook } from '../artifacts/faults.ts'
-import { outputKindOfAsset } from '../artifacts/layout.ts'
+import { outputKindOfAsset } from '../artifacts/file-names.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { createManifest, encodeManifest, type ManifestAsset } from '../artifacts/manifest.ts'
 import { holds } from '../artifacts/page.ts'
+import type { WriteHook } from '../artifacts/write-points.ts'
 import { unitName } from '../plan/unit.ts'
 import { assetUrls } from './asset.ts'
 import type { PreparedRun } from './prepared.ts'
@@ -28,7 +28,7 @@ export async function writeManifest(
   prepared: PreparedRun,
   ledger: Ledger,
   published: ReadonlyMap<string, ManifestAsset>,
-  faults: FaultHook,
+  onPoint: WriteHook,
 ): Promise<WrittenManifest> {
   const { layout, sheet, version } = prepared
   const assets: ManifestAsset[] = []
@@ -54,7 +54,7 @@ export async function writeManifest(
   for (const path of [layout.manifestPath, ...own.map((name) => join(folder, name))]) {
     if (assets.length === 0 || (await holds(inside, path, bytes))) continue
     makeFolder(inside, folder)
-    await writeFileDurably(path, bytes, { inside, faults })
+    await writeFileDurably(path, bytes, { inside, onPoint })
   }
   const isOnDisk = assets.length > 0
   if (published.size === 0) return { bytes, assets: manifest.assets, isOnDisk }

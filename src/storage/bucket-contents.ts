@@ -44,7 +44,7 @@ export async function readContents(storage: Storage, options: ReadContentsOption
     for await (const object of storage.list(under, { ...how, ...limits })) {
       const record = parseRecordKey(prefix, object.key)
       if (record) takeRecord(records, { ...record, key: object.key })
-      else takeObject(listing, object)
+      else addToListing(listing, object)
     }
   }
   if (isWhole) {
@@ -77,7 +77,7 @@ function takeRecord(records: Map<string, StoredRecord[]>, record: StoredRecord):
   records.set(record.id, own)
 }
 
-export function takeObject(listing: Listing, object: StoredObject): void {
+export function addToListing(listing: Listing, object: StoredObject): void {
   const { folder, name } = splitKey(object.key)
   const names = listing.get(folder) ?? new Map<string, StoredObject>()
   names.set(name, object)

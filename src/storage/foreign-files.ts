@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { PICTURE_BYTES, readFileInside, stateInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
 import type { Confinement } from '../artifacts/confinement.ts'
 import { kindFault } from '../artifacts/file-kind.ts'
-import { TIMING_NAME } from '../artifacts/layout.ts'
+import { TIMING_NAME } from '../artifacts/file-names.ts'
 import { PregenError } from '../errors.ts'
 
 /** null: it may be sent; else why not. */

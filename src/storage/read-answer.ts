@@ -14,7 +14,7 @@ export interface AnswerLimits {
   /** Ends the reading. */
   readonly signal?: AbortSignal | undefined
   /** Called with every 64 KiB: a line may be thin, but not a trickle. */
-  readonly heard?: (() => void) | undefined
+  readonly noteSign?: (() => void) | undefined
 }
 
 const HEARD_BYTES = 64 * 1024
@@ -25,7 +25,7 @@ const HEARD_BYTES = 64 * 1024
  * @throws PregenError `E_ANSWER_TOO_LARGE`
  */
 export async function readAnswer(body: Readable, limits: AnswerLimits): Promise<Uint8Array> {
-  const { maxBytes, what, signal, heard } = limits
+  const { maxBytes, what, signal, noteSign } = limits
   const onAbort = () => body.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'))
   // An answer that was given up may still break off: there is nobody to tell.
   body.on('error', () => undefined)
@@ -37,7 +37,7 @@ export async function readAnswer(body: Readable, limits: AnswerLimits): Promise<
     for await (const part of body as AsyncIterable<Uint8Array>) {
       const before = total
       total += part.byteLength
-      if (Math.floor(total / HEARD_BYTES) > Math.floor(before / HEARD_BYTES)) heard?.()
+      if (Math.floor(total / HEARD_BYTES) > Math.floor(before / HEARD_BYTES)) noteSign?.()
       if (total > maxBytes) throw answerTooLarge(what, maxBytes)
       parts.push(part)
     }

@@ -1,15 +1,15 @@
 /** What stands in the store already: by the ledger's word, or by the store's own listing. */
-import { compareVariantFiles, isVariantFileName, RECORD_MEMO, TIMING_NAME } from '../artifacts/layout.ts'
+import { compareVariantFiles, isVariantFileName, RECORD_MEMO, TIMING_NAME } from '../artifacts/file-names.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { type RecordFile, recordId } from '../artifacts/unit-record.ts'
 import { PregenError } from '../errors.ts'
 import { printable } from '../printable.ts'
 import {
+  addToListing,
   type BucketContents,
   type Listing,
   readRecords,
   type StoredRecord,
-  takeObject,
 } from './bucket-contents.ts'
 import type { ListOptions, Storage } from './storage.ts'
 import type { UploadEvent, UploadFile } from './upload-folder.ts'
@@ -163,7 +163,7 @@ export function createRemoteState(options: RemoteStateOptions): RemoteState {
 
 async function readListing(storage: Storage, prefix: string, options: ListOptions): Promise<Listing> {
   const listing: Listing = new Map()
-  for await (const object of storage.list(`${prefix}/`, options)) takeObject(listing, object)
+  for await (const object of storage.list(`${prefix}/`, options)) addToListing(listing, object)
   return listing
 }
 

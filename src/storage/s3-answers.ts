@@ -2,7 +2,7 @@
 import { UnconfirmedError } from './s3-error-kinds.ts'
 
 /** The ETag of a PUT's answer, or `UnconfirmedError` where it does not prove that these bytes arrived. */
-export function confirm(
+export function confirmedEtag(
   answer: {
     ETag?: string | undefined
     ServerSideEncryption?: string | undefined
@@ -10,7 +10,7 @@ export function confirm(
   },
   md5: string,
 ): string {
-  const etag = bare(checkedEtag(answer.ETag))
+  const etag = withoutQuotes(checkedEtag(answer.ETag))
   // Under SSE-KMS and SSE-C an ETag is no MD5; there Content-MD5 has been checked by the store alone.
   const isMd5 = !answer.ServerSideEncryption?.startsWith('aws:kms') && !answer.SSECustomerAlgorithm
   if (isMd5 && etag.toLowerCase() !== md5) {
@@ -33,10 +33,10 @@ export function checkedEtag(etag: string | undefined): string {
 /** An ETag without its quotes, as it is remembered and compared; null where there is none. */
 export function bareEtag(etag: string | undefined): string | null {
   const isUsable = etag !== undefined && etag.length <= MOST_ETAG_CHARACTERS && /^[\x20-\x7e]+$/.test(etag)
-  return isUsable && bare(etag) !== '' ? bare(etag) : null
+  return isUsable && withoutQuotes(etag) !== '' ? withoutQuotes(etag) : null
 }
 
-function bare(etag: string): string {
+function withoutQuotes(etag: string): string {
   return etag.replaceAll('"', '')
 }
 

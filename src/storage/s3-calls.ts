@@ -62,9 +62,9 @@ export function createCalls(
       const { bodyBytes, onProgress } = limits
       // What was on its way with it at first counts to its end, though the others are through by then.
       let allowanceMs = 0
-      const watched: Attempt<T> = (attemptSignal, heard) =>
+      const watched: Attempt<T> = (attemptSignal, noteSign) =>
         attempt(attemptSignal, () => {
-          heard()
+          noteSign()
           onProgress?.()
         })
       try {

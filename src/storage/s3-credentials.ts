@@ -18,7 +18,7 @@ const VALUES = [
 ]
 
 /** @throws PregenError `E_CREDENTIALS_MALFORMED` naming the variable that holds a blank or a line break */
-export function checkCredentialVariables(env: Env): void {
+function checkCredentialVariables(env: Env): void {
   for (const name of [...VALUES, 'AWS_PROFILE']) {
     const value = env[name]
     if (!value) continue

@@ -103,7 +103,7 @@ function privateEndpoint(hostname: string, kind: AddressKind, location?: SourceL
 }
 
 /** The endpoint that the AWS tools' own variables name. */
-export function environmentEndpoint(
+function environmentEndpoint(
   env: EndpointPolicy['env'],
 ): { readonly name: string; readonly value: string } | undefined {
   if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS === 'true') return undefined
@@ -115,7 +115,7 @@ export function environmentEndpoint(
 }
 
 /** @param what names it in messages */
-export function checkEndpoint(endpoint: string, what: string, location?: SourceLocation): URL {
+function checkEndpoint(endpoint: string, what: string, location?: SourceLocation): URL {
   const invalid = (message: string, help: string, cause?: unknown) =>
     new PregenError('E_ENDPOINT_INVALID', message, { help, location, cause })
   if (!URL.canParse(endpoint)) {

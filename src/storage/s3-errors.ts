@@ -1,4 +1,5 @@
 /** What can go wrong with a bucket, as one clear message each. */
+import type { ErrorCode } from '../error-codes.ts'
 import { messageOf, PregenError } from '../errors.ts'
 import { CERTIFICATE_HELP, isCertificateFault } from '../net/certificates.ts'
 import { AttemptTimeout, RetriesExhausted } from '../net/retry.ts'
@@ -37,7 +38,7 @@ export class UploadError extends PregenError {
   readonly attempts: number
 
   constructor(
-    code: string,
+    code: ErrorCode,
     message: string,
     attempts: number,
     options: ConstructorParameters<typeof PregenError>[2],
@@ -47,7 +48,7 @@ export class UploadError extends PregenError {
   }
 }
 
-function explain(cause: unknown, place: S3Place): { code: string; what: string; help: string } {
+function explain(cause: unknown, place: S3Place): { code: ErrorCode; what: string; help: string } {
   const row = refusalOf(shapeOf(cause))
   if (row) return { code: row.code, what: row.what(place), help: row.help }
   if (isRegionFault(cause)) {

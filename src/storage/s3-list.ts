@@ -94,7 +94,7 @@ export async function fetchPage(
 }
 
 /** Whether a key is one that was asked for, and could have been put there by pregen. */
-export function isUsable(key: string, prefix: string): boolean {
+function isUsable(key: string, prefix: string): boolean {
   return (
     key.startsWith(prefix) &&
     !/[\p{Cc}\p{Cf}\u2028\u2029\\]/u.test(key) &&

@@ -1,7 +1,7 @@
 /** Proves a bucket before any model loads: a probe is put, looked at, listed and deleted, as all is in the run. */
 import { createHash, randomBytes } from 'node:crypto'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { confirm } from './s3-answers.ts'
+import { confirmedEtag } from './s3-answers.ts'
 import { type CallLimits, type Calls, StoreRefusal } from './s3-calls.ts'
 import { isForbidden, UnconfirmedError } from './s3-error-kinds.ts'
 import { storageError } from './s3-errors.ts'
@@ -41,7 +41,7 @@ export async function preflight(parts: PreflightParts): Promise<readonly string[
       ContentType: 'text/plain',
       CacheControl: 'no-store',
     })
-    return confirm(await client.send(command, { abortSignal }), md5.toString('hex'))
+    return confirmedEtag(await client.send(command, { abortSignal }), md5.toString('hex'))
   }
   await explained(call(`PUT ${key}`, put, limits))
 

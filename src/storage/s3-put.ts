@@ -19,7 +19,7 @@ export interface DirectPut {
 export interface PutAttempt {
   readonly signal: AbortSignal
   /** Called whenever some of the body has been taken. */
-  readonly heard: () => void
+  readonly noteSign: () => void
 }
 
 export interface PutRequest {
@@ -42,13 +42,13 @@ export function createDirectPut(client: S3Client): DirectPut {
   const { region, credentials, sha256: hash } = client.config
   const signer = new SignatureV4({ service: 's3', region, credentials, sha256: hash, uriEscapePath: false })
 
-  const send = async (request: HttpRequest, { signal, heard }: PutAttempt): Promise<PutAnswer> => {
+  const send = async (request: HttpRequest, { signal, noteSign }: PutAttempt): Promise<PutAnswer> => {
     // The offset is the client's own, which it corrects when a store calls the clock wrong.
     const signingDate = new Date(Date.now() + (client.config.systemClockOffset ?? 0))
     const toSign: Parameters<SignatureV4['sign']>[0] = request
     const signed = await signer.sign(toSign, { signingDate })
     request.headers = signed.headers
-    request.body = inSlices(request.body, heard)
+    request.body = inSlices(request.body, noteSign)
     const { response } = await client.config.requestHandler.handle(request, { abortSignal: signal })
     // createHandler has read it, to its limit.
     const text = response.body instanceof Uint8Array ? Buffer.from(response.body).toString('utf8') : ''
@@ -91,13 +91,13 @@ export function createDirectPut(client: S3Client): DirectPut {
 const SLICE_BYTES = 32 * 1024
 
 /** A body that tells of each slice that the socket asks for; a small one goes as it is. */
-function inSlices(body: Uint8Array, heard: () => void): Uint8Array | Readable {
+function inSlices(body: Uint8Array, noteSign: () => void): Uint8Array | Readable {
   if (body.byteLength <= SLICE_BYTES) return body
   let at = 0
   return new Readable({
     highWaterMark: SLICE_BYTES,
     read() {
-      if (at > 0) heard()
+      if (at > 0) noteSign()
       const slice = body.subarray(at, at + SLICE_BYTES)
       at += SLICE_BYTES
       this.push(slice.byteLength > 0 ? slice : null)

@@ -1,4 +1,5 @@
 /** What a store may refuse for good, each with its one message. */
+import type { ErrorCode } from '../error-codes.ts'
 
 export interface S3Place {
   readonly bucket: string
@@ -10,7 +11,7 @@ export interface S3Place {
 }
 
 export interface Refusal {
-  readonly code: string
+  readonly code: ErrorCode
   readonly names: readonly string[]
   readonly statuses?: readonly number[]
   readonly what: (place: S3Place) => string

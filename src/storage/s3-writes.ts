@@ -1,7 +1,7 @@
 /** PUTs of whole objects, each confirmed by its checksum; and those that hold only while nobody else has written. */
 import { createHash, randomBytes } from 'node:crypto'
 import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3'
-import { confirm, hasHeaders } from './s3-answers.ts'
+import { confirmedEtag, hasHeaders } from './s3-answers.ts'
 import { type CallLimits, type Calls, StoreRefusal } from './s3-calls.ts'
 import { isConflict, isForbidden, isNotFound, isRetryable, isUnsupported } from './s3-error-kinds.ts'
 import { createDirectPut } from './s3-put.ts'
@@ -38,13 +38,13 @@ export function createWrites({ client, bucket, calls, probeFolder, remove }: Wri
       'cache-control': cacheControl,
     }
     let isFirst = true
-    const send = async (attemptSignal: AbortSignal, heard: () => void) => {
+    const send = async (attemptSignal: AbortSignal, noteSign: () => void) => {
       // What goes wrong once is left to the whole client, which mends a clock and explains a refusal.
       const fast = isFirst
-        ? direct.send({ key, body, sha256: sums.sha256, headers }, { signal: attemptSignal, heard })
+        ? direct.send({ key, body, sha256: sums.sha256, headers }, { signal: attemptSignal, noteSign })
         : null
       isFirst = false
-      if (fast) return confirm(await fast, sums.md5)
+      if (fast) return confirmedEtag(await fast, sums.md5)
       const command = new PutObjectCommand(inputOf(bucket, object, sums.contentMd5))
       command.middlewareStack.add(
         (next) => (args) => {
@@ -56,7 +56,7 @@ export function createWrites({ client, bucket, calls, probeFolder, remove }: Wri
         },
         { step: 'build', name: 'pregenPayloadHash' },
       )
-      return confirm(await client.send(command, { abortSignal: attemptSignal }), sums.md5)
+      return confirmedEtag(await client.send(command, { abortSignal: attemptSignal }), sums.md5)
     }
     const limits = { bodyBytes: body.byteLength, signal, onProgress }
     const { value: etag, attempts } = await explained(call(`PUT ${key}`, send, limits))
@@ -69,7 +69,7 @@ export function createWrites({ client, bucket, calls, probeFolder, remove }: Wri
     const condition = expected === null ? { IfNoneMatch: '*' } : { IfMatch: expected }
     const send = async (abortSignal: AbortSignal) => {
       const command = new PutObjectCommand({ ...inputOf(bucket, object, sums.contentMd5), ...condition })
-      return confirm(await client.send(command, { abortSignal }), sums.md5)
+      return confirmedEtag(await client.send(command, { abortSignal }), sums.md5)
     }
     try {
       const { value: etag, attempts } = await call(`PUT ${object.key}`, send, {

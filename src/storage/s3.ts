@@ -58,7 +58,7 @@ export function createS3Storage(options: S3Options): Storage {
   const headOf = (key: string, limits: CallLimits) => orNull(head(key, limits))
 
   const read: Storage['read'] = async (key, { signal, maxBytes = MAX_OBJECT_BYTES } = {}) => {
-    const work = async (abortSignal: AbortSignal, heard: () => void) => {
+    const work = async (abortSignal: AbortSignal, noteSign: () => void) => {
       const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal })
       const { Body, ETag, ContentLength = 0 } = answer
       if (!(Body instanceof Readable)) throw new UnconfirmedError('the answer carries no object')
@@ -70,7 +70,7 @@ export function createS3Storage(options: S3Options): Storage {
             maxBytes,
             what: `s3://${bucket}/${key}`,
             signal: abortSignal,
-            heard,
+            noteSign,
           }),
           etag,
         }

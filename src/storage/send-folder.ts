@@ -2,15 +2,15 @@
 import { join } from 'node:path'
 import type { LimitFunction } from 'p-limit'
 import { kindFault } from '../artifacts/file-kind.ts'
-import { hashBytes } from '../artifacts/file-state.ts'
 import {
   cacheControlOf,
   contentTypeOf,
   MANIFEST_NAME,
-  parseVariantKey,
   RECORD_MEMO,
   TIMING_NAME,
-} from '../artifacts/layout.ts'
+} from '../artifacts/file-names.ts'
+import { hashBytes } from '../artifacts/file-state.ts'
+import { parseVariantKey } from '../artifacts/layout.ts'
 import type { Ledger, SentObject } from '../artifacts/ledger.ts'
 import { encodeRecord, RECORD_BYTES, recordKey } from '../artifacts/unit-record.ts'
 import { PregenError } from '../errors.ts'
@@ -20,7 +20,7 @@ import type { RemoteState } from './remote-state.ts'
 import type { Storage } from './storage.ts'
 import { failureOf, type UploadFailure } from './upload-failure.ts'
 import {
-  outOf,
+  outputFolderOf,
   type UploadEvent,
   type UploadFile,
   type UploadFolder,
@@ -152,7 +152,7 @@ function skip(work: Work, objects: number): void {
 
 /** A file of the folder, from its own place; of one that grew, enough to show that. */
 function readIn(work: Work, folder: UploadFolder, { name, sizeBytes }: UploadFile): Promise<FileBody> {
-  return work.readBody(join(folder.folder, name), { out: outOf(folder), maxBytes: sizeBytes + 1 })
+  return work.readBody(join(folder.folder, name), { out: outputFolderOf(folder), maxBytes: sizeBytes + 1 })
 }
 
 async function sendFile(work: Work, folder: UploadFolder, file: UploadFile): Promise<SentObject> {

@@ -1,6 +1,7 @@
 /** The page of a version on its way into the store: after the manifest, one file after the other, index.html last. */
+
+import { cacheControlOf, contentTypeOf } from '../artifacts/file-names.ts'
 import { hashBytes } from '../artifacts/file-state.ts'
-import { cacheControlOf, contentTypeOf } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import type { PublishedPageFile } from '../artifacts/page.ts'
 import type { Storage } from './storage.ts'

@@ -1,5 +1,5 @@
 /** Shards have a manifest each but the bucket has one: a shard adds its own lines to what stands there. */
-import { cacheControlOf, contentTypeOf, MANIFEST_NAME } from '../artifacts/layout.ts'
+import { cacheControlOf, contentTypeOf, MANIFEST_NAME } from '../artifacts/file-names.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { encodeManifest, mergeManifests, parseManifest } from '../artifacts/manifest.ts'
 import { PregenError } from '../errors.ts'

@@ -1,7 +1,8 @@
 /** What the manifests of a tree say together: one of the version, and those of shards whose trees were copied into one. */
 import { MANIFEST_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import type { Confinement } from '../artifacts/confinement.ts'
-import { outputKindOfFiles, parseVariantKey } from '../artifacts/layout.ts'
+import { outputKindOfFiles } from '../artifacts/file-names.ts'
+import { parseVariantKey } from '../artifacts/layout.ts'
 import { type Manifest, type ManifestAsset, mergeManifests, parseManifest } from '../artifacts/manifest.ts'
 import type { TreeVersion } from './tree.ts'
 

@@ -3,26 +3,25 @@ import { join } from 'node:path'
 import { hashFileInside, readFileInside, stateInside, TIMING_BYTES } from '../artifacts/confined-files.ts'
 import { openFolder } from '../artifacts/confined-folder.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
-import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
 import {
   compareVariantFiles,
-  isVariantKey,
   MANIFEST_NAME,
   outputKindOf,
   outputKindOfAsset,
   outputKindOfFiles,
   PAGE_NAMES,
-  pathOfKey,
   SHARD_MANIFEST,
   stepName,
   TIMING_NAME,
-} from '../artifacts/layout.ts'
+} from '../artifacts/file-names.ts'
+import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
+import { isVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
 import { parseTiming, timingSteps } from '../artifacts/timing.ts'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { findPrefixes, foldersIn } from './find-versions.ts'
 import { examineForeign, sharedFiles } from './foreign-files.ts'
-import { type UploadFile, unvouched } from './upload-folder.ts'
+import { contentAlone, type UploadFile } from './upload-folder.ts'
 
 export interface TreeProblem {
   /** Key of the file or folder. */
@@ -151,7 +150,7 @@ async function readVariant(
   const take = async (file: LedgerFile, found: LedgerFile) => {
     const fault = isForeign ? await examineForeign(inside, folder, file.name) : null
     if (fault) problem('invalid', file.name, fault)
-    else files.push(isForeign ? unvouched(found) : found)
+    else files.push(isForeign ? contentAlone(found) : found)
   }
   const toInspect = unit?.files.filter(({ name }) => !shared.has(name)) ?? []
   for (const state of await inspectFiles(folder, toInspect, looks)) {

@@ -65,7 +65,7 @@ export async function updateObject(
       put = done ?? put
       if (isGuarded && done) return { body, put: done }
     }
-    if (performance.now() >= end) throw contested(storage, object.key)
+    if (performance.now() >= end) throw contestedError(storage, object.key)
     // Without conditions a writer that read before our PUT may still undo it: look again a little later.
     const pauseMs = isGuarded
       ? pauseBefore(round, { baseMs: BASE_MS, capMs: CAP_MS })
@@ -74,7 +74,7 @@ export async function updateObject(
   }
 }
 
-function contested(storage: Storage, key: string): PregenError {
+function contestedError(storage: Storage, key: string): PregenError {
   return new PregenError(
     'E_UPLOAD_CONTESTED',
     `${storage.description}/${key} is being written by others without a pause`,

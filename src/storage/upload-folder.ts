@@ -53,12 +53,12 @@ export interface UploadRecord {
 }
 
 /** A file by its content alone: neither the time nor the MD5 of a record that another made is believed. */
-export function unvouched({ name, sha256, sizeBytes }: UploadFile): UploadFile {
+export function contentAlone({ name, sha256, sizeBytes }: UploadFile): UploadFile {
   return { name, sha256, sizeBytes }
 }
 
 /** The output folder that a folder lies in: what is above its key. */
-export function outOf({ key, folder }: Pick<UploadFolder, 'key' | 'folder'>): string {
+export function outputFolderOf({ key, folder }: Pick<UploadFolder, 'key' | 'folder'>): string {
   const path = resolve(folder)
   const out = resolve(path, ...key.split('/').map(() => '..'))
   return pathOfKey(out, key) === path ? out : path

@@ -1,6 +1,7 @@
 /** `pregen upload DIR`: sends a finished tree, or mends the bucket's copy of it. */
 import { confine } from '../artifacts/confinement.ts'
-import { MANIFEST_NAME, PAGE_ROOT, parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
+import { MANIFEST_NAME, PAGE_ROOT } from '../artifacts/file-names.ts'
+import { parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
 import { encodeManifest } from '../artifacts/manifest.ts'
 import { readPage, writePage } from '../artifacts/page.ts'

@@ -60,7 +60,7 @@ export interface UploaderOptions extends SendOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export const MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
+const MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
 const STALL_MS = 240_000
 
 export function createUploader(options: UploaderOptions): Uploader {
@@ -160,7 +160,7 @@ export function createUploader(options: UploaderOptions): Uploader {
       const watch = watchSilence({ limitMs: () => stallMs, onSilent })
       const listen = setInterval(
         () => {
-          if (work.lastConfirmedAt !== seenAt) watch.heard()
+          if (work.lastConfirmedAt !== seenAt) watch.noteSign()
           seenAt = work.lastConfirmedAt
         },
         Math.min(1000, stallMs / 8),

@@ -2,14 +2,8 @@
 import { createHash } from 'node:crypto'
 import { MANIFEST_BYTES, PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { type Confinement, confine } from '../artifacts/confinement.ts'
-import {
-  MANIFEST_NAME,
-  outputKindOfAsset,
-  PAGE_NAMES,
-  PAGE_ROOT,
-  parseVariantKey,
-  pathOfKey,
-} from '../artifacts/layout.ts'
+import { MANIFEST_NAME, outputKindOfAsset, PAGE_NAMES, PAGE_ROOT } from '../artifacts/file-names.ts'
+import { parseVariantKey, pathOfKey } from '../artifacts/layout.ts'
 import type { LedgerContent } from '../artifacts/ledger.ts'
 import { parseManifest } from '../artifacts/manifest.ts'
 import { parseRecordKey } from '../artifacts/unit-record.ts'

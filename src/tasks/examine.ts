@@ -29,7 +29,7 @@ export interface ExamineOptions extends ReadSheetOptions, EndpointPolicy {
 }
 
 /** @throws PregenErrors when the sheet itself has faults */
-export async function examine(options: ExamineOptions): Promise<Finding[]> {
+export async function examineSheet(options: ExamineOptions): Promise<Finding[]> {
   const { sheetPath, ...how } = options
   const { embeddedModels } = how
   const sheet = sheetPath === undefined ? null : await readCueSheet(sheetPath, how)

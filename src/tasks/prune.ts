@@ -3,14 +3,8 @@ import { join } from 'node:path'
 import { removeFileInside } from '../artifacts/confined-files.ts'
 import { removeFolder } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
-import {
-  cacheControlOf,
-  contentTypeOf,
-  isVariantKey,
-  pathOfKey,
-  splitKey,
-  TIMING_NAME,
-} from '../artifacts/layout.ts'
+import { cacheControlOf, contentTypeOf, TIMING_NAME } from '../artifacts/file-names.ts'
+import { isVariantKey, pathOfKey, splitKey } from '../artifacts/layout.ts'
 import { openLedger, readLedger } from '../artifacts/ledger.ts'
 import { encodeManifest, mergeManifests, parseManifest } from '../artifacts/manifest.ts'
 import { openOrigin } from '../artifacts/origin.ts'

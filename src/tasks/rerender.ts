@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import type { PictureDifference } from '../artifacts/compare-png.ts'
 import { PICTURE_BYTES, readFileInside } from '../artifacts/confined-files.ts'
 import { confine } from '../artifacts/confinement.ts'
-import { frameName, type Layout, outputKindOf, POSTER_NAME } from '../artifacts/layout.ts'
+import { frameName, outputKindOf, POSTER_NAME } from '../artifacts/file-names.ts'
+import type { Layout } from '../artifacts/layout.ts'
 import { readLedger } from '../artifacts/ledger.ts'
 import { messageOf, PregenError } from '../errors.ts'
 import { type Unit, unitName } from '../plan/unit.ts'
@@ -48,7 +49,7 @@ export async function rerenderUnits(
       },
     )
   }
-  const chosen = spread(finished, count)
+  const chosen = evenlySpaced(finished, count)
   const scratch = await makeScratch()
   try {
     const again = await prepareRun({ ...options, outDir: scratch })
@@ -106,7 +107,7 @@ async function compareUnit({ unit }: PreparedUnit, kept: Layout, drawn: Layout):
 }
 
 /** `count` items at even distances, the first and (from two on) the last among them. */
-export function spread<T>(items: readonly T[], count: number): T[] {
+export function evenlySpaced<T>(items: readonly T[], count: number): T[] {
   if (count >= items.length) return [...items]
   const step = count === 1 ? 0 : (items.length - 1) / (count - 1)
   return Array.from({ length: count }, (_, index) => items[Math.round(index * step)]!)

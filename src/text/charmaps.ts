@@ -70,7 +70,8 @@ export function decodeUtf8(bytes: string): string | null {
   const plain = bytes
     .replace(
       /\xed([\xa0-\xaf])([\x80-\xbf])\xed([\xb0-\xbf])([\x80-\xbf])/g,
-      (_, a: string, b: string, c: string, d: string) => {
+      (...groups: readonly string[]) => {
+        const [, a = '', b = '', c = '', d = ''] = groups
         const high = ((byte(a) & 0x0f) << 6) | (byte(b) & 0x3f)
         const low = ((byte(c) & 0x0f) << 6) | (byte(d) & 0x3f)
         const code = 0x10000 + (high << 10) + low

@@ -47,7 +47,10 @@ interface EngineNormalizer {
  * @param tokenizerJson a whole `tokenizer.json`
  * @throws Error of any kind where the JSON does not hold together; callers name the file
  */
-export function createEngine(tokenizerJson: JsonObject, addedTokens: readonly AddedToken[]): TokenizerEngine {
+export function createTokenizerEngine(
+  tokenizerJson: JsonObject,
+  addedTokens: readonly AddedToken[],
+): TokenizerEngine {
   const { normalizer = null, decoder = null, post_processor = null } = tokenizerJson
   const engine: TokenizerEngine = new Tokenizer(
     {

@@ -5,7 +5,7 @@
  */
 
 /** UTF-8 read as something else: accented letters before currency signs, fractions, box drawings, and the like. */
-export const UNLIKELY: readonly RegExp[] = [
+const UNLIKELY: readonly RegExp[] = [
   /[\u0080-\u009f]/u,
   /[¦¤¨¬¯¸ƒˆˇ˘˛˜†‡‰⌐◊\ufffdªºßà-ñăąāćčďđęěēėğģįīķĺľłļœŕśşšťüźżžґﬁﬂÀ-ÑØÜÝĂĀĄĆČĎĐĘĚĒĖĞĢİĪĶĹĽŁĻŃŇŅŒŘŚŞŠŢŤŮŰŸŹŻŽҐ│┌┐┘├┤┬┼═-╬▀▄█▌▐░▒▓¡«¿©΄΅‘‚“„•‹\uf8ff®»˝”›™¢£¥₧€²³¹±¼½¾×µ÷⁄∂∆∏∑√∞∩∫≈≠≡≤≥№¶§][¦¤¨¬¯¸ƒˆˇ˘˛˜†‡‰⌐◊\ufffdªº]/u,
   /[a-zA-Z][α-ωάέήίΰа-џÞΑ-ΩΆΈΉΊΌΎΏΪΫЁ-Я][¦¤¨¬¯¸ƒˆˇ˘˛˜†‡‰⌐◊\ufffdªº]/u,

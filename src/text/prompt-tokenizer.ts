@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { messageOf, PregenError } from '../errors.ts'
 import type { JsonObject } from '../model-files/json-text.ts'
-import { createEngine, type TokenizerEngine } from './engine.ts'
+import { createTokenizerEngine, type TokenizerEngine } from './engine.ts'
 import { unsafePart } from './known-patterns.ts'
 import { collectAddedTokens, specialToken } from './special-tokens.ts'
 import type { PromptTokenizer } from './tokenizer.ts'
@@ -116,7 +116,7 @@ function openEngine(files: TokenizerFiles, tokenizerJson: JsonObject, addedToken
   const unsafe = unsafePart(tokenizerJson)
   if (unsafe !== null) throw invalidTokenizer(file, unsafe)
   try {
-    const engine = createEngine(tokenizerJson, addedTokens)
+    const engine = createTokenizerEngine(tokenizerJson, addedTokens)
     return { engine, emptyPrompt: engine.encode('').ids }
   } catch (cause) {
     throw cannotUse(files, cause)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { stateInside } from '../artifacts/confined-files.ts'
 import { withFolder } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
-import { MANIFEST_NAME } from '../artifacts/layout.ts'
+import { MANIFEST_NAME } from '../artifacts/file-names.ts'
 
 export interface OutputVersion {
   /** The last part of its prefix. */

@@ -31,7 +31,15 @@ const ALLOWED: Record<string, readonly string[]> = {
     'films:film-options',
     'media:video-formats',
   ],
-  plan: ['cue-sheet', 'families', 'diffusion', 'artifacts:layout', 'films:film-options', 'media:frame-rate'],
+  plan: [
+    'cue-sheet',
+    'families',
+    'diffusion',
+    'artifacts:layout',
+    'artifacts:file-names',
+    'films:film-options',
+    'media:frame-rate',
+  ],
   pipelines: [
     'model-files',
     'cue-sheet:setting-types',
@@ -123,6 +131,9 @@ function inWords(entry: string): string {
   return file === undefined ? room : `${room} (${file})`
 }
 
+/** Files of a family's folder that planning may read; all others draw. */
+const FACTS: readonly string[] = ['facts.ts', 'kind.ts', 'preview-factors.ts']
+
 /** Files that every room may use. */
 const ANYWHERE: readonly string[] = [
   'errors.ts',
@@ -154,7 +165,7 @@ const imports: Import[] = files.flatMap((file) =>
 
 const roomOf = (file: string) => {
   const [first, ...rest] = relative(src, file).split(sep)
-  const draws = first === 'families' && rest.length === 2 && rest[1] !== 'facts.ts'
+  const draws = first === 'families' && rest.length === 2 && !FACTS.includes(rest[1]!)
   return rest.length === 0 ? null : draws ? 'families/pipeline' : first!
 }
 const short = ({ from, to }: Import) => `${relative(src, from)} → ${relative(src, to)}`

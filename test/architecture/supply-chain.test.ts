@@ -26,6 +26,24 @@ it('the lock file names no registry', () => {
   expect(Object.values(packages).flatMap(({ resolved }) => resolved ?? [])).toEqual([])
 })
 
+it('every dependency is weighed in docs/architecture.md, with its licence', () => {
+  const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
+  const weighed = page.slice(page.indexOf('## Dependencies, weighed'))
+  const own: Record<string, Record<string, string>> = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  )
+  // Its own names, without the prose around them.
+  const named = (name: string) => new RegExp(`(^|[\\s|(,])${name}([\\s,(]|$)`, 'im').test(weighed)
+  const [used, developed] = [{ ...own.dependencies, ...own.optionalDependencies }, own.devDependencies ?? {}]
+  const tools = Object.keys(developed).filter((name) => !name.startsWith('@types/'))
+  const all = [...Object.keys(used), ...tools.map((name) => name.replace(/^@biomejs\//, ''))]
+  expect(all.length).toBeGreaterThan(30)
+  expect(all.filter((name) => !named(name))).toEqual([])
+  const rows = [...weighed.matchAll(/^\| ([^|]+) \| ([^|]+) \|/gm)].slice(1)
+  const bare = rows.filter(([, name = '', size = '']) => !/\(.+\)/.test(name) || !/\d{4}/.test(size))
+  expect(bare.map(([row]) => row).filter((row) => !row.startsWith('|--'))).toEqual([])
+})
+
 it('every action is pinned by the hash of its commit', () => {
   const folder = join(root, '.github/workflows')
   const workflows = readdirSync(folder).filter((name) => /\.ya?ml$/.test(name))

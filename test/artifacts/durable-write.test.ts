@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isTemporaryName, sweepTemporaryFiles, writeFileDurably } from '../../src/artifacts/durable-write.ts'
-import type { FaultPoint } from '../../src/artifacts/faults.ts'
+import type { WritePoint } from '../../src/artifacts/write-points.ts'
 import { createQuotaFileSystem } from '../support/quota.ts'
 import fc from '../support/seed.ts'
 import { temporaryFolder } from '../support/temp.ts'
@@ -26,14 +26,14 @@ describe('writeFileDurably', () => {
     const folder = await temporaryFolder()
     let open = 0
     let most = 0
-    const faults = async (point: FaultPoint) => {
+    const onPoint = async (point: WritePoint) => {
       if (point === 'temp-opened') most = Math.max(most, ++open)
       // Long enough for all that may to begin.
       if (point === 'temp-opened') await new Promise((resolve) => setTimeout(resolve, 5))
       if (point === 'temp-synced') open--
     }
     const paths = Array.from({ length: 100 }, (_, index) => join(folder, `${index}.png`))
-    await Promise.all(paths.map((path) => writeFileDurably(path, new Uint8Array(3), { faults })))
+    await Promise.all(paths.map((path) => writeFileDurably(path, new Uint8Array(3), { onPoint })))
     expect(await readdir(folder)).toHaveLength(100)
     expect(most).toBeGreaterThan(1)
     expect(most).toBeLessThanOrEqual(16)
@@ -41,15 +41,15 @@ describe('writeFileDurably', () => {
 
   it('goes through its points in order', async () => {
     const folder = await temporaryFolder()
-    const points: FaultPoint[] = []
-    const faults = (point: FaultPoint) => void points.push(point)
-    await writeFileDurably(join(folder, 'a'), new Uint8Array(3), { faults })
+    const points: WritePoint[] = []
+    const onPoint = (point: WritePoint) => void points.push(point)
+    await writeFileDurably(join(folder, 'a'), new Uint8Array(3), { onPoint })
     expect(points).toEqual([
       ...['temp-opened', 'temp-written', 'file-sync', 'temp-synced'],
       ...['renamed', 'folder-sync', 'folder-synced'],
     ])
     points.length = 0
-    await writeFileDurably(join(folder, 'a'), new Uint8Array(3), { faults, syncFolder: false })
+    await writeFileDurably(join(folder, 'a'), new Uint8Array(3), { onPoint, syncFolder: false })
     expect(points).not.toContain('folder-synced')
   })
 
@@ -57,12 +57,14 @@ describe('writeFileDurably', () => {
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'a'), 'old')
     for (const point of ['temp-opened', 'temp-written', 'temp-synced'] as const) {
-      const faults = (reached: FaultPoint) => {
+      const onPoint = (reached: WritePoint) => {
         if (reached === point) throw new Error(`injected at ${point}`)
       }
-      await expect(writeFileDurably(join(folder, 'a'), new Uint8Array(3), { faults })).rejects.toMatchObject({
-        code: 'E_WRITE_FAILED',
-      })
+      await expect(writeFileDurably(join(folder, 'a'), new Uint8Array(3), { onPoint })).rejects.toMatchObject(
+        {
+          code: 'E_WRITE_FAILED',
+        },
+      )
       expect(await readdir(folder)).toEqual(['a'])
       expect(await readFile(join(folder, 'a'), 'utf8')).toBe('old')
     }
@@ -112,10 +114,10 @@ describe('sweepTemporaryFiles', () => {
   it('knows the names that writing uses', async () => {
     const folder = await temporaryFolder()
     let temporary = ''
-    const faults = (point: FaultPoint, path: string) => {
+    const onPoint = (point: WritePoint, path: string) => {
       if (point === 'temp-opened') temporary = path
     }
-    await writeFileDurably(join(folder, 'a'), new Uint8Array(1), { faults })
+    await writeFileDurably(join(folder, 'a'), new Uint8Array(1), { onPoint })
     expect(isTemporaryName(temporary.slice(folder.length + 1))).toBe(true)
   })
 

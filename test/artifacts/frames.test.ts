@@ -2,7 +2,6 @@
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { listVariantFiles } from '../../src/artifacts/file-state.ts'
 import {
   compareVariantFiles,
   frameName,
@@ -10,8 +9,9 @@ import {
   isVariantFileName,
   outputKindOf,
   outputKindOfFiles,
-  splitKey,
-} from '../../src/artifacts/layout.ts'
+} from '../../src/artifacts/file-names.ts'
+import { listVariantFiles } from '../../src/artifacts/file-state.ts'
+import { splitKey } from '../../src/artifacts/layout.ts'
 import { openLedger } from '../../src/artifacts/ledger.ts'
 import { createManifest, encodeManifest } from '../../src/artifacts/manifest.ts'
 import { encodePng } from '../../src/artifacts/png.ts'

@@ -143,7 +143,7 @@ describe('ledger', () => {
     const path = join(await temporaryFolder(), 'ledger.ndjson')
     let isFull = false
     const ledger = await openLedger(path, {
-      faults: (point) => {
+      onPoint: (point) => {
         if (point === 'ledger-appended' && isFull) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
       },
     })

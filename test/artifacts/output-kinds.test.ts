@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { outputKindOf } from '../../src/artifacts/layout.ts'
+import { outputKindOf } from '../../src/artifacts/file-names.ts'
 import { openLedger, readLedger } from '../../src/artifacts/ledger.ts'
 import { createManifest, encodeManifest } from '../../src/artifacts/manifest.ts'
 import type { OutputKind } from '../../src/artifacts/output-kinds.ts'

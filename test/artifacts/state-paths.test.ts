@@ -109,7 +109,7 @@ describe('the state folder', () => {
     await ledger.recordUnit(KEY, UNIT)
     await rememberBucket(out, STORAGE)
     const livePath = state.livePreviewPath('dawn', 'wide')
-    const live = createLiveFile({ out, path: livePath, warn: failOn, faults: () => undefined })
+    const live = createLiveFile({ out, path: livePath, warn: failOn, onPoint: () => undefined })
     await live.show(1, Buffer.from('png'))
     const modes = (path: string) => (statSync(path).mode & 0o777).toString(8)
     const files = [state.ledgerPath, state.lockPath, join(state.folder, 'storage.json'), livePath]
@@ -177,7 +177,7 @@ describe('a file of the run’s own', () => {
       out,
       path,
       warn: ({ message }) => void told.push(message),
-      faults: () => undefined,
+      onPoint: () => undefined,
     })
     await live.show(1, Buffer.from('png'))
     await live.hide()
@@ -196,7 +196,9 @@ describe('a lock', () => {
     const foreign = { host: 'elsewhere', pid: 7, startedAt: time, process: null, nonce: 'n' }
     writeFileSync(state.lockPath, JSON.stringify(foreign))
     utimesSync(state.lockPath, new Date(time), new Date(time))
-    await (await acquireLock(state.lockPath)).release()
+    const lock = await acquireLock(state.lockPath)
+    expect(await runningHolder(state.lockPath)).toMatchObject({ pid: process.pid })
+    await lock.release()
   })
 
   it.each([

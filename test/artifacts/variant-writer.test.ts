@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { FaultPoint } from '../../src/artifacts/faults.ts'
 import { hashBytes, inspectFiles } from '../../src/artifacts/file-state.ts'
 import { timingOf } from '../../src/artifacts/timing.ts'
 import { createVariantWriter } from '../../src/artifacts/variant-writer.ts'
+import type { WritePoint } from '../../src/artifacts/write-points.ts'
 import { createQuotaFileSystem } from '../support/quota.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
@@ -36,9 +36,9 @@ describe('variant writer', () => {
   it('renames the marker after everything else is on disk for good', async () => {
     const out = await temporaryFolder()
     const points: string[] = []
-    const faults = (point: FaultPoint, path: string) =>
+    const onPoint = (point: WritePoint, path: string) =>
       void points.push(`${point} ${path.slice(out.length + 3)}`)
-    const writer = await createVariantWriter({ out, folder: join(out, 'v'), faults })
+    const writer = await createVariantWriter({ out, folder: join(out, 'v'), onPoint })
     await Promise.all([writer.writeStep(1, bytes('1')), writer.writeFinal(bytes('f'))])
     await writer.finish(timingOf([1], 1))
     const marker = points.indexOf('renamed timing.json')
@@ -52,10 +52,10 @@ describe('variant writer', () => {
     const out = await temporaryFolder()
     await writeVariant(out, 5)
     const seen: string[][] = []
-    const faults = async (point: FaultPoint) => {
+    const onPoint = async (point: WritePoint) => {
       if (point === 'stale-marker-removed') seen.push(await readdir(join(out, 'v')))
     }
-    await createVariantWriter({ out, folder: join(out, 'v'), faults })
+    await createVariantWriter({ out, folder: join(out, 'v'), onPoint })
     expect(seen).toHaveLength(1)
     expect(seen[0]?.sort()).toEqual(['1.png', '2.png', '3.png', '4.png', '5.png', 'final.png'])
     expect(await readdir(join(out, 'v'))).toEqual(['final.png'])

@@ -3,14 +3,14 @@ import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { writeFileDurably } from '../../src/artifacts/durable-write.ts'
-import type { FaultHook, FaultPoint } from '../../src/artifacts/faults.ts'
 import { openLedger } from '../../src/artifacts/ledger.ts'
 import { acquireLock } from '../../src/artifacts/lock.ts'
 import { onWeakness, type WeaknessFound } from '../../src/artifacts/weak-file-system.ts'
+import type { WriteHook, WritePoint } from '../../src/artifacts/write-points.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 const failing =
-  (point: FaultPoint, code: string): FaultHook =>
+  (point: WritePoint, code: string): WriteHook =>
   (reached) => {
     if (reached === point) throw Object.assign(new Error(`${code}: played`), { code })
   }
@@ -29,11 +29,11 @@ describe('a folder or file that cannot be synced', () => {
       const found = heard()
       for (const point of ['folder-sync', 'file-sync'] as const) {
         const path = join(folder, point)
-        await writeFileDurably(path, Buffer.from('whole'), { faults: failing(point, code) })
+        await writeFileDurably(path, Buffer.from('whole'), { onPoint: failing(point, code) })
         expect(await readFile(path, 'utf8')).toBe('whole')
       }
       const ledger = await openLedger(join(folder, '.pregen/ledger.ndjson'), {
-        faults: failing('folder-sync', code),
+        onPoint: failing('folder-sync', code),
       })
       await ledger.close()
       expect(found.map(({ weakness, code: why }) => `${weakness} ${why}`)).toEqual(
@@ -49,7 +49,7 @@ describe('a folder or file that cannot be synced', () => {
       const folder = await temporaryFolder()
       const found = heard()
       for (const point of ['folder-sync', 'file-sync'] as const) {
-        const work = writeFileDurably(join(folder, 'a'), Buffer.from('x'), { faults: failing(point, code) })
+        const work = writeFileDurably(join(folder, 'a'), Buffer.from('x'), { onPoint: failing(point, code) })
         await expect(work).rejects.toMatchObject({
           code: code === 'ENOSPC' || code === 'EDQUOT' ? 'E_DISK_FULL' : 'E_WRITE_FAILED',
         })
@@ -65,10 +65,10 @@ describe('a lock where no hard link can be made', () => {
     async (code) => {
       const path = join(await temporaryFolder(), '.pregen/lock')
       const found = heard()
-      const faults = failing('lock-link', code)
-      const lock = await acquireLock(path, { faults })
+      const onPoint = failing('lock-link', code)
+      const lock = await acquireLock(path, { onPoint })
       expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ pid: process.pid })
-      await expect(acquireLock(path, { faults })).rejects.toMatchObject({ code: 'E_LOCKED' })
+      await expect(acquireLock(path, { onPoint })).rejects.toMatchObject({ code: 'E_LOCKED' })
       await lock.release()
       expect(await readdir(dirname(path))).toEqual([])
       expect(found[0]).toEqual({ weakness: 'hard link', path, code })
@@ -79,7 +79,7 @@ describe('a lock where no hard link can be made', () => {
 it('permissions that cannot be set are told', async () => {
   const path = join(await temporaryFolder(), '.pregen/lock')
   const found = heard()
-  const lock = await acquireLock(path, { faults: failing('make-private', 'EPERM') })
+  const lock = await acquireLock(path, { onPoint: failing('make-private', 'EPERM') })
   await lock.release()
   expect(found).toEqual([{ weakness: 'permissions', path: dirname(path), code: 'EPERM' }])
 })

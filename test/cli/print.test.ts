@@ -39,7 +39,7 @@ describe('the one door to the terminal', () => {
 
   it('bounds faults and stacks', () => {
     const out = sink()
-    const faults = Array.from({ length: 1000 }, () => new PregenError('E_X', '::x'.repeat(10_000)))
+    const faults = Array.from({ length: 1000 }, () => new PregenError('E_BUG', '::x'.repeat(10_000)))
     expect(reportError(new PregenErrors(faults, 5), out)).toBe(2)
     expect(out.written.join('').length).toBeLessThan(64 * 1024)
     expect(out.written.join('')).toMatch(/and \d+ more\n\n1005 faults; nothing was run\.\n$/)
@@ -60,10 +60,10 @@ describe('variables of a sheet', () => {
     concealVariable('PREGEN_N', '1234567')
     const out = sink()
     reportError(
-      new PregenError('E_X', 'https://hunter2-value/ at dusk 1234567', { help: 'hunter2-value' }),
+      new PregenError('E_BUG', 'https://hunter2-value/ at dusk 1234567', { help: 'hunter2-value' }),
       out,
     )
-    expect(out.written.join('')).toBe('E_X\n  https://${PREGEN_X}/ at dusk 1234567\n  ${PREGEN_X}\n')
+    expect(out.written.join('')).toBe('E_BUG\n  https://${PREGEN_X}/ at dusk 1234567\n  ${PREGEN_X}\n')
     const [stdout, stderr] = [sink(), sink()]
     const streams = { stdout, stderr: Object.assign(process.stderr, {}) }
     const reporter = await createReporter('ndjson', streams, true)

@@ -63,7 +63,7 @@ async function gone(pid: number): Promise<void> {
 describe('runs in the background', () => {
   it('go on when the terminal that started them closes', { timeout: 180_000 }, async () => {
     const { cwd, until } = await folderOfRuns()
-    await writeFile(join(cwd, 'one.yaml'), sheet('one', 3))
+    await writeFile(join(cwd, 'one.yaml'), sheet('one', 3, 200))
     // A shell that leads its group, as a terminal's does, and stays when the command has ended.
     const words = `"${process.execPath}" "${pregenBin}" run one.yaml --dry-run --detach; echo ready; sleep 600`
     const shell = spawn('bash', ['-c', words], { cwd, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
@@ -76,10 +76,10 @@ describe('runs in the background', () => {
     process.kill(-(shell.pid ?? 0), 'SIGHUP')
     await exited
     const id = said.split('\n')[0] ?? ''
-    const { pid } = await until(id, 'running', 'done')
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
-    // A session of its own, where it can still be asked.
-    if (stat !== null) expect(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]).toBe(String(pid))
+    const { pid } = await until(id, 'running')
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    // A session of its own.
+    expect(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]).toBe(String(pid))
     expect((await until(id, 'done')).done).toBe(3)
   })
 

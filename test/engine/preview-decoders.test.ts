@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { createPreviewDecoder } from '../../src/engine/preview-decoders.ts'
+import { createDecoderProcess } from '../../src/engine/preview-decoders.ts'
 import { startWorkerProcess } from '../../src/engine/worker-process.ts'
 import { PlayedChild } from './played-child.ts'
 
 function createDecoder() {
   const children: PlayedChild[] = []
-  const decoder = createPreviewDecoder({ path: 'model.onnx', channels: 4 }, (data) =>
+  const decoder = createDecoderProcess({ path: 'model.onnx', channels: 4 }, (data) =>
     startWorkerProcess({ module: './preview-process.js', label: 'preview', data, env: {} }, () => {
       const child = new PlayedChild()
       children.push(child)

@@ -21,7 +21,7 @@ describe('errors across the thread boundary', () => {
   })
 
   it('name the request where no stage is known', () => {
-    expect(new WorkerError(toWireError(new PregenError('E_X', 'x')), 'encode').stage).toBe('encode')
+    expect(new WorkerError(toWireError(new PregenError('E_BUG', 'x')), 'encode').stage).toBe('encode')
   })
 
   it("carry a bug's stack, and the text of what is no error at all", () => {

@@ -47,6 +47,16 @@ describe('stage by stage', () => {
     ...changes,
   })
 
+  test('embeddings of several cases were recorded, each side’s', () => {
+    for (const [name, least] of [
+      ['prompt_embeds', 4],
+      ['negative_prompt_embeds', 2],
+    ] as const) {
+      const recorded = reference.cases.filter(({ arrays }) => name in arrays)
+      expect(recorded.length, name).toBeGreaterThanOrEqual(least)
+    }
+  })
+
   test.each(reference.cases)('$case embeds and masks its texts as diffusers', async (golden) => {
     const { params } = golden
     const prompts = params.prompts ?? [params.prompt ?? '']
@@ -65,6 +75,8 @@ describe('stage by stage', () => {
           expect(maxAbs(embeds!.data, own), name).toBeLessThan(1e-4)
         }
         const mask = arrayOf(golden, `${name}_attention_mask`)
+        // Recorded of every case; the negative side where it was evaluated.
+        if (name === 'prompt') expect(mask).not.toBeNull()
         const own = mask?.subarray(index * length, (index + 1) * length)
         if (own !== undefined) expect(attentionMask(length, tokens!, 0).data).toEqual(own)
       }

@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { KILL_POINTS, type KillPoint } from '../../src/artifacts/faults.ts'
+import { KILL_POINTS, type KillPoint } from '../../src/artifacts/write-points.ts'
 import { type CompiledSource, compileSource } from '../support/child.ts'
 import {
   expectMarkersTrue,
@@ -67,7 +67,7 @@ export async function killAndRerun(options: CrashOptions): Promise<{ killed: num
       kept.push(await rerun(out))
       await rm(out, { recursive: true })
     }
-    for (const point of KILL_POINTS) kept.push(await killAtPoint(folder, whole, point, start, rerun))
+    for (const point of KILL_POINTS) kept.push(await killAtPoint(point, { folder, whole, start, rerun }))
     return { killed, kept }
   } finally {
     await source.remove()
@@ -77,13 +77,15 @@ export async function killAndRerun(options: CrashOptions): Promise<{ killed: num
 // Points that only a run over an earlier run's files passes.
 const STALE_POINTS: readonly KillPoint[] = ['stale-marker-removed', 'steps-cleared', 'ledger-compacting']
 
-async function killAtPoint(
-  folder: string,
-  whole: string,
-  point: KillPoint,
-  start: (out: string, point: string, passes: number) => ReturnType<CompiledSource['start']>,
-  rerun: (out: string) => Promise<number>,
-): Promise<number> {
+interface Killing {
+  readonly folder: string
+  /** A whole tree. */
+  readonly whole: string
+  readonly start: (out: string, point: string, passes: number) => ReturnType<CompiledSource['start']>
+  readonly rerun: (out: string) => Promise<number>
+}
+
+async function killAtPoint(point: KillPoint, { folder, whole, start, rerun }: Killing): Promise<number> {
   const out = join(folder, `at-${point}`)
   if (STALE_POINTS.includes(point)) await staleTree(whole, out, point)
   const passes = STALE_POINTS.includes(point) ? 0 : 2

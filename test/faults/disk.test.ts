@@ -8,7 +8,13 @@ import { isWholePng, readWhileWriting } from './reader.ts'
 
 describe('promise 1: killed anywhere, a rerun does exactly what is missing', () => {
   it('at 6 random moments and at every named point', async () => {
-    const { kept } = await killAndRerun({ folder: await temporaryFolder(), kills: 6, variants: 5, steps: 3 })
+    const { killed, kept } = await killAndRerun({
+      folder: await temporaryFolder(),
+      kills: 6,
+      variants: 5,
+      steps: 3,
+    })
+    expect(killed).toBeGreaterThan(0)
     // Some were killed with part of the work done: it was kept.
     expect(kept.some((units) => units > 0 && units < 5)).toBe(true)
   }, 120_000)

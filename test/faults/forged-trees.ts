@@ -223,7 +223,7 @@ function deeds(
   }
   const live = createLiveFile({
     ...{ out, path: state.livePreviewPath('dawn', 'wide') },
-    ...{ warn: () => undefined, faults: () => undefined },
+    ...{ warn: () => undefined, onPoint: () => undefined },
   })
   return [
     () => runningHolder(state.lockPath),
@@ -244,8 +244,8 @@ function deeds(
     () => live.show(1, Buffer.from('picture')),
     () => live.hide(),
     () => rememberBucket(out, STORAGE, null, origin),
-    () => withLedger((ledger) => writeTestVariant(layout, 'dawn', 'wide', { steps: 2 }, ledger)),
-    () => withLedger((ledger) => writeTestVariant(layout, 'dawn', 'forged', { steps: 0 }, ledger)),
+    () => withLedger((ledger) => writeTestVariant(layout, 'dawn/wide', { steps: 2 }, ledger)),
+    () => withLedger((ledger) => writeTestVariant(layout, 'dawn/forged', { steps: 0 }, ledger)),
     () =>
       withLedger((ledger) =>
         uploadTree({ out, storage: store, ledger, emit: () => undefined, verifyRemote: true }),
@@ -291,7 +291,7 @@ export async function forgeTrees(root: string, runs: number, seed: number): Prom
           const ledger = await openLedger(layout.state.ledgerPath, {
             origin: openOrigin(join(folder, 'theirs')),
           })
-          await writeTestVariant(layout, 'dawn', 'wide', { steps: 2 }, ledger)
+          await writeTestVariant(layout, 'dawn/wide', { steps: 2 }, ledger)
           await ledger.close()
         }
         for (const one of forgeries) forge(outside, one)

@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import { KILL_POINTS } from '../../src/artifacts/faults.ts'
+import { KILL_POINTS } from '../../src/artifacts/write-points.ts'
 import {
   expectMarkersTrue,
   expectNoLeftovers,

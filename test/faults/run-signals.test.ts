@@ -57,15 +57,17 @@ interface SignalledRun extends RunResult {
   readonly tookMs: number
 }
 
+interface Signalling {
+  readonly signal: NodeJS.Signals
+  readonly when: (stdout: string) => boolean
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly onStderr?: (text: string, child: ChildProcess) => void
+}
+
 /** Sends a signal when so many units are finished, or at the step that stands still. */
-async function signalRun(
-  out: string,
-  signal: NodeJS.Signals,
-  when: (stdout: string) => boolean,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-  onStderr?: (text: string, child: ChildProcess) => void,
-): Promise<SignalledRun> {
+async function signalRun(out: string, how: Signalling): Promise<SignalledRun> {
+  const { signal, when, args = ['--dry-run'], env = {}, onStderr } = how
   let stdout = ''
   let sentAt = 0
   const result = await runSheet(sheet, out, args, {
@@ -106,7 +108,7 @@ describe('promise 10: a signal in mid-inference', () => {
     '%s: what is done is kept, %i within 7 s, and the rerun goes on',
     async (signal, code) => {
       const out = join(scratch.folder, signal)
-      const result = await signalRun(out, signal, finishedAtLeast(2), ['--dry-run'], {})
+      const result = await signalRun(out, { signal, when: finishedAtLeast(2) })
       expect(result.status).toBe(code)
       expect(result.tookMs).toBeLessThan(LIMIT_MS)
       expect(result.stderr).toContain(signal)
@@ -129,7 +131,12 @@ describe('promise 10: a signal in mid-inference', () => {
       if (method === 'PUT' && path.endsWith('.png')) puts += 1
       return puts > 6 ? 'hang' : null
     })
-    const result = await signalRun(out, 'SIGTERM', finishedAtLeast(4), [], BUCKET_ENV)
+    const result = await signalRun(out, {
+      signal: 'SIGTERM',
+      when: finishedAtLeast(4),
+      args: [],
+      env: BUCKET_ENV,
+    })
     expect(result.status).toBe(143)
     expect(result.tookMs).toBeLessThan(LIMIT_MS)
     proxy.setFaults(() => null)
@@ -143,7 +150,7 @@ describe('promise 10: a signal in mid-inference', () => {
 
   it('ends by itself within 7 s when a step does not end, and keeps what was finished', async () => {
     const out = join(scratch.folder, 'stall')
-    const { status, tookMs } = await signalRun(out, 'SIGTERM', stalled, ['--dry-run'], STALL)
+    const { status, tookMs } = await signalRun(out, { signal: 'SIGTERM', when: stalled, env: STALL })
     expect(status).toBe(143)
     expect(tookMs).toBeLessThan(LIMIT_MS)
     await expectKeptAndMend(out, ['--dry-run'], {})
@@ -152,14 +159,16 @@ describe('promise 10: a signal in mid-inference', () => {
   it('a second one ends it at once', async () => {
     const out = join(scratch.folder, 'twice')
     let secondAt = 0
-    const result = await signalRun(out, 'SIGINT', stalled, ['--dry-run'], STALL, (text, child) => {
+    const onStderr = (text: string, child: ChildProcess): void => {
       if (!text.includes('SIGINT')) return
       secondAt = performance.now()
       child.kill('SIGINT')
-    })
+    }
+    const result = await signalRun(out, { signal: 'SIGINT', when: stalled, env: STALL, onStderr })
     expect(result.status).toBe(130)
     expect(secondAt).toBeGreaterThan(0)
-    expect(performance.now() - secondAt).toBeLessThan(2000)
+    // One alone would give what is in hand seven seconds.
+    expect(performance.now() - secondAt).toBeLessThan(LIMIT_MS / 2)
     await expectMarkersTrue(out)
   }, 600_000)
 })

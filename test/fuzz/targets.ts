@@ -1,6 +1,5 @@
 /** Every reader of foreign bytes, with what it may answer: a value, or an error that a person can do something about. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
@@ -19,6 +18,7 @@ import { createTokenizer } from '../../src/text/create-tokenizer.ts'
 import { MODELS } from '../model/fixtures.ts'
 import { onnxModel } from '../model/onnx-builder.ts'
 import { packageRoot } from '../support/cli.ts'
+import { scratchFolder } from '../support/scratch.ts'
 import { tokenizerFolder } from '../text/tokenizer-folders.ts'
 import type { FuzzTarget } from './harness.ts'
 
@@ -43,7 +43,7 @@ async function answerOf(work: () => unknown): Promise<string> {
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'pregen-fuzz-'))
+const folder = scratchFolder()
 const fixture = (path: string) => readFileSync(join(packageRoot, path))
 const scratch = (name: string, bytes: Buffer): string => {
   const path = join(folder, name)

@@ -1,19 +1,18 @@
 import {
   appendFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { modelFacts } from '../../src/model/facts.ts'
 import { createFileHasher } from '../../src/model/file-hash.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
+import { scratchFolder } from '../support/scratch.ts'
 import { copyModel, MODELS } from './fixtures.ts'
 
 const fingerprintOf = async (folder: string) => (await modelFacts(readModelFolder(folder))).fingerprint
@@ -69,7 +68,7 @@ test('preview.json counts, and a file that goes missing', async () => {
 })
 
 test('big files are hashed once, until size or time changes; a damaged cache is an empty one', async () => {
-  const cacheDir = mkdtempSync(join(tmpdir(), 'hashes-'))
+  const cacheDir = scratchFolder()
   const file = join(cacheDir, 'big.bin')
   writeFileSync(file, Buffer.alloc(2 ** 20, 1))
   const first = await createFileHasher({ cacheDir })
@@ -95,7 +94,7 @@ test.each([
   ['under a file', (folder: string) => join(folder, 'big.bin')],
   ['where a folder stands', (folder: string) => folder],
 ])('a cache that cannot be written, %s, costs nothing but time', async (_, cacheDirOf) => {
-  const folder = mkdtempSync(join(tmpdir(), 'hashes-'))
+  const folder = scratchFolder()
   const file = join(folder, 'big.bin')
   writeFileSync(file, Buffer.alloc(2 ** 20, 1))
   mkdirSync(join(folder, 'model-hashes.json'))
@@ -107,7 +106,7 @@ test.each([
 })
 
 test('sizes that are trusted: the hub names the hash, other files go by size and ends; nothing is remembered', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'hashes-'))
+  const folder = scratchFolder()
   const blobs = join(folder, 'blobs')
   mkdirSync(blobs)
   const name = 'cd'.repeat(32)

@@ -1,14 +1,14 @@
 /** Copies of a tiny model to break. */
-import { cpSync, mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type PregenError, PregenErrors } from '../../src/errors.ts'
+import { scratchFolder } from '../support/scratch.ts'
 
 export const MODELS = fileURLToPath(new URL('../fixtures/oracle/models', import.meta.url))
 
 export function copyModel(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), `${name}-`))
+  const folder = join(scratchFolder(), name)
   cpSync(join(MODELS, name), folder, { recursive: true })
   return folder
 }

@@ -1,11 +1,11 @@
 /** Links, pipes and devices in every place where a model has a file. */
-import { mkdirSync, mkdtempSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readPreviewDecoderConfig } from '../../src/preview/decoder.ts'
 import { readPreviewJson } from '../../src/preview/preview-json.ts'
 import { createTokenizer } from '../../src/text/create-tokenizer.ts'
+import { scratchFolder } from '../support/scratch.ts'
 import { copyModel } from './fixtures.ts'
 import { inHubCache, makeFifo, planModel, refusals, replaceFile } from './hostile.ts'
 import { onnxModel } from './onnx-builder.ts'
@@ -14,7 +14,7 @@ const SECRET = 'root:x:0:0:hunter2'
 
 /** A folder elsewhere, with a secret in it. */
 function secretFile(): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'elsewhere-')), 'secret')
+  const file = join(scratchFolder(), 'secret')
   writeFileSync(file, SECRET)
   return file
 }
@@ -77,7 +77,7 @@ test('links within the folder are followed, and the folder itself may be one', a
   const folder = copyModel('sd15-tiny')
   renameSync(join(folder, 'unet'), join(folder, 'shared'))
   symlinkSync('shared', join(folder, 'unet'))
-  const link = join(mkdtempSync(join(tmpdir(), 'link-')), 'model')
+  const link = join(scratchFolder(), 'model')
   symlinkSync(folder, link)
   expect((await planModel(link)).family).toBe('sd')
 })

@@ -1,11 +1,11 @@
 /** What a hostile folder claims: sizes, depths, lengths and counts, in configs and in graphs. */
-import { mkdirSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createScheduler } from '../../src/diffusion/create-scheduler.ts'
 import { readOnnxHeader } from '../../src/model/onnx-header.ts'
 import { createModelSession, createRunMeter } from '../../src/model/session.ts'
+import { scratchFolder } from '../support/scratch.ts'
 import { copyModel } from './fixtures.ts'
 import { editConfig, inHubCache, planModel, refusals } from './hostile.ts'
 import { ELEMENT, type ModelSpec, onnxModel } from './onnx-builder.ts'
@@ -189,7 +189,7 @@ describe('sessions', () => {
   const dims = ['n', 4]
 
   function written(spec: ModelSpec): string {
-    const path = join(mkdtempSync(join(tmpdir(), 'onnx-')), 'model.onnx')
+    const path = join(scratchFolder(), 'model.onnx')
     writeFileSync(path, onnxModel(spec))
     return path
   }
@@ -211,8 +211,8 @@ describe('sessions', () => {
   })
 
   test('run models of Hugging Face’s cache, with weights beside them', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'hub-'))
-    mkdirSync(join(folder, 'unet'))
+    const folder = join(scratchFolder(), 'model')
+    mkdirSync(join(folder, 'unet'), { recursive: true })
     const external = { location: 'model.onnx_data', offset: 0, length: 16 }
     const model = onnxModel({
       inputs: [{ name: 'x', dims: [4] }],

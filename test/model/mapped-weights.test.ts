@@ -1,14 +1,14 @@
-import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { expect, test } from 'vitest'
 import { mapWeights } from '../../src/model/mapped-weights.ts'
 import { readOnnxHeader } from '../../src/model/onnx-header.ts'
 import { createModelSession, createRunMeter } from '../../src/model/session.ts'
+import { scratchFolder } from '../support/scratch.ts'
 import { ELEMENT, onnxModel, type TensorSpec } from './onnx-builder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'weights-'))
+const folder = scratchFolder()
 const provider = { name: 'cpu', deviceId: 0, reason: 'asked for' } as const
 
 /** 64 channels of 3 × 3 over 64: 147 456 bytes, a layout that ONNX Runtime changes. */

@@ -1,15 +1,15 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { InferenceSession } from 'onnxruntime-node'
 import { expect, test } from 'vitest'
 import { readOnnxHeader } from '../../src/model/onnx-header.ts'
 import { ProtobufError } from '../../src/model/protobuf-reader.ts'
+import { scratchFolder } from '../support/scratch.ts'
 import fc from '../support/seed.ts'
 import { MODELS } from './fixtures.ts'
 import { ELEMENT, onnxModel } from './onnx-builder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'onnx-header-'))
+const folder = scratchFolder()
 
 function written(bytes: Uint8Array): string {
   const path = join(folder, 'model.onnx')

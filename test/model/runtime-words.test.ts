@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { causeOf } from '../../src/model/runtime-words.ts'
+import { runtimeCauseOf } from '../../src/model/runtime-words.ts'
 
 const SOURCE = '/onnxruntime_src/onnxruntime/core'
 
@@ -86,13 +86,13 @@ test.each([
     /--provider cpu/,
   ],
 ])('%s', (message, what, help) => {
-  const cause = causeOf(message)
+  const cause = runtimeCauseOf(message)
   expect(cause.what).toBe(what)
   expect(cause.help).toMatch(help)
 })
 
 test('what is not known stays as it is, in one line, without places and nodes that nobody wrote', () => {
-  const { what, help } = causeOf(
+  const { what, help } = runtimeCauseOf(
     `Non-zero status code returned while running Mul node. Name:'/a/b/Mul' Status Message: ${SOURCE}/x/mul.cc:12 something\n odd\n`,
   )
   expect([what, help]).toEqual(['Mul: something odd', undefined])

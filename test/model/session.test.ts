@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
@@ -9,9 +8,10 @@ import {
   resolveProvider,
 } from '../../src/model/providers.ts'
 import { createModelSession, createRunMeter, type ModelSession } from '../../src/model/session.ts'
+import { scratchFolder } from '../support/scratch.ts'
 import { ELEMENT, type ModelSpec, onnxModel } from './onnx-builder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'session-'))
+const folder = scratchFolder()
 const provider = { name: 'cpu', deviceId: 0, reason: 'asked for' } as const
 const meter = createRunMeter()
 let files = 0

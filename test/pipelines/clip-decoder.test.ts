@@ -5,7 +5,7 @@ import type { VaeFacts } from '../../src/model/folder.ts'
 import type { ModelSession, StreamCall } from '../../src/model/session.ts'
 import { createInput } from '../../src/model/session-values.ts'
 import { createClipDecoder } from '../../src/pipelines/clip-decoder.ts'
-import { encodeClip } from '../../src/pipelines/clip-encoder.ts'
+import { encodeFrames } from '../../src/pipelines/clip-encoder.ts'
 
 const VAE: VaeFacts = {
   scale: 2,
@@ -108,7 +108,7 @@ test('frames that stay grey are written once, and the means alone are taken', as
   const models = { vae: VAE, vaeEncoder: encoder(1), parts: { vae_encoder_with_past: encoder(1) } }
   const picture = new Float32Array(12).fill(0.25)
   const asked: number[] = []
-  const latents = await encodeClip(models, {
+  const latents = await encodeFrames(models, {
     ...{ frames: 9, width: 2, height: 2, framesPerLatent: 4 },
     frame(index) {
       asked.push(index)

@@ -1,6 +1,5 @@
 /** Golden cases of the reference (diffusers and optimum-onnx) and the measure of how far a run is from them. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
@@ -11,6 +10,7 @@ import { type ModelFolder, readModelFolder } from '../../src/model/folder.ts'
 import type { ResolvedProvider } from '../../src/model/providers.ts'
 import { createPipeline } from '../../src/pipelines/create-pipeline.ts'
 import type { GenerateRequest, Pipeline, PromptConditioning } from '../../src/pipelines/pipeline.ts'
+import { scratchFolder } from '../support/scratch.ts'
 
 export const ORACLE = fileURLToPath(new URL('../fixtures/oracle', import.meta.url))
 export const CPU: ResolvedProvider = { name: 'cpu', deviceId: 0, reason: 'asked for' }
@@ -110,7 +110,7 @@ export function modelFolder(name: string): ModelFolder {
 export function assembleModel(name: string): string {
   const own = join(ORACLE, 'extra/models', name)
   if (!readdirSync(join(ORACLE, 'extra/models')).includes(name)) return modelPath(name)
-  const whole = mkdtempSync(join(tmpdir(), `${name}-`))
+  const whole = join(scratchFolder(), name)
   const parts: Readonly<Record<string, string>> = JSON.parse(readFileSync(join(own, 'parts.json'), 'utf8'))
   for (const [folder, source] of Object.entries(parts))
     cpSync(modelPath(source), join(whole, folder), { recursive: true })

@@ -159,10 +159,13 @@ describe('consecutive draws', () => {
         continue
       }
       const values = draw.values.map(Number)
-      if (draw.op === 'rand') expectClose(stream.rand(new Float32Array(draw.n)), values, 1e-9)
-      if (draw.op === 'randn') expectClose(stream.randn(new Float32Array(draw.n)), values, NORMAL_TOLERANCE)
-      if (draw.op === 'randn64') expectClose(stream.randnFloat64(new Float64Array(draw.n)), values, 1e-12)
-      if (draw.op === 'randn16') expectClose(stream.randnFloat16(new Float32Array(draw.n)), values, 2e-3)
+      const [drawn, tolerance] = {
+        rand: () => [stream.rand(new Float32Array(draw.n)), 1e-9] as const,
+        randn: () => [stream.randn(new Float32Array(draw.n)), NORMAL_TOLERANCE] as const,
+        randn64: () => [stream.randnFloat64(new Float64Array(draw.n)), 1e-12] as const,
+        randn16: () => [stream.randnFloat16(new Float32Array(draw.n)), 2e-3] as const,
+      }[draw.op]()
+      expectClose(drawn, values, tolerance)
     }
   })
 })

@@ -4,6 +4,7 @@ import sharp from 'sharp'
 import { describe, expect, it, vi } from 'vitest'
 import type { PictureJob } from '../../src/engine/inference-calls.ts'
 import { toWireError } from '../../src/engine/wire-error.ts'
+import type { ErrorCode } from '../../src/error-codes.ts'
 import { PregenError } from '../../src/errors.ts'
 import { drawModels } from '../../src/run/draw-models.ts'
 import {
@@ -355,7 +356,7 @@ describe('several devices', () => {
     expect(drawing.counts()).toEqual({ done: 6, failed: 0 })
   })
 
-  const withoutSecond = (code: string) => (device: number) => {
+  const withoutSecond = (code: ErrorCode) => (device: number) => {
     if (device === 1) throw new PregenError(code, 'the card is full')
     return 'cuda' as const
   }

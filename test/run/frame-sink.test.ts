@@ -2,7 +2,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { outputKindOf } from '../../src/artifacts/layout.ts'
+import { outputKindOf } from '../../src/artifacts/file-names.ts'
 import { createVariantWriter } from '../../src/artifacts/variant-writer.ts'
 import type { VideoWriter } from '../../src/media/video-writer.ts'
 import { createFrameSink, type FrameSinkOptions } from '../../src/run/frame-sink.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ManifestAsset } from '../../src/artifacts/manifest.ts'
 import { callbackBody } from '../../src/run/notify.ts'
-import { spread } from '../../src/tasks/rerender.ts'
+import { evenlySpaced } from '../../src/tasks/rerender.ts'
 
 function assetOf(mode: string, seconds: number): ManifestAsset {
   return {
@@ -63,6 +63,6 @@ describe('spread', () => {
     [10, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]],
     [11, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]],
   ])('takes %d of ten', (count, expected) => {
-    expect(spread([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], count)).toEqual(expected)
+    expect(evenlySpaced([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], count)).toEqual(expected)
   })
 })

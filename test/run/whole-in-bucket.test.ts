@@ -73,7 +73,17 @@ function manifestOf(plan: PlanReport): string {
   return JSON.stringify({ manifest_version: 1, version: 'v1', assets })
 }
 
-async function planOf(folder: string, count: number, endpoint: string, fetch: boolean, cue?: string) {
+interface Asked {
+  readonly endpoint?: string
+  readonly fetch?: boolean
+  readonly cue?: string
+}
+
+async function planOf(
+  folder: string,
+  count: number,
+  { endpoint = 'http://127.0.0.1:9', fetch = false, cue }: Asked = {},
+) {
   const seeds = Array.from({ length: count }, (_, seed) => seed)
   const cues = {
     sea: { program: 'P0', prompt: 'sea', seeds },
@@ -98,11 +108,11 @@ describe('a full bucket', () => {
   it('is asked about 10,000 units in under three seconds of a quiet processor', async () => {
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
     const folder = await temporaryFolder()
-    const plan = await planOf(folder, COUNT, 'http://127.0.0.1:9', false)
+    const plan = await planOf(folder, COUNT)
     const store = await startListing(keysOf(plan), manifestOf(plan))
     const ask = async () => {
       const [from, started, before] = [performance.now(), process.cpuUsage(), store.requests()]
-      const { totals, warnings } = await planOf(folder, COUNT, store.endpoint, true)
+      const { totals, warnings } = await planOf(folder, COUNT, { endpoint: store.endpoint, fetch: true })
       const { user, system } = process.cpuUsage(started)
       const requests = store.requests() - before
       return { totals, warnings, requests, wallMs: performance.now() - from, cpuMs: (user + system) / 1000 }
@@ -122,9 +132,9 @@ describe('a full bucket', () => {
 
   it('is not listed whole for one unit of many', async () => {
     const folder = await temporaryFolder()
-    const plan = await planOf(folder, 2000, 'http://127.0.0.1:9', false)
+    const plan = await planOf(folder, 2000)
     const store = await startListing(keysOf(plan), manifestOf(plan))
-    const asked = await planOf(folder, 2000, store.endpoint, true, 'hill')
+    const asked = await planOf(folder, 2000, { endpoint: store.endpoint, fetch: true, cue: 'hill' })
     expect(asked.totals).toMatchObject({ units: 1, skip: 1 })
     expect(store.requests()).toBe(3)
   }, 60_000)

@@ -20,7 +20,7 @@ import { type Ledger, openLedger, readLedger } from '../../src/artifacts/ledger.
 import { createManifest, encodeManifest } from '../../src/artifacts/manifest.ts'
 import { openOrigin } from '../../src/artifacts/origin.ts'
 import { createMemoryStorage, type MemoryStorage } from '../../src/storage/memory.ts'
-import { unvouched } from '../../src/storage/upload-folder.ts'
+import { contentAlone } from '../../src/storage/upload-folder.ts'
 import { uploadTree } from '../../src/storage/upload-tree.ts'
 import { createUploader } from '../../src/storage/uploader.ts'
 import { verifyTree } from '../../src/storage/verify-tree.ts'
@@ -47,8 +47,8 @@ beforeEach(async () => {
   layout = testLayout(join(folder, 'out'))
   memory = createMemoryStorage()
   const theirs = await openLedger(layout.state.ledgerPath, { origin: openOrigin(join(folder, 'theirs')) })
-  variant = await writeTestVariant(layout, 'dawn', 'wide', { steps: 2 }, theirs)
-  const close = await writeTestVariant(layout, 'dawn', 'close', { steps: 1 }, theirs)
+  variant = await writeTestVariant(layout, 'dawn/wide', { steps: 2 }, theirs)
+  const close = await writeTestVariant(layout, 'dawn/close', { steps: 1 }, theirs)
   await theirs.close()
   writeFileSync(layout.manifestPath, encodeManifest(createManifest('v1', [variant, close].map(testAssetOf))))
   before = canary.state()
@@ -235,7 +235,7 @@ describe('a ledger from elsewhere', () => {
         prefix: layout.prefix,
         emit: () => undefined,
       })
-      void uploader.add({ key: variant.key, folder: variant.folder, files: files.map(unvouched) })
+      void uploader.add({ key: variant.key, folder: variant.folder, files: files.map(contentAlone) })
       const { failures } = await uploader.drain()
       expect(failures.map(({ error }) => error.code)).toEqual(['E_FILE_CHANGED'])
     })

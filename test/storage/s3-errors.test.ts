@@ -301,11 +301,13 @@ describe('secrets', () => {
         () => storage.get('foigoi/k'),
         () => storage.list('x')[Symbol.asyncIterator]().next(),
       ]
+      let refused = 0
       for (const call of calls) {
         try {
           await call()
         } catch (error) {
           if (!(error instanceof PregenError)) throw error
+          refused++
           const text = [
             formatError(error),
             inspect(error, { depth: 20, showHidden: true }),
@@ -317,6 +319,7 @@ describe('secrets', () => {
           expect(text).not.toMatch(/feedfacecafe|Signature=[0-9a-f]{8}|AWS4-HMAC-SHA256 Credential/)
         }
       }
+      expect(refused).toBe(calls.length)
     }
   })
 

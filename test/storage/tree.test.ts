@@ -1,7 +1,8 @@
 import { cp, mkdir, readFile, rm, unlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Layout, PAGE_NAMES } from '../../src/artifacts/layout.ts'
+import { PAGE_NAMES } from '../../src/artifacts/file-names.ts'
+import type { Layout } from '../../src/artifacts/layout.ts'
 import { type Ledger, openLedger, readLedger } from '../../src/artifacts/ledger.ts'
 import { createManifest, encodeManifest } from '../../src/artifacts/manifest.ts'
 import { createMemoryStorage, type MemoryStorage } from '../../src/storage/memory.ts'
@@ -28,7 +29,7 @@ beforeEach(async () => {
   memory = createMemoryStorage()
   variants = []
   for (const name of ['a', 'b', 'c']) {
-    variants.push(await writeTestVariant(layout, 'dawn', name, { steps: 2 }, ledger))
+    variants.push(await writeTestVariant(layout, `dawn/${name}`, { steps: 2 }, ledger))
   }
   await writeFile(layout.manifestPath, encodeManifest(createManifest('v1', variants.map(testAssetOf))))
   return () => ledger.close()

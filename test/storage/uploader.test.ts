@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Layout } from '../../src/artifacts/layout.ts'
 import { type Ledger, openLedger } from '../../src/artifacts/ledger.ts'
+import type { ErrorCode } from '../../src/error-codes.ts'
 import { PregenError } from '../../src/errors.ts'
 import { createMemoryStorage, type MemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -57,14 +58,14 @@ beforeEach(async () => {
   return () => ledger.close()
 })
 
-const failure = (code: string) => new PregenError(code, 'injected', { exitCode: 3 })
+const failure = (code: ErrorCode) => new PregenError(code, 'injected', { exitCode: 3 })
 
 describe('uploader', () => {
   it('sends all files with their kinds, tells of each, and the manifest last', async () => {
     const upload = uploader(watched(memory))
     const variants = [
-      await writeTestVariant(layout, 'dawn', 'wide', { steps: 3 }, ledger),
-      await writeTestVariant(layout, 'dawn', 'close', { steps: 0 }, ledger),
+      await writeTestVariant(layout, 'dawn/wide', { steps: 3 }, ledger),
+      await writeTestVariant(layout, 'dawn/close', { steps: 0 }, ledger),
     ]
     const done = variants.map((variant) => upload.add(variant))
     upload.setManifest(layout.manifestKey, Buffer.from('{}'))
@@ -101,14 +102,14 @@ describe('uploader', () => {
     })
     const upload = uploader(storage, { concurrency: 4 })
     for (let i = 0; i < 12; i++) {
-      void upload.add(await writeTestVariant(layout, 'dawn', `seed-${i}`, { steps: 3 }, ledger))
+      void upload.add(await writeTestVariant(layout, `dawn/seed-${i}`, { steps: 3 }, ledger))
     }
     expect(await upload.drain()).toMatchObject({ uploaded: 60, failures: [], pending: 0 })
     expect([markers, early]).toEqual([12, []])
   })
 
   it('asks the store nothing at all when everything has been sent', async () => {
-    const variant = await writeTestVariant(layout, 'dawn', 'wide', { steps: 3 }, ledger)
+    const variant = await writeTestVariant(layout, 'dawn/wide', { steps: 3 }, ledger)
     const first = uploader(memory)
     void first.add(variant)
     first.setManifest(layout.manifestKey, Buffer.from('{}'))
@@ -121,7 +122,7 @@ describe('uploader', () => {
   })
 
   it('sends to another store what only the first has', async () => {
-    const variant = await writeTestVariant(layout, 'dawn', 'wide', { steps: 1 }, ledger)
+    const variant = await writeTestVariant(layout, 'dawn/wide', { steps: 1 }, ledger)
     for (const [description, count] of [
       ['s3://a', 3],
       ['s3://b', 3],
@@ -135,9 +136,9 @@ describe('uploader', () => {
 
   it('sends same-size files of another content, having taken the old marker back first', async () => {
     const first = uploader(memory)
-    void first.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 2, mark: 'a' }, ledger))
+    void first.add(await writeTestVariant(layout, 'dawn/wide', { steps: 2, mark: 'a' }, ledger))
     await first.drain()
-    const changed = await writeTestVariant(layout, 'dawn', 'wide', { steps: 2, mark: 'b' }, ledger)
+    const changed = await writeTestVariant(layout, 'dawn/wide', { steps: 2, mark: 'b' }, ledger)
     const second = uploader(watched(memory))
     void second.add(changed)
     // The timing is the same, yet it was taken back and must come again.
@@ -158,27 +159,27 @@ describe('uploader', () => {
       [0, ['final.png']],
     ] as const) {
       const upload = uploader(memory)
-      void upload.add(await writeTestVariant(layout, 'dawn', 'wide', { steps }, ledger))
+      void upload.add(await writeTestVariant(layout, 'dawn/wide', { steps }, ledger))
       await upload.drain()
       expect(await keys()).toEqual(expected)
     }
   })
 
   it('takes back the marker in a store that only another machine knows', async () => {
-    const before = await writeTestVariant(layout, 'dawn', 'wide', { steps: 2, mark: 'a' })
+    const before = await writeTestVariant(layout, 'dawn/wide', { steps: 2, mark: 'a' })
     const first = uploader(memory, { ledger: undefined })
     void first.add(before)
     await first.drain()
     calls = []
     const second = uploader(watched(memory))
-    void second.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 2, mark: 'b' }, ledger))
+    void second.add(await writeTestVariant(layout, 'dawn/wide', { steps: 2, mark: 'b' }, ledger))
     expect(await second.drain()).toMatchObject({ failures: [], pending: 0 })
     expect(calls[0]).toBe(`list ${layout.prefix}/`)
     expect(calls[1]).toBe(`delete ${before.key}/timing.json`)
   })
 
   it('mends what the store lost or holds wrongly, when asked to look', async () => {
-    const variant = await writeTestVariant(layout, 'dawn', 'wide', { steps: 3 }, ledger)
+    const variant = await writeTestVariant(layout, 'dawn/wide', { steps: 3 }, ledger)
     const first = uploader(memory)
     void first.add(variant)
     await first.drain()
@@ -207,8 +208,8 @@ describe('uploader', () => {
       if (key.endsWith('bad/2.png')) throw failure('E_ACCESS_DENIED')
     })
     const upload = uploader(storage)
-    const bad = upload.add(await writeTestVariant(layout, 'dawn', 'bad', { steps: 3 }, ledger))
-    const good = upload.add(await writeTestVariant(layout, 'dawn', 'good', { steps: 3 }, ledger))
+    const bad = upload.add(await writeTestVariant(layout, 'dawn/bad', { steps: 3 }, ledger))
+    const good = upload.add(await writeTestVariant(layout, 'dawn/good', { steps: 3 }, ledger))
     upload.setManifest(layout.manifestKey, Buffer.from('{}'))
     const summary = await upload.drain()
     expect([await bad, await good]).toEqual([false, true])
@@ -230,7 +231,7 @@ describe('uploader', () => {
     })
     const upload = uploader(storage)
     let outcome: boolean | undefined
-    const added = upload.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 2 }, ledger))
+    const added = upload.add(await writeTestVariant(layout, 'dawn/wide', { steps: 2 }, ledger))
     void added.then((isSent) => {
       outcome = isSent
     })
@@ -245,7 +246,7 @@ describe('uploader', () => {
   })
 
   it('remembers what was confirmed before a failure', async () => {
-    const variant = await writeTestVariant(layout, 'dawn', 'wide', { steps: 3 }, ledger)
+    const variant = await writeTestVariant(layout, 'dawn/wide', { steps: 3 }, ledger)
     const first = uploader(
       watched(memory, (key) => {
         if (key.endsWith('/2.png')) throw failure('E_ACCESS_DENIED')
@@ -261,7 +262,7 @@ describe('uploader', () => {
   })
 
   it('does not pass off a file that changed since it was written', async () => {
-    const variant = await writeTestVariant(layout, 'dawn', 'wide', { steps: 2 }, ledger)
+    const variant = await writeTestVariant(layout, 'dawn/wide', { steps: 2 }, ledger)
     await writeFile(join(variant.folder, '1.png'), contentOf('dawn/wide/1.png', 'z', 300))
     await unlink(join(variant.folder, '2.png'))
     const upload = uploader(memory)
@@ -285,9 +286,9 @@ describe('uploader', () => {
       { maxBytesInFlight: 1000, concurrency: 16 },
     )
     for (let i = 0; i < 4; i++) {
-      void upload.add(await writeTestVariant(layout, 'dawn', `s-${i}`, { steps: 4, bytes: 400 }, ledger))
+      void upload.add(await writeTestVariant(layout, `dawn/s-${i}`, { steps: 4, bytes: 400 }, ledger))
     }
-    void upload.add(await writeTestVariant(layout, 'dawn', 'large', { steps: 1, bytes: 5000 }, ledger))
+    void upload.add(await writeTestVariant(layout, 'dawn/large', { steps: 1, bytes: 5000 }, ledger))
     expect(await upload.drain()).toMatchObject({ uploaded: 27, failures: [] })
     expect(peak).toBeLessThanOrEqual(5000)
     expect(peak).toBeGreaterThanOrEqual(800)
@@ -308,7 +309,7 @@ describe('uploader', () => {
       { concurrency: 3 },
     )
     for (let i = 0; i < 5; i++) {
-      void upload.add(await writeTestVariant(layout, 'dawn', `s-${i}`, { steps: 5 }, ledger))
+      void upload.add(await writeTestVariant(layout, `dawn/s-${i}`, { steps: 5 }, ledger))
     }
     await upload.drain()
     expect(peak).toBe(3)
@@ -323,8 +324,8 @@ describe('uploader', () => {
           : memory.put(object),
     }
     const upload = uploader(hanging)
-    void upload.add(await writeTestVariant(layout, 'dawn', 'quick', { steps: 1 }, ledger))
-    void upload.add(await writeTestVariant(layout, 'dawn', 'stuck', { steps: 1 }, ledger))
+    void upload.add(await writeTestVariant(layout, 'dawn/quick', { steps: 1 }, ledger))
+    void upload.add(await writeTestVariant(layout, 'dawn/stuck', { steps: 1 }, ledger))
     upload.setManifest(layout.manifestKey, Buffer.from('{}'))
     // Nothing else ends the request that hangs.
     const summary = await upload.drain({ deadlineMs: 100 })
@@ -336,7 +337,7 @@ describe('uploader', () => {
     const controller = new AbortController()
     const upload = uploader(memory, { signal: controller.signal })
     controller.abort()
-    expect(await upload.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 1 }, ledger))).toBe(false)
+    expect(await upload.add(await writeTestVariant(layout, 'dawn/wide', { steps: 1 }, ledger))).toBe(false)
     expect(await upload.drain()).toMatchObject({ uploaded: 0, pending: 3 })
     expect(memory.objects.size).toBe(0)
   })
@@ -349,7 +350,7 @@ describe('uploader', () => {
     }
     const upload = uploader(hanging, { stallMs: 80 })
     for (let i = 0; i < 20; i++) {
-      void upload.add(await writeTestVariant(layout, 'dawn', `s-${i}`, { steps: 1 }, ledger))
+      void upload.add(await writeTestVariant(layout, `dawn/s-${i}`, { steps: 1 }, ledger))
     }
     const { failures, pending } = await upload.drain()
     expect(failures.map(({ error }) => error.code)).toEqual(['E_UPLOAD_STALLED'])
@@ -367,7 +368,7 @@ describe('uploader', () => {
       },
     }
     const upload = uploader(hanging, { stallMs: 80 })
-    void upload.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 1 }, ledger))
+    void upload.add(await writeTestVariant(layout, 'dawn/wide', { steps: 1 }, ledger))
     expect((await upload.drain()).failures.map(({ error }) => error.code)).toEqual(['E_UPLOAD_STALLED'])
   })
 
@@ -382,7 +383,7 @@ describe('uploader', () => {
       },
     }
     const upload = uploader(shaky)
-    void upload.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 1 }, ledger))
+    void upload.add(await writeTestVariant(layout, 'dawn/wide', { steps: 1 }, ledger))
     expect(await upload.drain()).toMatchObject({ uploaded: 3, failures: [], pending: 0 })
     expect(lists).toBe(2)
   })
@@ -400,8 +401,8 @@ describe('uploader', () => {
     }
     for (const mark of ['a', 'b']) {
       const upload = uploader(strict)
-      void upload.add(await writeTestVariant(layout, 'dawn', 'wide', { steps: 2, mark }, ledger))
-      void upload.add(await writeTestVariant(layout, 'dawn', 'close', { steps: 2, mark }, ledger))
+      void upload.add(await writeTestVariant(layout, 'dawn/wide', { steps: 2, mark }, ledger))
+      void upload.add(await writeTestVariant(layout, 'dawn/close', { steps: 2, mark }, ledger))
       expect(await upload.drain()).toMatchObject({ failures: [], pending: 0 })
     }
     expect(events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))).toEqual([
@@ -411,7 +412,7 @@ describe('uploader', () => {
   })
 
   it('does not read files before their turn', async () => {
-    const variant = await writeTestVariant(layout, 'dawn', 'wide', { steps: 0 }, ledger)
+    const variant = await writeTestVariant(layout, 'dawn/wide', { steps: 0 }, ledger)
     const touched = new Date(1000)
     await mkdir(variant.folder, { recursive: true })
     await utimes(join(variant.folder, 'final.png'), touched, touched)
@@ -424,7 +425,7 @@ describe('uploader', () => {
       { concurrency: 1 },
     )
     void upload.add(variant)
-    void upload.add(await writeTestVariant(layout, 'dawn', 'next', { steps: 0 }, ledger))
+    void upload.add(await writeTestVariant(layout, 'dawn/next', { steps: 0 }, ledger))
     await sleep(20)
     expect(upload.progress()).toMatchObject({ unfinishedFolders: 2, heldBytes: 300 })
     release()

@@ -58,7 +58,7 @@ export async function makeTree(
   const variants: WrittenVariant[] = []
   for (let i = 0; i < size.variants; i++) {
     const { steps, bytes, mark } = size
-    variants.push(await writeTestVariant(layout, 'dawn', `seed-${i}`, { steps, bytes, mark }, ledger))
+    variants.push(await writeTestVariant(layout, `dawn/seed-${i}`, { steps, bytes, mark }, ledger))
   }
   const objects = variants.reduce((sum, variant) => sum + variant.files.length, 0)
   return { layout, ledger, variants, objects }

@@ -27,7 +27,7 @@ export const RENDER_SCRIPT = `
   const [out, variants, steps, point, passes] = process.argv.slice(2)
   process.exitCode = 1
   let left = Number(passes)
-  const faults = (reached) => {
+  const onPoint = (reached) => {
     if (reached === point && left-- <= 0) process.kill(process.pid, 'SIGKILL')
   }
   const pixels = (name) => {
@@ -45,7 +45,7 @@ export const RENDER_SCRIPT = `
     const layout = createLayout({ out, root: 'foigoi', version: 'v1' })
     lock = await acquireLock(layout.state.lockPath)
     const swept = await sweepTemporaryFiles(out)
-    ledger = await openLedger(layout.state.ledgerPath, { faults })
+    ledger = await openLedger(layout.state.ledgerPath, { onPoint })
     const done = []
     console.log('ready')
     for (let i = 0; i < Number(variants); i++) {
@@ -55,7 +55,7 @@ export const RENDER_SCRIPT = `
       const known = ledger.units.get(key)
       if (known && (await inspectFiles(folder, known.files)).every((state) => state.fault === null)) continue
       await ledger.forgetUnit(key)
-      const writer = await createVariantWriter({ out, folder, faults })
+      const writer = await createVariantWriter({ out, folder, onPoint })
       const writes = []
       for (let step = 1; step <= Number(steps); step++) {
         writes.push(writer.writeStep(step, pixels(variant + '/' + step)))

@@ -37,20 +37,20 @@ export function contentOf(name: string, mark: string, sizeBytes: number): Uint8A
   return Buffer.concat([PNG_HEAD, chunk, PNG_END])
 }
 
-/** Writes a variant and its line in the ledger. No steps: no marker either. */
+/** Writes a variant and its line in the ledger. No steps: no marker either. @param name `cue/variant` */
 export async function writeTestVariant(
   layout: Layout,
-  cue: string,
-  variant: string,
+  name: `${string}/${string}`,
   content: VariantContent,
   ledger?: Ledger,
 ): Promise<WrittenVariant> {
+  const [cue = '', variant = ''] = name.split('/')
   const { steps, mark = 'a', bytes = 300 } = content
   const key = layout.variantKey(cue, variant)
   const folder = layout.variantFolder(cue, variant)
   await ledger?.forgetUnit(key)
   const writer = await createVariantWriter({ out: layout.out, folder })
-  const body = (name: string) => contentOf(join(cue, variant, name), mark, bytes)
+  const body = (file: string) => contentOf(join(cue, variant, file), mark, bytes)
   for (let step = 1; step <= steps; step++) await writer.writeStep(step, body(`${step}.png`))
   await writer.writeFinal(body('final.png'))
   const files = await writer.finish(steps > 0 ? timingOf(Array(steps).fill(mark.length * 10), 5) : null)

@@ -63,6 +63,13 @@ beforeAll(async () => {
 describe("OpenAI's vocabulary", () => {
   const goldens = readGoldens<ClipGolden[]>('clip-goldens.json')
 
+  it('has padded prompts and ones that are cut off among its goldens', () => {
+    const recorded = (of: (golden: ClipGolden) => unknown) => goldens.filter((golden) => of(golden)).length
+    expect(recorded((golden) => golden.padded77_eos)).toBeGreaterThan(20)
+    expect(recorded((golden) => golden.padded77_bang)).toBeGreaterThan(20)
+    expect(recorded((golden) => golden.overflow_text)).toBeGreaterThan(3)
+  })
+
   it.each(goldens)('$text', ({ text, ids, ids_bang, padded77_eos, padded77_bang, overflow_text }) => {
     expect(clip.encode(text)).toEqual(ids)
     expect(bangPad.encode(text)).toEqual(ids_bang ?? ids)

@@ -1,7 +1,7 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { scratchFolder } from '../support/scratch.ts'
 
 const fixtures = join(import.meta.dirname, '../fixtures/tokenizers')
 
@@ -10,7 +10,7 @@ const fixtures = join(import.meta.dirname, '../fixtures/tokenizers')
  * folders hold settings only and borrow the vocabulary of the folder beside them.
  */
 export function tokenizerFolder(name: string): string {
-  const target = join(mkdtempSync(join(tmpdir(), 'pregen-tokenizer-')), name)
+  const target = join(scratchFolder(), name)
   mkdirSync(target)
   for (const source of new Set([name.replace('-bang-pad', ''), name])) {
     for (const file of readdirSync(join(fixtures, source))) {

@@ -6,10 +6,10 @@ import { leftOfUnit } from '../../src/watch/page/data/estimate.ts'
 import { mergeRun } from '../../src/watch/page/data/merge.ts'
 import { readProgress } from '../../src/watch/page/data/progress.ts'
 import { pickRun, readRuns } from '../../src/watch/page/data/run-list.ts'
-import { readManifest, type Variant } from '../../src/watch/page/data/show.ts'
+import { readShow, type Variant } from '../../src/watch/page/data/show.ts'
 import { defaultPlacement, findAxes, layOut } from '../../src/watch/page/model/axes.ts'
 import { redoCommand } from '../../src/watch/page/model/command.ts'
-import { filterVariants, groupByCue, NO_FILTER } from '../../src/watch/page/model/filter.ts'
+import { type Filter, filterVariants, groupByCue } from '../../src/watch/page/model/filter.ts'
 import { formatLeft, formatSeconds } from '../../src/watch/page/model/format.ts'
 import { galleryRows } from '../../src/watch/page/model/gallery-rows.ts'
 import { offsetsOf, rowsBetween } from '../../src/watch/page/model/rows.ts'
@@ -17,7 +17,9 @@ import { formatRoute, parseRoute } from '../../src/watch/page/route.ts'
 import { assetOf, type TestVariant } from '../browser/support/show-tree.ts'
 
 const showOf = (variants: readonly TestVariant[]) =>
-  readManifest({ manifest_version: 1, version: 'demo', assets: variants.map(assetOf) })
+  readShow({ manifest_version: 1, version: 'demo', assets: variants.map(assetOf) })
+
+const NO_FILTER: Filter = { text: '', program: null, state: null, sort: 'sheet' }
 
 const forest: readonly TestVariant[] = ['sunlit', 'moonlit'].flatMap((light) =>
   ['1', '2', '10'].map((seed) => ({
@@ -27,13 +29,13 @@ const forest: readonly TestVariant[] = ['sunlit', 'moonlit'].flatMap((light) =>
 
 describe('a manifest', () => {
   it('is read as far as it can be', () => {
-    const show = readManifest({ version: 'v', assets: [assetOf(forest[0]!, 0), null, { cue: 'x' }, 5] })
+    const show = readShow({ version: 'v', assets: [assetOf(forest[0]!, 0), null, { cue: 'x' }, 5] })
     expect([show.variants.length, show.unreadable]).toEqual([1, 3])
     expect(show.variants[0]).toMatchObject({ cue: 'forest', variant: 'sunlit-1', hasTiming: true })
   })
 
   it.each([null, [], {}, { assets: 'x' }])('is none: %j', (value) => {
-    expect(() => readManifest(value)).toThrow(TypeError)
+    expect(() => readShow(value)).toThrow(TypeError)
   })
 })
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import WebSocket from 'ws'
+import type { ErrorCode } from '../../src/error-codes.ts'
 import { PregenError, PregenErrors } from '../../src/errors.ts'
 import { judgeAccess } from '../../src/watch/server/access.ts'
 import { parseRange } from '../../src/watch/server/published-file.ts'
@@ -171,11 +172,11 @@ describe('runs over HTTP', () => {
 
   it('are submitted, or refused with every fault', async () => {
     const location = { file: 'sheet.yaml', line: 3, column: 5 }
-    const fault = (code: string) => new PregenError(code, 'wrong', { help: 'mend it', location })
+    const fault = (code: ErrorCode) => new PregenError(code, 'wrong', { help: 'mend it', location })
     const { server } = await serve({
       submit: (body) =>
         body === null
-          ? Promise.reject(new PregenErrors([fault('E_ONE'), fault('E_TWO')]))
+          ? Promise.reject(new PregenErrors([fault('E_BAD_SEED'), fault('E_BAD_STEPS')]))
           : Promise.resolve({ id: ID, state: 'queued', position: 1, eta_seconds: null }),
     })
     const post = (body: string) => ask(server, '/api/runs', { method: 'POST', body })
@@ -191,7 +192,7 @@ describe('runs over HTTP', () => {
     const refused = await post('not json')
     expect(refused.status).toBe(422)
     expect(await refused.json()).toMatchObject({
-      errors: [{ code: 'E_ONE', line: 3, column: 5, help: 'mend it' }, { code: 'E_TWO' }],
+      errors: [{ code: 'E_BAD_SEED', line: 3, column: 5, help: 'mend it' }, { code: 'E_BAD_STEPS' }],
     })
   })
 

@@ -7,7 +7,12 @@ import { processIdentity } from '../../src/artifacts/lock-holder.ts'
 import type { RunEvent, RunEventBody } from '../../src/run/events.ts'
 import { createRunLog } from '../../src/watch/runs/log-writer.ts'
 import { makeRunFolder } from '../../src/watch/runs/run-folder.ts'
-import { createRecord, type RunRecord, takenUp, writeRunRecord } from '../../src/watch/runs/run-record.ts'
+import {
+  createRecord,
+  type RunRecord,
+  recordTakenUp,
+  writeRunRecord,
+} from '../../src/watch/runs/run-record.ts'
 
 export interface StagedRun {
   readonly id: string
@@ -33,7 +38,7 @@ export async function stageRun({ out, id, units = 1, steps = 4, alive = true }: 
   const inside = makeRunFolder(out, id)
   let record = createRecord({ id, sheet: 'cues.yaml', detached: true, options: ['--dry-run'] })
   record = alive
-    ? await takenUp(record)
+    ? await recordTakenUp(record)
     : { ...record, pid: 999_999_9, process: await processIdentity(process.pid) }
   await writeRunRecord(inside, record)
   const log = createRunLog(inside, id, (why) => {

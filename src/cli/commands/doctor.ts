@@ -1,6 +1,6 @@
 /** `pregen doctor`: what works here, and what to do about the rest. */
 import { cacheFolder } from '../../library/home.ts'
-import { examine, type Finding } from '../../tasks/examine.ts'
+import { examineSheet, type Finding } from '../../tasks/examine.ts'
 import { conceal } from '../concealed.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLines } from '../print.ts'
@@ -12,7 +12,7 @@ export async function doctorCommand(
   flags: SheetFlags & EndpointFlags & { readonly json?: boolean },
 ): Promise<ExitCode> {
   const how = { ...toReadOptions(flags), ...toEndpointPolicy(flags) }
-  const found = await examine({ ...how, sheetPath, cacheDir: cacheFolder(process.env) })
+  const found = await examineSheet({ ...how, sheetPath, cacheDir: cacheFolder(process.env) })
   const findings = found.map(concealed)
   if (flags.json === true) printJson(process.stdout, findings, 2)
   else printLines(process.stdout, findings.flatMap(linesOf))

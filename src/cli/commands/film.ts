@@ -1,5 +1,5 @@
 /** `pregen film`: films of how pictures formed. */
-import type { FilmFormat, Pace } from '../../films/film-options.ts'
+import type { FilmFormat, FilmPace } from '../../films/film-options.ts'
 import { parseFrameRate } from '../../media/frame-rate.ts'
 import { plural } from '../../printable.ts'
 import { requireOutputFolder } from '../../tasks/existing-folder.ts'
@@ -16,7 +16,7 @@ export interface FilmFlags {
   readonly variant?: string
   readonly program?: string
   readonly format: FilmFormat
-  readonly pace: Pace
+  readonly pace: FilmPace
   readonly hold: number
   readonly fade: number
   readonly fps: number

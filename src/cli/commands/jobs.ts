@@ -97,7 +97,7 @@ function rowOf(run: RunSummaryJson): string[] {
 }
 
 /** A run in words, for a terminal. */
-export function linesOf(status: RunStatusJson): string[] {
+function linesOf(status: RunStatusJson): string[] {
   const { state, position, current, eta_seconds: eta } = status
   const place = position === null ? '' : `, ${position === 1 ? 'next' : `${position}. in the queue`}`
   const lines = [

@@ -1,6 +1,8 @@
 /** `pregen serve [DIR]`: the live page, gallery, replay and jobs of an output folder over HTTP. */
+
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { ErrorCode } from '../../error-codes.ts'
 import { messageOf, PregenError } from '../../errors.ts'
 import { embeddedModels, pageFolder, readPackageVersion } from '../../library/package.ts'
 import type { Submitted } from '../../watch/server/app.ts'
@@ -79,7 +81,7 @@ export async function openServer(out: string, flags: ServeFlags): Promise<WatchS
   })
 }
 
-function requireFolder(path: string, code: string, help: string): string {
+function requireFolder(path: string, code: ErrorCode, help: string): string {
   const folder = resolve(path)
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return folder
   throw new PregenError(code, `There is no folder ${path}.`, { help })

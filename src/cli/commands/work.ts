@@ -7,7 +7,7 @@ import { pageFolder } from '../../library/package.ts'
 import type { RequestedProvider } from '../../model/providers.ts'
 import { plural } from '../../printable.ts'
 import type { QueueClient } from '../../queue/connect.ts'
-import { exitCodeOfWork, type WorkSummary, work } from '../../queue/work.ts'
+import { exitCodeOfWork, type WorkSummary, workQueue } from '../../queue/work.ts'
 import { createEventBus } from '../../run/event-bus.ts'
 import type { RunEvent } from '../../run/events.ts'
 import type { ExitCode } from '../exit-codes.ts'
@@ -60,10 +60,10 @@ export async function workCommand(flags: WorkFlags): Promise<ExitCode> {
     if (metrics !== null) say(`metrics at ${metrics.server.url}`)
     const hashing = await createHashProgress()
     const bus = createEventBus()
-    bus.subscribe(flags.format === 'ndjson' ? (event) => printJson(process.stdout, event) : tellTo(say))
+    bus.subscribe(flags.format === 'ndjson' ? (event) => printJson(process.stdout, event) : workLinesTo(say))
     if (metrics !== null) bus.subscribe(metrics.onEvent)
     say(`working for ${client.description} as ${machineOf(flags)}`)
-    const summary = await work(client, {
+    const summary = await workQueue(client, {
       ...toReadOptions(flags),
       ...toEndpointPolicy(flags),
       ...{ outDir: resolve(flags.out), pageFolder, onHash: hashing.onHash },
@@ -118,7 +118,7 @@ function placesOf(models: Readonly<Record<string, string>>): Readonly<Record<str
 }
 
 /** Lines for people and logs: the units of a worker are known when they come, so that none is counted against a total. */
-function tellTo(say: (line: string) => void): (event: RunEvent) => void {
+function workLinesTo(say: (line: string) => void): (event: RunEvent) => void {
   return (event) => {
     for (const line of describeTrouble(event)) say(line)
     if (event.type === 'provider-chosen') for (const line of describeChoice(event)) say(line)

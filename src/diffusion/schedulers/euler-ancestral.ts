@@ -8,7 +8,7 @@ import { choiceOf, numberOf } from '../config-keys.ts'
 import { initNoiseSigmaOf } from '../init-noise-sigma.ts'
 import { trainingSigmas } from '../noise-schedule.ts'
 import { addSigmaNoise } from '../noising.ts'
-import { interpolate } from '../numpy.ts'
+import { linearInterpolation } from '../numpy.ts'
 import { predictFromSigma, SIGMA_PREDICTIONS, scaleBySigma } from '../predict.ts'
 import type { NoiseSource } from '../scheduler.ts'
 import { floatTimesteps, TIMESTEP_SPACINGS } from '../timestep-spacing.ts'
@@ -28,7 +28,8 @@ export class EulerAncestralScheduler extends BaseScheduler {
   protected override buildSchedule(count: number): void {
     const timesteps = floatTimesteps(this.#timestepSpacing, this.#numTrainTimesteps, count, this.#stepsOffset)
     const levels = new Float32Array(timesteps.length + 1)
-    for (const [i, timestep] of timesteps.entries()) levels[i] = interpolate(timestep, this.#trainingSigmas)
+    for (const [i, timestep] of timesteps.entries())
+      levels[i] = linearInterpolation(timestep, this.#trainingSigmas)
     this.#levels = levels
     this.sigmas = Array.from(levels)
     this.timesteps = Array.from(timesteps)

@@ -8,7 +8,7 @@ import { choiceOf, numberOf, optionalNumberOf } from '../config-keys.ts'
 import { initNoiseSigmaOf } from '../init-noise-sigma.ts'
 import { linspaceFloat32, trainingSigmas } from '../noise-schedule.ts'
 import { addSigmaNoise } from '../noising.ts'
-import { interpolate } from '../numpy.ts'
+import { linearInterpolation } from '../numpy.ts'
 import { predictFromSigma, SIGMA_PREDICTIONS, scaleBySigma } from '../predict.ts'
 import type { NoiseSource } from '../scheduler.ts'
 import { spaceSigmas, timestepOfSigma } from '../sigma-spacing.ts'
@@ -46,7 +46,7 @@ export class EulerScheduler extends BaseScheduler {
     let sigmas: Float32Array | Float64Array =
       config.interpolation_type === 'log_linear'
         ? linspaceFloat32(logSigmas[logSigmas.length - 1]!, logSigmas[0]!, count + 1).map(Math.exp)
-        : timesteps.map((timestep) => interpolate(timestep, training))
+        : timesteps.map((timestep) => linearInterpolation(timestep, training))
     const spacing = spacingOf(config)
     if (spacing !== null) {
       const min = optionalNumberOf(config, 'sigma_min') ?? sigmas[sigmas.length - 1]!

@@ -8,7 +8,7 @@ import { booleanOf, choiceOf, numberOf, optionalNumberOf } from '../config-keys.
 import { initNoiseSigmaOf } from '../init-noise-sigma.ts'
 import { trainingSigmas } from '../noise-schedule.ts'
 import { addSigmaNoise } from '../noising.ts'
-import { interpolate } from '../numpy.ts'
+import { linearInterpolation } from '../numpy.ts'
 import { clipSample, predictFromSigma, SIGMA_PREDICTIONS, scaleBySigma } from '../predict.ts'
 import type { NoiseSource } from '../scheduler.ts'
 import { spaceSigmas, timestepOfSigma } from '../sigma-spacing.ts'
@@ -41,7 +41,7 @@ export class HeunScheduler extends BaseScheduler {
       count,
       offset,
     )
-    let sigmas: Float64Array = timesteps.map((timestep) => interpolate(timestep, training))
+    let sigmas: Float64Array = timesteps.map((timestep) => linearInterpolation(timestep, training))
     const spacing = spacingOf(this.config)
     if (spacing !== null) {
       const min = optionalNumberOf(this.config, 'sigma_min') ?? sigmas[sigmas.length - 1]!

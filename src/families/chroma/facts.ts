@@ -6,7 +6,7 @@ import { flowShift, sigmasWhereTaken } from '../flow-shift.ts'
 import { flux } from '../flux/facts.ts'
 
 /** diffusers' default length of T5's input. */
-export const T5_LENGTH = 512
+export const CHROMA_TOKENS = 512
 
 export const chroma = defineFamily({
   name: 'chroma',
@@ -45,7 +45,7 @@ export const chroma = defineFamily({
   ],
   sizeMultiple: flux.sizeMultiple,
   maxSequenceLength: flux.maxSequenceLength,
-  cuts: { sequenceLength: T5_LENGTH },
+  cuts: { sequenceLength: CHROMA_TOKENS },
   schedule: {
     ...flux.schedule,
     options: (config, shape) => ({

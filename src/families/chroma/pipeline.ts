@@ -20,14 +20,14 @@ import { encodeMasked } from '../../pipelines/text-conditioning.ts'
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { stack } from '../../tensor/join.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
-import { T5_LENGTH } from './facts.ts'
+import { CHROMA_TOKENS } from './facts.ts'
 
 /** T5 with its padding masked. No negative prompt is an empty one. */
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'Chroma')
   const { warn, all } = createWarnings()
   const t5 = encoderOf(text, 'text_encoder')
-  const length = request.maxSequenceLength ?? T5_LENGTH
+  const length = request.maxSequenceLength ?? CHROMA_TOKENS
   const encode = async (prompt: string): Promise<{ embeds: Tensor; tokens: number }> => {
     const { states, tokens } = await encodeMasked(t5, prompt, { length, names: ['last_hidden_state'] }, warn)
     return { embeds: states.last_hidden_state!, tokens }

@@ -30,7 +30,7 @@ export const FLUX_FACTORS: LatentRgbFactors = {
 }
 
 /** diffusers' default length of T5's input. */
-export const T5_LENGTH = 512
+export const FLUX_TOKENS = 512
 /** diffusers' limit of `max_sequence_length`. */
 const MAX_T5_LENGTH = 512
 
@@ -76,7 +76,7 @@ export const flux = defineFamily({
   ],
   sizeMultiple: (model) => 2 * model.vaeScale,
   maxSequenceLength: () => MAX_T5_LENGTH,
-  cuts: { sequenceLength: T5_LENGTH },
+  cuts: { sequenceLength: FLUX_TOKENS },
   schedule: {
     strength: 'floor-start',
     // Sigmas 1 … 1/n, shifted by the number of image tokens where the config says so.

@@ -25,11 +25,11 @@ import type {
 import { createWarnings } from '../../pipelines/prompt-pair.ts'
 import { prepareSchedule } from '../../pipelines/schedule.ts'
 import { createStepClock } from '../../pipelines/step-clock.ts'
-import { encodeClip, encodeT5 } from '../../pipelines/text-conditioning.ts'
+import { encodeClipText, encodeT5 } from '../../pipelines/text-conditioning.ts'
 import { predictTwice } from '../../pipelines/two-calls.ts'
 import { createTensor, type Tensor, zeros } from '../../tensor/tensor.ts'
 import { trueCfgScale } from '../guidance.ts'
-import { flux, T5_LENGTH } from './facts.ts'
+import { FLUX_TOKENS, flux } from './facts.ts'
 
 /** CLIP gives the pooled vector, T5 the tokens. A negative prompt counts above a true_cfg_scale of 1. */
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
@@ -38,9 +38,9 @@ export async function encodePrompt(text: TextModels, request: PromptRequest): Pr
   const { prompt, prompt2, negativePrompt = '', negativePrompt2 } = request
   const clip = encoderOf(text, 'text_encoder')
   const t5 = encoderOf(text, 'text_encoder_2')
-  const length = request.maxSequenceLength ?? T5_LENGTH
+  const length = request.maxSequenceLength ?? FLUX_TOKENS
   const encodeSide = async (first: string, second: string) => {
-    const { pooled } = await encodeClip(clip, first, { layer: 'last', pooled: 'pooler_output' }, warn)
+    const { pooled } = await encodeClipText(clip, first, { layer: 'last', pooled: 'pooler_output' }, warn)
     return { pooled, embeds: await encodeT5(t5, second, length, warn) }
   }
   const positive = await encodeSide(prompt, prompt2 || prompt)

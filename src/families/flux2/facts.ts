@@ -46,7 +46,7 @@ const FLUX2_FACTORS: LatentRgbFactors = {
 }
 
 /** diffusers' default length of the templated prompt, pads and all, and the sheet's limit. */
-export const TEXT_LENGTH = 512
+export const FLUX2_TOKENS = 512
 
 /**
  * Qwen3's chat template for one user message with thinking off, as transformers' `apply_chat_template` renders it
@@ -56,6 +56,12 @@ export const FLUX2_TEMPLATE: ChatTemplate = [
   '<|im_start|>user\n',
   '<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n',
 ]
+
+/** What Qwen3 is given for a prompt. */
+export function flux2Template(prompt: string): string {
+  const [before, after] = FLUX2_TEMPLATE
+  return before + prompt + after
+}
 
 export const flux2 = defineFamily({
   name: 'flux2',
@@ -98,8 +104,8 @@ export const flux2 = defineFamily({
     latentsAgree(model, { component: 'transformer', input: 'hidden_states', axis: 2, packed: 4 }),
   ],
   sizeMultiple: (model) => 2 * model.vaeScale,
-  maxSequenceLength: () => TEXT_LENGTH,
-  cuts: { sequenceLength: TEXT_LENGTH, template: FLUX2_TEMPLATE },
+  maxSequenceLength: () => FLUX2_TOKENS,
+  cuts: { sequenceLength: FLUX2_TOKENS, template: FLUX2_TEMPLATE },
   schedule: {
     strength: 'floor-start',
     // Sigmas 1 … 1/n, shifted by the number of image tokens and of steps.

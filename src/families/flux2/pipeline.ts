@@ -20,10 +20,9 @@ import { encodeMasked } from '../../pipelines/text-conditioning.ts'
 import { createTokenDenoiser } from '../../pipelines/token-denoiser.ts'
 import { joinChannels, stack } from '../../tensor/join.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
-import { FLUX2_TEMPLATE, TEXT_LENGTH } from './facts.ts'
+import { FLUX2_TEMPLATE, FLUX2_TOKENS, flux2Template } from './facts.ts'
 import { imagePositions, textPositions } from './positions.ts'
 import { encodeReferences } from './references.ts'
-import { flux2Template } from './template.ts'
 
 /** A model that was distilled into few steps takes no guidance, whatever is asked for. */
 function isDistilled({ folder }: TextModels | ImageModels): boolean {
@@ -35,7 +34,7 @@ export async function encodePrompt(text: TextModels, request: PromptRequest): Pr
   requirePlainSyntax(request, 'FLUX.2')
   const { warn, all } = createWarnings()
   const encoder = encoderOf(text, 'text_encoder')
-  const length = request.maxSequenceLength ?? TEXT_LENGTH
+  const length = request.maxSequenceLength ?? FLUX2_TOKENS
   const outputs = encoder.session.outputs.map(({ name }) => name)
   const names = outLayers(text.folder.modelIndex, outputs).map((layer) => `hidden_states.${layer}`)
   const encode = async (prompt: string): Promise<Tensor> => {

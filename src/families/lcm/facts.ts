@@ -24,6 +24,7 @@ export const lcm = defineFamily({
   hasDefaultVae: true,
   defaults: { steps: 4, guidanceScale: 8.5, sampleSize: 64 },
   guidance: 'distilled',
+  hasFusableAttention: true,
   takes: ['promptSyntax'],
   agreements: sd.agreements,
   sizeMultiple: unetSizeMultiple,

@@ -4,13 +4,13 @@ import { textEncoder, VAE } from '../contract.ts'
 import { type ChatTemplate, defineFamily } from '../family.ts'
 import { flowShift, sigmasWhereTaken } from '../flow-shift.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
-import { WAN21_FACTORS } from '../wan-latents.ts'
+import { WAN21_FACTORS } from '../wan/preview-factors.ts'
 
 /** diffusers' default of `max_sequence_length`. */
-export const DEFAULT_TOKENS = 512
+export const QWENIMAGE_TOKENS = 512
 
 /** QwenImagePipeline's `prompt_template_encode`, and how many tokens of it are dropped: a fixed number there. */
-export const TEMPLATE: ChatTemplate = [
+export const QWENIMAGE_TEMPLATE: ChatTemplate = [
   '<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity, text, spatial ' +
     'relationships of the objects and background:<|im_end|>\n<|im_start|>user\n',
   '<|im_end|>\n<|im_start|>assistant\n',
@@ -64,7 +64,7 @@ export const qwenimage = defineFamily({
   ],
   sizeMultiple: (model) => 2 * model.vaeScale,
   maxSequenceLength: () => MAX_TOKENS,
-  cuts: { sequenceLength: DEFAULT_TOKENS, template: TEMPLATE, droppedTokens: DROPPED_TOKENS },
+  cuts: { sequenceLength: QWENIMAGE_TOKENS, template: QWENIMAGE_TEMPLATE, droppedTokens: DROPPED_TOKENS },
   schedule: {
     strength: 'floor-start',
     options: (config, shape) => ({

@@ -22,7 +22,7 @@ import { createStepClock } from '../../pipelines/step-clock.ts'
 import { predictTwice } from '../../pipelines/two-calls.ts'
 import { createTensor } from '../../tensor/tensor.ts'
 import { trueCfgScale } from '../guidance.ts'
-import { DEFAULT_TOKENS, DROPPED_TOKENS, qwenimage, TEMPLATE } from './facts.ts'
+import { DROPPED_TOKENS, QWENIMAGE_TEMPLATE, QWENIMAGE_TOKENS, qwenimage } from './facts.ts'
 import { qwenImageGuidance } from './guide.ts'
 
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
@@ -34,9 +34,9 @@ export async function encodePrompt(text: TextModels, request: PromptRequest): Pr
       encoder,
       {
         prompt,
-        template: TEMPLATE,
+        template: QWENIMAGE_TEMPLATE,
         // diffusers encodes up to 1024 and then cuts; what comes later does not change a causal model's states.
-        maxTokens: DROPPED_TOKENS + (request.maxSequenceLength ?? DEFAULT_TOKENS),
+        maxTokens: DROPPED_TOKENS + (request.maxSequenceLength ?? QWENIMAGE_TOKENS),
         output: 'last_hidden_state',
         dropped: DROPPED_TOKENS,
       },

@@ -32,6 +32,7 @@ export const sd = defineFamily({
   guidance: 'second-evaluation',
   inpainting: { strength: 1 },
   stacksGuidance: true,
+  hasFusableAttention: true,
   takes: ['mask', 'negativePrompt', 'promptSyntax'],
   agreements: (model) => [
     {

@@ -30,7 +30,7 @@ const SD3_FACTORS: LatentRgbFactors = {
 }
 
 /** diffusers' default length of T5's input. */
-export const T5_LENGTH = 256
+export const SD3_TOKENS = 256
 /** diffusers' limit of `max_sequence_length`. */
 const MAX_T5_LENGTH = 512
 
@@ -52,6 +52,7 @@ export const sd3 = defineFamily({
   defaults: { steps: 28, guidanceScale: 7, sampleSize: 128 },
   guidance: 'second-evaluation',
   stacksGuidance: true,
+  hasFusableAttention: true,
   takes: ['negativePrompt', 'prompt2', 'negativePrompt2', 'maxSequenceLength'],
   agreements: (model) => [
     {
@@ -80,7 +81,7 @@ export const sd3 = defineFamily({
   ],
   sizeMultiple: (model) => (numberIn(model, 'transformer', 'patch_size') ?? 2) * model.vaeScale,
   maxSequenceLength: (model) => (model.has('text_encoder_3') ? MAX_T5_LENGTH : null),
-  cuts: { sequenceLength: T5_LENGTH },
+  cuts: { sequenceLength: SD3_TOKENS, firstDecides: true },
   schedule: {
     strength: 'floor-start',
     // Some models shift the schedule with the picture's size.

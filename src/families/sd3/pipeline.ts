@@ -19,16 +19,16 @@ import type {
 import { createWarnings } from '../../pipelines/prompt-pair.ts'
 import { prepareSchedule } from '../../pipelines/schedule.ts'
 import { createStepClock } from '../../pipelines/step-clock.ts'
-import { encodeClip, encodeT5, type Warn } from '../../pipelines/text-conditioning.ts'
+import { encodeClipText, encodeT5, type Warn } from '../../pipelines/text-conditioning.ts'
 import { joinChannels, joinTokens, padChannels } from '../../tensor/join.ts'
 import { type Tensor, zeros } from '../../tensor/tensor.ts'
-import { T5_LENGTH } from './facts.ts'
+import { SD3_TOKENS } from './facts.ts'
 
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'Stable Diffusion 3')
   const { warn, all } = createWarnings()
   const { prompt, prompt2, negativePrompt = '', negativePrompt2 } = request
-  const length = request.maxSequenceLength ?? T5_LENGTH
+  const length = request.maxSequenceLength ?? SD3_TOKENS
 
   const positive = await encodeSide(text, [prompt, prompt2 || prompt, prompt], length, warn)
   const negative = request.withNegative
@@ -60,8 +60,8 @@ async function encodeSide(
   // Both encoders take the first tokenizer's length, as diffusers has it.
   const maxLength = clipOne.tokenizer.modelMaxLength
   const options = { layer: 'penultimate', pooled: 'text_embeds', maxLength } as const
-  const one = await encodeClip(clipOne, first, options, warn)
-  const two = await encodeClip(encoderOf(text, 'text_encoder_2'), second, options, warn)
+  const one = await encodeClipText(clipOne, first, options, warn)
+  const two = await encodeClipText(encoderOf(text, 'text_encoder_2'), second, options, warn)
   const clip = joinChannels(one.hidden, two.hidden)
   const t5Encoder = text.encoders.text_encoder_3
   const t5 =

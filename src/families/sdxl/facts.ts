@@ -34,6 +34,7 @@ export const sdxl = defineFamily({
   guidance: 'second-evaluation',
   inpainting: { strength: 0.9999 },
   stacksGuidance: true,
+  hasFusableAttention: true,
   takes: ['mask', 'negativePrompt', 'prompt2', 'negativePrompt2', 'promptSyntax'],
   agreements(model) {
     const alone = !model.has('text_encoder')

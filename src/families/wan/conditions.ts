@@ -1,12 +1,12 @@
 /** What a video is drawn from beside its text, encoded: its first and last picture, or another video. */
 import { createHash } from 'node:crypto'
-import { encodeClip } from '../../pipelines/clip-encoder.ts'
+import { encodeFrames } from '../../pipelines/clip-encoder.ts'
 import type { ImageModels } from '../../pipelines/models.ts'
 import type { GenerateRequest, Keyframe, LatentDims, SourceVideo } from '../../pipelines/pipeline.ts'
 import { inStage, requireSound } from '../../pipelines/stage.ts'
 import { stack } from '../../tensor/join.ts'
 import { createTensor, sizeOf, type Tensor } from '../../tensor/tensor.ts'
-import type { WanKind } from '../wan-kind.ts'
+import type { WanKind } from './kind.ts'
 
 export interface ClipSize {
   readonly frames: number
@@ -31,8 +31,7 @@ export async function encodeKeyframes(
   models: ImageModels,
   kind: WanKind,
   requests: readonly GenerateRequest[],
-  { dims, ...clip }: ClipSize & { readonly dims: LatentDims },
-  stop: StopAsked,
+  { dims, stop, ...clip }: ClipSize & { readonly dims: LatentDims; readonly stop: StopAsked },
 ): Promise<Given | null> {
   const [first] = requests
   if ((first?.keyframes ?? []).length === 0) return null
@@ -63,7 +62,7 @@ export function encodeSource(
   stop: StopAsked,
 ): Promise<Float32Array> {
   return remembered(models, `video ${key} ${clip.frames}`, () =>
-    encodeClip(models, { ...clip, frame: (index) => inputOf(read(index)) }, stop),
+    encodeFrames(models, { ...clip, frame: (index) => inputOf(read(index)) }, stop),
   )
 }
 
@@ -96,7 +95,7 @@ function encodeVideo(
   for (const { at, pixels } of keyframes) hash.update(at).update(bytesOf(pixels))
   const key = `pictures ${hash.digest('hex')} ${width}x${height} ${frames}`
   return remembered(models, key, () =>
-    encodeClip(models, { ...clip, frame: (index) => pixelsAt.get(index) ?? null }, stop),
+    encodeFrames(models, { ...clip, frame: (index) => pixelsAt.get(index) ?? null }, stop),
   )
 }
 

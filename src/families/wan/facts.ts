@@ -4,11 +4,11 @@ import { PENULTIMATE } from '../contract.ts'
 import { defineFamily } from '../family.ts'
 import { type ModelView, numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
-import { wanKind } from '../wan-kind.ts'
-import { WAN21_FACTORS, WAN22_FACTORS } from '../wan-latents.ts'
+import { wanKind } from './kind.ts'
+import { WAN21_FACTORS, WAN22_FACTORS } from './preview-factors.ts'
 
 /** diffusers' own length of the text, which image-to-video with CLIP states takes for granted. */
-const TEXT_LENGTH = 512
+const WAN_TOKENS = 512
 
 const TRANSFORMER_VALUES = {
   inputs: ['hidden_states', 'timestep', 'encoder_hidden_states'],
@@ -105,8 +105,8 @@ export const wan = defineFamily({
     },
   ],
   sizeMultiple: (model) => 2 * model.vaeScale,
-  maxSequenceLength: () => TEXT_LENGTH,
-  cuts: { sequenceLength: TEXT_LENGTH, isCleaned: true },
+  maxSequenceLength: () => WAN_TOKENS,
+  cuts: { sequenceLength: WAN_TOKENS, isCleaned: true },
   schedule: { strength: 'floor-kept', misfit: flowMisfit },
   video: {
     defaults: (model) =>
@@ -117,7 +117,7 @@ export const wan = defineFamily({
       const { isConditioned, expandsTimesteps } = wanKind(model)
       return !isConditioned && !expandsTimesteps
     },
-    textLength: (model) => (wanKind(model).hasVision ? TEXT_LENGTH : null),
+    textLength: (model) => (wanKind(model).hasVision ? WAN_TOKENS : null),
   },
   previewFactors: (_?: number, channels?: number) =>
     channels === WAN22_FACTORS.factors.length ? WAN22_FACTORS : WAN21_FACTORS,

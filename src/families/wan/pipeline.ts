@@ -22,9 +22,9 @@ import type { Tensor } from '../../tensor/tensor.ts'
 import { cleanPrompt } from '../../text/clean-prompt.ts'
 import type { FamilyFacts } from '../family.ts'
 import { openSchedule, type Schedule } from '../schedule.ts'
-import { wanKind } from '../wan-kind.ts'
 import { encodeKeyframes, encodeSource, mixFirstFrame } from './conditions.ts'
 import { wan } from './facts.ts'
+import { wanKind } from './kind.ts'
 import { createWanDenoiser } from './predict.ts'
 
 /** diffusers' length of the text, padding included: the denoiser attends to all of it. */
@@ -74,7 +74,7 @@ export async function generate(
   // 2. What is given: first and last picture, or a video
   const clip = { frames, framesPerLatent, width: request.width, height: request.height }
   const stop = () => hooks.shouldStop?.() === true
-  const given = await encodeKeyframes(models, kind, requests, { ...clip, dims }, stop)
+  const given = await encodeKeyframes(models, kind, requests, { ...clip, dims, stop })
 
   // 3. The latents to start from: noise, or a video's with noise on top. One draw, in float32
   const plain = requests.map((each) => ({ ...each, initImage: undefined }))
@@ -108,7 +108,7 @@ export async function generate(
   if (given?.kind === 'first frame') latents = mixFirstFrame(latents, given.latents, dims)
 
   // 6. Frames
-  return finishClips(models, latents, dims, hooks, { prepareMs, durations, clock, frames })
+  return finishClips(models, { data: latents, dims }, hooks, { prepareMs, durations, clock, frames })
 }
 
 function videoRules({ folder }: ImageModels) {

@@ -10,8 +10,8 @@ import type { GenerateRequest } from '../../pipelines/pipeline.ts'
 import { roundToHalves } from '../../tensor/float16.ts'
 import { sizeOf } from '../../tensor/tensor.ts'
 import type { ComponentName } from '../index.ts'
-import type { WanKind } from '../wan-kind.ts'
 import { type Given, mixFirstFrame } from './conditions.ts'
+import type { WanKind } from './kind.ts'
 
 export interface WanDenoiserOptions {
   readonly models: ImageModels

@@ -8,9 +8,9 @@ import { numberIn } from '../model-view.ts'
 import { flowMisfit } from '../scheduler-fit.ts'
 
 /** diffusers' default of `max_sequence_length`. */
-export const DEFAULT_TOKENS = 512
+export const ZIMAGE_TOKENS = 512
 /** What Qwen3's chat template makes of one message with thinking on, as the pipeline asks for it. */
-export const TEMPLATE: ChatTemplate = ['<|im_start|>user\n', '<|im_end|>\n<|im_start|>assistant\n']
+export const ZIMAGE_TEMPLATE: ChatTemplate = ['<|im_start|>user\n', '<|im_end|>\n<|im_start|>assistant\n']
 
 /** The longest that a sheet may ask for. */
 const MAX_TOKENS = 1024
@@ -58,7 +58,7 @@ export const zimage = defineFamily({
     if (typeof places !== 'number') return MAX_TOKENS
     return Math.min(MAX_TOKENS, Math.max(1, Math.floor((places - 2) / TOKEN_BLOCK)) * TOKEN_BLOCK)
   },
-  cuts: { sequenceLength: DEFAULT_TOKENS, template: TEMPLATE },
+  cuts: { sequenceLength: ZIMAGE_TOKENS, template: ZIMAGE_TEMPLATE },
   schedule: {
     strength: 'floor-start',
     options: (config, { steps, imageTokens }) => ({

@@ -19,7 +19,7 @@ import { createWarnings } from '../../pipelines/prompt-pair.ts'
 import { prepareSchedule } from '../../pipelines/schedule.ts'
 import { createStepClock } from '../../pipelines/step-clock.ts'
 import { predictTwice } from '../../pipelines/two-calls.ts'
-import { DEFAULT_TOKENS, TEMPLATE } from './facts.ts'
+import { ZIMAGE_TEMPLATE, ZIMAGE_TOKENS } from './facts.ts'
 import { zimageGuidance } from './guide.ts'
 
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
@@ -31,8 +31,8 @@ export async function encodePrompt(text: TextModels, request: PromptRequest): Pr
       encoder,
       {
         prompt,
-        template: TEMPLATE,
-        maxTokens: request.maxSequenceLength ?? DEFAULT_TOKENS,
+        template: ZIMAGE_TEMPLATE,
+        maxTokens: request.maxSequenceLength ?? ZIMAGE_TOKENS,
         // What goes into the last layer, without the final norm.
         output: `hidden_states.${encoder.hiddenLayers - 1}`,
       },

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks'
 import { GalleryView } from './gallery/gallery-view.tsx'
 import { GridView } from './grid/grid-view.tsx'
 import { LiveView } from './live/live-view.tsx'
-import { Header } from './parts/header.tsx'
+import { PageHeader } from './parts/header.tsx'
 import { useRoute, useSession } from './parts/hooks.ts'
 import { Nothing, TroubleBar } from './parts/states.tsx'
 import { useTabProgress } from './parts/tab-progress.ts'
@@ -34,7 +34,7 @@ export function App() {
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
         Skip to the pictures
       </button>
-      <Header view={view} />
+      <PageHeader view={view} />
       <TroubleBar />
       <main id="main" tabIndex={-1} class={`view view-${view}`}>
         {needsPictures ? <Nothing /> : <Shown />}

@@ -23,7 +23,7 @@ const FRAME_HEADER = 16
 const HAS_ALPHA = 0x10
 
 /** @throws TypeError for anything but an animated WebP */
-export function piecesOf(bytes: Uint8Array<ArrayBuffer>): readonly Piece[] {
+function piecesOf(bytes: Uint8Array<ArrayBuffer>): readonly Piece[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const name = (at: number) => String.fromCharCode(...bytes.subarray(at, at + 4))
   const u24 = (at: number) => view.getUint16(at, true) + (view.getUint8(at + 2) << 16)

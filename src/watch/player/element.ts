@@ -2,7 +2,7 @@
 
 import { clipOfType } from './clip.ts'
 import { Controls } from './controls.ts'
-import { closeFrames, type Frames, loadFrames, messageOf, momentsOf, pictureAt } from './frames.ts'
+import { closeFrames, errorText, type Frames, loadFrames, momentsOf, pictureAt } from './frames.ts'
 import type { PlayerErrorDetail, PregenPlayerEventMap, ReadyDetail, StepDetail } from './player-events.ts'
 import { fadeOf, Stage } from './stage.ts'
 import { createSheet } from './style.ts'
@@ -157,7 +157,7 @@ export class PregenPlayer extends Base {
       }
       return this.#begin(frames)
     } catch (error) {
-      if (!signal.aborted) this.#fail(null, messageOf(error))
+      if (!signal.aborted) this.#fail(null, errorText(error))
       return null
     }
   }

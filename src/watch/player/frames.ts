@@ -110,7 +110,7 @@ async function loadClip(
     return await AnimatedClip.load(url, { signal, width, height, memoryLimitBytes })
   } catch (error) {
     signal.throwIfAborted()
-    faults.push({ file: name, message: messageOf(error) })
+    faults.push({ file: name, message: errorText(error) })
     return null
   }
 }
@@ -121,7 +121,7 @@ async function readTimeline(get: Get, faults: FrameFault[], signal: AbortSignal)
     return response === null ? null : timelineOf(await response.json())
   } catch (error) {
     signal.throwIfAborted()
-    faults.push({ file: 'timing.json', message: messageOf(error) })
+    faults.push({ file: 'timing.json', message: errorText(error) })
     return null
   }
 }
@@ -149,7 +149,7 @@ async function loadSteps(
       pictures[step] = await decode(await response.blob())
     } catch (error) {
       signal.throwIfAborted()
-      faults.push({ file, message: messageOf(error) })
+      faults.push({ file, message: errorText(error) })
     }
     return true
   }
@@ -185,6 +185,6 @@ async function decodeWithin(blob: Blob, longest: number): Promise<ImageBitmap> {
   return small
 }
 
-export function messageOf(error: unknown): string {
+export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -43,11 +43,6 @@ export function frameAt(timeline: Timeline, elapsedMs: number): number {
   return low
 }
 
-/** Moment at which a frame (as `frameAt` counts) is there; 0 for frame 0. */
-export function dueOf(timeline: Timeline, frame: number): number {
-  return timeline.dueMs[Math.min(frame, timeline.dueMs.length) - 1] ?? 0
-}
-
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -7,7 +7,7 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void
 }
 
-export const SYSTEM_CLOCK: Clock = {
+const SYSTEM_CLOCK: Clock = {
   now: () => performance.now(),
   after: (delayMs, callback) => {
     const timer = setTimeout(callback, delayMs)

@@ -12,7 +12,7 @@ import {
   type NewRun,
   type RunRecord,
   readRunRecord,
-  takenUp,
+  recordTakenUp,
   writeRunRecord,
 } from './run-record.ts'
 import { resultOf } from './run-status.ts'
@@ -38,7 +38,7 @@ export async function recordRun(
   onTrouble: (why: string) => void,
 ): Promise<RecordedRun> {
   const inside = makeRunFolder(out, run.id)
-  let record: RunRecord = await takenUp((await readRunRecord(inside, run.id)) ?? createRecord(run))
+  let record: RunRecord = await recordTakenUp((await readRunRecord(inside, run.id)) ?? createRecord(run))
   let isTroubled = false
   const trouble = (why: string) => {
     if (!isTroubled) onTrouble(why)

@@ -7,7 +7,7 @@ import { makeStateFolder } from '../../artifacts/state-folder.ts'
 import { errorCode } from '../../errors.ts'
 
 /** Runs whose folders are kept. */
-export const KEPT_RUNS = 50
+const KEPT_RUNS = 50
 
 /** In a run's folder: the text of a sheet that is no file. */
 export const SHEET_COPY = 'sheet.yaml'
@@ -19,7 +19,7 @@ export function isRunId(text: string): boolean {
 }
 
 /** The folder of all runs of an output folder. */
-export function runsFolder(out: string): string {
+function runsFolder(out: string): string {
   return join(createStateLayout(out).folder, 'runs')
 }
 

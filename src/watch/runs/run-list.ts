@@ -8,9 +8,9 @@ import {
   describeRun,
   type RunStatusJson,
   type RunSummaryJson,
+  runSummaryJson,
   type StatusInput,
   stateName,
-  summarize,
 } from './run-status.ts'
 
 export type RunUrls = (id: string) => StatusInput['urls']
@@ -57,7 +57,7 @@ export class RunList {
   /** Every run, the newest first. */
   async summaries(): Promise<readonly RunSummaryJson[]> {
     const inputs = await this.#lookAtAll()
-    return inputs.map(summarize).reverse()
+    return inputs.map(runSummaryJson).reverse()
   }
 
   /** @returns null for an id that is not there */

@@ -81,7 +81,7 @@ export function createRecord(
 }
 
 /** A record that names this process as the one that runs it. */
-export async function takenUp(record: RunRecord): Promise<RunRecord> {
+export async function recordTakenUp(record: RunRecord): Promise<RunRecord> {
   return { ...record, host: hostname(), pid: process.pid, process: await processIdentity(process.pid) }
 }
 

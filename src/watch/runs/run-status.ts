@@ -147,7 +147,7 @@ export function stateName({
   return record.begunAt === null ? 'queued' : 'running'
 }
 
-export function summarize(input: StatusInput): RunSummaryJson {
+export function runSummaryJson(input: StatusInput): RunSummaryJson {
   const { record, state, out, ahead, urls } = input
   const name = stateName(input)
   const { version, prefix, planned, skipped, done, failed } = factsOf(input)
@@ -202,7 +202,7 @@ export function describeRun(input: StatusInput): RunStatusJson {
   })
   const drawn = stateName(input) === 'running' ? inHand.map(shown) : []
   return {
-    ...summarize(input),
+    ...runSummaryJson(input),
     detached: record.detached,
     options: record.options,
     current: drawn[0] ?? null,
@@ -229,7 +229,7 @@ export function describeRun(input: StatusInput): RunStatusJson {
 }
 
 /** The command line that does what the run did not get to. */
-export function commandOf(
+function commandOf(
   { id, command, sheet, isText, options }: Pick<RunRecord, 'id' | 'command' | 'sheet' | 'isText' | 'options'>,
   out: string,
 ): string {

@@ -82,7 +82,7 @@ export function createApp(options: AppOptions): Hono {
   app.delete('/api/runs/:id', async (context) => {
     const id = context.req.param('id')
     if (!(await runs.has(id))) return notFound(context)
-    const signal = drains(context.req.query('drain')) ? 'SIGUSR1' : 'SIGTERM'
+    const signal = asksForDrain(context.req.query('drain')) ? 'SIGUSR1' : 'SIGTERM'
     return context.json(await cancelRun(runs, id, undefined, signal))
   })
   app.get('/api/runs/:id/events', async (context) => {
@@ -129,7 +129,7 @@ export function createApp(options: AppOptions): Hono {
 }
 
 /** @throws PregenError `E_REQUEST` for what may have been meant as either */
-function drains(asked: string | undefined): boolean {
+function asksForDrain(asked: string | undefined): boolean {
   if (asked === undefined || asked === '0' || asked === 'false') return false
   if (asked === '1' || asked === 'true') return true
   throw new PregenError('E_REQUEST', 'drain is neither 1 nor 0.', {

@@ -5,7 +5,7 @@ import { z } from '../../zod.ts'
 import { RunFollower } from '../runs/follow-run.ts'
 import type { RunList } from '../runs/run-list.ts'
 import type { LivePictures } from './live-picture.ts'
-import { LiveRun } from './progress.ts'
+import { ProgressSource } from './progress.ts'
 
 const messageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('visibility'), visible: z.boolean() }),
@@ -42,7 +42,7 @@ export class LiveHub {
   readonly #runs: RunList
   readonly #pictures: LivePictures
   readonly #viewers = new Set<Viewer>()
-  readonly #live = new Map<string, { run: LiveRun; end: () => void; isGoing: boolean }>()
+  readonly #live = new Map<string, { run: ProgressSource; end: () => void; isGoing: boolean }>()
   #timer: ReturnType<typeof setInterval> | null = null
   #askedAt = 0
   #isLooking = false
@@ -61,7 +61,9 @@ export class LiveHub {
   }
 
   /** A run as late comers find it, up to date. null: there is none. */
-  async look(wanted: string | null): Promise<{ readonly run: LiveRun; readonly isGoing: boolean } | null> {
+  async look(
+    wanted: string | null,
+  ): Promise<{ readonly run: ProgressSource; readonly isGoing: boolean } | null> {
     const id = wanted ?? (await this.#runs.newest('run'))
     if (id === null || !this.#runs.ids().includes(id)) return null
     const entry = this.#open(id)
@@ -77,7 +79,7 @@ export class LiveHub {
     }
     this.#viewers.add(viewer)
     socket.on('message', (data, isBinary) => {
-      if (!isBinary) this.#hear(viewer, String(data))
+      if (!isBinary) this.#onMessage(viewer, String(data))
     })
     socket.on('close', () => this.#drop(viewer))
     socket.on('error', () => socket.terminate())
@@ -106,7 +108,7 @@ export class LiveHub {
     this.#timer = null
   }
 
-  #hear(viewer: Viewer, text: string): void {
+  #onMessage(viewer: Viewer, text: string): void {
     const message = messageSchema.safeParse(parseJson(text)).data
     if (message?.type === 'visibility') viewer.visible = message.visible
     else if (message?.type === 'every') viewer.every = message.steps
@@ -118,7 +120,7 @@ export class LiveHub {
     if (known !== undefined) return known
     // One of its own: it must hear every event from the first on.
     const follower = new RunFollower(this.#runs.inside, id)
-    const run = new LiveRun(follower, this.#runs.out)
+    const run = new ProgressSource(follower, this.#runs.out)
     const unsubscribe = follower.subscribe((event) => this.#onEvent(id, event))
     const end = () => {
       unsubscribe()
@@ -197,7 +199,7 @@ export class LiveHub {
       const { picture } = run
       if (picture === null) continue
       const wants = ({ visible, keep, since }: Viewer) => keep || (visible ?? now - since > SILENCE_MS)
-      const takers = [...this.#viewers].filter(
+      const receivers = [...this.#viewers].filter(
         (viewer) =>
           viewer.run === id &&
           viewer.pictureId < picture.id &&
@@ -205,10 +207,10 @@ export class LiveHub {
           (picture.isFinal || picture.step % viewer.every === 0) &&
           viewer.socket.bufferedAmount <= MAX_ON_THE_WAY,
       )
-      if (takers.length === 0) continue
+      if (receivers.length === 0) continue
       const jpeg = await this.#pictures.get(picture.path, `${id} ${picture.id}`)
-      const message = { ...run.progress(isGoing), ...of(picture), has_image: jpeg !== null }
-      for (const viewer of takers) {
+      const message = { ...run.progress(isGoing), ...labelOfPicture(picture), has_image: jpeg !== null }
+      for (const viewer of receivers) {
         viewer.pictureId = picture.id
         send(viewer, message)
         if (jpeg !== null && viewer.socket.readyState === viewer.socket.OPEN)
@@ -219,7 +221,17 @@ export class LiveHub {
 }
 
 /** The picture may be of an earlier step than the one that is being told. */
-function of({ id, cue, variant, step }: { id: number; cue: string; variant: string; step: number }) {
+function labelOfPicture({
+  id,
+  cue,
+  variant,
+  step,
+}: {
+  id: number
+  cue: string
+  variant: string
+  step: number
+}) {
   return { image_id: id, image_cue: cue, image_variant: variant, image_step: step }
 }
 

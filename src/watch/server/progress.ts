@@ -1,6 +1,6 @@
 /** Where a run stands, as viewers are told: one small message a step. */
 import { basename, isAbsolute, join, relative, sep } from 'node:path'
-import { outputKindOfFile } from '../../artifacts/layout.ts'
+import { outputKindOfFile } from '../../artifacts/file-names.ts'
 import type { RunEvent } from '../../run/events.ts'
 import { expectedLeftMs, unitOf } from '../../run/state.ts'
 import type { RunFollower } from '../runs/follow-run.ts'
@@ -18,7 +18,7 @@ export interface LivePicture {
   readonly isFinal: boolean
 }
 
-export interface Progress {
+export interface ProgressMessage {
   readonly type: 'progress'
   /** Whether the run is at work. */
   readonly active: boolean
@@ -41,7 +41,7 @@ export interface Progress {
 }
 
 /** Follows a run and keeps what a late comer is told. */
-export class LiveRun {
+export class ProgressSource {
   readonly follower: RunFollower
   picture: LivePicture | null = null
   readonly #out: string
@@ -58,7 +58,7 @@ export class LiveRun {
   }
 
   /** @param isGoing whether its process is still there */
-  progress(isGoing: boolean): Progress {
+  progress(isGoing: boolean): ProgressMessage {
     const { state, id } = this.follower
     const unit = state.moving === null ? null : unitOf(state, state.moving)
     const active = isGoing && state.end === null

@@ -10,10 +10,8 @@ import {
   contentTypeOf,
   isVariantFileName,
   MANIFEST_NAME,
-  parseVariantKey,
-  pathOfKey,
-  splitKey,
-} from '../../artifacts/layout.ts'
+} from '../../artifacts/file-names.ts'
+import { parseVariantKey, pathOfKey, splitKey } from '../../artifacts/layout.ts'
 import { errorCode, PregenError } from '../../errors.ts'
 
 export interface PublishedFile {

@@ -5,7 +5,12 @@ import sharp from 'sharp'
 import type { RunEvent, RunEventBody } from '../../../src/run/events.ts'
 import { createRunLog } from '../../../src/watch/runs/log-writer.ts'
 import { makeRunFolder } from '../../../src/watch/runs/run-folder.ts'
-import { createRecord, type RunRecord, takenUp, writeRunRecord } from '../../../src/watch/runs/run-record.ts'
+import {
+  createRecord,
+  type RunRecord,
+  recordTakenUp,
+  writeRunRecord,
+} from '../../../src/watch/runs/run-record.ts'
 
 export interface LiveRun {
   readonly id: string
@@ -30,7 +35,7 @@ export async function startLiveRun(
   const inside = makeRunFolder(out, id)
   const created = createRecord({ id, sheet: 'cues.yaml', detached: true, options: [] })
   let record: RunRecord = {
-    ...(await takenUp(created)),
+    ...(await recordTakenUp(created)),
     begunAt: new Date().toISOString(),
     ...changes,
   }

@@ -2,8 +2,10 @@
  * Where the page lives: beside the pictures of one version (a bucket, any static server), or on `pregen serve`,
  * which knows all versions and the runs at work. Addresses are relative to the page, so both work under a prefix.
  */
+
+import { isRecord } from '../../player/timeline.ts'
 import { fetchJson, fetchJsonIfThere } from './fetch-json.ts'
-import { isRecord, readManifest, type Show, textOf } from './show.ts'
+import { readShow, type Show, stringOrNull } from './show.ts'
 
 export interface VersionRef {
   readonly id: string
@@ -44,7 +46,7 @@ function createStaticHome(): Home {
     versions: () => Promise.resolve([{ id: '', prefix: '' }]),
     show: async () => {
       const value = await fetchJsonIfThere(absolute('manifest.json'))
-      return value === null ? null : readManifest(value)
+      return value === null ? null : readShow(value)
     },
     folderUrl: (_version, unit) => absolute(folderOf(unit)),
     apiUrl: (path) => {
@@ -60,7 +62,7 @@ function createServedHome(): Home {
     versions: async () => readVersions(await fetchJson(absolute('api/versions'))),
     show: async (version) => {
       const value = await fetchJsonIfThere(absolute(`${filesOf(version)}manifest.json`))
-      return value === null ? null : readManifest(value)
+      return value === null ? null : readShow(value)
     },
     folderUrl: (version, unit) => absolute(filesOf(version) + folderOf(unit)),
     apiUrl: (path) => absolute(`api/${path}`),
@@ -71,7 +73,9 @@ function createServedHome(): Home {
 function readVersions(value: unknown): readonly VersionRef[] {
   const list = isRecord(value) && Array.isArray(value.versions) ? value.versions : []
   return list.flatMap((entry: unknown) => {
-    const [id, prefix] = isRecord(entry) ? [textOf(entry.version), textOf(entry.prefix)] : [null, null]
+    const [id, prefix] = isRecord(entry)
+      ? [stringOrNull(entry.version), stringOrNull(entry.prefix)]
+      : [null, null]
     return id === null || prefix === null ? [] : [{ id, prefix }]
   })
 }

@@ -1,5 +1,6 @@
 /** A message of `WS /api/live`, and an answer of `GET /api/progress`. */
-import { isRecord, numberOf, textOf } from './show.ts'
+import { isRecord } from '../../player/timeline.ts'
+import { finiteNumber, stringOrNull } from './show.ts'
 
 export interface Progress {
   readonly active: boolean
@@ -23,14 +24,14 @@ export function readProgress(value: unknown): Progress | null {
   return {
     active: value.active,
     completed: value.completed === true,
-    run: textOf(value.run),
-    cue: textOf(value.cue),
-    variant: textOf(value.variant),
-    step: numberOf(value.step),
-    steps: numberOf(value.steps),
-    progress: numberOf(value.progress),
-    etaSeconds: numberOf(value.eta_seconds),
-    imageId: numberOf(value.image_id),
-    imageUrl: textOf(value.image_url),
+    run: stringOrNull(value.run),
+    cue: stringOrNull(value.cue),
+    variant: stringOrNull(value.variant),
+    step: finiteNumber(value.step),
+    steps: finiteNumber(value.steps),
+    progress: finiteNumber(value.progress),
+    etaSeconds: finiteNumber(value.eta_seconds),
+    imageId: finiteNumber(value.image_id),
+    imageUrl: stringOrNull(value.image_url),
   }
 }

@@ -1,5 +1,6 @@
 /** Runs as `GET /api/runs` lists them. Fields that are missing stay null. */
-import { isRecord, numberOf, textOf } from './show.ts'
+import { isRecord } from '../../player/timeline.ts'
+import { finiteNumber, stringOrNull } from './show.ts'
 
 export interface RunEntry {
   readonly id: string
@@ -27,22 +28,22 @@ export function readRuns(value: unknown): RunEntry[] {
   return runs.sort((a, b) => (a.id < b.id ? 1 : -1))
 }
 
-export function readRun(entry: unknown): RunEntry | null {
-  const id = isRecord(entry) ? textOf(entry.id) : null
+function readRun(entry: unknown): RunEntry | null {
+  const id = isRecord(entry) ? stringOrNull(entry.id) : null
   if (!isRecord(entry) || id === null) return null
   const { error } = entry
   return {
     id,
-    state: textOf(entry.state) ?? 'unknown',
-    position: numberOf(entry.position),
-    etaSeconds: numberOf(entry.eta_seconds),
-    version: textOf(entry.version),
-    isUpload: textOf(entry.command) === 'upload',
-    sheet: textOf(entry.sheet),
-    out: textOf(entry.out),
-    prefix: textOf(entry.prefix),
-    units: numberOf(entry.units),
-    error: isRecord(error) ? textOf(error.message) : textOf(error),
+    state: stringOrNull(entry.state) ?? 'unknown',
+    position: finiteNumber(entry.position),
+    etaSeconds: finiteNumber(entry.eta_seconds),
+    version: stringOrNull(entry.version),
+    isUpload: stringOrNull(entry.command) === 'upload',
+    sheet: stringOrNull(entry.sheet),
+    out: stringOrNull(entry.out),
+    prefix: stringOrNull(entry.prefix),
+    units: finiteNumber(entry.units),
+    error: isRecord(error) ? stringOrNull(error.message) : stringOrNull(error),
   }
 }
 

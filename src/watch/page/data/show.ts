@@ -1,4 +1,5 @@
 /** What a version holds, as the page shows it: read from manifest.json, with whatever may be missing or odd in it. */
+import { isRecord } from '../../player/timeline.ts'
 
 export type VariantState = 'done' | 'running' | 'waiting' | 'failed'
 
@@ -90,7 +91,7 @@ export function keyOf(unit: { readonly cue: string; readonly variant: string }):
 }
 
 /** @throws TypeError when it is no manifest at all; single entries that cannot be read are counted and left out */
-export function readManifest(value: unknown): Show {
+export function readShow(value: unknown): Show {
   if (!isRecord(value) || !Array.isArray(value.assets)) throw new TypeError('it holds no list of "assets"')
   const variants: Variant[] = []
   let unreadable = 0
@@ -99,44 +100,44 @@ export function readManifest(value: unknown): Show {
     if (variant === null) unreadable += 1
     else variants.push(variant)
   }
-  return { version: textOf(value.version) ?? '', variants, unreadable }
+  return { version: stringOrNull(value.version) ?? '', variants, unreadable }
 }
 
 function readAsset(asset: unknown, place: number): Variant | null {
   if (!isRecord(asset)) return null
-  const [cue, variant] = [textOf(asset.cue), textOf(asset.variant)]
+  const [cue, variant] = [stringOrNull(asset.cue), stringOrNull(asset.variant)]
   if (cue === null || variant === null) return null
   const metadata = isRecord(asset.metadata) ? asset.metadata : {}
-  const sha256 = textOf(metadata.sha256)
+  const sha256 = stringOrNull(metadata.sha256)
   return {
     cue,
     variant,
-    program: textOf(asset.program) ?? '',
-    type: textOf(asset.type) ?? 'image',
+    program: stringOrNull(asset.program) ?? '',
+    type: stringOrNull(asset.type) ?? 'image',
     file: fileOf(asset),
     state: 'done',
-    index: numberOf(metadata.asset_index) ?? place,
-    prompt: textOf(asset.prompt),
-    negativePrompt: textOf(asset.negative_prompt),
-    axes: readAxes(asset.axes),
+    index: finiteNumber(metadata.asset_index) ?? place,
+    prompt: stringOrNull(asset.prompt),
+    negativePrompt: stringOrNull(asset.negative_prompt),
+    axes: readVariantAxes(asset.axes),
     facts: {
-      width: numberOf(metadata.width),
-      height: numberOf(metadata.height),
-      seed: textOf(metadata.seed) ?? numberOf(metadata.seed)?.toString() ?? null,
-      steps: numberOf(metadata.steps),
-      stepsExecuted: numberOf(metadata.steps_executed),
-      guidanceScale: numberOf(metadata.guidance_scale),
-      denoiseStrength: numberOf(metadata.denoise_strength),
-      scheduler: textOf(metadata.scheduler),
-      model: textOf(metadata.model),
-      fingerprint: textOf(metadata.model_fingerprint),
-      sizeBytes: numberOf(metadata.file_size_bytes),
+      width: finiteNumber(metadata.width),
+      height: finiteNumber(metadata.height),
+      seed: stringOrNull(metadata.seed) ?? finiteNumber(metadata.seed)?.toString() ?? null,
+      steps: finiteNumber(metadata.steps),
+      stepsExecuted: finiteNumber(metadata.steps_executed),
+      guidanceScale: finiteNumber(metadata.guidance_scale),
+      denoiseStrength: finiteNumber(metadata.denoise_strength),
+      scheduler: stringOrNull(metadata.scheduler),
+      model: stringOrNull(metadata.model),
+      fingerprint: stringOrNull(metadata.model_fingerprint),
+      sizeBytes: finiteNumber(metadata.file_size_bytes),
       sha256,
-      seconds: numberOf(metadata.generation_time),
-      referenceMode: textOf(metadata.reference_mode),
-      frames: numberOf(metadata.num_frames),
-      fps: numberOf(metadata.fps),
-      durationSeconds: numberOf(metadata.duration_seconds),
+      seconds: finiteNumber(metadata.generation_time),
+      referenceMode: stringOrNull(metadata.reference_mode),
+      frames: finiteNumber(metadata.num_frames),
+      fps: finiteNumber(metadata.fps),
+      durationSeconds: finiteNumber(metadata.duration_seconds),
     },
     hasTiming: typeof asset.timing_url === 'string',
     hasThumbnail: typeof asset.thumbnail_url === 'string',
@@ -147,12 +148,12 @@ function readAsset(asset: unknown, place: number): Variant | null {
 
 /** The last part of its address; of what has none, the name that its type had from the first. */
 function fileOf({ url, type }: Record<string, unknown>): string {
-  const name = /\/(final\.[a-z0-9]+)$/.exec(textOf(url) ?? '')?.[1]
+  const name = /\/(final\.[a-z0-9]+)$/.exec(stringOrNull(url) ?? '')?.[1]
   return name ?? (type === 'video' ? 'final.mp4' : 'final.png')
 }
 
 /** null where there are none. */
-export function readAxes(value: unknown): Readonly<Record<string, string>> | null {
+function readVariantAxes(value: unknown): Readonly<Record<string, string>> | null {
   if (!isRecord(value)) return null
   const axes = Object.entries(value).flatMap(([name, text]) =>
     typeof text === 'string' || typeof text === 'number' || typeof text === 'boolean'
@@ -162,14 +163,10 @@ export function readAxes(value: unknown): Readonly<Record<string, string>> | nul
   return axes.length === 0 ? null : Object.fromEntries(axes)
 }
 
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-export function textOf(value: unknown): string | null {
+export function stringOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null
 }
 
-export function numberOf(value: unknown): number | null {
+export function finiteNumber(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null
 }

@@ -3,10 +3,10 @@ import { useEffect, useRef } from 'preact/hooks'
 import { fileUrl, type Home, type VersionRef } from '../data/home.ts'
 import type { Variant } from '../data/show.ts'
 import { redoCommand } from '../model/command.ts'
-import { formatBytes, formatSeconds } from '../model/format.ts'
+import { formatSeconds, shortBytes } from '../model/format.ts'
 import { CopyCommand } from '../parts/copy.tsx'
 import { useKeys, useSession } from '../parts/hooks.ts'
-import { Picture } from '../parts/picture.tsx'
+import { VariantPicture } from '../parts/picture.tsx'
 import { formatRoute } from '../route.ts'
 import { TimingChart } from './timing-chart.tsx'
 import { useTimeline } from './use-timeline.ts'
@@ -39,7 +39,7 @@ export function DetailPanel({ variant, onClose }: { variant: Variant; onClose: (
         {variant.type === 'video' && variant.state === 'done' && version !== null ? (
           <Moving variant={variant} home={home} version={version} />
         ) : (
-          <Picture variant={variant} />
+          <VariantPicture variant={variant} />
         )}
       </div>
       {variant.fault !== null && (
@@ -138,7 +138,7 @@ function factsOf(variant: Variant): readonly (readonly [string, string])[] {
     ['drawn in', facts.seconds === null ? null : formatSeconds(facts.seconds)],
     ['frames', facts.frames === null ? null : `${facts.frames} at ${facts.fps ?? '?'} a second`],
     ['length', facts.durationSeconds === null ? null : formatSeconds(facts.durationSeconds)],
-    [variant.file, facts.sizeBytes === null ? null : formatBytes(facts.sizeBytes)],
+    [variant.file, facts.sizeBytes === null ? null : shortBytes(facts.sizeBytes)],
     ['sha-256', facts.sha256],
   ]
   return rows.flatMap(([name, value]) =>

@@ -10,10 +10,10 @@ import {
   groupByCue,
   SORTS,
 } from '../model/filter.ts'
-import { formatSeconds, plural } from '../model/format.ts'
+import { countOf, formatSeconds } from '../model/format.ts'
 import { type GalleryRow, galleryRows } from '../model/gallery-rows.ts'
-import { changeParams, go, textScale, useRoute, useSession, useSize } from '../parts/hooks.ts'
-import { Picture } from '../parts/picture.tsx'
+import { changeParams, navigate, textScale, useRoute, useSession, useSize } from '../parts/hooks.ts'
+import { VariantPicture } from '../parts/picture.tsx'
 import { VirtualRows } from '../parts/virtual-rows.tsx'
 import { formatRoute, type Route } from '../route.ts'
 import { DetailPanel } from './detail-panel.tsx'
@@ -44,7 +44,7 @@ export function GalleryView() {
     [groups, size.width],
   )
   const found = groups.reduce((sum, group) => sum + group.variants.length, 0)
-  const close = () => go(formatRoute('gallery', [], route.params))
+  const close = () => navigate(formatRoute('gallery', [], route.params))
   const showRow =
     chosen === null
       ? undefined
@@ -59,14 +59,14 @@ export function GalleryView() {
         onChange={(change) => changeParams(route, 'gallery', paramsOf({ ...filter, ...change }))}
       />
       <p class="visually-hidden" role="status">
-        {plural(found, 'picture')} shown
+        {countOf(found, 'picture')} shown
       </p>
       <div class="gallery-list">
         <div class="measure" ref={ref} />
         {found === 0 && (
           <p class="none">
             Nothing matches.{' '}
-            <button type="button" class="quiet" onClick={() => go(formatRoute('gallery'), true)}>
+            <button type="button" class="quiet" onClick={() => navigate(formatRoute('gallery'), true)}>
               Show all {variants.length}
             </button>
           </p>
@@ -98,7 +98,7 @@ function RowOf({ row, route, chosen }: { row: GalleryRow; route: Route; chosen: 
           aria-current={variant === chosen ? 'true' : undefined}
         >
           <span class="frame" style={{ height: `${row.tile.height}px` }}>
-            <Picture variant={variant} small />
+            <VariantPicture variant={variant} small />
           </span>
           <span class="caption">
             <span class="name">

@@ -1,8 +1,8 @@
-import { type Axis, PLACES, type Place, type Placement } from '../model/axes.ts'
+import { AXIS_PLACES, type AxisPlace, type GridAxis, type Placement } from '../model/axes.ts'
 import type { CueCount } from '../model/cues.ts'
 
 interface Props {
-  readonly axes: readonly Axis[]
+  readonly axes: readonly GridAxis[]
   readonly placement: Placement
   /** `axis:value` */
   readonly hidden: ReadonlySet<string>
@@ -17,7 +17,7 @@ interface Props {
   readonly onSave: () => void
 }
 
-const PLACE_NAMES: Readonly<Record<Place, string>> = {
+const PLACE_NAMES: Readonly<Record<AxisPlace, string>> = {
   cols: 'Columns',
   rows: 'Rows',
   sec: 'Sections',
@@ -49,7 +49,7 @@ export function GridBar(props: Props) {
           </select>
         </label>
       )}
-      {PLACES.map((name) => (
+      {AXIS_PLACES.map((name) => (
         <label key={name} class="pick">
           <span>{PLACE_NAMES[name]}</span>
           <select
@@ -87,14 +87,15 @@ export function GridBar(props: Props) {
 const NOTHING = { cols: null, rows: null, sec: null, sec2: null, hide: null }
 
 /** An axis stands in one place only: who takes it gives its own in exchange. */
-function exchange(placement: Placement, place: Place, axis: string | null): Partial<Placement> {
-  const other = axis === null ? undefined : PLACES.find((name) => name !== place && placement[name] === axis)
+function exchange(placement: Placement, place: AxisPlace, axis: string | null): Partial<Placement> {
+  const other =
+    axis === null ? undefined : AXIS_PLACES.find((name) => name !== place && placement[name] === axis)
   return { [place]: axis, ...(other === undefined ? {} : { [other]: placement[place] }) }
 }
 
 /** Ticks for every value of the axes that are placed. */
 function Values({ axes, placement, hidden, onChange }: Props) {
-  const placed = PLACES.flatMap((place) => axes.find(({ name }) => name === placement[place]) ?? [])
+  const placed = AXIS_PLACES.flatMap((place) => axes.find(({ name }) => name === placement[place]) ?? [])
   if (placed.length === 0) return null
   const toggle = (key: string) => {
     const next = new Set(hidden)

@@ -1,12 +1,12 @@
 import { keyOf } from '../data/show.ts'
-import { type Cell, cellKey, type GridRow, labelOf, type Section } from '../model/axes.ts'
-import type { Row } from '../model/rows.ts'
-import { Picture } from '../parts/picture.tsx'
+import { type Cell, cellKey, type GridRow, type GridSection, labelOf } from '../model/axes.ts'
+import type { ListRow } from '../model/rows.ts'
+import { VariantPicture } from '../parts/picture.tsx'
 import { formatRoute } from '../route.ts'
 
 export type GridLine =
-  | (Row & { readonly kind: 'title'; readonly section: Section })
-  | (Row & { readonly kind: 'row'; readonly row: GridRow })
+  | (ListRow & { readonly kind: 'title'; readonly section: GridSection })
+  | (ListRow & { readonly kind: 'row'; readonly row: GridRow })
 
 interface Props {
   readonly line: GridLine
@@ -50,7 +50,7 @@ function CellView({ cell, size }: { cell: Cell; size: { width: number; height: n
       href={formatRoute('gallery', [first.cue, first.variant])}
       aria-label={`${keyOf(first)}${others.length > 0 ? ` and ${others.length} more` : ''}`}
     >
-      <Picture variant={first} small={size.width < 200} />
+      <VariantPicture variant={first} small={size.width < 200} />
       {others.length > 0 && <span class="more">+{others.length}</span>}
     </a>
   )

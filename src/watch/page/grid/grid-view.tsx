@@ -1,18 +1,18 @@
 /** Up to four of the keys by which variants differ: two across and down, two as sections. */
 import { useMemo, useState } from 'preact/hooks'
 import {
-  type Axis,
+  AXIS_PLACES,
   cellKey,
   defaultPlacement,
   findAxes,
+  type GridAxis,
   labelOf,
   layOut,
-  PLACES,
   type Placement,
 } from '../model/axes.ts'
 import { countCues } from '../model/cues.ts'
-import { plural } from '../model/format.ts'
-import type { Row } from '../model/rows.ts'
+import { countOf } from '../model/format.ts'
+import type { ListRow } from '../model/rows.ts'
 import { changeParams, textScale, useRoute, useSession, useSize } from '../parts/hooks.ts'
 import { VirtualRows } from '../parts/virtual-rows.tsx'
 import type { Route } from '../route.ts'
@@ -99,14 +99,14 @@ export function GridView() {
         onSave={() => void save()}
       />
       <p class="visually-hidden" role="status">
-        {plural(shown, 'place')} in {plural(layout.columns.length, 'column')}
+        {countOf(shown, 'place')} in {countOf(layout.columns.length, 'column')}
       </p>
       <div class="grid-list">
         <div class="measure" ref={ref} />
         {lines.length === 0 ? (
           <p class="none">Every value is hidden. Tick some again.</p>
         ) : (
-          <VirtualRows<GridLine & Row>
+          <VirtualRows<GridLine & ListRow>
             rows={lines}
             width={width}
             label="Grid"
@@ -143,11 +143,11 @@ function cueOf({ params }: Route, cues: readonly { cue: string; count: number }[
   ).cue
 }
 
-function placementOf({ params }: Route, axes: readonly Axis[]): Placement {
-  const isTold = PLACES.some((place) => params[place] !== undefined)
+function placementOf({ params }: Route, axes: readonly GridAxis[]): Placement {
+  const isTold = AXIS_PLACES.some((place) => params[place] !== undefined)
   if (!isTold) return defaultPlacement(axes)
   const taken = new Set<string>()
-  const pick = (place: (typeof PLACES)[number]) => {
+  const pick = (place: (typeof AXIS_PLACES)[number]) => {
     const name = axes.find((axis) => axis.name === params[place])?.name ?? null
     if (name === null || taken.has(name)) return null
     taken.add(name)

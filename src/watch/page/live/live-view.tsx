@@ -28,8 +28,8 @@ function LiveRun({ run, state }: { run: RunEntry; state: RunState }) {
   const live = useLiveFeed(run.id, preferences)
   const { progress } = live
   const isWorking = state.end === null && isAtWork(run)
-  const told = progress?.active && progress.cue !== null ? `${progress.cue}/${progress.variant}` : null
-  const key = (isWorking ? (told ?? state.drawing.at(-1)) : null) ?? state.finished[0] ?? null
+  const currentKey = progress?.active && progress.cue !== null ? `${progress.cue}/${progress.variant}` : null
+  const key = (isWorking ? (currentKey ?? state.drawing.at(-1)) : null) ?? state.finished[0] ?? null
   const unit = key === null ? null : unitOf(state, key)
   const heldStep = held !== null && held.key === key ? held.step : null
   const prompt = unit === null ? null : promptOf(show, unit)
@@ -117,9 +117,9 @@ function promptOf(show: Show | null, unit: UnitProgress): string | null {
 }
 
 /** `13 of 20 · 0.4 s left`. */
-function stepText(unit: UnitProgress, told: number | null): string {
+function stepText(unit: UnitProgress, reportedStep: number | null): string {
   if (unit.status === 'done') return 'finished'
-  const step = unit.status === 'drawing' ? Math.max(unit.step, told ?? 0) : unit.step
+  const step = unit.status === 'drawing' ? Math.max(unit.step, reportedStep ?? 0) : unit.step
   const left = leftOfUnit(unit)
   return `${step} of ${unit.steps}${left === null ? '' : ` · ${formatLeft(left)} left`}`
 }

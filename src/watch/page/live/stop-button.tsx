@@ -6,22 +6,22 @@ import { useSession } from '../parts/hooks.ts'
 export function StopButton({ run, command }: { run: RunEntry; command: string }) {
   const session = useSession()
   const dialog = useRef<HTMLDialogElement>(null)
-  const [told, setTold] = useState<string | null>(null)
+  const [message, setMessage] = useState<string | null>(null)
   const stop = async (drains: boolean) => {
     dialog.current?.close()
-    setTold(drains ? 'Finishing the picture in hand …' : 'Stopping …')
+    setMessage(drains ? 'Finishing the picture in hand …' : 'Stopping …')
     try {
-      if (!(await session.cancel(run, drains))) setTold('The server refused to stop it')
+      if (!(await session.cancel(run, drains))) setMessage('The server refused to stop it')
     } catch (error) {
       // No connection: the run cannot have heard it.
       if (!(error instanceof TypeError)) throw error
-      setTold('Not stopped: no connection')
+      setMessage('Not stopped: no connection')
     }
   }
   return (
     <>
       <button type="button" onClick={() => dialog.current?.showModal()}>
-        <span role="status">{told ?? 'Stop the run'}</span>
+        <span role="status">{message ?? 'Stop the run'}</span>
       </button>
       <dialog ref={dialog} aria-labelledby="stop-title">
         <h2 id="stop-title">Stop this run?</h2>

@@ -2,17 +2,17 @@
 import { keyOf, type Variant } from '../data/show.ts'
 import { compareNatural } from './format.ts'
 
-export interface Axis {
+export interface GridAxis {
   readonly name: string
   /** In the order of the sheet; numbers by size. */
   readonly values: readonly string[]
 }
 
-export const PLACES = ['cols', 'rows', 'sec', 'sec2'] as const
-export type Place = (typeof PLACES)[number]
+export const AXIS_PLACES = ['cols', 'rows', 'sec', 'sec2'] as const
+export type AxisPlace = (typeof AXIS_PLACES)[number]
 
 /** Which axis stands where; null: none. */
-export type Placement = Readonly<Record<Place, string | null>>
+export type Placement = Readonly<Record<AxisPlace, string | null>>
 
 export interface Cell {
   readonly column: string | null
@@ -25,7 +25,7 @@ export interface GridRow {
   readonly cells: readonly Cell[]
 }
 
-export interface Section {
+export interface GridSection {
   readonly key: string
   /** Its values of the section axes, in order; empty without any. */
   readonly title: readonly { readonly axis: string; readonly value: string }[]
@@ -33,7 +33,7 @@ export interface Section {
 }
 
 /** The value of a variant on an axis; null where it has none. */
-export function axisValue(variant: Variant, axis: string): string | null {
+function valueOnAxis(variant: Variant, axis: string): string | null {
   const own = variant.axes !== null && Object.hasOwn(variant.axes, axis) ? variant.axes[axis] : undefined
   if (own !== undefined) return own
   const read = Object.hasOwn(BUILT_IN, axis) ? BUILT_IN[axis] : undefined
@@ -63,7 +63,7 @@ const BUILT_IN: Readonly<Record<string, (variant: Variant) => string | null>> = 
  * The axes that tell these variants apart: the keys of their matrix, then what else differs. Where no matrix is
  * told, the parts of ids that look like one's (`sunlit-1`) are offered.
  */
-export function findAxes(variants: readonly Variant[]): readonly Axis[] {
+export function findAxes(variants: readonly Variant[]): readonly GridAxis[] {
   const names = new Set<string>()
   for (const { axes } of variants) for (const name of Object.keys(axes ?? {})) names.add(name)
   const isTold = names.size > 0
@@ -73,7 +73,7 @@ export function findAxes(variants: readonly Variant[]): readonly Axis[] {
     const values = valuesOf(variants, name)
     // Numbered parts that are the seeds say nothing more than the seeds do.
     const isSeed =
-      name.startsWith('part ') && variants.every((each) => axisValue(each, name) === each.facts.seed)
+      name.startsWith('part ') && variants.every((each) => valueOnAxis(each, name) === each.facts.seed)
     return values.length > 1 && !isSeed ? [{ name, values }] : []
   })
 }
@@ -88,7 +88,7 @@ function sharedParts(variants: readonly Variant[]): number {
 function valuesOf(variants: readonly Variant[], axis: string): readonly string[] {
   const values = new Set<string>()
   for (const variant of variants) {
-    const value = axisValue(variant, axis)
+    const value = valueOnAxis(variant, axis)
     if (value !== null) values.add(value)
   }
   const list = [...values]
@@ -98,7 +98,7 @@ function valuesOf(variants: readonly Variant[], axis: string): readonly string[]
 }
 
 /** A first placement: the matrix's own keys as far as they go; seeds or variants across. */
-export function defaultPlacement(axes: readonly Axis[]): Placement {
+export function defaultPlacement(axes: readonly GridAxis[]): Placement {
   const inner = axes.filter(({ name }) => name !== 'variant' && name !== 'cue')
   const across =
     inner.find(({ name }) => name === 'seed') ?? inner.at(0) ?? axes.find(({ name }) => name === 'variant')
@@ -114,24 +114,24 @@ export function defaultPlacement(axes: readonly Axis[]): Placement {
 /** @param hidden `axis:value` of what is not shown */
 export function layOut(
   variants: readonly Variant[],
-  axes: readonly Axis[],
+  axes: readonly GridAxis[],
   placement: Placement,
   hidden: ReadonlySet<string>,
-): { readonly columns: readonly (string | null)[]; readonly sections: readonly Section[] } {
-  const shown = (place: Place): readonly (string | null)[] => {
+): { readonly columns: readonly (string | null)[]; readonly sections: readonly GridSection[] } {
+  const shown = (place: AxisPlace): readonly (string | null)[] => {
     const name = placement[place]
     const axis = axes.find((each) => each.name === name)
     if (name === null || axis === undefined) return [null]
     return axis.values.filter((value) => !hidden.has(`${name}:${value}`))
   }
-  const at = (variant: Variant, place: Place) => {
+  const at = (variant: Variant, place: AxisPlace) => {
     const name = placement[place]
-    return name === null ? null : axisValue(variant, name)
+    return name === null ? null : valueOnAxis(variant, name)
   }
   const keyAt = (values: readonly (string | null)[]) => JSON.stringify(values)
   const cells = new Map<string, Variant[]>()
   for (const variant of variants) {
-    const key = keyAt(PLACES.map((place) => at(variant, place)))
+    const key = keyAt(AXIS_PLACES.map((place) => at(variant, place)))
     const cell = cells.get(key)
     if (cell) cell.push(variant)
     else cells.set(key, [variant])
@@ -155,7 +155,7 @@ export function layOut(
   return { columns, sections: sections.filter(({ rows }) => rows.length > 0) }
 }
 
-function titleOf(placement: Placement, sec: string | null, sec2: string | null): Section['title'] {
+function titleOf(placement: Placement, sec: string | null, sec2: string | null): GridSection['title'] {
   return [
     ...(placement.sec !== null && sec !== null ? [{ axis: placement.sec, value: sec }] : []),
     ...(placement.sec2 !== null && sec2 !== null ? [{ axis: placement.sec2, value: sec2 }] : []),

@@ -8,20 +8,20 @@ export interface RedoTarget {
 
 /** Draws one variant again, whether it is whole or not. */
 export function redoCommand(target: RedoTarget, cue: string, variant: string, force = true): string {
-  const words = ['pregen', 'run', quote(target.sheet ?? 'cues.yaml')]
-  words.push('--cue', quote(escapeGlob(cue)), '--variant', quote(escapeGlob(variant)))
+  const words = ['pregen', 'run', quoteWord(target.sheet ?? 'cues.yaml')]
+  words.push('--cue', quoteWord(escapeGlob(cue)), '--variant', quoteWord(escapeGlob(variant)))
   return [...words, ...placeOf(target), ...(force ? ['--force'] : [])].join(' ')
 }
 
 /** Goes on with what a run has left. */
 export function resumeCommand(target: RedoTarget): string {
-  return ['pregen', 'run', quote(target.sheet ?? 'cues.yaml'), ...placeOf(target)].join(' ')
+  return ['pregen', 'run', quoteWord(target.sheet ?? 'cues.yaml'), ...placeOf(target)].join(' ')
 }
 
 function placeOf({ out, version }: RedoTarget): string[] {
   return [
-    ...(out === null || out === 'out' ? [] : ['--out', quote(out)]),
-    ...(version === null || version === '' ? [] : ['--version-id', quote(version)]),
+    ...(out === null || out === 'out' ? [] : ['--out', quoteWord(out)]),
+    ...(version === null || version === '' ? [] : ['--version-id', quoteWord(version)]),
   ]
 }
 
@@ -31,6 +31,6 @@ function escapeGlob(id: string): string {
 }
 
 /** One word of a POSIX shell. */
-export function quote(word: string): string {
+function quoteWord(word: string): string {
   return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -13,8 +13,6 @@ export interface Filter {
   readonly sort: Sort
 }
 
-export const NO_FILTER: Filter = { text: '', program: null, state: null, sort: 'sheet' }
-
 export interface CueGroup {
   readonly cue: string
   /** What the prompts of its variants have in common: `a forest …`. */

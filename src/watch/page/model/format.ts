@@ -23,14 +23,14 @@ export function formatPace(stepMs: number): string {
   return `${seconds < 1 ? seconds.toFixed(3) : seconds.toFixed(1)} s/step`
 }
 
-export function formatBytes(bytes: number): string {
+export function shortBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`
   if (bytes < 1e6) return `${(bytes / 1e3).toFixed(0)} kB`
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
 }
 
 /** `1 picture`, `4 pictures`. */
-export function plural(count: number, noun: string): string {
+export function countOf(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
 }
 

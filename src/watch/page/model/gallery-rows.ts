@@ -1,11 +1,11 @@
 /** The gallery's groups as rows of a given width. */
 import type { Variant } from '../data/show.ts'
 import type { CueGroup } from './filter.ts'
-import type { Row } from './rows.ts'
+import type { ListRow } from './rows.ts'
 
 export type GalleryRow =
-  | (Row & { readonly kind: 'cue'; readonly group: CueGroup })
-  | (Row & { readonly kind: 'tiles'; readonly variants: readonly Variant[]; readonly tile: TileSize })
+  | (ListRow & { readonly kind: 'cue'; readonly group: CueGroup })
+  | (ListRow & { readonly kind: 'tiles'; readonly variants: readonly Variant[]; readonly tile: TileSize })
 
 export interface TileSize {
   /** Pixels. */
@@ -14,7 +14,7 @@ export interface TileSize {
   readonly height: number
 }
 
-export const GAP_PX = 12
+const GAP_PX = 12
 const CUE_PX = 44
 const PROMPT_PX = 24
 const CAPTION_PX = 44

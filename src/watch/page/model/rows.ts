@@ -1,13 +1,13 @@
 /** Rows of different heights, of which only those in view are made. */
 
-export interface Row {
+export interface ListRow {
   readonly key: string
   /** Pixels. */
   readonly height: number
 }
 
 /** Where each row begins, and at the end where the last one ends. */
-export function offsetsOf(rows: readonly Row[]): readonly number[] {
+export function offsetsOf(rows: readonly ListRow[]): readonly number[] {
   const offsets = [0]
   let end = 0
   for (const { height } of rows) {

@@ -2,27 +2,27 @@ import { useEffect, useState } from 'preact/hooks'
 
 /** A command in full, and a button that copies it. */
 export function CopyCommand({ command, label = 'Copy' }: { command: string; label?: string }) {
-  const [told, setTold] = useState<string | null>(null)
+  const [message, setMessage] = useState<string | null>(null)
   useEffect(() => {
-    if (told === null) return
-    const timer = setTimeout(() => setTold(null), 1500)
+    if (message === null) return
+    const timer = setTimeout(() => setMessage(null), 1500)
     return () => clearTimeout(timer)
-  }, [told])
+  }, [message])
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(command)
-      setTold('Copied')
+      setMessage('Copied')
     } catch (error) {
       // Plain http beyond this machine, or a viewer who said no: the command can still be marked by hand.
       if (!(error instanceof DOMException || error instanceof TypeError)) throw error
-      setTold('Mark it and copy')
+      setMessage('Mark it and copy')
     }
   }
   return (
     <div class="command">
       <code>{command}</code>
       <button type="button" onClick={() => void copy()}>
-        <span role="status">{told ?? label}</span>
+        <span role="status">{message ?? label}</span>
       </button>
     </div>
   )

@@ -14,7 +14,7 @@ const NAMES: Readonly<Record<View, string>> = {
   replay: 'Replay',
 }
 
-export function Header({ view }: { view: View }) {
+export function PageHeader({ view }: { view: View }) {
   const session = useSession()
   const route = useRoute()
   const views = (['live', 'gallery', 'grid', 'replay'] as const).filter(

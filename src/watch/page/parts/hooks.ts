@@ -26,7 +26,7 @@ export function useRoute(): Route {
 }
 
 /** Goes to another address of the page. `replace` leaves no trace in the history: for filters and sliders. */
-export function go(hash: string, replace = false): void {
+export function navigate(hash: string, replace = false): void {
   if (!replace) {
     location.hash = hash
     return
@@ -41,7 +41,7 @@ export function changeParams(
   view: View,
   changes: Readonly<Record<string, string | null>>,
 ): void {
-  go(formatRoute(view, route.path, { ...route.params, ...changes }), true)
+  navigate(formatRoute(view, route.path, { ...route.params, ...changes }), true)
 }
 
 export interface Size {

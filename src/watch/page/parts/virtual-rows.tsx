@@ -1,10 +1,10 @@
 /** A long list of rows in a box that scrolls: only the rows in view exist. */
 import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { offsetsOf, type Row, rowsBetween } from '../model/rows.ts'
+import { type ListRow, offsetsOf, rowsBetween } from '../model/rows.ts'
 import { useSize } from './hooks.ts'
 
-interface Props<R extends Row> {
+interface Props<R extends ListRow> {
   readonly rows: readonly R[]
   readonly render: (row: R) => ComponentChildren
   readonly label: string
@@ -19,7 +19,7 @@ interface Props<R extends Row> {
 /** Rows made beyond the edges, so that a scroll of one frame shows no gap. */
 const MARGIN_PX = 400
 
-export function VirtualRows<R extends Row>({ rows, render, label, head, width, showRow }: Props<R>) {
+export function VirtualRows<R extends ListRow>({ rows, render, label, head, width, showRow }: Props<R>) {
   const [ref, size] = useSize<HTMLDivElement>()
   const [top, setTop] = useState(0)
   const frame = useRef(0)

@@ -2,14 +2,14 @@
 import { keyOf, type Variant } from '../data/show.ts'
 import type { Route } from '../route.ts'
 
-export const LAYOUTS = ['one', 'side', 'slider', 'cue'] as const
-export type Layout = (typeof LAYOUTS)[number]
+export const STAGE_LAYOUTS = ['one', 'side', 'slider', 'cue'] as const
+export type StageLayout = (typeof STAGE_LAYOUTS)[number]
 
 export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8] as const
 export type Speed = (typeof SPEEDS)[number]
 
 export interface Choice {
-  readonly layout: Layout
+  readonly layout: StageLayout
   readonly main: Variant | null
   /** The one beside it, in the two layouts that compare. */
   readonly other: Variant | null
@@ -33,7 +33,7 @@ export function readChoice({ path, params }: Route, variants: readonly Variant[]
   const done = variants.filter(({ state, facts }) => state === 'done' || facts.sha256 !== null)
   const [cue, id] = path
   const list = (params.list ?? '').split('|').filter((each) => done.some((variant) => variant.cue === each))
-  const layout = LAYOUTS.find((name) => name === params.layout) ?? 'one'
+  const layout = STAGE_LAYOUTS.find((name) => name === params.layout) ?? 'one'
   const ofCue = done.filter((variant) => variant.cue === (cue ?? list[0]))
   const main =
     ofCue.find(({ variant }) => variant === id) ??

@@ -1,4 +1,4 @@
-import { type Choice, cueAfter, LAYOUTS, type Layout, SPEEDS } from './choice.ts'
+import { type Choice, cueAfter, SPEEDS, STAGE_LAYOUTS, type StageLayout } from './choice.ts'
 import type { ReplayEngine } from './engine.ts'
 import { textOf } from './scrubber.tsx'
 
@@ -10,7 +10,7 @@ interface Props {
   readonly onMove: (places: number) => void
 }
 
-const LAYOUT_NAMES: Readonly<Record<Layout, string>> = {
+const LAYOUT_NAMES: Readonly<Record<StageLayout, string>> = {
   one: 'One',
   side: 'Side by side',
   slider: 'Slider',
@@ -83,7 +83,7 @@ export function ControlBar({ engine, choice, onChange, onFull, onMove }: Props) 
       </button>
       <fieldset class="group layouts">
         <legend class="visually-hidden">Layout</legend>
-        {LAYOUTS.map((name) => (
+        {STAGE_LAYOUTS.map((name) => (
           <button
             key={name}
             type="button"

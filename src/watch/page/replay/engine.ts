@@ -1,5 +1,5 @@
 /** Plays one or several variants in step, from one clock. */
-import { closeFrames, type Frames, loadFrames, messageOf, momentsOf, pictureAt } from '../../player/frames.ts'
+import { closeFrames, errorText, type Frames, loadFrames, momentsOf, pictureAt } from '../../player/frames.ts'
 import { fadeOf, Stage } from '../../player/stage.ts'
 import { frameAt, type Timeline } from '../../player/timeline.ts'
 import { Transport } from '../../player/transport.ts'
@@ -167,7 +167,7 @@ export class ReplayEngine extends Store {
           if (signal.aborted) closeFrames(frames)
           else tile.frames = frames
         } catch (error) {
-          if (!signal.aborted) tile.fault = messageOf(error)
+          if (!signal.aborted) tile.fault = errorText(error)
         }
         this.changed()
       }),

@@ -1,7 +1,7 @@
 /** What is played, and the playlist. */
 import { keyOf, type Variant } from '../data/show.ts'
 import { countCues } from '../model/cues.ts'
-import { go, useRoute } from '../parts/hooks.ts'
+import { navigate, useRoute } from '../parts/hooks.ts'
 import { formatRoute } from '../route.ts'
 import type { Choice } from './choice.ts'
 
@@ -23,7 +23,7 @@ export function PickBar({ choice, variants, onChange }: Props) {
         aria-label="Cue"
         value={main.cue}
         onChange={({ currentTarget }) =>
-          go(formatRoute('replay', [currentTarget.value], { ...params, with: null }))
+          navigate(formatRoute('replay', [currentTarget.value], { ...params, with: null }))
         }
       >
         {cues.map(({ cue }) => (
@@ -36,7 +36,9 @@ export function PickBar({ choice, variants, onChange }: Props) {
         <select
           aria-label="Variant"
           value={main.variant}
-          onChange={({ currentTarget }) => go(formatRoute('replay', [main.cue, currentTarget.value], params))}
+          onChange={({ currentTarget }) =>
+            navigate(formatRoute('replay', [main.cue, currentTarget.value], params))
+          }
         >
           {variants
             .filter(({ cue }) => cue === main.cue)

@@ -2,10 +2,18 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { clipOfUrl } from '../../player/clip.ts'
 import { keyOf, type Variant } from '../data/show.ts'
-import { changeParams, go, useKeys, useRoute, useSession } from '../parts/hooks.ts'
+import { changeParams, navigate, useKeys, useRoute, useSession } from '../parts/hooks.ts'
 import { Calm } from '../parts/states.tsx'
 import { formatRoute } from '../route.ts'
-import { type Choice, cueAfter, LAYOUTS, type Layout, readChoice, SPEEDS, type Speed } from './choice.ts'
+import {
+  type Choice,
+  cueAfter,
+  readChoice,
+  SPEEDS,
+  type Speed,
+  STAGE_LAYOUTS,
+  type StageLayout,
+} from './choice.ts'
 import { ControlBar } from './control-bar.tsx'
 import { ReplayEngine, type Source } from './engine.ts'
 import { PickBar } from './pick-bar.tsx'
@@ -119,7 +127,7 @@ interface KeyContext {
   readonly toggleFull: () => void
 }
 
-const layoutKey = (layout: Layout) => (context: KeyContext) =>
+const layoutKey = (layout: StageLayout) => (context: KeyContext) =>
   context.change({ layout: layout === 'one' ? null : layout })
 
 /** Page keys are what presenters' clickers send. */
@@ -138,7 +146,7 @@ const KEYS: Readonly<Record<string, (context: KeyContext) => void>> = {
   p: ({ move }) => move(-1),
   PageDown: ({ move }) => move(1),
   PageUp: ({ move }) => move(-1),
-  ...Object.fromEntries(LAYOUTS.map((layout, place) => [String(place + 1), layoutKey(layout)])),
+  ...Object.fromEntries(STAGE_LAYOUTS.map((layout, place) => [String(place + 1), layoutKey(layout)])),
 }
 
 function neighbourSpeed(speed: Speed, change: number): string | null {
@@ -149,12 +157,12 @@ function neighbourSpeed(speed: Speed, change: number): string | null {
 
 function moveOn(choice: Choice, places: number, params: Readonly<Record<string, string>>): void {
   const cue = cueAfter(choice, places)
-  if (cue !== null) go(formatRoute('replay', [cue], params), true)
+  if (cue !== null) navigate(formatRoute('replay', [cue], params), true)
 }
 
 function sourcesOfCue(
   variants: readonly Variant[],
-  layout: Layout,
+  layout: StageLayout,
   cue: string,
   sourceOf: (variant: Variant) => Source | null,
 ): readonly Source[] {

@@ -2,13 +2,13 @@
 import type { RefObject } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { keyOf, type Variant } from '../data/show.ts'
-import type { Layout } from './choice.ts'
+import type { StageLayout } from './choice.ts'
 import type { ReplayEngine } from './engine.ts'
 
 interface Props {
   readonly box: RefObject<HTMLDivElement | null>
   readonly engine: ReplayEngine
-  readonly layout: Layout
+  readonly layout: StageLayout
   readonly shown: readonly Variant[]
   readonly leftOut: number
   readonly onToggle: () => void

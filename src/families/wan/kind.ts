@@ -1,7 +1,7 @@
 /** Which of Wan's kinds a folder is, told by its configs: what it is drawn from, and how it is fed. */
 
-import type { KeyframeRules } from './family.ts'
-import { type ModelView, numberIn } from './model-view.ts'
+import type { KeyframeRules } from '../family.ts'
+import { type ModelView, numberIn } from '../model-view.ts'
 
 export interface WanKind {
   readonly keyframes: KeyframeRules

@@ -1,7 +1,7 @@
 /**
  * Linear previews of the latent spaces of Wan's VAEs. Qwen-Image shares the first of them.
  */
-import type { LatentRgbFactors } from './family.ts'
+import type { LatentRgbFactors } from '../family.ts'
 
 /**
  * 16 channels: Wan 2.1 and the two experts of 2.2. Source: invoke-ai/InvokeAI, invokeai/app/util/step_callback.py,

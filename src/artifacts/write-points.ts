@@ -21,9 +21,9 @@ export type KillPoint = (typeof KILL_POINTS)[number]
 /** Points at which a test plays a file system that cannot do what comes next. */
 export type WeakPoint = 'folder-sync' | 'file-sync' | 'lock-link' | 'make-private'
 
-export type FaultPoint = KillPoint | WeakPoint
+export type WritePoint = KillPoint | WeakPoint
 
 /** Called each time a point is reached, with the path at hand. */
-export type FaultHook = (point: FaultPoint, path: string) => void | Promise<void>
+export type WriteHook = (point: WritePoint, path: string) => void | Promise<void>
 
-export const noFaults: FaultHook = () => undefined
+export const noWriteHook: WriteHook = () => undefined
