@@ -14,7 +14,9 @@ import {
   PAGE_NAMES,
   pathOfKey,
   SHARD_MANIFEST,
+  stepAnimationName,
   stepName,
+  stepOfAnimationName,
   TIMING_NAME,
 } from '../artifacts/layout.ts'
 import type { LedgerContent, LedgerFile } from '../artifacts/ledger.ts'
@@ -216,6 +218,10 @@ async function markerFaults({
     const last = timingSteps(timing)
     if (last > 0 && !names.includes(stepName(last))) {
       return [['missing', stepName(last), `${TIMING_NAME} stands, but the last step's picture does not`]]
+    }
+    const animation = stepAnimationName(last || 1)
+    if (names.some((name) => stepOfAnimationName(name) !== null) && !names.includes(animation)) {
+      return [['missing', animation, `${TIMING_NAME} stands, but the last step's animation does not`]]
     }
     return names.includes(finalName) ? [] : [['missing', finalName, `${TIMING_NAME} stands without it`]]
   } catch (error) {

@@ -62,7 +62,7 @@ export async function startLiveRun(
       await writeFile(path, await flat.png().toBuffer())
       await emit(
         { type: 'step', cue, variant, step, steps: 4, durationMs: 71, device: 'cuda:0' },
-        { type: 'preview', cue, variant, step, path },
+        { type: 'preview', cue, variant, step, path, animation: null },
       )
     },
   }
