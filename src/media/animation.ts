@@ -16,6 +16,8 @@ export interface TimedPicture {
 export const MAX_ANIMATION_BYTES = 1024 * 1024 * 1024
 /** The tallest picture of libvips' formats. */
 const MAX_SIDE = 16_383
+/** The longest that sharp lets a picture stay: what is longer stays by being there again. In tens, as a GIF counts. */
+const MAX_DELAY_MS = 65_530
 
 /**
  * All pictures of one size. Repeats for ever.
@@ -23,8 +25,9 @@ const MAX_SIDE = 16_383
  */
 export async function encodeAnimation(
   format: AnimatedFormatName,
-  pictures: readonly TimedPicture[],
+  timed: readonly TimedPicture[],
 ): Promise<Uint8Array> {
+  const pictures = timed.flatMap(inPieces)
   const [first] = pictures
   if (!first) throw new RangeError('an animation without pictures')
   const { width, height } = first.picture
@@ -43,6 +46,16 @@ export async function encodeAnimation(
   return format === 'webp'
     ? image.webp({ quality: 90, effort: 4, loop: 0, delay }).toBuffer()
     : image.gif({ loop: 0, delay, effort: 5, dither: 1 }).toBuffer()
+}
+
+function inPieces({ picture, durationMs }: TimedPicture): TimedPicture[] {
+  const count = Math.ceil(durationMs / MAX_DELAY_MS)
+  if (count <= 1) return [{ picture, durationMs }]
+  const last = durationMs - (count - 1) * MAX_DELAY_MS
+  return Array.from({ length: count }, (_, at) => ({
+    picture,
+    durationMs: at < count - 1 ? MAX_DELAY_MS : last,
+  }))
 }
 
 /** @throws PregenError `E_ANIMATION_TOO_LARGE` */
