@@ -12,6 +12,8 @@ export interface TimedPicture {
   readonly durationMs: number
 }
 
+/** Of films and videos. */
+const WEBP_QUALITY = 90
 /** sharp takes them as one tall picture, and it is in memory whole. */
 export const MAX_ANIMATION_BYTES = 1024 * 1024 * 1024
 /** The tallest picture of libvips' formats. */
@@ -21,11 +23,13 @@ const MAX_DELAY_MS = 65_530
 
 /**
  * All pictures of one size. Repeats for ever.
+ * @param quality of WebP, 1 to 100
  * @throws PregenError `E_ANIMATION_TOO_LARGE`
  */
 export async function encodeAnimation(
   format: AnimatedFormatName,
   timed: readonly TimedPicture[],
+  quality = WEBP_QUALITY,
 ): Promise<Uint8Array> {
   const pictures = timed.flatMap(inPieces)
   const [first] = pictures
@@ -44,7 +48,7 @@ export async function encodeAnimation(
   })
   const delay = pictures.map(({ durationMs }) => durationMs)
   return format === 'webp'
-    ? image.webp({ quality: 90, effort: 4, loop: 0, delay }).toBuffer()
+    ? image.webp({ quality, effort: 4, loop: 0, delay }).toBuffer()
     : image.gif({ loop: 0, delay, effort: 5, dither: 1 }).toBuffer()
 }
 
@@ -61,10 +65,19 @@ function inPieces({ picture, durationMs }: TimedPicture): TimedPicture[] {
 /** @throws PregenError `E_ANIMATION_TOO_LARGE` */
 export function assertAnimationFits(
   count: number,
-  { width, height }: { readonly width: number; readonly height: number },
+  size: { readonly width: number; readonly height: number },
 ): void {
-  if (count * width * height * 3 <= MAX_ANIMATION_BYTES && Math.max(width, height) <= MAX_SIDE) return
-  throw new PregenError(
+  const fault = animationFault(count, size)
+  if (fault) throw fault
+}
+
+/** Why so many pictures of a size cannot be one animation; null: they can. */
+export function animationFault(
+  count: number,
+  { width, height }: { readonly width: number; readonly height: number },
+): PregenError | null {
+  if (count * width * height * 3 <= MAX_ANIMATION_BYTES && Math.max(width, height) <= MAX_SIDE) return null
+  return new PregenError(
     'E_ANIMATION_TOO_LARGE',
     `${count} pictures of ${width} × ${height} are more than an animated picture is made of here.`,
     { help: 'Take another format, such as mp4.', exitCode: 3 },

@@ -4,6 +4,9 @@ import { parseFrameRate } from '../media/frame-rate.ts'
 import type { Unit } from '../plan/unit.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 
+/** There is one a step, of what is not yet the video. */
+const QUALITY = 75
+
 /**
  * The first latent frame is one frame of the video, every other one of the same number.
  * @returns whole milliseconds, which add up to the video's; rounded on the running sum
@@ -28,5 +31,6 @@ export async function animateStep(
   return await encodeAnimation(
     'webp',
     frames.map((picture, at) => ({ picture, durationMs: Math.max(1, times[at] ?? 0) })),
+    QUALITY,
   )
 }

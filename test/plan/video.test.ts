@@ -148,6 +148,17 @@ describe('step pictures', () => {
   })
 })
 
+it('guidance of a second expert that is not there changes nothing, and that is told', () => {
+  const { warnings } = expand({ guidance_scale_2: 3 })
+  expect(warnings).toEqual([
+    expect.objectContaining({
+      code: 'W_SETTING_UNUSED',
+      message: expect.stringContaining('no second expert'),
+    }),
+  ])
+  expect(expand({ guidance_scale_2: 3 }, factsOf({ hasSecondExpert: true })).warnings).toEqual([])
+})
+
 describe('what a video is drawn from', () => {
   const FIRST = factsOf({
     keyframes: { first: 'needed', last: 'none' },
