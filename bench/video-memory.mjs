@@ -1,6 +1,7 @@
 /**
  * Whether the memory that decoding a video takes grows with its frames: the peak of a process that decodes 5 frames and of one that
- * decodes 81, over what it had before, on the VAE of the tests' Wan. node bench/video-memory.mjs [--size 320]. Exits with 1 above 1.1.
+ * decodes 81, over what it had before, on the VAE of the tests' Wan or of another folder.
+ * node bench/video-memory.mjs [--size 320] [--folder MODEL]. Exits with 1 above 1.1.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -29,10 +30,7 @@ function compare() {
   const root = dirname(dirname(fileURLToPath(import.meta.url)))
   const scratch = mkdtempSync(join(tmpdir(), 'pregen-video-'))
   try {
-    const archive = join(root, 'test/fixtures/families/wan-tiny.tar.xz')
-    const { status } = spawnSync('tar', ['-xJf', archive, '-C', scratch])
-    if (status !== 0) throw new Error(`${archive} cannot be unpacked`)
-    const folder = join(scratch, 'models/wan-t2v-tiny')
+    const folder = values.folder ?? unpack(root, scratch)
     const [short, long] = [5, 81].map((frames) => {
       const args = [fileURLToPath(import.meta.url), '--frames', `${frames}`, '--folder', folder]
       const run = spawnSync(process.execPath, [...args, '--size', values.size], { encoding: 'utf8' })
@@ -47,6 +45,13 @@ function compare() {
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
+}
+
+function unpack(root, scratch) {
+  const archive = join(root, 'test/fixtures/families/wan-tiny.tar.xz')
+  const { status } = spawnSync('tar', ['-xJf', archive, '-C', scratch])
+  if (status !== 0) throw new Error(`${archive} cannot be unpacked`)
+  return join(scratch, 'models/wan-t2v-tiny')
 }
 
 async function decode(folder, frames) {

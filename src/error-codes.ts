@@ -50,6 +50,7 @@ export const ERROR_CODES = [
   'E_FILE_EXISTS',
   'E_FILE_KIND',
   'E_FILM_FORMAT',
+  'E_FILM_TOO_LONG',
   'E_FIXED_SHAPE',
   'E_GPU_OUT_OF_MEMORY',
   'E_HUB_ANSWER',

@@ -222,6 +222,13 @@ export function writeError(path: string, error: unknown): PregenError {
       exitCode: 3,
     })
   }
+  if (errorCode(error) === 'EISDIR') {
+    return new PregenError('E_OUTPUT_KIND', `${path} is a folder and not a file`, {
+      help: 'Remove it, then run the same command again: pregen did not put it there.',
+      cause: error,
+      exitCode: 3,
+    })
+  }
   return new PregenError('E_WRITE_FAILED', `cannot write ${path}: ${messageOf(error)}`, {
     help: 'See that the folder exists and may be written to, then run the same command again.',
     cause: error,

@@ -1,7 +1,14 @@
 /** Whether bytes are what a published name says: a final file of its kind, a PNG, a WebP, or JSON as pregen writes it. */
 import { messageOf } from '../errors.ts'
 import { webpFault } from '../media/video-kind.ts'
-import { frameOfName, outputKindOfFile, stepOfName, THUMBNAIL_NAME, TIMING_NAME } from './file-names.ts'
+import {
+  frameOfName,
+  outputKindOfFile,
+  stepOfAnimationName,
+  stepOfName,
+  THUMBNAIL_NAME,
+  TIMING_NAME,
+} from './file-names.ts'
 import { isPng } from './png.ts'
 import { encodeTiming, parseTiming } from './timing.ts'
 
@@ -11,7 +18,7 @@ export function kindFault(name: string, bytes: Uint8Array): string | null {
   const kind = outputKindOfFile(name)
   if (kind) return kind.fault(view)
   if (stepOfName(name) !== null || frameOfName(name) !== null) return isPng(view) ? null : 'is no PNG'
-  if (name === THUMBNAIL_NAME) return webpFault(view)
+  if (name === THUMBNAIL_NAME || stepOfAnimationName(name) !== null) return webpFault(view)
   if (name === TIMING_NAME) return timingFault(view)
   return 'is no file of a variant'
 }

@@ -32,6 +32,19 @@ export function stepOfName(name: string): number | null {
   return match ? Number(match[1]) : null
 }
 
+/** `7.webp`, beside `7.png`: all frames of a video's step. */
+export function stepAnimationName(step: number): string {
+  return stepName(step).replace(/png$/, 'webp')
+}
+
+const STEP_ANIMATION_NAME = /^([1-9]\d{0,8})\.webp$/
+
+/** The step of `7.webp`, or null for any other name. */
+export function stepOfAnimationName(name: string): number | null {
+  const match = STEP_ANIMATION_NAME.exec(name)
+  return match ? Number(match[1]) : null
+}
+
 /** The first frame of a video, beside it. */
 export const POSTER_NAME = 'final.png'
 export const FRAMES_FOLDER = 'frames'
@@ -100,7 +113,12 @@ const LAST_NAMES = [...OUTPUT_KINDS.map(({ name }) => name), THUMBNAIL_NAME, TIM
 
 /** Whether a file name is one that a variant's folder may hold. */
 export function isVariantFileName(name: string): boolean {
-  return LAST_NAMES.includes(name) || stepOfName(name) !== null || frameOfName(name) !== null
+  return (
+    LAST_NAMES.includes(name) ||
+    stepOfName(name) !== null ||
+    frameOfName(name) !== null ||
+    stepOfAnimationName(name) !== null
+  )
 }
 
 /** Order in which a variant's files are listed and sent: steps, frames, final, thumbnail, and the marker last. */
@@ -111,6 +129,8 @@ export function compareVariantFiles(a: string, b: string): number {
 function fileRank(name: string): number {
   const step = stepOfName(name)
   if (step !== null) return step
+  const animated = stepOfAnimationName(name)
+  if (animated !== null) return animated + 0.5
   const frame = frameOfName(name)
   if (frame !== null) return 1e9 + frame
   return 2e9 + LAST_NAMES.indexOf(name) + 1

@@ -11,7 +11,7 @@ import {
 } from './file-names.ts'
 
 /** The longest file name of ext4, APFS and NTFS, in bytes. */
-const MAX_NAME_BYTES = 255
+export const MAX_NAME_BYTES = 255
 
 /** A key's folder of a variant (or of whatever else) and the name in it, `frames/0001.png` included. */
 export function splitKey(key: string): { readonly folder: string; readonly name: string } {

@@ -7,9 +7,10 @@ import { confine, placeOf, refuseLinks } from './confinement.ts'
 
 /**
  * Makes the output folder, and makes sure that it is one.
+ * @param option that named it, for what to do about a fault
  * @throws PregenError `E_OUTPUT_SYMLINK` where it is a symbolic link, `E_OUTPUT_FOLDER` where it cannot be made
  */
-export async function openOutputFolder(out: string): Promise<string> {
+export async function openOutputFolder(out: string, option = '--out'): Promise<string> {
   const path = resolve(out)
   try {
     await makeFolders(path)
@@ -19,7 +20,7 @@ export async function openOutputFolder(out: string): Promise<string> {
         'E_OUTPUT_SYMLINK',
         `the output folder ${path} is a symbolic link to ${await realpath(path)}`,
         {
-          help: 'Give the folder it leads to as --out, so that what is written there is written on purpose.',
+          help: `Give the folder it leads to as ${option}, so that what is written there is written on purpose.`,
         },
       )
     }
@@ -28,7 +29,7 @@ export async function openOutputFolder(out: string): Promise<string> {
   } catch (error) {
     if (error instanceof PregenError) throw error
     throw new PregenError('E_OUTPUT_FOLDER', `cannot make the output folder ${path}: ${messageOf(error)}`, {
-      help: 'Choose another with --out, or change its permissions.',
+      help: `Choose another with ${option}, or change its permissions.`,
       cause: error,
     })
   }

@@ -12,6 +12,7 @@ import {
   frameName,
   outputKindOf,
   POSTER_NAME,
+  stepAnimationName,
   stepName,
   THUMBNAIL_NAME,
   TIMING_NAME,
@@ -27,6 +28,8 @@ export interface VariantWriter {
   readonly folder: string
   /** Several pictures may be in writing at once. @returns the file's path */
   writeStep(step: number, png: Uint8Array): Promise<string>
+  /** All frames of a video's step, beside its picture. */
+  writeStepAnimation(step: number, webp: Uint8Array): Promise<string>
   /** A frame of a video, from 1. */
   writeFrame(frame: number, png: Uint8Array): Promise<string>
   /** The first frame of a video, beside it. */
@@ -88,6 +91,7 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
   return {
     folder,
     writeStep: (step, png) => write(stepName(step), png, false),
+    writeStepAnimation: (step, webp) => write(stepAnimationName(step), webp, false),
     writeFrame(frame, png) {
       const name = frameName(frame)
       makeFolder(inside, dirname(join(folder, name)))

@@ -22,6 +22,7 @@ export function createRunRecorder(out: string, run: NewRun): RunRecorder {
     printLine(process.stderr, `warning  ${CODE}  the log of this run is not kept: ${why}`)
   let recorded: Promise<RecordedRun | null> | null = null
   let hasBegun = false
+  let ending: Promise<void> | null = null
   const takeUp = (): Promise<RecordedRun | null> => {
     recorded ??= recordRun(out, run, warn).catch((error: unknown) => {
       warn(messageOf(error))
@@ -48,7 +49,9 @@ export function createRunRecorder(out: string, run: NewRun): RunRecorder {
     begin,
     async end(exitCode, error) {
       if (recorded === null) return
-      await (await recorded)?.end(exitCode, error)
+      // A forced end may come while another is being written.
+      ending ??= recorded.then((record) => record?.end(exitCode, error))
+      await ending
     },
   }
 }

@@ -129,7 +129,7 @@ const PREVIEW_RULES: Readonly<Record<string, string>> = {
   every: 'a whole number from 1 to 1000',
   source: 'denoised or latents',
   size: 'latent or image',
-  frames: 'middle or all',
+  frames: 'middle, all or animated',
 }
 
 const FILM_RULES: Readonly<Record<string, string>> = {

@@ -16,7 +16,7 @@ export interface IdFault {
 const WINDOWS_DEVICES = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i
 const ASCII = /^[ -~]*$/
 const WORD = /^[A-Za-z0-9_][\w-]{0,63}$/
-const OUR_FILES = /^(\d+\.png|final\.png|final\.thumb\.webp|timing\.json|manifest\.json)$/i
+const OUR_FILES = /^(\d+\.(png|webp)|final\.png|final\.thumb\.webp|timing\.json|manifest\.json)$/i
 
 const RULES: readonly {
   readonly bad: (id: string) => boolean

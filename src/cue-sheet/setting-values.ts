@@ -167,9 +167,11 @@ export const previewsMapSchema = z.strictObject({
     .optional()
     .describe('One pixel a latent (latent) or enlarged to the size of the picture (image, default).'),
   frames: z
-    .enum(['middle', 'all'])
+    .enum(['middle', 'all', 'animated'])
     .optional()
-    .describe('Of a video: its middle frame (middle, default), or all of them in a grid (all).'),
+    .describe(
+      'Of a video: its middle frame (middle, default), all of them in a grid (all), or the middle one and beside it all as a small animated WebP (animated).',
+    ),
 })
 
 export type SheetPreviews = Readonly<z.infer<typeof previewsMapSchema>>

@@ -9,6 +9,7 @@ import type {
   RequestedProvider,
 } from '../model/providers.ts'
 import type { Keyframe, ReferencePicture } from '../pipelines/pipeline.ts'
+import type { PreviewFrames } from '../plan/unit.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { InjectionTable } from './injection.ts'
 import type { StoredPrompt } from './stored-prompt.ts'
@@ -67,7 +68,7 @@ export interface JobPreviews {
   /** `handed` = latents go to the tool's process; `full` and `taesd` = decoded here, on the inference device. */
   readonly method: 'handed' | 'full' | 'taesd'
   /** Of a video; absent for pictures. */
-  readonly frames?: 'middle' | 'all' | undefined
+  readonly frames?: PreviewFrames | undefined
 }
 
 /** A video that drawing starts from, as interleaved RGB in a file, a frame after the other at the size of the unit. */
@@ -143,7 +144,15 @@ export type PictureNotice =
       readonly frames: number
       readonly image: RgbImage
     }
-  | { readonly type: 'preview'; readonly unit: number; readonly step: number; readonly image: RgbImage }
+  | {
+      readonly type: 'preview'
+      readonly unit: number
+      readonly step: number
+      /** Of a video its middle frame. */
+      readonly image: RgbImage
+      /** Of a video that is shown whole: all of them. */
+      readonly frames?: readonly RgbImage[] | undefined
+    }
   | {
       readonly type: 'preview-failed'
       readonly unit: number

@@ -9,7 +9,8 @@ import { checkHalves } from '../model/halves.ts'
 import { optimizeModel } from '../model/optimize.ts'
 import { probeProvider, resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
-import type { LatentDims, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
+import type { Pipeline, StepInfo } from '../pipelines/pipeline.ts'
+import { middleFrame } from '../preview/decoder.ts'
 import { sizeOf } from '../tensor/tensor.ts'
 import type {
   DrawnPicture,
@@ -216,37 +217,25 @@ async function handOutPreview({ opened, job, info, index, injection, context }: 
   const state = previews.source === 'denoised' ? info.denoised : info.latents
   const own = state.subarray(index * size, (index + 1) * size)
   const whole = [1, channels, ...space] as const
-  const isMiddle =
-    previews.frames !== undefined && (previews.frames === 'middle' || previews.method !== 'handed')
-  const { data, dims } = isMiddle
-    ? middleFrame(own, whole, previews.method === 'full')
-    : { data: own, dims: whole }
-  if (previews.method === 'handed') return context.handOut({ type: 'latents', unit, step, data, dims })
+  const showsAll = previews.frames === 'all' || previews.frames === 'animated'
+  if (previews.method === 'handed') {
+    const { data, dims } = previews.frames === 'middle' ? middleFrame(own, whole) : { data: own, dims: whole }
+    return context.handOut({ type: 'latents', unit, step, data, dims })
+  }
   let notice: PictureNotice
   try {
     injection.reach(`preview-${previews.method}`, step)
-    const image = await inlineDecoder.decode(previews.method, data.slice(), dims)
-    notice = { type: 'preview', unit, step, image }
+    const one = previews.frames ? middleFrame(own, whole) : { data: own.slice(), dims: whole }
+    // The VAE of videos takes a video of one frame, a tiny decoder a picture.
+    const [, c, h, w] = one.dims
+    const dims = previews.frames && previews.method === 'full' ? ([1, c, 1, h!, w!] as const) : one.dims
+    const [image] = await inlineDecoder.decode(previews.method, one.data, dims)
+    const frames = showsAll ? await inlineDecoder.decode(previews.method, own.slice(), whole) : undefined
+    notice = { type: 'preview', unit, step, image, frames }
   } catch (error) {
     notice = { type: 'preview-failed', unit, step, error: toWireError(error) }
   }
   return context.handOut(notice)
-}
-
-/** The latents of a video's middle frame. @param keepsTime as a video of one frame, [1, channels, 1, h, w], else as a picture */
-function middleFrame(
-  latents: Float32Array,
-  [batch, channels, frames = 1, ...plane]: LatentDims,
-  keepsTime: boolean,
-): { readonly data: Float32Array; readonly dims: LatentDims } {
-  const size = sizeOf(plane)
-  const middle = Math.floor((frames - 1) / 2)
-  const data = new Float32Array(channels * size)
-  for (let channel = 0; channel < channels; channel++) {
-    const from = (channel * frames + middle) * size
-    data.set(latents.subarray(from, from + size), channel * size)
-  }
-  return { data, dims: keepsTime ? [batch, channels, 1, ...plane] : [batch, channels, ...plane] }
 }
 
 serveCalls(createInference)

@@ -2,13 +2,20 @@
 import type { ModelFolder } from '../model/folder.ts'
 import type { ResolvedProvider } from '../model/providers.ts'
 import type { LatentDims, Pipeline } from '../pipelines/pipeline.ts'
-import { imageOfTensor } from '../preview/image-of-tensor.ts'
+import { imagesOfTensor } from '../preview/image-of-tensor.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import { openPreviewSession, type PreviewSession } from './preview-session.ts'
 
 export interface InlineDecoder {
-  /** @param dims of one medium's latents */
-  readonly decode: (method: 'full' | 'taesd', latents: Float32Array, dims: LatentDims) => Promise<RgbImage>
+  /**
+   * @param dims of one medium's latents; `full` takes a video of one frame
+   * @returns the picture; of a video one a frame, with `full` the first
+   */
+  readonly decode: (
+    method: 'full' | 'taesd',
+    latents: Float32Array,
+    dims: LatentDims,
+  ) => Promise<readonly [RgbImage, ...RgbImage[]]>
   readonly dispose: () => Promise<void>
 }
 
@@ -23,7 +30,7 @@ export function createInlineDecoder(
       if (method === 'full') {
         const [frames] = await pipeline.decodeLatents(latents, dims)
         if (!frames) throw new Error('the VAE gave no picture')
-        return frames[0]
+        return [frames[0]]
       }
       if (folder.previewDecoder === null) throw new Error('the model has no preview decoder')
       // Loaded at the first preview: a run whose units ask for none does not pay for it.
@@ -33,7 +40,7 @@ export function createInlineDecoder(
         provider,
         meter: pipeline.meter,
       })
-      return imageOfTensor(await session.decode({ data: latents, dims }))
+      return imagesOfTensor(await session.decode({ data: latents, dims }))
     },
     async dispose() {
       await session?.dispose()

@@ -13,7 +13,7 @@ export function pictureName(picture: Cut['picture']): string {
 }
 
 /** What a run left is not there any more, or is no picture. */
-export function changedSinceRun(path: string, why: string, cause: unknown): PregenError {
+export function changedSinceRun(path: string, why: string, cause?: unknown): PregenError {
   return new PregenError('E_FILE_CHANGED', `${path} ${why}`, {
     help: 'Run the sheet again, which makes it anew.',
     cause,

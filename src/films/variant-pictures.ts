@@ -4,7 +4,7 @@ import { PICTURE_BYTES, readFileInside, TIMING_BYTES } from '../artifacts/confin
 import { withFolder } from '../artifacts/confined-folder.ts'
 import type { Confinement } from '../artifacts/confinement.ts'
 import { stepOfName, TIMING_NAME } from '../artifacts/file-names.ts'
-import { parseTiming, type Timing } from '../artifacts/timing.ts'
+import { parseTiming, type Timing, timingSteps } from '../artifacts/timing.ts'
 import { errorCode, messageOf } from '../errors.ts'
 import { loadSharp } from '../images/load-sharp.ts'
 import { changedSinceRun, FINAL_PICTURE, pictureName, type ReadPicture } from './picture-file.ts'
@@ -39,6 +39,7 @@ export async function readVariantPictures(
   }
   const names = await withFolder(inside, folder, (opened) => opened.list().map(({ name }) => name))
   const steps = names.flatMap((name) => stepOfName(name) ?? []).sort((a, b) => a - b)
+  checkSteps(folder, timing, steps)
   const read: ReadPicture = async (picture) => {
     const file = join(folder, pictureName(picture))
     try {
@@ -55,4 +56,20 @@ export async function readVariantPictures(
       throw changedSinceRun(join(folder, FINAL_PICTURE), `cannot be decoded: ${messageOf(error)}`, error)
     })
   return { folder, timing, steps, width, height, read }
+}
+
+/** What timing.json promises: a picture of each step, or of every k-th and the last. @throws PregenError `E_FILE_CHANGED` */
+function checkSteps(folder: string, timing: Timing, steps: readonly number[]): void {
+  const count = timingSteps(timing)
+  const told = `though ${TIMING_NAME} tells of ${count} ${count === 1 ? 'step' : 'steps'}`
+  const every = steps[0] === undefined || steps[0] > count ? 1 : steps[0]
+  for (let step = every; step <= count; step = step === count ? count + 1 : Math.min(step + every, count)) {
+    if (!steps.includes(step)) throw changedSinceRun(join(folder, pictureName(step)), `is missing, ${told}`)
+  }
+  const stranger = steps.find((step) => step > count || (step % every !== 0 && step !== count))
+  if (stranger === undefined) return
+  const isBeyond = stranger > count
+  // Where a picture stands between those of every k-th step, the first of them is what is missing.
+  if (isBeyond) throw changedSinceRun(join(folder, pictureName(stranger)), `is there, ${told}`)
+  throw changedSinceRun(join(folder, pictureName(1)), `is missing, ${told}`)
 }

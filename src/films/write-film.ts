@@ -64,7 +64,7 @@ export async function filmFault(
   return format === 'ffconcat' || format === 'frames' ? null : missingEncoder(format)
 }
 
-/** @throws PregenError `E_NO_ENCODER`, `E_FILM_FORMAT`, `E_ANIMATION_TOO_LARGE`, `E_DISK_FULL` and the like */
+/** @throws PregenError `E_NO_ENCODER`, `E_FILM_FORMAT`, `E_FILM_TOO_LONG`, `E_ANIMATION_TOO_LARGE`, `E_DISK_FULL` and the like */
 export async function writeFilm(request: FilmRequest): Promise<WrittenFilm> {
   const { format, variants, root, fadeMs, frameRate } = request
   const inside = confine(root)
@@ -72,6 +72,7 @@ export async function writeFilm(request: FilmRequest): Promise<WrittenFilm> {
   await makeFolderInside(root, dirname(path))
   const cells = variants.map(({ timing, steps }) => cutsOf(timing, steps, request))
   const durationMs = Math.max(...cells.map(({ endMs }) => endMs))
+  if (format !== 'ffconcat' && durationMs > MAX_FILM_MS) throw tooLong(durationMs)
   const painter = painterOf(variants)
   const done = (file: WrittenFile | null) => ({ path, durationMs, file })
   switch (format) {
@@ -103,6 +104,17 @@ export async function writeFilm(request: FilmRequest): Promise<WrittenFilm> {
         }),
       )
   }
+}
+
+/** A day: beyond it, frames of a constant rate fill disks, and nobody looks. */
+const MAX_FILM_MS = 24 * 3_600_000
+
+function tooLong(durationMs: number): PregenError {
+  const hours = Math.ceil(durationMs / 3_600_000)
+  return new PregenError('E_FILM_TOO_LONG', `At this pace the film lasts ${hours} hours; 24 are the most.`, {
+    help: `Take a faster --pace, such as ${10 ** Math.ceil(Math.log10(hours))}, or --format ffconcat.`,
+    exitCode: 3,
+  })
 }
 
 function painterOf(variants: readonly VariantPictures[]): Painter {

@@ -16,6 +16,7 @@ const otherKinds: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['a PDF', /^%PDF-/],
   ['a HEIC picture', /^[\s\S]{4}ftyp(he[iv][cfmsx]|mif1|msf1)/],
   ['a BMP', /^BM[\s\S]{4}\0{4}/],
+  ['a video', /^(?:[\s\S]{4}(?:ftyp(?:isom|iso\d|mp4\d|avc1|M4V |qt {2})|moov|mdat|wide)|[\s\S]E\xdf\xa3)/],
 ]
 
 /**
@@ -36,7 +37,9 @@ export function sniffImageFormat(bytes: Buffer, shown: string): ImageFormat {
       {
         help: kind?.startsWith('a Git LFS')
           ? 'Run "git lfs pull" where it lies.'
-          : 'An image must be a PNG, JPEG, WebP, AVIF, GIF or TIFF file, whatever it is named; save others as PNG.',
+          : kind === 'a video'
+            ? 'Save the frame that is meant as PNG. A video to draw from is given as "video", to models that take one.'
+            : 'An image must be a PNG, JPEG, WebP, AVIF, GIF or TIFF file, whatever it is named; save others as PNG.',
       },
     )
   }

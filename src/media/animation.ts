@@ -12,19 +12,26 @@ export interface TimedPicture {
   readonly durationMs: number
 }
 
+/** Of films and videos. */
+const WEBP_QUALITY = 90
 /** sharp takes them as one tall picture, and it is in memory whole. */
 const MAX_ANIMATION_BYTES = 1024 * 1024 * 1024
 /** The tallest picture of libvips' formats. */
 const MAX_SIDE = 16_383
+/** The longest that sharp lets a picture stay: what is longer stays by being there again. In tens, as a GIF counts. */
+const MAX_DELAY_MS = 65_530
 
 /**
  * All pictures of one size. Repeats for ever.
+ * @param quality of WebP, 1 to 100
  * @throws PregenError `E_ANIMATION_TOO_LARGE`
  */
 export async function encodeAnimation(
   format: AnimatedFormatName,
-  pictures: readonly TimedPicture[],
+  timed: readonly TimedPicture[],
+  quality = WEBP_QUALITY,
 ): Promise<Uint8Array> {
+  const pictures = timed.flatMap(inPieces)
   const [first] = pictures
   if (!first) throw new RangeError('an animation without pictures')
   const { width, height } = first.picture
@@ -41,17 +48,36 @@ export async function encodeAnimation(
   })
   const delay = pictures.map(({ durationMs }) => durationMs)
   return format === 'webp'
-    ? image.webp({ quality: 90, effort: 4, loop: 0, delay }).toBuffer()
+    ? image.webp({ quality, effort: 4, loop: 0, delay }).toBuffer()
     : image.gif({ loop: 0, delay, effort: 5, dither: 1 }).toBuffer()
+}
+
+function inPieces({ picture, durationMs }: TimedPicture): TimedPicture[] {
+  const count = Math.ceil(durationMs / MAX_DELAY_MS)
+  if (count <= 1) return [{ picture, durationMs }]
+  const last = durationMs - (count - 1) * MAX_DELAY_MS
+  return Array.from({ length: count }, (_, at) => ({
+    picture,
+    durationMs: at < count - 1 ? MAX_DELAY_MS : last,
+  }))
 }
 
 /** @throws PregenError `E_ANIMATION_TOO_LARGE` */
 export function assertAnimationFits(
   count: number,
-  { width, height }: { readonly width: number; readonly height: number },
+  size: { readonly width: number; readonly height: number },
 ): void {
-  if (count * width * height * 3 <= MAX_ANIMATION_BYTES && Math.max(width, height) <= MAX_SIDE) return
-  throw new PregenError(
+  const fault = animationFault(count, size)
+  if (fault) throw fault
+}
+
+/** Why so many pictures of a size cannot be one animation; null: they can. */
+export function animationFault(
+  count: number,
+  { width, height }: { readonly width: number; readonly height: number },
+): PregenError | null {
+  if (count * width * height * 3 <= MAX_ANIMATION_BYTES && Math.max(width, height) <= MAX_SIDE) return null
+  return new PregenError(
     'E_ANIMATION_TOO_LARGE',
     `${count} pictures of ${width} × ${height} are more than an animated picture is made of here.`,
     { help: 'Take another format, such as mp4.', exitCode: 3 },

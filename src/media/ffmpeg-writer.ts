@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { finished } from 'node:stream/promises'
-import { messageOf } from '../errors.ts'
+import { errorCode, messageOf } from '../errors.ts'
 import { SCALE_FLAGS } from './av-converter.ts'
 import { timescaleOf } from './av-writer.ts'
 import { assertSize, type EncodeSpec, encoderFailed, type VideoWriter } from './encode-spec.ts'
@@ -47,7 +47,8 @@ export function createFfmpegWriter(format: EncodedFormat, spec: EncodeSpec): Vid
         if (!child.stdin.write(rgb))
           await Promise.race([once(child.stdin, 'drain'), ended.then(() => fail())])
       } catch (error) {
-        if (child.exitCode === null) throw error
+        // A pipe that it has closed tells of its end before that itself is told.
+        if (child.exitCode === null && errorCode(error) !== 'EPIPE') throw error
         await fail(error)
       }
     },

@@ -19,6 +19,7 @@ export function videoFacts(folder: ModelFolder, rules: VideoRules, numFrames: nu
     framesPerLatent: rules.framesPerLatent(view),
     keyframes: rules.keyframes(view),
     startsFromVideo: rules.startsFromVideo(view),
+    hasSecondExpert: folder.components.transformer_2 !== undefined,
     textLength: rules.textLength(view),
     vision: visionOf(folder, view),
     cost: costOf(folder, view, rules.framesPerLatent(view)),

@@ -101,6 +101,10 @@ export function noteUse(unit: Unit, context: VariantContext): void {
     if (isOfCue && name !== 'guidanceScale') use.note(origin, variant, `${title} does not read it`)
   }
   if (origins.guidanceScale !== undefined) use.note(origins.guidanceScale, variant, whyNoScale(context))
+  if (origins.guidanceScale2 !== undefined && familyTakes(facts.family, 'guidanceScale2')) {
+    const alone = `the model "${context.model}" has no second expert (transformer_2)`
+    use.note(origins.guidanceScale2, variant, facts.video?.hasSecondExpert === true ? null : alone)
+  }
   if (origins.batch !== undefined && settings.batch !== 1) {
     const rows = facts.fixed?.rows ?? null
     const one = `the model "${context.model}" was exported for one number of pictures a call`

@@ -148,7 +148,7 @@ function readPreviews(context: VariantContext): Unit['previews'] {
     const origin = variant.origins.previews ?? ['cues', cue.id]
     // One decoder, one word: the model's name keeps the warnings of a sheet apart.
     if (warning !== undefined) {
-      context.faults.warn('W_PREVIEW_DECODER', sheet.locate(origin), `Model "${model}": ${warning}`)
+      context.faults.warn(warning.code, sheet.locate(origin), `Model "${model}": ${warning.message}.`)
     }
     return resolved.previews
   }

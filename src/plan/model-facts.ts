@@ -66,6 +66,8 @@ export interface VideoFacts {
   readonly framesPerLatent: number
   readonly keyframes: KeyframeRules
   readonly startsFromVideo: boolean
+  /** Whether a second denoiser takes over on the way; absent: none does. */
+  readonly hasSecondExpert?: boolean
   /** The one length of the text that the model understands; null: any up to the longest. */
   readonly textLength: number | null
   /** How its CLIP is shown pictures; null without one. */

@@ -11,7 +11,10 @@ const PLAIN_PROGRAM = 'P0'
 
 export type ResolvedPreviews =
   /** `warning`: what was taken instead of what would have been, and why. */
-  | { readonly previews: PreviewSettings | null; readonly warning?: string }
+  | {
+      readonly previews: PreviewSettings | null
+      readonly warning?: { readonly code: string; readonly message: string }
+    }
   | { readonly code: ErrorCode; readonly why: string; readonly help: string }
 
 /**
@@ -65,8 +68,23 @@ export function resolvePreviews(
           help,
         }
   }
-  const previews = { method, every, source, size, ...(facts.video && { frames }) }
+  if (!facts.video && frames === 'animated') {
+    const why = `asks for frames: animated, but ${familyOf(facts.family).title} makes pictures, whose steps do not move`
+    return {
+      code: 'E_SETTING_UNSUITED',
+      why,
+      help: 'Take frames away, or use a model that makes videos (docs/video.md).',
+    }
+  }
+  // A step by the VAE of videos takes as long as the video's end: it is asked for one frame.
+  const isMiddleAlone = facts.video && method === 'full' && frames !== 'middle'
+  const shown = isMiddleAlone ? 'middle' : frames
+  const previews = { method, every, source, size, ...(facts.video && { frames: shown }) }
+  if (isMiddleAlone) {
+    const message = `previews by the model's own VAE (method: full) show the middle frame alone; frames: ${frames} is for latent2rgb and taesd`
+    return { previews, warning: { code: 'W_PREVIEW_FRAMES', message } }
+  }
   if (wanted !== 'auto' || !broken) return { previews }
-  const warning = `previews are drawn by ${method}, for the preview decoder cannot be used: ${broken.file}: ${broken.message}`
-  return { previews, warning }
+  const message = `previews are drawn by ${method}, for the preview decoder cannot be used: ${broken.file}: ${broken.message}`
+  return { previews, warning: { code: 'W_PREVIEW_DECODER', message } }
 }

@@ -3,6 +3,7 @@ import {
   frameName,
   outputKindOf,
   POSTER_NAME,
+  stepAnimationName,
   stepName,
   THUMBNAIL_NAME,
   TIMING_NAME,
@@ -30,7 +31,7 @@ const MAX_KNOWN = 1000
  */
 export function unitFiles(unit: Filed): readonly string[] {
   const frames = unit.frames === true ? unit.numFrames : 0
-  const key = `${unit.output} ${unit.executedSteps} ${unit.previews?.every} ${unit.thumbnail} ${frames}`
+  const key = `${unit.output} ${unit.executedSteps} ${unit.previews?.every} ${unit.previews?.frames} ${unit.thumbnail} ${frames}`
   let files = known.get(key)
   if (files === undefined) {
     files = Object.freeze(listFiles(unit))
@@ -43,8 +44,11 @@ export function unitFiles(unit: Filed): readonly string[] {
 function listFiles(unit: Filed): string[] {
   const { name, encoder } = outputKindOf(unit.output)
   const frames = unit.frames === true ? (unit.numFrames ?? 0) : 0
+  const isAnimated = unit.previews?.frames === 'animated'
   return [
-    ...previewSteps(unit).map(stepName),
+    ...previewSteps(unit).flatMap(
+      isAnimated ? (step) => [stepName(step), stepAnimationName(step)] : stepName,
+    ),
     ...Array.from({ length: frames }, (_, index) => frameName(index + 1)),
     ...(encoder !== undefined ? [POSTER_NAME] : []),
     name,

@@ -3,7 +3,8 @@
 import type { FileSettings, PictureSettings, PromptSettings } from '../cue-sheet/setting-types.ts'
 import type { FilmOptions } from '../films/film-options.ts'
 
-const PREVIEW_METHODS = ['none', 'latent2rgb', 'taesd', 'full', 'auto'] as const
+export const PREVIEW_METHODS = ['none', 'latent2rgb', 'taesd', 'full', 'auto'] as const
+export const PREVIEW_FRAMES = ['middle', 'all', 'animated'] as const
 export type PreviewMethod = (typeof PREVIEW_METHODS)[number]
 
 export interface PreviewSettings {
@@ -15,9 +16,12 @@ export interface PreviewSettings {
   readonly source: 'denoised' | 'latents'
   /** One pixel a latent (latent2rgb only; decoders give full size), or enlarged to the picture's size. */
   readonly size: 'latent' | 'image'
-  /** Of a video: its middle frame, or all in a grid; absent for pictures. */
-  readonly frames?: 'middle' | 'all' | undefined
+  /** Absent for pictures. */
+  readonly frames?: PreviewFrames | undefined
 }
+
+/** Of a video: its middle frame, all in a grid, or the middle one and beside it all as an animated WebP. */
+export type PreviewFrames = (typeof PREVIEW_FRAMES)[number]
 
 export interface InitImage {
   /** Absolute path, or an https URL. */

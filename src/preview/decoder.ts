@@ -139,6 +139,15 @@ export function framewise(decode: DecodeLatents): DecodeLatents {
   }
 }
 
+/** The latents of a video's middle frame, as a picture's: [1, C, h, w]. @param dims [1, C, frames, h, w] */
+export function middleFrame(
+  latents: Float32Array,
+  dims: readonly number[],
+): { readonly data: Float32Array; readonly dims: readonly [number, number, number, number] } {
+  const [, channels = 0, frames = 1, h = 0, w = 0] = dims
+  return { data: frameOf(latents, dims, Math.floor((frames - 1) / 2)), dims: [1, channels, h, w] }
+}
+
 /** One frame's latents, [C, h, w]. @param dims [1, C, frames, h, w] */
 export function frameOf(
   latents: Float32Array,

@@ -22,13 +22,13 @@ export function imageOfTensor(tensor: Tensor): RgbImage {
   return toRgb(tensor.data, width, height)
 }
 
-/** As `imageOfTensor`, of every frame. @param tensor [frames, 3, H, W] */
-export function imagesOfTensor({ data, dims }: Tensor): readonly RgbImage[] {
+/** @param tensor [frames, 3, H, W], values about −1 … 1. @throws as `imageOfTensor` */
+export function imagesOfTensor({ data, dims }: Tensor): readonly [RgbImage, ...RgbImage[]] {
   const [frames = 1, ...picture] = dims
   const size = data.length / frames
-  return Array.from({ length: frames }, (_, frame) =>
-    imageOfTensor({ data: data.subarray(frame * size, (frame + 1) * size), dims: [1, ...picture] }),
-  )
+  const one = (frame: number) =>
+    imageOfTensor({ data: data.subarray(frame * size, (frame + 1) * size), dims: [1, ...picture] })
+  return [one(0), ...Array.from({ length: frames - 1 }, (_, frame) => one(frame + 1))]
 }
 
 /** The error for a NaN or an infinity met while making a preview. */

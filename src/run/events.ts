@@ -119,7 +119,15 @@ export const EVENT_FIELDS = {
     frame: whole('The last one that is decoded, from 1.'),
     frames: whole('That the video will have.'),
   }),
-  preview: z.object({ ...unit, step: whole(''), path: text('The file, absolute.') }),
+  preview: z.object({
+    ...unit,
+    step: whole(''),
+    path: text('The file, absolute.'),
+    animation: z
+      .string()
+      .nullable()
+      .describe('Of a video whose previews move: the animated WebP beside it, absolute; else null.'),
+  }),
   'preview-failed': z.object({
     ...unit,
     step: whole(''),

@@ -2,8 +2,6 @@
  * Everything that can be known, and can be wrong, before a model loads: the sheet, its model folders, its init
  * images, its units and their digests. Writes nothing.
  */
-
-import { outputKindOf } from '../artifacts/file-names.ts'
 import { createLayout } from '../artifacts/layout.ts'
 import { readCueSheet, readSheetText } from '../cue-sheet/read.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
@@ -16,7 +14,7 @@ import type { ModelFacts } from '../plan/model-facts.ts'
 import { selectUnits } from '../plan/select.ts'
 import { type FoundShard, parseShard, type Shard, shardFromEnv, shardUnits } from '../plan/shard.ts'
 import { warnOfSizes } from '../plan/trained-sizes.ts'
-import type { Unit } from '../plan/unit.ts'
+import { checkEncoders } from './check-encoders.ts'
 import { checkFilms } from './check-films.ts'
 import { checkInitImages } from './check-init-images.ts'
 import { findMemoryFaults } from './check-memory.ts'
@@ -83,7 +81,7 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const sizeFaults = findReferenceFaults(units, sheet, facts, references)
   if (sizeFaults.length > 0) throw new PregenErrors(sizeFaults)
   const videoHashOf = await checkSourceVideos(units, sheet, options.signal)
-  await requireEncoders(units)
+  await checkEncoders(units, sheet)
   const memoryFaults = findMemoryFaults(units, models, options.provider)
   if (memoryFaults.length > 0) throw new PregenErrors(memoryFaults)
   const sheetUnits = new Map<string, SheetUnit>()
@@ -122,25 +120,6 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
       ...warnOfSizes(units, trained),
       ...images.warnings,
     ],
-  }
-}
-
-/**
- * Videos need an encoder, which is not everywhere, and an animated picture holds only so many frames.
- * @throws PregenError `E_NO_ENCODER`, `E_ANIMATION_TOO_LARGE`
- */
-async function requireEncoders(units: readonly Unit[]): Promise<void> {
-  const formats = new Set(units.flatMap(({ output }) => outputKindOf(output).encoder ?? []))
-  if (formats.size === 0) return
-  const { missingEncoder } = await import('../media/video-writer.ts')
-  for (const format of formats) {
-    const missing = await missingEncoder(format)
-    if (missing) throw missing
-  }
-  if (!formats.has('webp')) return
-  const { assertAnimationFits } = await import('../media/animation.ts')
-  for (const { output, numFrames = 1, width, height } of units) {
-    if (outputKindOf(output).encoder === 'webp') assertAnimationFits(numFrames, { width, height })
   }
 }
 

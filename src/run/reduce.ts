@@ -43,7 +43,7 @@ function change(state: RunState, event: RunEvent): RunState {
       return stepped(state, event)
     case 'preview':
       return withUnit(state, event, ({ previews }) => ({
-        previews: [...previews, { step: event.step, path: event.path }],
+        previews: [...previews, previewOf(event)],
       }))
     case 'unit-finished':
       return finished(state, event)
@@ -120,6 +120,11 @@ function withUnit(
   const page = Math.floor(place / PAGE_UNITS)
   const units = state.pages[page]!.with(place % PAGE_UNITS, { ...before, ...changes(before) })
   return { ...state, pages: state.pages.with(page, units) }
+}
+
+// Logs of earlier releases know no animations.
+function previewOf({ step, path, animation = null }: Extract<RunEvent, { type: 'preview' }>) {
+  return { step, path, animation }
 }
 
 const NOT_BEGUN = { step: 0, stepMs: [], durationMs: null, previews: [], frames: null, error: null }

@@ -27,7 +27,12 @@ export interface UnitProgress {
   /** What draws it, or drew it; null before. */
   readonly device: string | null
   /** Steps whose pictures stand on disk, with their paths, in the order in which they came. */
-  readonly previews: readonly { readonly step: number; readonly path: string }[]
+  readonly previews: readonly {
+    readonly step: number
+    readonly path: string
+    /** Of a video whose previews move; else null. */
+    readonly animation: string | null
+  }[]
   readonly files: readonly string[]
   /** Of a video that is being decoded; null before, and for pictures. */
   readonly frames: { readonly done: number; readonly planned: number } | null

@@ -9,12 +9,18 @@ import type { Injection } from '../engine/injection.ts'
 import { messageOf, PregenError } from '../errors.ts'
 import type { Unit } from '../plan/unit.ts'
 import type { DecodePictures } from '../preview/decoder.ts'
-import { createPreviewRenderer, type PreviewRenderer } from '../preview/render.ts'
+import {
+  createPreviewRenderer,
+  type PreviewRenderer,
+  type StepPreview,
+  showFrames,
+} from '../preview/render.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import type { EmitRunEvent } from './events.ts'
 import type { LiveFile } from './live-file.ts'
 import type { PreparedModel, PreparedUnit } from './prepared.ts'
 import { factorsOf } from './preview-factors.ts'
+import { animateStep } from './step-animation.ts'
 
 // Previews are many and short-lived on screen: a quick encoding leaves the cores to the denoiser.
 const PREVIEW_COMPRESSION = 2
@@ -23,7 +29,7 @@ export interface StepPictures {
   /** Latents [1, channels, height, width] of a step. Never rejects. */
   readonly takeLatents: (step: number, data: Float32Array, dims: readonly number[]) => Promise<void>
   /** A preview that the inference process decoded. Never rejects. */
-  readonly takePreview: (step: number, image: RgbImage) => Promise<void>
+  readonly takePreview: (step: number, image: RgbImage, frames?: readonly RgbImage[]) => Promise<void>
   readonly noteFailure: (step: number, message: string) => void
   /** Whether none has failed since the unit began. */
   readonly areWhole: () => boolean
@@ -58,20 +64,23 @@ export function createStepPictures(options: StepPicturesOptions): StepPictures {
     areWhole = false
     emit({ type: 'preview-failed', cue, variant, step, method: unit.previews?.method ?? 'none', message })
   }
-  const take = (step: number, render: () => Promise<RgbImage>): Promise<void> => {
+  const take = (step: number, render: () => Promise<StepPreview>): Promise<void> => {
     const work = (async () => {
       // Its folder is gone: told once, and nothing more is made for it.
       if (isRemoved) return
       try {
         const writer = await options.writer()
         injection.reach('preview-render', step)
-        const { rgb, width, height } = await render()
+        const { image, frames } = await render()
         injection.reach('preview-encode', step)
+        const { rgb, width, height } = image
         const png = await encodePng(rgb, width, height, { compressionLevel: PREVIEW_COMPRESSION })
+        const webp = frames && (await animateStep(frames, unit))
         injection.reach('preview-write', step)
+        const animation = webp ? await writer.writeStepAnimation(step, webp) : null
         const path = await writer.writeStep(step, png)
         await liveFile?.show(step, png)
-        emit({ type: 'preview', cue, variant, step, path })
+        emit({ type: 'preview', cue, variant, step, path, animation })
       } catch (error) {
         const isFirst = !isRemoved
         isRemoved ||= error instanceof PregenError && error.code === 'E_OUTPUT_REMOVED'
@@ -93,7 +102,12 @@ export function createStepPictures(options: StepPicturesOptions): StepPictures {
         if (!renderer) throw new Error('this unit has no preview renderer')
         return renderer.render(step, data, dims)
       }),
-    takePreview: (step, image) => take(step, () => Promise.resolve(image)),
+    takePreview: (step, image, frames) =>
+      take(step, () => {
+        const { previews: settings, width, height } = unit
+        if (settings === null) throw new Error('this unit has no previews')
+        return showFrames({ settings, width, height }, image, frames)
+      }),
     noteFailure,
     areWhole: () => areWhole,
     settle,

@@ -264,7 +264,7 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         case 'latents':
           return pictures?.takeLatents(notice.step, notice.data, notice.dims)
         case 'preview':
-          return pictures?.takePreview(notice.step, notice.image)
+          return pictures?.takePreview(notice.step, notice.image, notice.frames)
         case 'preview-failed':
           return pictures?.noteFailure(notice.step, notice.error.message)
       }

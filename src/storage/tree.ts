@@ -11,7 +11,9 @@ import {
   outputKindOfFiles,
   PAGE_NAMES,
   SHARD_MANIFEST,
+  stepAnimationName,
   stepName,
+  stepOfAnimationName,
   TIMING_NAME,
 } from '../artifacts/file-names.ts'
 import { inspectFiles, listVariantFiles } from '../artifacts/file-state.ts'
@@ -215,6 +217,10 @@ async function markerFaults({
     const last = timingSteps(timing)
     if (last > 0 && !names.includes(stepName(last))) {
       return [['missing', stepName(last), `${TIMING_NAME} stands, but the last step's picture does not`]]
+    }
+    const animation = stepAnimationName(last || 1)
+    if (names.some((name) => stepOfAnimationName(name) !== null) && !names.includes(animation)) {
+      return [['missing', animation, `${TIMING_NAME} stands, but the last step's animation does not`]]
     }
     return names.includes(finalName) ? [] : [['missing', finalName, `${TIMING_NAME} stands without it`]]
   } catch (error) {

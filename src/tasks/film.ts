@@ -55,7 +55,10 @@ export async function filmTree(options: FilmTreeOptions): Promise<FilmTreeResult
     (await Promise.all(options.versions.map((one) => takesOf(inside, one)))).flat(),
     options.selection,
   )
-  const root = await openOutputFolder(options.to ?? join(options.out, FILMS_FOLDER))
+  const root = await openOutputFolder(
+    options.to ?? join(options.out, FILMS_FOLDER),
+    options.to === undefined ? undefined : '--to',
+  )
   // A run on the folder would take an unfinished film for what a killed run left, and remove it.
   const lock = isBelow(options.out, root) ? await lockOutput(createStateLayout(options.out).lockPath) : null
   try {

@@ -1,6 +1,6 @@
 /** What `run` would do, as data: `pregen plan`. */
 import { type LedgerContent, readLedger } from '../artifacts/ledger.ts'
-import { estimatePlan, type RecordedTiming } from '../plan/estimate.ts'
+import { estimatePlan, type RecordedTiming, type WorkOf } from '../plan/estimate.ts'
 import type { ModelFacts } from '../plan/model-facts.ts'
 import type { Unit } from '../plan/unit.ts'
 import { unitFiles } from '../plan/unit-files.ts'
@@ -61,6 +61,8 @@ export interface PlanReport {
     readonly bytes: number
     /** From earlier runs of this folder; null without one. */
     readonly expectedMs: number | null
+    /** Finished units of earlier runs that tell it. */
+    readonly timedUnits: number
   }
   readonly warnings: readonly PrepareWarning[]
   /** Keys of variants that stand here and that the sheet has no more. */
@@ -92,9 +94,19 @@ async function askedBucket(
 export function recordedTimings({ units }: Pick<LedgerContent, 'units'>): RecordedTiming[] {
   return [...units.values()].flatMap(({ asset, durationMs }) => {
     if (!asset || durationMs === undefined) return []
-    const { model, width, height, steps_executed: steps } = asset.metadata
-    return [{ model, width, height, steps, durationMs }]
+    const { model, width, height, steps_executed: steps, num_frames: numFrames } = asset.metadata
+    const video = numFrames !== undefined && { numFrames, guided: asset.metadata.guidance_scale > 1 }
+    return [{ model, width, height, steps, durationMs, ...video }]
   })
+}
+
+/** Of a video the denoiser's operations, which grow faster than its pixels. */
+function workOn(models: PreparedRun['models']): WorkOf {
+  return ({ model, width, height, numFrames, guided }) => {
+    const video = models.get(model)?.facts.video
+    if (video === undefined || numFrames === undefined) return width * height
+    return videoCost({ width, height, numFrames }, video.cost).flopsACall * (guided ? 2 : 1)
+  }
 }
 
 function videoPlanOf(unit: Unit, facts: ModelFacts | undefined): VideoPlan | undefined {
@@ -118,6 +130,7 @@ export async function planSheet(options: SelectOptions): Promise<PlanReport> {
   const estimate = estimatePlan(
     toRun.map(({ entry }) => entry.unit),
     recordedTimings(ledger),
+    workOn(models),
   )
   const units = decisions.map(({ entry, action, reason }): UnitPlan => {
     const { unit, digest } = entry

@@ -5,6 +5,7 @@ import { kindFault } from '../../src/artifacts/file-kind.ts'
 import { encodePng } from '../../src/artifacts/png.ts'
 import { encodeThumbnail } from '../../src/artifacts/thumbnail.ts'
 import { encodeTiming, timingOf } from '../../src/artifacts/timing.ts'
+import { encodeAnimation } from '../../src/media/animation.ts'
 
 const rgb = new Uint8Array(8 * 8 * 3).fill(7)
 const passwd = Buffer.from('root:x:0:0:root:/root:/bin/bash\n')
@@ -14,6 +15,9 @@ describe('the kind of a file', () => {
     expect(kindFault('1.png', await encodePng(rgb, 8, 8))).toBeNull()
     expect(kindFault('final.png', await encodePng(rgb, 8, 8, { metadata: 'a prompt, 絵' }))).toBeNull()
     expect(kindFault('final.thumb.webp', await encodeThumbnail(rgb, 8, 8))).toBeNull()
+    const frame = { picture: { rgb, width: 8, height: 8 }, durationMs: 40 }
+    expect(kindFault('1.webp', await encodeAnimation('webp', [frame, frame]))).toBeNull()
+    expect(kindFault('1.webp', await encodePng(rgb, 8, 8))).toBe('is no WebP')
     expect(kindFault('timing.json', encodeTiming(timingOf([1, 2, 3], 4)))).toBeNull()
     expect(kindFault('timing.json', Buffer.from('{ "stepDurations": {"1": 2,\n "final": 3} }\n'))).toBeNull()
   })

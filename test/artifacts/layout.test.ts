@@ -6,7 +6,9 @@ import {
   compareVariantFiles,
   contentTypeOf,
   isVariantFileName,
+  stepAnimationName,
   stepName,
+  stepOfAnimationName,
   stepOfName,
 } from '../../src/artifacts/file-names.ts'
 import { createLayout, createStateLayout, parseVariantKey, pathOfKey } from '../../src/artifacts/layout.ts'
@@ -144,7 +146,7 @@ describe('layout', () => {
   })
 
   it('makes keys for files of a variant only', () => {
-    for (const name of ['../x.png', '0.png', '01.png', '1.PNG', 'other.json', 'a/1.png']) {
+    for (const name of ['../x.png', '0.webp', '1.gif', '0.png', '01.png', '1.PNG', 'other.json', 'a/1.png']) {
       expect(isVariantFileName(name)).toBe(false)
       expect(refusalOf(() => layout.fileKey('dawn', 'wide', name))?.code).toBe('E_PATH_ESCAPE')
     }
@@ -153,6 +155,14 @@ describe('layout', () => {
   it('reads back the names it makes', () => {
     expect(stepOfName(stepName(1000))).toBe(1000)
     expect(stepOfName('final.png')).toBeNull()
+    expect([stepAnimationName(12), stepOfAnimationName('12.webp')]).toEqual(['12.webp', 12])
+    expect(['12.png', '0.webp', 'final.webp', 'frames/1.webp'].map(stepOfAnimationName)).toEqual(
+      Array(4).fill(null),
+    )
+    const names = ['timing.json', 'final.mp4', '10.png', '2.webp', '2.png', '10.webp', 'frames/0001.png']
+    expect(names.sort(compareVariantFiles)).toEqual([
+      ...['2.png', '2.webp', '10.png', '10.webp', 'frames/0001.png', 'final.mp4', 'timing.json'],
+    ])
     expect(() => stepName(0)).toThrow(RangeError)
     expect(parseVariantKey(layout.variantKey('dawn', 'wide'))).toEqual({
       prefix: 'foigoi/opening-night',

@@ -117,6 +117,15 @@ describe('a run at work', () => {
     expect(await opened.page.getAttribute('.live-stage img', 'src')).toMatch(/cues\/dawn\/b\/1\.png/)
     await opened.page.click('text=Back to live')
     await waitForText('.live-step', '2 of 4')
+    // Of a video's step that moves, what moves is held.
+    await run.step('dawn', 'b', 3, { red: RED, moves: true })
+    await waitForText('.live-step', '3 of 4')
+    await opened.page.click('[aria-label="Hold step 3"]')
+    await opened.page.waitForFunction(() => {
+      const held = document.querySelector<HTMLImageElement>('.live-stage img')
+      return held !== null && /b\/3\.webp/.test(held.src) && held.naturalWidth === 32
+    })
+    await opened.page.click('text=Back to live')
     const files = [`${out}/foigoi/night/cues/dawn/b/final.png`]
     await run.emit({ type: 'unit-finished', cue: 'dawn', variant: 'b', files, durationMs: 300 })
     await run.emit(runFinished('night'))

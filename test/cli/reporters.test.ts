@@ -71,7 +71,7 @@ const course: readonly RunEventBody[] = [
   { type: 'model-loaded', model: 'backdrop', provider: 'cpu', device: 'cpu:0', prompts: 2, durationMs: 1500 },
   { type: 'unit-started', ...unit, program: 'P1', seed: '7', steps: 20, device: 'cpu:0' },
   { type: 'step', ...unit, step: 1, steps: 20, durationMs: 90, device: 'cpu:0' },
-  { type: 'preview', ...unit, step: 1, path: '/out/1.png' },
+  { type: 'preview', ...unit, step: 1, path: '/out/1.png', animation: null },
   { type: 'unit-finished', ...unit, files: ['1.png', 'final.png'], durationMs: 2345 },
   ...troubles,
   { type: 'object-uploaded', key: 'final.png', sizeBytes: 9, attempts: 1 },

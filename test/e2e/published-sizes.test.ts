@@ -1,7 +1,7 @@
 /** What is said of models of the published sizes before their weights are here: memory, the card, and what is missing. */
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { PUBLISHED, writeLayout } from '../model/published-layouts.ts'
+import { PUBLISHED, wan13B, writeLayout } from '../model/published-layouts.ts'
 import { runCli } from '../support/cli.ts'
 import { writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
@@ -79,4 +79,48 @@ it('doctor tells both in a line', async () => {
   expect(stdout).toMatch(
     /zimage .*1\d\.\d GB on a GPU \(a card of 16 GB\); weights are not on this disk: .*\(12\.3 GB\)/,
   )
+})
+
+describe('a plan of a video of real size, 81 frames of 832 × 480 by Wan 2.1 1.3B', () => {
+  const planWith = async (name: string, provider: string, ...more: string[]) => {
+    const sheet = await writeSheet(
+      folder,
+      {
+        version: 'v',
+        models: { wan: { path: join(folder, name), provider } },
+        defaults: { num_frames: 81, width: 832, height: 480, steps: 50, guidance_scale: 5 },
+        programs: { P0: {} },
+        cues: { fox: { program: 'P0', prompt: 'a fox', seeds: [1] } },
+      },
+      `${name}.yaml`,
+    )
+    return runCli(['plan', sheet, '--out', join(folder, `out-${name}`), ...more])
+  }
+
+  beforeAll(() => {
+    writeLayout(wan13B(true), join(folder, 'fused'), 'holes')
+    writeLayout(wan13B(false), join(folder, 'plain'), 'holes')
+  })
+
+  it('tells memory, work, and between which times it takes', async () => {
+    const plan = await planWith('fused', 'cuda')
+    expect([plan.code, plan.stderr.includes('error')]).toEqual([0, false])
+    const line = plan.stdout.split('\n').find((each) => each.startsWith('1 video'))!
+    const [, memory, work] = /about ([\d.]+) GB of memory at most; (\d+) PFLOP of work; /.exec(line) ?? []
+    expect(Number(memory), line).toBeGreaterThan(9)
+    expect(Number(memory), line).toBeLessThan(24)
+    expect(work, line).toBe('28')
+    expect(line).toContain('no earlier run here tells their time, in the order of 4 min 43 s at 100 TFLOP/s')
+    const report = JSON.parse((await planWith('fused', 'cuda', '--json')).stdout)
+    expect(report.totals).toMatchObject({ expectedMs: null, timedUnits: 0 })
+  })
+
+  it('is refused with plain attention, before anything is loaded', async () => {
+    const plan = await planWith('plain', 'cuda')
+    expect([plan.code, plan.stdout]).toEqual([2, ''])
+    expect(plan.stderr).toContain('E_ATTENTION_MEMORY')
+    expect(plan.stderr).toContain('32760 tokens')
+    expect(plan.stderr).toMatch(/plain\.yaml:\d+:\d+/)
+    expect(plan.stderr).toContain('num_frames: 29 or less')
+  })
 })

@@ -136,7 +136,7 @@ describe('the events', () => {
     'model-loaded': ['model', 'provider', 'device', 'prompts', 'durationMs'],
     'unit-started': ['cue', 'variant', 'program', 'seed', 'steps', 'device'],
     step: ['cue', 'variant', 'step', 'steps', 'durationMs', 'device'],
-    preview: ['cue', 'variant', 'step', 'path'],
+    preview: ['cue', 'variant', 'step', 'path', 'animation'],
     'unit-finished': ['cue', 'variant', 'files', 'durationMs'],
     'run-finished': [
       ...[

@@ -1,6 +1,6 @@
 /** Videos on their way: cancelled between two frames, drawn again by the next run, passed over by the one after; sent, and verified. */
 import { existsSync, readFileSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import sharp from 'sharp'
@@ -157,6 +157,68 @@ describe('as another kind of file', () => {
     // The animation of the first run is gone from there too.
     expect(Contents.map(({ Key }) => Key)).toEqual([`${variant}/final.mp4`, `${variant}/final.png`])
   }, 60_000)
+
+  it('has steps that move beside those that do not, whole or not at all, here and in the bucket', async () => {
+    const tree = join(folder, 'moving')
+    const sheetWith = (frames: string) =>
+      writeSheet(
+        folder,
+        {
+          version: 'v',
+          models: { wan: modelPath('wan-t2v-tiny') },
+          defaults: { num_frames: 9, width: 64, height: 48, steps: 2, fps: 12, guidance_scale: 1 },
+          programs: { P1: { previews: { frames } } },
+          cues: { fox: { program: 'P1', prompt: 'a fox', seeds: [1] } },
+          storage: { bucket: 'formats', prefix: 'moving', endpoint: moto.endpoint },
+        },
+        'moving.yaml',
+      )
+    const variant = join(tree, 'foigoi/v/cues/fox/seed-1')
+    const read = (name: string) => readFileSync(join(variant, name))
+    const sheet = await sheetWith('animated')
+    const run = await runSheet(sheet, tree, [], { env: BUCKET_ENV })
+    expect([run.status, run.stderr]).toEqual([0, ''])
+    const steps = ['1.png', '1.webp', '2.png', '2.webp']
+    expect((await readdir(variant)).sort()).toEqual([...steps, 'final.mp4', 'final.png', 'timing.json'])
+    const told = run.events.flatMap((event) => (event.type === 'preview' ? [event] : []))
+    expect(told.map(({ animation }) => animation).sort()).toEqual(
+      [1, 2].map((step) => join(variant, `${step}.webp`)),
+    )
+    const { pages, delay } = await sharp(read('2.webp'), { animated: true }).metadata()
+    expect([pages, delay]).toEqual([3, [83, 334, 333]])
+    const moving = read('2.webp')
+    const still = read('2.png')
+    const store = new S3Client({ ...S3_OPTIONS, endpoint: moto.endpoint })
+    const inBucket = async () => {
+      const Prefix = 'moving/foigoi/v/cues/fox/seed-1/'
+      const { Contents = [] } = await store.send(new ListObjectsV2Command({ Bucket: 'formats', Prefix }))
+      return Contents.map(({ Key }) => Key?.slice(Prefix.length))
+    }
+    expect(await inBucket()).toEqual([...steps, 'final.mp4', 'final.png', 'timing.json'])
+    const Key = 'moving/foigoi/v/cues/fox/seed-1/2.webp'
+    const head = await store.send(new HeadObjectCommand({ Bucket: 'formats', Key }))
+    expect(head.ContentType).toBe('image/webp')
+
+    // One that is gone is missed, by verify and by the next run, and comes again as it was.
+    await rm(join(variant, '2.webp'))
+    const verified = await runCli(['verify', tree])
+    expect([verified.code, verified.stdout]).toEqual([3, expect.stringContaining('2.webp')])
+    await rm(join(tree, '.pregen'), { recursive: true })
+    expect((await runCli(['verify', tree])).stdout).toContain('2.webp')
+    const mended = await runSheet(sheet, tree, ['--dry-run'])
+    expect(mended.events.at(-1)).toMatchObject({ done: 1, skipped: 0 })
+    expect(read('2.webp')).toEqual(moving)
+    expect((await runCli(['verify', tree])).code).toBe(0)
+
+    // Where they are not wanted any more they go, and what stays is as it was.
+    const plain = await runSheet(await sheetWith('middle'), tree, [], { env: BUCKET_ENV })
+    expect(plain.events.at(-1)).toMatchObject({ done: 1, skipped: 0, uploadsFailed: 0 })
+    expect(read('2.png')).toEqual(still)
+    for (const names of [(await readdir(variant)).sort(), await inBucket()]) {
+      expect(names).toEqual(['1.png', '2.png', 'final.mp4', 'final.png', 'timing.json'])
+    }
+    store.destroy()
+  }, 120_000)
 
   it('is refused where there is none of it', async () => {
     const sheet = await sheetOf({ fox: 'avi' }, moto.endpoint)

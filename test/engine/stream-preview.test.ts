@@ -4,11 +4,15 @@ import { cpSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
+import { createInlineDecoder } from '../../src/engine/inline-decoder.ts'
 import { openPreviewSession } from '../../src/engine/preview-session.ts'
 import { readModelFolder } from '../../src/model/folder.ts'
 import { previewDecoderFault } from '../../src/model/preview-decoder.ts'
+import { createRunMeter } from '../../src/model/session.ts'
+import type { Pipeline } from '../../src/pipelines/pipeline.ts'
+import { middleFrame } from '../../src/preview/decoder.ts'
 import { imagesOfTensor } from '../../src/preview/image-of-tensor.ts'
-import { createPreviewRenderer } from '../../src/preview/render.ts'
+import { createPreviewRenderer, showFrames } from '../../src/preview/render.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { largestDifference, unpackVideos } from '../families/wan-reference.ts'
 import { packageRoot } from '../support/cli.ts'
@@ -68,12 +72,13 @@ describe('a decoder that streams', () => {
 
   it('makes a grid of all frames in order', async () => {
     const session = await openPreviewSession({ path, channels: 16, provider, threads: 1 })
-    const settings = { method: 'taesd', size: 'image' } as const
+    const settings = { method: 'taesd', size: 'image', frames: 'all' } as const
     const renderer = createPreviewRenderer({
       ...{ settings, channels: 16, width: 48, height: 64 },
       decode: async (given) => imagesOfTensor(await session.decode(given)),
     })
-    const { rgb, width, height } = await renderer.render(1, latents.data, latents.dims)
+    const { image } = await renderer.render(1, latents.data, latents.dims)
+    const { rgb, width, height } = image
     expect([width, height]).toEqual([48, 64])
     // Two columns of 24 × 32: the second row begins with the third frame.
     const { data } = wanted
@@ -85,6 +90,33 @@ describe('a decoder that streams', () => {
       const red = Math.round(data[frame * 3 * 32 * 24]! * 255)
       expect(Math.abs(rgb[3 * (top * 48 + left)]! - red), `frame ${frame}`).toBeLessThanOrEqual(1)
     }
+    await session.dispose()
+  })
+
+  it('shows the same on the device of the denoiser as beside it', async () => {
+    const session = await openPreviewSession({ path, channels: 16, provider, threads: 1 })
+    const model = readModelFolder(modelPath('wan-t2v-tiny'))
+    const pipeline = { meter: createRunMeter() } satisfies Partial<Pipeline> as unknown as Pipeline
+    const inline = createInlineDecoder(model, pipeline, provider)
+    const middle = middleFrame(latents.data, latents.dims)
+    const decode = async (data: Float32Array, dims: readonly number[]) =>
+      await inline.decode('taesd', data.slice(), [1, 16, ...dims.slice(2)])
+    const [image] = await decode(middle.data, middle.dims)
+    const frames = await decode(latents.data, latents.dims)
+    for (const shown of ['all', 'animated', 'middle'] as const) {
+      const options = {
+        ...{ settings: { method: 'taesd', size: 'image', frames: shown } as const, width: 48, height: 64 },
+      }
+      const renderer = createPreviewRenderer({
+        ...{ ...options, channels: 16 },
+        decode: async (some) => imagesOfTensor(await session.decode(some)),
+      })
+      const given = shown === 'middle' ? middle : latents
+      expect(await showFrames(options, image, shown === 'middle' ? undefined : frames)).toEqual(
+        await renderer.render(1, given.data, given.dims),
+      )
+    }
+    await inline.dispose()
     await session.dispose()
   })
 

@@ -1,6 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RunList } from '../../src/watch/runs/run-list.ts'
+import { z } from '../../src/zod.ts'
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts'
 import { type MotoServer, startMoto } from '../support/moto.ts'
 import {
@@ -84,6 +87,21 @@ async function signalRun(out: string, how: Signalling): Promise<SignalledRun> {
   return { ...result, tookMs: performance.now() - sentAt }
 }
 
+async function stateOf(out: string): Promise<string | undefined> {
+  return (await new RunList(out).summaries())[0]?.state
+}
+
+/** All that a run's events say, until their stream ends. */
+async function watch(url: string, token: string): Promise<string> {
+  const headers = { authorization: `Bearer ${token}` }
+  for (;;) {
+    const list = z.array(z.object({ id: z.string() }))
+    const [run] = list.parse(await (await fetch(`${url}/api/runs`, { headers })).json())
+    if (run === undefined) await sleep(50)
+    else return await (await fetch(`${url}/api/runs/${run.id}/events`, { headers })).text()
+  }
+}
+
 const finishedAtLeast = (count: number) => (stdout: string) =>
   stdout.split('"type":"unit-finished"').length > count
 
@@ -139,6 +157,7 @@ describe('promise 10: a signal in mid-inference', () => {
     })
     expect(result.status).toBe(143)
     expect(result.tookMs).toBeLessThan(LIMIT_MS)
+    expect(await stateOf(out)).toBe('cancelled')
     proxy.setFaults(() => null)
     await expectKeptAndMend(out, [], BUCKET_ENV)
     const client = moto.endpoint
@@ -150,9 +169,12 @@ describe('promise 10: a signal in mid-inference', () => {
 
   it('ends by itself within 7 s when a step does not end, and keeps what was finished', async () => {
     const out = join(scratch.folder, 'stall')
-    const { status, tookMs } = await signalRun(out, { signal: 'SIGTERM', when: stalled, env: STALL })
+    const { status, tookMs, events } = await signalRun(out, { signal: 'SIGTERM', when: stalled, env: STALL })
     expect(status).toBe(143)
     expect(tookMs).toBeLessThan(LIMIT_MS)
+    // It was stopped, and did not die: status, page and reporters are told so.
+    expect(events.at(-1)).toMatchObject({ type: 'run-finished', cancelled: true, failed: 0 })
+    expect(await stateOf(out)).toBe('cancelled')
     await expectKeptAndMend(out, ['--dry-run'], {})
   }, 600_000)
 
@@ -169,7 +191,30 @@ describe('promise 10: a signal in mid-inference', () => {
     expect(secondAt).toBeGreaterThan(0)
     // One alone would give what is in hand seven seconds.
     expect(performance.now() - secondAt).toBeLessThan(LIMIT_MS / 2)
+    expect(await stateOf(out)).toBe('cancelled')
     await expectMarkersTrue(out)
+  }, 600_000)
+
+  it('who watches at the address of the run itself is told its end, though a step does not end', async () => {
+    const out = join(scratch.folder, 'served')
+    let told: Promise<string> | null = null
+    let stdout = ''
+    const { status } = await runSheet(sheet, out, ['--dry-run', '--serve', '0'], {
+      env: STALL,
+      onStderr(text) {
+        const [url, token] = /watch at (http:\S+)\/\?token=(\w+)/.exec(text)?.slice(1) ?? []
+        if (url !== undefined && token !== undefined) told ??= watch(url, token)
+      },
+      onStdout(text, child) {
+        const before = stalled(stdout)
+        stdout += text
+        if (stalled(stdout) && !before) child.kill('SIGTERM')
+      },
+    })
+    expect(status).toBe(143)
+    const lines = (await told!).split('\n').filter((line) => line.startsWith('data: '))
+    expect(lines.at(-1)).toContain('"type":"run-finished"')
+    expect(lines.at(-1)).toContain('"cancelled":true')
   }, 600_000)
 })
 

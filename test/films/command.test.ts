@@ -157,11 +157,23 @@ describe('what is refused', () => {
     ['a variant without step pictures', ['--variant', 'plain'], 2, 'E_NOTHING_TO_SHOW'],
     ['a version that there is not', ['--version-id', 'v9'], 2, 'E_NOTHING_TO_SHOW'],
     ['a list of pictures as a grid', ['--format', 'ffconcat', '--grid'], 2, 'E_FILM_FORMAT'],
+    ['films that would go into a file', ['--to', import.meta.filename], 2, 'Choose another with --to'],
   ] as const)('%s', async (_, words, code, said) => {
     const result = await answer(out, ...words)
     expect(result.code).toBe(code)
     expect(result.stderr).toContain(said)
     expect(result.stdout).toBe('')
+  })
+
+  it('a file in place of a folder, and a folder within the one of a run', async () => {
+    const file = await answer(import.meta.filename)
+    expect([file.code, file.stderr]).toEqual([2, expect.stringContaining('command.test.ts is a file')])
+    mkdirSync(join(out, '.pregen'), { recursive: true })
+    const within = await answer(join(out, 'foigoi/v1/cues'))
+    expect([within.code, within.stderr]).toEqual([
+      2,
+      expect.stringContaining(`It lies in the output folder ${out}: name that`),
+    ])
   })
 
   it('a folder that is not there, and pictures that went away', async () => {

@@ -1,10 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
+import { confine } from '../../src/artifacts/confinement.ts'
 import { FILM_DEFAULTS, type FilmFormat } from '../../src/films/film-options.ts'
+import type { ReadPicture } from '../../src/films/picture-file.ts'
+import { readVariantPictures } from '../../src/films/variant-pictures.ts'
+import { writeFilm } from '../../src/films/write-film.ts'
 import { parseFrameRate, secondsOf } from '../../src/media/frame-rate.ts'
 import { inspectVideo, readVideo } from '../../src/media/video-reader.ts'
 import { type FilmTreeOptions, type FilmTreeResult, filmTree } from '../../src/tasks/film.ts'
@@ -263,6 +267,86 @@ describe('several films', () => {
     expect({ films, failed }).toEqual({ films: 1, failed: 2 })
     expect(faults).toEqual(['dawn/wide E_OUTPUT_SYMLINK', 'dawn/close E_OUTPUT_SYMLINK'])
     expect(await readdir(elsewhere)).toEqual([])
+  })
+
+  it.each([
+    ['of fewer', { '1': 40, final: 20 }, '2.png is there, though timing.json tells of 1 step'],
+    [
+      'of more',
+      { '1': 40, '2': 60, '3': 5, final: 20 },
+      '3.png is missing, though timing.json tells of 3 steps',
+    ],
+  ])('are not made of times %s steps than there are pictures', async (_, stepDurations, said) => {
+    const out = await temporaryFolder()
+    await writeShow(out, [{ name: 'wide', stepsMs: [40, 60], finalMs: 20 }])
+    const folder = join(out, 'foigoi/v1/cues/dawn/wide')
+    await writeFile(join(folder, 'timing.json'), JSON.stringify({ stepDurations }))
+    await expect(readVariantPictures(confine(out), folder)).rejects.toMatchObject({
+      code: 'E_FILE_CHANGED',
+      message: `${folder}/${said}`,
+    })
+  })
+
+  it.each([
+    [1, [2], '2.png'],
+    [1, [1], '1.png'],
+    [2, [4], '4.png'],
+    [2, [5], '5.png'],
+    [1, [1, 2, 3, 4, 5], '1.png'],
+  ])('are not made where of every %i of 5 steps %j is gone', async (every, gone, missing) => {
+    const out = await temporaryFolder()
+    await writeShow(out, [{ name: 'wide', stepsMs: [1, 2, 3, 4, 5], finalMs: 20, every }])
+    const folder = join(out, 'foigoi/v1/cues/dawn/wide')
+    const whole = await readVariantPictures(confine(out), folder)
+    expect(whole?.steps).toEqual(every === 1 ? [1, 2, 3, 4, 5] : [2, 4, 5])
+    for (const step of gone) await rm(join(folder, `${step}.png`))
+    await expect(readVariantPictures(confine(out), folder)).rejects.toThrow(`${missing} is missing`)
+  })
+
+  it('of more than a day are refused, with a pace that helps', async () => {
+    const out = await temporaryFolder()
+    await writeShow(out, [{ name: 'wide', stepsMs: [90_000_000], finalMs: 0 }])
+    const told: unknown[] = []
+    const failed = (_: string, __: string | null, error: unknown) => told.push(error)
+    await film(out, { format: 'webp', on: { film: () => told.push('film'), passed: () => {}, failed } })
+    expect(told).toEqual([
+      expect.objectContaining({ code: 'E_FILM_TOO_LONG', help: expect.stringContaining('such as 100,') }),
+    ])
+  })
+
+  it.each(['webp', 'gif'] as const)('as %s let a picture stay for minutes', async (format) => {
+    const out = await temporaryFolder()
+    await writeShow(out, [{ name: 'wide', stepsMs: [90, 70_000], finalMs: 0 }])
+    const { paths } = await film(out, { format, holdMs: 600_000 })
+    const { delay = [] } = await sharp(join(out, paths[0]!), { animated: true }).metadata()
+    expect(delay.reduce((sum, ms) => sum + ms, 0)).toBe(90 + 70_000 + 600_000)
+  })
+
+  it('as frames leave none when they are given up, neither of this film nor of one before', async () => {
+    const out = await temporaryFolder()
+    await writeShow(out, [{ name: 'wide', stepsMs: [100, 200], finalMs: 20 }])
+    const folder = join(out, 'films/v1/dawn/wide')
+    await film(out, { format: 'frames' })
+    expect(await readdir(folder)).toContain('frames.json')
+    const pictures = await readVariantPictures(confine(out), join(out, 'foigoi/v1/cues/dawn/wide'))
+    const leaving = new AbortController()
+    const read: ReadPicture = async (picture) => {
+      if (picture === 2) leaving.abort()
+      return await pictures!.read(picture)
+    }
+    const made = writeFilm({
+      ...{ format: 'frames', pace: 'true', holdMs: 500, fadeMs: 0, frameRate: parseFrameRate(30) },
+      ...{ variants: [{ ...pictures!, read }], root: out, path: folder, signal: leaving.signal },
+    })
+    await expect(made).rejects.toMatchObject({ name: 'AbortError' })
+    expect(await readdir(dirname(folder))).toEqual([])
+  })
+
+  it('tell of a folder in their way', async () => {
+    const out = await temporaryFolder()
+    await writeShow(out, [{ name: 'wide', stepsMs: [100], finalMs: 20 }])
+    await mkdir(join(out, 'films/v1/dawn/wide.webp'), { recursive: true })
+    expect((await film(out, { format: 'webp' })).faults).toEqual(['dawn/wide E_OUTPUT_KIND'])
   })
 
   it('go where they are sent, and leave nothing but themselves', async () => {

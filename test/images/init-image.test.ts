@@ -155,12 +155,14 @@ describe('bad files', () => {
     ['', 'empty'],
     ['%PDF-1.7', 'a PDF'],
     ['\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'a HEIC picture'],
+    ['\0\0\0\x20ftypisom\0\0\x02\0isomiso2', 'a video'],
+    ['\x1aE\xdf\xa3\x01\0\0\0', 'a video'],
     ['{ "error": 404 }', 'JSON'],
     ['<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', 'an XML document'],
     ['version https://git-lfs.github.com/spec/v1', 'a Git LFS pointer, not the file itself'],
     ['something else', 'not a picture in a known format'],
   ])('%j', async (content, kind) => {
-    const path = put('other.png', content)
+    const path = put('other.png', Buffer.from(content, 'latin1'))
     await expectFault(request(path), { code: 'E_IMAGE_FORMAT', message: `"${path}" is ${kind}.` })
   })
 

@@ -191,6 +191,18 @@ describe('a writer', () => {
     })
   })
 
+  it('tells of a full disk, whenever the program that encodes notices', async () => {
+    const size = { width: 512, height: 512 }
+    const options = { path: '/dev/full', format: 'hap', ...size, frameRate: parseFrameRate(8) } as const
+    const writer = await createVideoWriter(options)
+    const all = async () => {
+      for (const frame of clip(40, size)) await writer.write(frame)
+      await writer.end()
+    }
+    await expect(all()).rejects.toMatchObject({ code: 'E_ENCODER_FAILED' })
+    await writer.abort()
+  })
+
   it('hands frames over in order, whoever does not wait', async () => {
     const path = join(await temporaryFolder(), 'x.mp4')
     const writer = await createVideoWriter({ path, format: 'mp4', ...SIZE, frameRate: parseFrameRate(8) })

@@ -14,10 +14,14 @@ interface Part {
   readonly config: Readonly<Record<string, unknown>>
   readonly inputs: readonly ValueSpec[]
   readonly outputs: readonly ValueSpec[]
+  /** Whether its attention is one operator. */
+  readonly fused?: boolean
 }
 
 export interface Layout {
   readonly index: Readonly<Record<string, unknown>>
+  /** scheduler_config.json; FLUX's unless given. */
+  readonly scheduler?: Readonly<Record<string, unknown>>
   readonly tokenizer: 'tiny-qwen' | 'tiny-t5'
   readonly parts: Readonly<Record<string, Part>>
 }
@@ -191,26 +195,80 @@ export const PUBLISHED: Readonly<Record<string, Layout>> = {
   },
 }
 
+const video = (name: string, channels: number, frames: number | string = 'frames'): ValueSpec => ({
+  ...{ name, type: float32 },
+  dims: ['batch', channels, frames, 'height', 'width'],
+})
+
+/** Wan 2.1 T2V 1.3B in fp16, its VAE in float32 as one graph for the whole video. */
+export function wan13B(fused: boolean): Layout {
+  const config = {
+    ...{ base_dim: 96, dim_mult: [1, 2, 4, 4], z_dim: 16, temperal_downsample: [false, true, true] },
+    ...{ latents_mean: Array(16).fill(0), latents_std: Array(16).fill(1) },
+  }
+  return {
+    index: { _class_name: 'WanPipeline' },
+    scheduler: {
+      ...{ _class_name: 'UniPCMultistepScheduler', use_flow_sigmas: true, flow_shift: 3 },
+      prediction_type: 'flow_prediction',
+    },
+    tokenizer: 'tiny-t5',
+    parts: {
+      text_encoder: {
+        ...encoder(5.68e9, 4096, 24, ['last_hidden_state']),
+        config: { d_model: 4096, num_layers: 24 },
+      },
+      transformer: {
+        ...{ parameters: 1.419e9, half: true, fused },
+        config: {
+          ...{
+            in_channels: 16,
+            out_channels: 16,
+            text_dim: 4096,
+            patch_size: [1, 2, 2],
+            rope_max_seq_len: 1024,
+          },
+          ...{ num_attention_heads: 12, attention_head_dim: 128, num_layers: 30, ffn_dim: 8960 },
+        },
+        inputs: [
+          video('hidden_states', 16),
+          { name: 'timestep', type: float32, dims: ['batch'] },
+          half('encoder_hidden_states', 'batch', 'tokens', 4096),
+        ],
+        outputs: [video('out_sample', 16)],
+      },
+      vae_decoder: {
+        ...{ parameters: 73e6, half: false, config },
+        inputs: [video('latent_sample', 16)],
+        outputs: [video('sample', 3)],
+      },
+    },
+  }
+}
+
 /** Makes the folder. @param weights files of holes, or none at all */
 export function writeLayout(
-  { index, tokenizer, parts }: Layout,
+  { index, tokenizer, parts, scheduler = { use_dynamic_shifting: true } }: Layout,
   folder: string,
   weights: 'holes' | 'absent',
 ): void {
   const json = (path: string, value: unknown) => writeFileSync(join(folder, path), JSON.stringify(value))
   for (const name of ['scheduler', ...Object.keys(parts)]) mkdirSync(join(folder, name), { recursive: true })
-  json('model_index.json', { ...index, scheduler: ['diffusers', 'FlowMatchEulerDiscreteScheduler'] })
-  json('scheduler/scheduler_config.json', { use_dynamic_shifting: true })
+  const { _class_name: schedulerClass = 'FlowMatchEulerDiscreteScheduler' } = scheduler
+  json('model_index.json', { ...index, scheduler: ['diffusers', schedulerClass] })
+  json('scheduler/scheduler_config.json', scheduler)
   const from = join(packageRoot, 'test/fixtures/tokenizers', tokenizer)
   const to = join(folder, 'tokenizer')
   cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('.gz') })
   writeFileSync(join(to, 'tokenizer.json'), gunzipSync(readFileSync(join(from, 'tokenizer.json.gz'))))
-  for (const [name, { parameters, half: isHalf, config, inputs, outputs }] of Object.entries(parts)) {
+  for (const [name, { parameters, half: isHalf, config, inputs, outputs, fused }] of Object.entries(parts)) {
     json(`${name}/config.json`, config)
     const length = parameters * (isHalf ? 2 : 4)
     const external = { location: 'model.onnx_data', offset: 0, length }
     const weight = { name: 'weight', type: isHalf ? float16 : float32, dims: [parameters], external }
-    writeFileSync(join(folder, name, 'model.onnx'), onnxModel({ inputs, outputs, weights: [weight] }))
+    const attention = ['MultiHeadAttention', [inputs[0]!.name], [outputs[0]!.name]] as const
+    const nodes = fused === true ? [attention] : []
+    writeFileSync(join(folder, name, 'model.onnx'), onnxModel({ inputs, outputs, weights: [weight], nodes }))
     if (weights === 'absent') continue
     const data = join(folder, name, 'model.onnx_data')
     writeFileSync(data, '')

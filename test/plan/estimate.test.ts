@@ -9,7 +9,7 @@ const TIMING = { model: 'backdrop', width: 128, height: 128, steps: 10, duration
 it('counts files and steps', () => {
   const units = [unitOf(), unitOf({ previews: null, steps: 8, executedSteps: 4 })]
   expect(estimatePlan(units)).toMatchObject({ files: 8, steps: 9, expectedMs: null })
-  expect(estimatePlan([])).toEqual({ files: 0, bytes: 0, steps: 0, expectedMs: 0 })
+  expect(estimatePlan([])).toEqual({ files: 0, bytes: 0, steps: 0, expectedMs: 0, timedUnits: 0 })
 })
 
 it('knows latent previews for small, and more pixels for more bytes', () => {
@@ -40,6 +40,27 @@ it('scales a known model to another size by its pixels', () => {
       [TIMING, { ...TIMING, width: 256, durationMs: 7000 }],
     ).expectedMs,
   ).toBe(700)
+})
+
+it('tells a video by one of its own length, else by its work', () => {
+  const video = { numFrames: 5, guided: false }
+  const timing = { ...TIMING, ...video }
+  const own = unitOf({ executedSteps: 5, ...video })
+  expect(estimatePlan([own], [timing])).toMatchObject({ expectedMs: 500, timedUnits: 1 })
+  const longer = { ...own, numFrames: 9 }
+  // Twice the frames are four times the work here.
+  const workOf = ({ numFrames = 0 }) => (numFrames === 9 ? 4 : 1)
+  expect(estimatePlan([longer], [timing], workOf).expectedMs).toBe(2000)
+  expect(
+    estimatePlan([own], [timing, { ...timing, numFrames: 9, durationMs: 9000 }], workOf).expectedMs,
+  ).toBe(500)
+  // Guidance evaluates the denoiser twice: another time.
+  const guided = { ...timing, guided: true, durationMs: 2000 }
+  expect(estimatePlan([own, { ...own, guided: true }], [timing, guided]).expectedMs).toBe(1500)
+  expect(estimatePlan([own], [{ ...timing, model: 'other' }])).toMatchObject({
+    expectedMs: null,
+    timedUnits: 0,
+  })
 })
 
 it('expects nothing of a model that has never run', () => {

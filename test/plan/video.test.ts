@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseCueSheet } from '../../src/cue-sheet/parse.ts'
 import { PregenErrors } from '../../src/errors.ts'
 import { digestParts } from '../../src/plan/digest.ts'
+import { estimatePlan } from '../../src/plan/estimate.ts'
 import { expandUnits } from '../../src/plan/expand.ts'
 import type { ModelFacts, VideoCostFacts, VideoFacts } from '../../src/plan/model-facts.ts'
 import { unitFiles } from '../../src/plan/unit-files.ts'
@@ -114,6 +115,48 @@ describe('frames', () => {
       ...['final.png', 'final.mp4', 'final.thumb.webp', 'timing.json'],
     ])
   })
+})
+
+describe('step pictures', () => {
+  it('that move stand beside the others, in their order', () => {
+    const [unit] = expand({ previews: { frames: 'animated', every: 30 } }).units
+    expect(unit?.previews).toMatchObject({ method: 'latent2rgb', frames: 'animated' })
+    expect(unitFiles(unit!)).toEqual([
+      ...['30.png', '30.webp', '50.png', '50.webp', 'final.png', 'final.mp4', 'timing.json'],
+    ])
+    const { bytes } = estimatePlan([unit!])
+    const still = estimatePlan([{ ...unit!, previews: { ...unit!.previews!, frames: 'middle' } }]).bytes
+    expect(bytes - still).toBeGreaterThan(100_000)
+  })
+
+  it.each(['all', 'animated'])('by the VAE are of the middle frame alone, with a word: %s', (frames) => {
+    const { units, warnings } = expand({ seeds: [1, 2], previews: { method: 'full', frames } })
+    expect(units.map(({ previews }) => previews?.frames)).toEqual(['middle', 'middle'])
+    expect(warnings).toEqual([
+      {
+        ...{ code: 'W_PREVIEW_FRAMES', location: expect.objectContaining({ line: 1 }) },
+        message: `Model "m": previews by the model's own VAE (method: full) show the middle frame alone; frames: ${frames} is for latent2rgb and taesd.`,
+      },
+    ])
+    expect(expand({ previews: { method: 'full' } }).warnings).toEqual([])
+  })
+
+  it('of pictures do not move', () => {
+    const cue = { previews: { frames: 'animated' }, width: 512, height: 512 }
+    expect(codesOf(cue, SD_FACTS)).toEqual(['E_SETTING_UNSUITED'])
+    expect(codesOf({ ...cue, previews: { frames: 'all' } }, SD_FACTS)).toEqual([])
+  })
+})
+
+it('guidance of a second expert that is not there changes nothing, and that is told', () => {
+  const { warnings } = expand({ guidance_scale_2: 3 })
+  expect(warnings).toEqual([
+    expect.objectContaining({
+      code: 'W_SETTING_UNUSED',
+      message: expect.stringContaining('no second expert'),
+    }),
+  ])
+  expect(expand({ guidance_scale_2: 3 }, factsOf({ hasSecondExpert: true })).warnings).toEqual([])
 })
 
 describe('what a video is drawn from', () => {

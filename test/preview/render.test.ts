@@ -27,13 +27,13 @@ describe('createPreviewRenderer', () => {
 
   it('gives latent2rgb one pixel a latent, or the size of the picture', async () => {
     const small = createPreviewRenderer({ settings: settings({}), factors: GREY, ...size })
-    expect(await small.render(1, LATENTS, DIMS)).toEqual({
+    expect((await small.render(1, LATENTS, DIMS)).image).toEqual({
       width: 2,
       height: 2,
       rgb: Uint8Array.from([0, 255, 128, 191].flatMap((level) => [level, level, level])),
     })
     const large = createPreviewRenderer({ settings: settings({ size: 'image' }), factors: GREY, ...size })
-    const image = await large.render(1, LATENTS, DIMS)
+    const { image } = await large.render(1, LATENTS, DIMS)
     expect([image.width, image.height, image.rgb.length]).toEqual([16, 16, 768])
     expect(image.rgb[0]!).toBeLessThan(10)
     expect(image.rgb[15 * 3]!).toBeGreaterThan(245)
@@ -45,12 +45,31 @@ describe('createPreviewRenderer', () => {
       const half: DecodePictures = async () => picture(8, 1)
       for (const decode of [white, half]) {
         const renderer = createPreviewRenderer({ settings: settings({ method }), decode, ...size })
-        const image = await renderer.render(1, LATENTS, DIMS)
+        const { image } = await renderer.render(1, LATENTS, DIMS)
         expect([image.width, image.height]).toEqual([16, 16])
         expect(image.rgb.every((level) => level === 255)).toBe(true)
       }
     },
   )
+
+  it('shows a video that moves as its middle frame, and all frames small', async () => {
+    // Three frames of 2 × 2.
+    const latents = Float32Array.of(...LATENTS.map((value) => -value), ...LATENTS, ...LATENTS)
+    const options = { factors: GREY, channels: 1, width: 512, height: 256 }
+    const still = createPreviewRenderer({ settings: settings({ size: 'image' }), ...options })
+    const moving = createPreviewRenderer({
+      settings: settings({ size: 'image', frames: 'animated' }),
+      ...options,
+    })
+    const { image, frames = [] } = await moving.render(1, latents, [1, 1, 3, 2, 2])
+    expect(image).toEqual((await still.render(1, LATENTS, DIMS)).image)
+    expect(frames.map(({ width, height }) => [width, height])).toEqual(Array(3).fill([256, 128]))
+    expect(frames[1]).toEqual(frames[2])
+    expect(frames[0]).not.toEqual(frames[1])
+    const small = createPreviewRenderer({ settings: settings({ frames: 'animated' }), ...options })
+    const pixels = await small.render(1, latents, [1, 1, 3, 2, 2])
+    expect([pixels.image, ...(pixels.frames ?? [])].map(({ width }) => width)).toEqual([2, 2, 2, 2])
+  })
 
   it('leaves the latents as they were, and gives the same bytes again', async () => {
     const latents = LATENTS.slice()
@@ -91,7 +110,7 @@ describe('createPreviewRenderer', () => {
       message: 'The taesd preview of step 2 failed: bad allocation',
       cause: oom,
     })
-    expect((await renderer.render(3, LATENTS, DIMS)).width).toBe(16)
+    expect((await renderer.render(3, LATENTS, DIMS)).image.width).toBe(16)
   })
 
   it('catches a decoder that throws before it promises anything', async () => {

@@ -51,13 +51,13 @@ describe('the state of a run', () => {
   it('follows a unit from its start to its files', () => {
     const path = '/out/dawn/a/1.png'
     const before = [planOf(['a', 'b']), started('a'), step('a', 1)]
-    const preview: RunEventBody = { type: 'preview', ...named('a'), step: 1, path }
+    const preview: RunEventBody = { type: 'preview', ...named('a'), step: 1, path, animation: null }
     const during = stateAfter(...before, preview)
     expect(unitOf(during, 'dawn/a')).toMatchObject({
       status: 'drawing',
       step: 1,
       device,
-      previews: [{ step: 1, path }],
+      previews: [{ step: 1, path, animation: null }],
     })
     expect(during.drawing).toEqual(['dawn/a'])
     const finished: RunEventBody = { type: 'unit-finished', ...named('a'), files: [path], durationMs: 9 }

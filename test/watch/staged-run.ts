@@ -93,7 +93,7 @@ export async function stageRun({ out, id, units = 1, steps = 4, alive = true }: 
     async preview(cue, variant, step) {
       const path = join(folderOf(cue, variant), `${step}.png`)
       await draw(path, (step * 40) % 256)
-      await emit({ type: 'preview', cue, variant, step, path })
+      await emit({ type: 'preview', cue, variant, step, path, animation: null })
     },
     async finish(cue, variant) {
       const path = join(folderOf(cue, variant), 'final.png')

@@ -2,7 +2,7 @@
 import { readPage, writePage } from '../../artifacts/page.ts'
 import { PregenError } from '../../errors.ts'
 import { pageFolder } from '../../library/package.ts'
-import { requireOutputFolder } from '../../tasks/existing-folder.ts'
+import { outputFolderAbove, requireOutputFolder } from '../../tasks/existing-folder.ts'
 import { findVersions, type OutputVersion } from '../../watch/versions.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printLine } from '../print.ts'
@@ -36,10 +36,14 @@ export async function requireVersions(
     const which = versionId === undefined ? 'a manifest.json' : `the version ${versionId}`
     throw new PregenError('E_NOTHING_TO_SHOW', `${dir} holds no pictures with ${which}.`, {
       help:
-        all.length === 0
-          ? 'Name the folder that a run wrote to with --out.'
-          : `It holds ${all.map(({ version }) => version).join(', ')}.`,
+        all.length === 0 ? await whereTo(out) : `It holds ${all.map(({ version }) => version).join(', ')}.`,
     })
   }
   return versions
+}
+
+async function whereTo(out: string): Promise<string> {
+  const above = await outputFolderAbove(out)
+  if (above !== null) return `It lies in the output folder ${above}: name that, and --cue and --variant.`
+  return 'Name the folder that a run wrote to with --out. Where its manifest.json is gone, run the sheet again.'
 }

@@ -34,6 +34,7 @@ export async function runCommand(sheetPath: string, flags: RunFlags): Promise<Ex
   const signals = watchSignals(say, {
     drain: flags.drain === true ? 'first' : 'asked',
     isDetached: flags.runId !== undefined,
+    onForced: (code) => recorder.end(code),
   })
   let server: WatchServer | null = null
   try {

@@ -52,11 +52,13 @@ function describeProblems(problems: readonly { readonly key: string; readonly me
 export async function uploadCommand(dir: string, flags: UploadFlags): Promise<ExitCode> {
   const out = await openOutputFolder(await requireOutputFolder(dir))
   const settings = await destinationOf(out, flags)
-  const signals = watchSignals((line) => printLine(process.stderr, line))
   const bus = createEventBus()
   const recorder = createRunRecorder(out, {
     ...{ id: bus.run, command: 'upload', sheet: flags.sheet ?? dir, detached: false },
     options: toUploadArguments(flags),
+  })
+  const signals = watchSignals((line) => printLine(process.stderr, line), {
+    onForced: (code) => recorder.end(code),
   })
   const streams = { stdout: process.stdout, stderr: process.stderr }
   const reporter = await createReporter(flags.format, streams, isCi() || isDumbTerminal())

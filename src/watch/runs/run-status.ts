@@ -31,6 +31,8 @@ const picture = z.object({
   step: count('Counts from 1.'),
   path: text('On disk, absolute.'),
   url: nullable(z.string(), 'With a server: its address.'),
+  animation: nullable(z.string(), 'Of a video whose previews move: the animated WebP beside it, absolute.'),
+  animation_url: nullable(z.string(), 'With a server: the address of that.'),
 })
 const unit = {
   cue: text('Id of the cue.'),
@@ -189,16 +191,20 @@ export function describeRun(input: StatusInput): RunStatusJson {
   const units = unitsOf(state)
   const again = commandOf(record, out)
   const inHand = state.drawing.flatMap((name) => unitOf(state, name) ?? [])
+  const addressOf = (path: string): string | null => {
+    const key = relative(out, path).split(sep).join('/')
+    return key.startsWith('..') ? null : (urls?.file(key) ?? null)
+  }
   const shown = (unit: UnitProgress) => ({
     cue: unit.cue,
     variant: unit.variant,
     step: unit.step,
     steps: unit.steps,
     device: unit.device,
-    pictures: unit.previews.map(({ step, path }) => {
-      const key = relative(out, path).split(sep).join('/')
-      return { step, path, url: key.startsWith('..') ? null : (urls?.file(key) ?? null) }
-    }),
+    pictures: unit.previews.map(({ step, path, animation }) => ({
+      ...{ step, path, url: addressOf(path), animation },
+      animation_url: animation === null ? null : addressOf(animation),
+    })),
   })
   const drawn = stateName(input) === 'running' ? inHand.map(shown) : []
   return {

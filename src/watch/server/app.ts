@@ -26,6 +26,8 @@ export interface AppOptions {
   readonly rules: AccessRules
   readonly page: ReadonlyMap<string, PageFile>
   readonly version: string
+  /** Aborted: streams end with what they have. */
+  readonly closing: AbortSignal
   /** Checks and starts a run; @throws PregenErrors with all faults of its sheet */
   readonly submit: (body: unknown) => Promise<Submitted>
   /** What a scraper is answered. */
@@ -36,7 +38,7 @@ const CONTENT_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none';
 const MAX_BODY_BYTES = 2 * 1024 * 1024
 
 export function createApp(options: AppOptions): Hono {
-  const { runs, hub, rules, page, version, submit, metrics } = options
+  const { runs, hub, rules, page, version, closing, submit, metrics } = options
   const app = new Hono()
 
   app.use(async (context, next) => {
@@ -89,7 +91,7 @@ export function createApp(options: AppOptions): Hono {
     const id = context.req.param('id')
     if (!(await runs.has(id))) return notFound(context)
     const since = Number(context.req.header('last-event-id') ?? context.req.query('since') ?? 0)
-    return eventStream(runs, id, Number.isSafeInteger(since) ? since : 0)
+    return eventStream(runs, id, { since: Number.isSafeInteger(since) ? since : 0, closing })
   })
   app.get('/api/progress', async (context) => {
     const found = await hub.look(context.req.query('run') ?? null)

@@ -8,11 +8,21 @@ const LOOK_MS = 100
 /** Proxies close a connection that says nothing. */
 const HEARTBEAT_MS = 15_000
 
-/** @param since `seq` of the last event that the client has */
-export async function eventStream(runs: RunList, id: string, since: number): Promise<Response> {
+export interface EventStreamOptions {
+  /** `seq` of the last event that the client has. */
+  readonly since: number
+  /** Aborted: the stream ends with what the log holds by then. */
+  readonly closing: AbortSignal
+}
+
+export async function eventStream(
+  runs: RunList,
+  id: string,
+  { since, closing }: EventStreamOptions,
+): Promise<Response> {
   if (await hasNothingMore(runs, id, since)) return new Response(null, { status: 204 })
   const leaving = new AbortController()
-  const chunks = eventChunks(runs, id, since, leaving.signal)
+  const chunks = eventChunks(runs, id, since, AbortSignal.any([leaving.signal, closing]))
   const encoder = new TextEncoder()
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -48,7 +58,7 @@ async function* eventChunks(
   yield 'retry: 1000\n\n'
   for (;;) {
     // Asked before the log is read, so that nothing written between the two is missed.
-    const isOver = await runs.isOver(id)
+    const isOver = signal.aborted || (await runs.isOver(id))
     const part = await readLogPart(runs.inside, id, next)
     next = part.next
     const events = part.lines.flatMap((line) => {
@@ -62,7 +72,7 @@ async function* eventChunks(
       yield events.join('')
     }
     if (part.hasMore) continue
-    if (isOver || signal.aborted) return
+    if (isOver) return
     if (performance.now() - spokenAt > HEARTBEAT_MS) {
       spokenAt = performance.now()
       yield ': still here\n\n'

@@ -87,9 +87,11 @@ export class LiveHub {
     await this.#show(viewer).catch(this.#sendAway)
   }
 
-  close(): void {
+  /** Tells what has come by now, and sends everybody away. */
+  async close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
+    if (this.#viewers.size > 0) await this.#lastLook().catch(this.#sendAway)
     for (const { socket } of this.#viewers) socket.close(1001, 'the server ends')
     for (const { end } of this.#live.values()) end()
     this.#live.clear()
@@ -177,6 +179,14 @@ export class LiveHub {
       if (!entry.isGoing || !(await this.#runs.isOver(id))) continue
       entry.isGoing = false
       if (entry.run.follower.state.end === null) this.#tell(id)
+    }
+  }
+
+  async #lastLook(): Promise<void> {
+    for (const [id, entry] of this.#live) {
+      entry.isGoing = !(await this.#runs.isOver(id))
+      await entry.run.follower.update()
+      if (!entry.isGoing && entry.run.follower.state.end === null) this.#tell(id)
     }
   }
 

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { hostname } from 'node:os'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
 import { PregenError } from '../../errors.ts'
@@ -50,6 +51,8 @@ export interface WatchServer {
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1'])
 const MAX_CLIENT_MESSAGE = 4096
+/** What clients have to take the last of what they were sent. */
+const GOODBYE_MS = 300
 
 /** @throws PregenError `E_PORT_IN_USE`, `E_SERVER_HOST`, `E_TOKEN_NEEDED` */
 export async function startServer(options: ServerOptions): Promise<WatchServer> {
@@ -79,6 +82,7 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
   })
   const hub = new LiveHub(runs, pictures, options.onFault)
   const rules: AccessRules = { token, cookieName: `pregen-${port}`, hosts: [hostname(), host], origins }
+  const closing = new AbortController()
   const beganAt = new Date().toISOString()
   let watched: Promise<WatchedMetrics> | undefined
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_CLIENT_MESSAGE })
@@ -89,16 +93,21 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
     runs,
     encodes: () => pictures.encodes,
     async close() {
-      hub.close()
-      for (const socket of sockets.clients) socket.terminate()
+      // A run that is served by its own process: its end is told before nobody is there to ask.
+      closing.abort()
+      await hub.close()
       sockets.close()
+      const closed = once(server, 'close')
       server.close()
+      server.closeIdleConnections()
+      await Promise.race([closed, sleep(GOODBYE_MS, undefined, { ref: false })])
+      for (const socket of sockets.clients) socket.terminate()
       server.closeAllConnections()
-      if (server.listening) await once(server, 'close')
     },
   }
   const app = createApp({
     runs,
+    closing: closing.signal,
     hub,
     rules,
     page,

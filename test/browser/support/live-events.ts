@@ -60,7 +60,7 @@ export function liveEvents(
     for (let at = 1; at <= (name === current ? step : steps); at++) {
       events.push({ type: 'step', ...unit, step: at, steps, durationMs: STEP_MS, device: 'cuda:0' })
       if (timing_url !== null)
-        events.push({ type: 'preview', ...unit, step: at, path: `${folder}/${at}.png` })
+        events.push({ type: 'preview', ...unit, step: at, path: `${folder}/${at}.png`, animation: null })
     }
     if (name === current) break
     if (name === failed) {

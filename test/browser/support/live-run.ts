@@ -17,7 +17,14 @@ export interface LiveRun {
   emit(...events: RunEventBody[]): Promise<void>
   record(changes: Partial<RunRecord>): Promise<void>
   /** A step that is done, and its picture: one flat colour. */
-  step(cue: string, variant: string, step: number, red: number): Promise<void>
+  step(cue: string, variant: string, step: number, look: number | StepLook): Promise<void>
+}
+
+/** How a step's picture looks: its red, or more than that. */
+export interface StepLook {
+  readonly red: number
+  /** Whether an animation stands beside it. */
+  readonly moves?: boolean
 }
 
 export interface LiveRunOptions {
@@ -59,15 +66,18 @@ export async function startLiveRun(
       record = { ...record, ...next }
       await writeRunRecord(inside, record)
     },
-    async step(cue, variant, step, red) {
+    async step(cue, variant, step, look) {
+      const { red, moves = false } = typeof look === 'number' ? { red: look } : look
       const path = join(out, prefix, 'cues', cue, variant, `${step}.png`)
       await mkdir(dirname(path), { recursive: true })
       const background = { r: red, g: 60, b: 120 }
       const flat = sharp({ create: { width: 64, height: 48, channels: 3, background } })
       await writeFile(path, await flat.png().toBuffer())
+      const animation = moves ? path.replace(/png$/, 'webp') : null
+      if (animation !== null) await writeFile(animation, await flat.resize(32, 24).webp().toBuffer())
       await emit(
         { type: 'step', cue, variant, step, steps: 4, durationMs: 71, device: 'cuda:0' },
-        { type: 'preview', cue, variant, step, path },
+        { type: 'preview', cue, variant, step, path, animation },
       )
     },
   }

@@ -33,8 +33,14 @@ function LiveRun({ run, state }: { run: RunEntry; state: RunState }) {
   const unit = key === null ? null : unitOf(state, key)
   const heldStep = held !== null && held.key === key ? held.step : null
   const prompt = unit === null ? null : promptOf(show, unit)
-  const pictureUrl = (step: number | 'final') =>
-    unit === null || version === null ? null : fileUrl(home, version, unit, `${step}.png`)
+  const urlOf = (name: string) =>
+    unit === null || version === null ? null : fileUrl(home, version, unit, name)
+  const pictureUrl = (step: number | 'final') => urlOf(`${step}.png`)
+  // A step that is held may move.
+  const heldUrl = (step: number) => {
+    const moves = unit?.previews.some((preview) => preview.step === step && preview.animation !== null)
+    return moves ? urlOf(`${step}.webp`) : pictureUrl(step)
+  }
   const change = (next: Partial<typeof preferences>) => {
     const changed = { ...preferences, ...next }
     keepPreferences(changed)
@@ -48,7 +54,7 @@ function LiveRun({ run, state }: { run: RunEntry; state: RunState }) {
           unit={unit}
           isWorking={isWorking}
           run={run}
-          heldUrl={heldStep === null ? null : pictureUrl(heldStep)}
+          heldUrl={heldStep === null ? null : heldUrl(heldStep)}
           finalUrl={unit?.status === 'done' ? pictureUrl('final') : null}
         />
         {unit !== null && (
