@@ -112,14 +112,21 @@ async function connectPatiently(
   { patienceMs = 0, signal }: ConnectOptions,
 ): Promise<void> {
   const end = performance.now() + patienceMs
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      return await (isFirst ? firstConnection(redis) : redis.connect())
-    } catch (error) {
-      const isFinal = /NOAUTH|WRONGPASS|NOPERM/.test(messageOf(fault() ?? error))
-      if (isFinal || performance.now() > end || signal?.aborted) throw error
-      await sleep(AGAIN_MS, undefined, { signal })
+  // An address behind which nothing answers would take its ten seconds.
+  const leave = () => redis.disconnect()
+  signal?.addEventListener('abort', leave)
+  try {
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await (isFirst ? firstConnection(redis) : redis.connect())
+      } catch (error) {
+        const isFinal = /NOAUTH|WRONGPASS|NOPERM/.test(messageOf(fault() ?? error))
+        if (isFinal || performance.now() > end || signal?.aborted) throw error
+        await sleep(AGAIN_MS, undefined, { signal })
+      }
     }
+  } finally {
+    signal?.removeEventListener('abort', leave)
   }
 }
 
@@ -149,7 +156,7 @@ export function parseAddress(address: string): Address {
   return { url: url.href, prefix, description: `${url.protocol}//${url.host}${url.pathname}` }
 }
 
-function unreachable(description: string, cause: unknown): PregenError {
+export function unreachable(description: string, cause: unknown): PregenError {
   return new PregenError(
     'E_QUEUE_UNREACHABLE',
     `The queue ${description} cannot be reached: ${messageOf(cause)}`,

@@ -15,6 +15,7 @@ import { listen } from './listen.ts'
 import { LiveHub } from './live-hub.ts'
 import { LivePictures } from './live-picture.ts'
 import { readPageFiles } from './page-files.ts'
+import type { ServedQueue } from './queue-routes.ts'
 import type { WatchedMetrics } from './watched-metrics.ts'
 
 export interface ServerOptions {
@@ -34,6 +35,8 @@ export interface ServerOptions {
   readonly version: string
   /** Told when a run cannot be followed; viewers were sent away, and may come again. */
   readonly onFault: (error: unknown) => void
+  /** A queue that machines share; closed with the server. */
+  readonly queue?: ServedQueue | undefined
   readonly submit: (body: unknown, server: WatchServer) => ReturnType<AppOptions['submit']>
 }
 
@@ -53,7 +56,7 @@ const MAX_CLIENT_MESSAGE = 4096
 
 /** @throws PregenError `E_PORT_IN_USE`, `E_SERVER_HOST`, `E_TOKEN_NEEDED` */
 export async function startServer(options: ServerOptions): Promise<WatchServer> {
-  const { out, host, origins, pageFolder, version } = options
+  const { out, host, origins, pageFolder, version, queue } = options
   if (!LOOPBACK.has(host) && options.token === undefined) {
     throw new PregenError(
       'E_TOKEN_NEEDED',
@@ -95,6 +98,7 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
       server.close()
       server.closeAllConnections()
       if (server.listening) await once(server, 'close')
+      await queue?.close()
     },
   }
   const app = createApp({
@@ -103,10 +107,11 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
     rules,
     page,
     version,
+    queue: queue ?? null,
     submit: (body) => options.submit(body, watchServer),
     async metrics() {
       watched ??= import('./watched-metrics.ts').then(({ createWatchedMetrics }) =>
-        createWatchedMetrics(runs, version, beganAt),
+        createWatchedMetrics(runs, version, beganAt, queue),
       )
       const { registry, text } = await watched
       return { text: await text(), contentType: registry.contentType }
