@@ -54,9 +54,9 @@ export interface StagedHand {
   fail(error: string): Promise<void>
 }
 
-/** Takes the next job, as a machine of this name. */
-export async function takeNext(client: QueueClient, machine: string): Promise<StagedHand> {
-  const worker = new client.bull.Worker(unitsQueue(MODEL), null, {
+/** Takes the next job, as a machine of this name. @param model the key of its queue */
+export async function takeNext(client: QueueClient, machine: string, model = MODEL): Promise<StagedHand> {
+  const worker = new client.bull.Worker(unitsQueue(model), null, {
     ...client.options,
     ...{ name: machine, autorun: false, lockDuration: 600_000 },
   })
