@@ -59,7 +59,7 @@ export function groupFailures(failures: readonly QueueFailure[]): readonly Failu
   }
   return [...groups.values()].map(({ code, message, own }) => ({
     ...{ code, message },
-    units: own.flatMap(namesOf),
+    units: own.flatMap(namesOf).sort(compareNatural),
     machines: [...new Set(own.flatMap(({ machine }) => machine ?? []))].sort(compareNatural),
     tries: Math.max(...own.map(({ tries }) => tries)),
   }))
