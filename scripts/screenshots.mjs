@@ -1,4 +1,4 @@
-// Draws the pictures of docs/watching.md anew: `npm run screenshots`. Needs Debian's chromium, as the tests do.
+// Draws the pictures of docs/watching.md anew: `npm run screenshots`. Needs Debian's chromium and redis-server, as the tests do.
 // --draft <folder> [name]: PNGs of every view, or of those so named, in that folder instead, to look at.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -22,6 +22,9 @@ const { startBrowser } = await load('test/browser/support/browser.ts')
 const { liveEvents } = await load('test/browser/support/live-events.ts')
 const { runFinished, startLiveRun } = await load('test/browser/support/live-run.ts')
 const { startServed } = await load('test/browser/support/served.ts')
+const { stageQueueShow } = await load('test/browser/support/queue-show.ts')
+const { startRedis } = await load('test/support/redis.ts')
+const { connectQueue } = await load('src/queue/connect.ts')
 
 const DESKTOP = { width: 1440, height: 900 }
 const PHONE = { width: 412, height: 840 }
@@ -42,6 +45,9 @@ const SHOTS = [
   ['compare-dark', REPLAY, 'dark', DESKTOP],
   ['compare-light', REPLAY.replace('side', 'slider'), 'light', DESKTOP],
   ['compare-phone', REPLAY, 'dark', PHONE],
+  ['queue-dark', '#/queue', 'dark', DESKTOP],
+  ['queue-light', '#/queue', 'light', DESKTOP],
+  ['queue-phone', '#/queue', 'dark', PHONE],
 ]
 
 // Kept: another time nothing is drawn again.
@@ -51,7 +57,11 @@ const cli = (...words) =>
 cli('run', join(root, 'scripts/screenshots.yaml'), '--dry-run', '--out', out, '--format', 'plain')
 const folder = join(out, 'foigoi/opening-night')
 const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'))
-const server = await startServed(out)
+const redis = await startRedis()
+const client = await connectQueue(redis.url)
+await stageQueueShow(client)
+// Most people have no queue: the other views are those of a server without one.
+const servers = { plain: await startServed(out), queue: await startServed(out, redis.url) }
 const browser = await startBrowser()
 try {
   for (const [place, [name, hash, colorScheme, viewport]] of SHOTS.entries()) {
@@ -61,7 +71,10 @@ try {
   }
 } finally {
   await browser.close()
-  await server.stop()
+  await servers.plain.stop()
+  await servers.queue.stop()
+  await client.close()
+  await redis.stop()
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest))
   await runner.close()
   await vite.close()
@@ -82,6 +95,7 @@ async function shoot({ name, hash, colorScheme, viewport, place }) {
   const assets = manifest.assets.filter(isListed)
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, assets }))
   // Who asks for less motion gets a replay that waits at its beginning.
+  const server = name.startsWith('queue') ? servers.queue : servers.plain
   const { page, context, errors } = await browser.open({
     ...{ viewport, colorScheme, deviceScaleFactor: 1.5, reducedMotion: 'reduce' },
   })

@@ -4,15 +4,21 @@ import { type ConnectOptions, connectQueue, type QueueClient } from '../queue/co
 import { printLine } from './print.ts'
 
 export interface QueueFlags {
-  readonly queue?: string
+  readonly queue?: string | undefined
+}
+
+/** undefined: none is named. */
+export function queueAddress({ queue = process.env.PREGEN_QUEUE }: QueueFlags): string | undefined {
+  return queue === '' ? undefined : queue
 }
 
 /** @throws PregenError `E_QUEUE_ADDRESS`, `E_QUEUE_UNREACHABLE` */
 export async function openQueue(
-  { queue = process.env.PREGEN_QUEUE }: QueueFlags,
+  flags: QueueFlags,
   wait: Pick<ConnectOptions, 'patienceMs' | 'signal'> = {},
 ): Promise<QueueClient> {
-  if (queue === undefined || queue === '') {
+  const queue = queueAddress(flags)
+  if (queue === undefined) {
     throw new PregenError('E_QUEUE_ADDRESS', 'No queue is named.', {
       help: 'Name it with --queue redis://host:6379, or in PREGEN_QUEUE.',
     })

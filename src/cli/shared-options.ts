@@ -41,7 +41,7 @@ export function withUnits(command: Command): Command {
 export function withQueue(command: Command): Command {
   return command.option(
     '--queue <url>',
-    'redis://host:6379, or rediss:// for TLS (enqueue, work, retry: default PREGEN_QUEUE)',
+    'redis://host:6379, or rediss:// for TLS (enqueue, work, retry, serve: default PREGEN_QUEUE)',
     parseText,
   )
 }

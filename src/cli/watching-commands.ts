@@ -4,10 +4,9 @@ import { collectText, parsePositiveInteger, parseText, parseWholeNumber } from '
 import { type Outcome, withJobs, withQueue } from './shared-options.ts'
 
 export function addWatchingCommands(program: Command, outcome: Outcome): void {
-  program
-    .command('serve')
+  withQueue(program.command('serve'))
     .argument('[dir]', 'the --out folder of runs', parseText, 'out')
-    .description('live page, gallery, replay and jobs over HTTP')
+    .description('live page, gallery, replay, jobs, and with --queue its sheets and machines over HTTP')
     .option('--port <n>', 'where to listen; 0: any port that is free', parseWholeNumber, 4747)
     .option(
       '--host <address>',

@@ -14,6 +14,9 @@ const SECRET_ENDINGS = [
   ...['SIGNATURE', 'COOKIE', 'SESSION', 'PRIVATE'],
 ]
 
+/** Our own variables whose names do not tell that they may hold a password: the address of the queue. */
+const SECRET_NAMES: ReadonlySet<string> = new Set(['PREGEN_QUEUE'])
+
 /** Whether the value of `name` may become part of what the sheet says. */
 export function mayRead(name: string, allowed: AllowedVariables): boolean {
   if (allowed === 'all' || allowed.includes(name)) return true
@@ -27,8 +30,9 @@ export function maySign(name: string, allowed: AllowedVariables): boolean {
 
 function soundsSecret(name: string): boolean {
   // On Windows, names are the same whatever their case.
-  return name
-    .toUpperCase()
+  const own = name.toUpperCase()
+  if (SECRET_NAMES.has(own)) return true
+  return own
     .split('_')
     .some((part) => SECRET_ENDINGS.some((ending) => part.endsWith(ending) || part.endsWith(`${ending}S`)))
 }
@@ -36,7 +40,7 @@ function soundsSecret(name: string): boolean {
 /** What to do about a name that is refused. */
 export function howToAllow(name: string): string {
   const why = name.startsWith(OWN_PREFIX)
-    ? 'Its name sounds like a secret.'
+    ? 'It sounds like a secret, or may hold one.'
     : `A sheet may read ${OWN_PREFIX}* only.`
   return `${why} Give --env ${name} to allow it, or --env-all for a sheet that you trust with everything.`
 }

@@ -86,7 +86,7 @@ function firstConnection(redis: Redis): Promise<void> {
 }
 
 /** Whether a call failed because the queue is away, and may be made again when it is back. */
-function isAway(error: unknown): boolean {
+export function isAway(error: unknown): boolean {
   return (
     /^(?:ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)/.test(errorCode(error) ?? '') ||
     /Connection is closed|Stream isn't writeable|LOADING /.test(messageOf(error))
@@ -112,14 +112,21 @@ async function connectPatiently(
   { patienceMs = 0, signal }: ConnectOptions,
 ): Promise<void> {
   const end = performance.now() + patienceMs
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      return await (isFirst ? firstConnection(redis) : redis.connect())
-    } catch (error) {
-      const isFinal = /NOAUTH|WRONGPASS|NOPERM/.test(messageOf(fault() ?? error))
-      if (isFinal || performance.now() > end || signal?.aborted) throw error
-      await sleep(AGAIN_MS, undefined, { signal })
+  // An address behind which nothing answers would take its ten seconds.
+  const leave = () => redis.disconnect()
+  signal?.addEventListener('abort', leave)
+  try {
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await (isFirst ? firstConnection(redis) : redis.connect())
+      } catch (error) {
+        const isFinal = /NOAUTH|WRONGPASS|NOPERM/.test(messageOf(fault() ?? error))
+        if (isFinal || performance.now() > end || signal?.aborted) throw error
+        await sleep(AGAIN_MS, undefined, { signal })
+      }
     }
+  } finally {
+    signal?.removeEventListener('abort', leave)
   }
 }
 
@@ -130,7 +137,7 @@ interface Address {
 }
 
 /** @throws PregenError `E_QUEUE_ADDRESS`, which quotes nothing: it may hold a password */
-function parseAddress(address: string): Address {
+export function parseAddress(address: string): Address {
   const url = URL.canParse(address) ? new URL(address) : undefined
   const prefix = url?.searchParams.get('prefix') ?? DEFAULT_PREFIX
   const isRight =
@@ -149,7 +156,7 @@ function parseAddress(address: string): Address {
   return { url: url.href, prefix, description: `${url.protocol}//${url.host}${url.pathname}` }
 }
 
-function unreachable(description: string, cause: unknown): PregenError {
+export function unreachable(description: string, cause: unknown): PregenError {
   return new PregenError(
     'E_QUEUE_UNREACHABLE',
     `The queue ${description} cannot be reached: ${messageOf(cause)}`,

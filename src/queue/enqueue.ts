@@ -1,18 +1,21 @@
 /** Puts the units of a sheet that its bucket does not hold whole into the queue, and behind them the sheet's end. */
 import { randomBytes } from 'node:crypto'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname, extname, resolve } from 'node:path'
 import type { FlowNestedLeafJob } from 'bullmq'
+import { FILMS_FOLDER } from '../artifacts/file-names.ts'
 import { findRowFiles } from '../cue-sheet/parse.ts'
 import { MAX_ROW_FILE_BYTES } from '../cue-sheet/row-file.ts'
 import { PregenError } from '../errors.ts'
 import { readRegularFile } from '../files/read-regular-file.ts'
 import { groupIntoBatches } from '../plan/batches.ts'
+import { unitName } from '../plan/unit.ts'
 import { groupBy } from '../run/group-by.ts'
 import { closingAfter, openBucket, policyOf } from '../run/open-bucket.ts'
 import type { SelectOptions } from '../run/options.ts'
 import { prepareRun } from '../run/prepare.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from '../run/prepared.ts'
 import { findInBucket } from '../run/whole-in-bucket.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { QueueClient } from './connect.ts'
 import { type EndJob, MAX_JOB_UNITS, type SheetRecord, type UnitJob, type WantedUnit } from './job.ts'
 import { ENDS_QUEUE, endJobId, modelKey, sheetId, unitJobId, unitsQueue } from './names.ts'
@@ -53,7 +56,6 @@ const CHUNK = 1000
 export async function enqueueSheet(client: QueueClient, options: EnqueueOptions): Promise<Enqueued> {
   const prepared = await prepareRun({ ...options, shard: options.shard ?? '1/1' })
   for (const warning of prepared.warnings) options.warn(warning)
-  warnOfFilms(prepared, options)
   const missing = await missingUnits(prepared, options)
   const record = await recordOf(prepared, options)
   const sheet = sheetId(record.version, record.text, record.rows)
@@ -77,13 +79,24 @@ export async function enqueueSheet(client: QueueClient, options: EnqueueOptions)
   return { ...counts, whole, jobs: jobs.length - known, known }
 }
 
-/** No machine of a queue has all that a film, a grid of variants say, is made of. */
-function warnOfFilms({ units }: PreparedRun, { warn }: Pick<EnqueueOptions, 'warn'>): void {
-  const wanted = units.filter(({ unit }) => unit.film)
-  const [first] = wanted
+/** Workers make the films of what they draw and can send: of what is whole already, and of numbered pictures, nobody does. */
+async function warnOfFilms(
+  { units, version }: PreparedRun,
+  whole: readonly PreparedUnit[],
+  { storage, warn }: Pick<EnqueueOptions, 'warn'> & { readonly storage: Storage },
+): Promise<void> {
+  const folder = `${FILMS_FOLDER}/${version}/`
+  const there = new Set<string>()
+  if (whole.some(({ unit }) => unit.film)) {
+    for await (const { key } of storage.list(folder))
+      there.add(key.slice(folder.length, key.length - extname(key).length))
+  }
+  const isWanted = ({ unit }: PreparedUnit) => unit.film?.format === 'frames'
+  const isMissed = ({ unit }: PreparedUnit) => unit.film !== undefined && !there.has(unitName(unit))
+  const nobodys = new Set([...units.filter(isWanted), ...whole.filter(isMissed)])
+  const [first] = nobodys
   if (first === undefined) return
-  const { cue, variant } = first.unit
-  const message = `Workers make no films: ${wanted.length} of the units ask for one (${cue}/${variant} first). Make them with "pregen film" from a folder that has the pictures (pregen run --pull).`
+  const message = `Workers make the films of the units that they draw, as files: ${nobodys.size} of the units are whole without one, or ask for numbered pictures (${unitName(first.unit)} first). Make these with "pregen film" from a folder that has the pictures (pregen run --pull).`
   warn({ code: 'W_QUEUE_FILM', message })
 }
 
@@ -103,6 +116,8 @@ async function missingUnits(
       findInBucket(prepared, all, storage, how),
     )
     for (const warning of warnings) options.warn(warning)
+    const whole = decisions.flatMap(({ action, entry }) => (action === 'run' ? [] : [entry]))
+    await warnOfFilms(prepared, whole, { storage, warn: options.warn })
     return decisions.flatMap(({ action, entry }) => (action === 'run' ? [entry] : []))
   } finally {
     await storage.close()

@@ -12,6 +12,7 @@ import type { Delivery } from '../run/delivery.ts'
 import type { EmitRunEvent, RunEventBody } from '../run/events.ts'
 import { createInitImages } from '../run/init-images.ts'
 import { createKeyframes } from '../run/keyframes.ts'
+import { makeFilmsOnce } from '../run/make-films.ts'
 import type { PreparedUnit } from '../run/prepared.ts'
 import { createReferences } from '../run/reference-images.ts'
 import { createSourceVideos } from '../run/source-videos.ts'
@@ -40,6 +41,8 @@ export interface Hand {
   readonly isUndrawn: () => boolean
   /** Units that were drawn here. */
   readonly drawn: () => number
+  /** Films of them that could not be made. */
+  readonly filmsFailed: () => number
 }
 
 export interface TakenJob {
@@ -69,6 +72,7 @@ export async function takeInHand(taken: TakenJob, workplace: Workplace): Promise
 
   let failure: PregenError | null = null
   let drawn = 0
+  let filmsFailed = 0
   const open = new Set<PreparedUnit>(entries)
   const undrawn = new Set<PreparedUnit>()
   let conclude: (error: PregenError | null) => void = () => undefined
@@ -100,6 +104,19 @@ export async function takeInHand(taken: TakenJob, workplace: Workplace): Promise
     await uploader.drain()
     return await sent
   }
+  /**
+   * Before the unit itself: what is whole in the bucket nobody takes in hand again. One that cannot be made costs nothing else.
+   * @returns whether the bucket has what there is to send
+   */
+  const sendFilm = async (entry: PreparedUnit): Promise<boolean> => {
+    const { film } = entry.unit
+    if (film === undefined || film.format === 'frames' || !(await holds())) return true
+    const options = { signal: letGo.signal }
+    const making = { prepared: { ...prepared, units: [entry] }, options, ledger, storage, emit }
+    const films = await workplace.filming(() => makeFilmsOnce(making))
+    filmsFailed += films.failed
+    return films.uploadsFailed === 0
+  }
   const tell = async (asset: ManifestAsset | undefined, isComplete: boolean): Promise<void> => {
     if (unitNotifier === null || asset === undefined) return
     await unitNotifier.post(prepared.version, isComplete ? 'completed' : 'partial', [asset])
@@ -111,7 +128,7 @@ export async function takeInHand(taken: TakenJob, workplace: Workplace): Promise
     isComplete = true,
   ) => {
     undrawn.delete(entry)
-    const isSent = await send(entry, files)
+    const isSent = (await sendFilm(entry)) && (await send(entry, files))
     if (isSent) await tell(asset, isComplete)
     if (isSent && isComplete) close(entry)
     else close(entry, faults.get(unitName(entry.unit)) ?? notSent(entry, isSent))
@@ -166,6 +183,7 @@ export async function takeInHand(taken: TakenJob, workplace: Workplace): Promise
     isLetGo: () => letGo.signal.aborted,
     isUndrawn: () => undrawn.size > 0,
     drawn: () => drawn,
+    filmsFailed: () => filmsFailed,
   }
 }
 

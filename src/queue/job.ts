@@ -38,16 +38,23 @@ export type EndJob = z.infer<typeof endJobSchema>
 
 /** A sheet of 1 MiB may name files of rows of as much each. */
 const rowName = z.string().min(1).max(1000)
-const sheetRecordSchema = z.strictObject({
-  v: z.literal(1),
+const headFields = {
   /** What messages call it: a name, no path. */
   name: z.string().min(1).max(255),
-  text: z.string().max(MAX_SHEET_BYTES),
-  rows: z.record(rowName, z.string().max(MAX_SHEET_BYTES)),
   version: z.string().min(1).max(1000),
   submitted: z.iso.datetime(),
+}
+const sheetRecordSchema = z.strictObject({
+  v: z.literal(1),
+  ...headFields,
+  text: z.string().max(MAX_SHEET_BYTES),
+  rows: z.record(rowName, z.string().max(MAX_SHEET_BYTES)),
 })
 export type SheetRecord = z.infer<typeof sheetRecordSchema>
+
+/** What a list tells of a sheet: it is asked for each second, and a sheet may be a megabyte. */
+const sheetHeadSchema = z.object(headFields)
+export type SheetHead = z.infer<typeof sheetHeadSchema>
 
 /** Where a sheet stands: `queued` until its manifest is written. */
 const SHEET_STATES = ['queued', 'done', 'partial', 'cancelled'] as const
@@ -72,6 +79,11 @@ export function parseEndJob(data: unknown): EndJob {
 /** @throws PregenError `E_QUEUE_JOB` */
 export function parseSheetRecord(text: string): SheetRecord {
   return parsed(sheetRecordSchema, fromJson(text), 'sheet')
+}
+
+/** @throws PregenError `E_QUEUE_JOB` */
+export function parseSheetHead(text: string): SheetHead {
+  return parsed(sheetHeadSchema, fromJson(text), 'sheet')
 }
 
 export function isSheetState(text: string | undefined | null): text is SheetState {

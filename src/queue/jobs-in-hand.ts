@@ -13,6 +13,7 @@ export interface JobEnd {
   readonly outcome: 'done' | 'failed' | 'given-up' | 'given-back' | 'lost'
   readonly units: number
   readonly drawn: number
+  readonly filmsFailed: number
 }
 
 export interface JobsInHandOptions {
@@ -51,6 +52,7 @@ const MACHINE_FAULTS: ReadonlySet<string> = new Set([
   'E_ATTENTION_MEMORY',
 ])
 
+const NOTHING_DONE = { units: 0, drawn: 0, filmsFailed: 0 }
 const PROGRESS_EVERY_MS = 1000
 
 export function createJobsInHand(options: JobsInHandOptions): JobsInHand {
@@ -74,7 +76,8 @@ export function createJobsInHand(options: JobsInHandOptions): JobsInHand {
     hands.delete(hand)
     leases.drop(hand)
     for (const entry of hand.toDraw) ofEntry.delete(entry)
-    options.onEnded({ outcome, units: hand.toDraw.length, drawn: hand.drawn() })
+    const counts = { units: hand.toDraw.length, drawn: hand.drawn(), filmsFailed: hand.filmsFailed() }
+    options.onEnded({ outcome, ...counts })
   }
   const conclude = async (hand: Hand, error: PregenError | null): Promise<void> => {
     if (!hands.has(hand)) return
@@ -117,13 +120,13 @@ export function createJobsInHand(options: JobsInHandOptions): JobsInHand {
     } catch (error) {
       leases.drop(taken)
       if (!(error instanceof PregenError)) throw error
-      if (error instanceof NotHere) {
+      if (error instanceof NotHere || error.errors.every(({ code }) => code === 'E_NO_ENCODER')) {
         refusal = error
         await giveBack(taken)
-        options.onEnded({ outcome: 'given-back', units: 0, drawn: 0 })
+        options.onEnded({ outcome: 'given-back', ...NOTHING_DONE })
         return []
       }
-      options.onEnded({ outcome: await failJob(client, taken, error), units: 0, drawn: 0 })
+      options.onEnded({ outcome: await failJob(client, taken, error), ...NOTHING_DONE })
       workplace.warn({
         code: 'W_QUEUE_JOB',
         message: `Job ${job.id} cannot be drawn here: ${messageOf(error)}`,

@@ -1,12 +1,12 @@
-/** What the queue holds, sheet by sheet; giving up a sheet, and trying again what was given up. */
-import type { Job, Queue } from 'bullmq'
+/** What the queue holds, sheet by sheet: the one account of it, for the command line, the page and metrics. */
+import type { Job } from 'bullmq'
 import { PregenError } from '../errors.ts'
 import type { QueueClient } from './connect.ts'
-import { addFlow } from './enqueue.ts'
-import { parseUnitJob, type SheetState, type UnitJob } from './job.ts'
+import type { SheetHead, SheetState } from './job.ts'
 import type { JobProgress } from './jobs-in-hand.ts'
-import { ENDS_QUEUE, endJobId, unitJobId, unitsQueue } from './names.ts'
-import { forgetSheet, listSheets, readSheetRecord, readStanding, writeStanding } from './sheet-store.ts'
+import { type JobOfSheet, ofSheets, withQueues } from './jobs-of-sheets.ts'
+import { endJobId } from './names.ts'
+import { countWanted, listSheets, readSheetHead, readStanding } from './sheet-store.ts'
 
 export interface ActiveJob extends Partial<JobProgress> {
   readonly machine: string
@@ -17,22 +17,26 @@ export interface ActiveJob extends Partial<JobProgress> {
 export interface FailedJob {
   /** Places of its units in the sheet. */
   readonly units: readonly number[]
+  /** The unit that it was at, where the job got as far as that. */
+  readonly cue?: string | undefined
+  readonly variant?: string | undefined
+  readonly machine: string | null
   readonly tries: number
   readonly error: string
 }
 
-export interface QueuedSheet {
+export interface QueuedSheet extends SheetHead {
   readonly id: string
-  readonly name: string
-  readonly version: string
   readonly state: SheetState
-  readonly submitted: string
   readonly ended: string | null
-  /** Jobs: those that wait for another try among the waiting ones. */
+  /** Units that are wanted of it. */
+  readonly units: number
+  /** Jobs, since it was last put in: those that wait for another try among the waiting ones. */
   readonly waiting: number
   readonly done: number
   readonly failed: number
   readonly active: readonly ActiveJob[]
+  /** The first 50. */
   readonly failures: readonly FailedJob[]
   /** Units at the last end. */
   readonly whole: number | null
@@ -52,38 +56,43 @@ export interface JobCounts {
 const SHOWN = 50
 const AT_ONCE = 1000
 
+/** All sheets, the newest last. */
 export async function listQueue(client: QueueClient): Promise<readonly QueuedSheet[]> {
   return await withQueues(client, async (queues, ends) => {
     const jobs = await Promise.all(
       queues.map(async (queue) => ({
-        active: await ofSheets(await queue.getActive(0, AT_ONCE)),
-        failed: await ofSheets(await queue.getFailed(0, AT_ONCE)),
+        active: ofSheets(await queue.getActive(0, AT_ONCE)),
+        failed: ofSheets(await queue.getFailed(0, AT_ONCE)),
+        hasMore: (await queue.getFailedCount()) > AT_ONCE + 1,
       })),
     )
     const active = jobs.flatMap((one) => one.active)
     const failed = jobs.flatMap((one) => one.failed)
-    const sheets: QueuedSheet[] = []
-    for (const id of await listSheets(client)) {
-      const [record, standing] = [await readSheetRecord(client, id), await readStanding(client, id)]
-      if (standing === null) continue
-      const end = (await ends.getJob(endJobId(id))) as Job | undefined
-      const counts = end && (await end.getDependenciesCount())
-      const own = active.filter(({ sheet }) => sheet === id).map(({ job }) => activeOf(job))
+    const hasMore = jobs.some((one) => one.hasMore)
+    const look = async (id: string): Promise<QueuedSheet | null> => {
+      const [head, standing, units, end] = await Promise.all([
+        readHead(client, id),
+        readStanding(client, id),
+        countWanted(client, id),
+        ends.getJob(endJobId(id)) as Promise<Job | undefined>,
+      ])
+      if (standing === null || head === null) return null
+      const counts = await end?.getDependenciesCount()
+      const own = active.filter(({ sheet }) => sheet === id).map(activeOf)
       const failures = failed.filter(({ sheet }) => sheet === id)
-      sheets.push({
-        ...{ id, name: record.name, version: record.version, state: standing.state },
-        ...{ submitted: record.submitted, ended: standing.ended },
+      return {
+        ...{ id, ...head, units, state: standing.state, ended: standing.ended },
         waiting: Math.max(0, (counts?.unprocessed ?? 0) - own.length),
         done: counts?.processed ?? 0,
-        failed: Math.max(failures.length, counts?.ignored ?? 0),
+        // The end counts what has ever failed, also what was tried again since.
+        failed: hasMore ? Math.max(failures.length, counts?.ignored ?? 0) : failures.length,
         active: own,
-        failures: failures.slice(0, SHOWN).map(({ job, units }) => ({
-          ...{ units: units.map(([index]) => index), tries: job.attemptsMade, error: job.failedReason },
-        })),
+        failures: failures.slice(0, SHOWN).map(failureOf),
         ...{ whole: standing.whole, missing: standing.missing },
-      })
+      }
     }
-    return sheets
+    const sheets = await Promise.all((await listSheets(client)).map(look))
+    return sheets.filter((sheet) => sheet !== null)
   })
 }
 
@@ -102,105 +111,42 @@ export async function countJobs(client: QueueClient): Promise<JobCounts> {
   })
 }
 
-/** Takes a sheet out: what waits is dropped, what is in work is finished, and there is no end. @returns jobs dropped */
-export async function cancelSheet(client: QueueClient, wanted: string): Promise<number> {
-  const id = await findSheet(client, wanted)
-  return await withQueues(client, async (queues, ends) => {
-    await writeStanding(client, id, { state: 'cancelled' })
-    const end = (await ends.getJob(endJobId(id))) as Job | undefined
-    const left = (await end?.getDependenciesCount())?.unprocessed ?? 0
-    // Its jobs first: an end without them would be free to go.
-    await end?.removeUnprocessedChildren()
-    const inWork = (
-      await Promise.all(queues.map(async (queue) => await ofSheets(await queue.getActive(0, AT_ONCE))))
-    )
-      .flat()
-      .filter(({ sheet }) => sheet === id).length
-    if (end !== undefined && (await end.isActive()) === false)
-      await ends.remove(endJobId(id), { removeChildren: false })
-    if (inWork === 0) await forgetSheet(client, id)
-    return Math.max(0, left - inWork)
-  })
-}
-
-/** Puts a sheet's jobs that were given up in again. @returns how many */
-export async function retrySheet(client: QueueClient, wanted: string): Promise<number> {
-  const id = await findSheet(client, wanted)
-  const failed = await withQueues(client, async (queues) => {
-    const found: { readonly queueName: string; readonly job: Job }[] = []
-    for (const queue of queues)
-      for (const { sheet, job } of await ofSheets(await queue.getFailed(0, -1)))
-        if (sheet === id) found.push({ queueName: queue.name, job })
-    return found
-  })
-  if (failed.length === 0) return 0
-  await writeStanding(client, id, { state: 'queued' })
-  const jobs = failed.map(({ queueName, job }) => {
-    const { priority, attempts, backoff, removeOnComplete, ignoreDependencyOnFailure, stackTraceLimit } =
-      job.opts
-    const opts = { priority, attempts, backoff, removeOnComplete, ignoreDependencyOnFailure, stackTraceLimit }
-    return { name: job.name, queueName, data: job.data, opts: { ...opts, jobId: ownId(job) } }
-  })
-  // A stranger's job comes back under the id that its units give it.
-  for (const { job } of failed) if (job.id !== ownId(job)) await job.remove()
-  await addFlow(client, id, jobs)
-  return jobs.length
-}
-
-function ownId({ data }: Job): string {
-  const { sheet, units } = parseUnitJob(data)
-  return unitJobId(sheet, units)
-}
-
-/** A sheet by the beginning of its id, or by its version where one alone has it. @throws PregenError `E_QUEUE_SHEET` */
-async function findSheet(client: QueueClient, wanted: string): Promise<string> {
-  const found: string[] = []
-  for (const id of await listSheets(client)) {
-    if (id.startsWith(wanted) || (await readSheetRecord(client, id)).version === wanted) found.push(id)
-  }
-  const [id, ...others] = found
-  if (id !== undefined && others.length === 0 && wanted !== '') return id
-  const what = others.length > 0 ? `${found.length} sheets` : 'no sheet'
-  throw new PregenError('E_QUEUE_SHEET', `The queue has ${what} that ${JSON.stringify(wanted)} could mean.`, {
-    help: '"pregen jobs --queue …" lists them; the first digits of an id are enough.',
-  })
-}
-
-async function withQueues<T>(
-  { bull, options, redis, keys }: QueueClient,
-  use: (queues: readonly Queue[], ends: Queue) => Promise<T>,
-): Promise<T> {
-  const models = Object.keys(await redis.hgetall(keys.models))
-  const queues = models.map((model) => new bull.Queue(unitsQueue(model), options))
-  const ends = new bull.Queue(ENDS_QUEUE, options)
+/** What another program left there hides no sheet of ours. null: it was taken out between two questions. */
+export async function readHead(client: QueueClient, id: string): Promise<SheetHead | null> {
   try {
-    return await use(queues, ends)
-  } finally {
-    await Promise.all([...queues, ends].map((queue) => queue.close()))
+    return await readSheetHead(client, id)
+  } catch (error) {
+    if (!(error instanceof PregenError)) throw error
+    if (error.code === 'E_QUEUE_SHEET') return null
+    return { name: '?', version: '?', submitted: new Date(0).toISOString() }
   }
 }
 
-interface JobOfSheet {
-  readonly job: Job
-  readonly sheet: string
-  readonly units: UnitJob['units']
-}
-
-/** What is no job of ours is nobody's sheet. */
-async function ofSheets(jobs: readonly unknown[]): Promise<JobOfSheet[]> {
-  return (jobs as readonly Job[]).flatMap((job) => {
-    try {
-      const { sheet, units } = parseUnitJob(job.data)
-      return [{ job, sheet, units }]
-    } catch (error) {
-      if (error instanceof PregenError) return []
-      throw error
-    }
-  })
-}
-
-function activeOf(job: Job): ActiveJob {
-  const progress = typeof job.progress === 'object' ? (job.progress as Partial<JobProgress>) : {}
+function activeOf({ job }: JobOfSheet): ActiveJob {
+  const { machine, ...progress } = progressOf(job)
   const since = job.processedOn === undefined ? null : new Date(job.processedOn).toISOString()
-  return { ...progress, machine: job.processedBy ?? progress.machine ?? '?', since }
+  return { ...progress, machine: job.processedBy ?? machine ?? '?', since }
+}
+
+function failureOf({ job, units }: JobOfSheet): FailedJob {
+  const { cue, variant, machine } = progressOf(job)
+  return {
+    units: units.map(([index]) => index),
+    ...(cue === undefined ? {} : { cue, variant }),
+    machine: job.processedBy ?? machine ?? null,
+    ...{ tries: job.attemptsMade, error: job.failedReason ?? '' },
+  }
+}
+
+const TEXTS = ['machine', 'device', 'cue', 'variant'] as const
+const NUMBERS = ['step', 'steps'] as const
+
+/** As a worker wrote it, or a stranger: what is of another kind is left out. */
+function progressOf({ progress }: Job): Partial<JobProgress> {
+  if (typeof progress !== 'object') return {}
+  const told: Readonly<Record<string, unknown>> = { ...progress }
+  return Object.fromEntries([
+    ...TEXTS.flatMap((name) => (typeof told[name] === 'string' ? [[name, told[name]]] : [])),
+    ...NUMBERS.flatMap((name) => (Number.isSafeInteger(told[name]) ? [[name, told[name]]] : [])),
+  ])
 }

@@ -4,8 +4,10 @@ import type { QueueClient } from './connect.ts'
 import {
   encodeWanted,
   isSheetState,
+  parseSheetHead,
   parseSheetRecord,
   parseWanted,
+  type SheetHead,
   type SheetRecord,
   type SheetState,
   type WantedUnit,
@@ -43,7 +45,12 @@ export async function saveSheet(
   for (let from = 0; from < fields.length; from += CHUNK)
     await redis.hset(keys.units(id), Object.fromEntries(fields.slice(from, from + CHUNK)))
   if (Object.keys(models).length > 0) await redis.hset(keys.models, models)
-  await redis.hset(keys.sheet(id), { record: JSON.stringify(record), state: 'queued' satisfies SheetState })
+  const { name, version, submitted } = record
+  await redis.hset(keys.sheet(id), {
+    record: JSON.stringify(record),
+    head: JSON.stringify({ name, version, submitted } satisfies SheetHead),
+    state: 'queued' satisfies SheetState,
+  })
   await redis.zadd(keys.sheets, Date.now(), id)
 }
 
@@ -55,6 +62,17 @@ export async function readSheetRecord({ redis, keys }: QueueClient, id: string):
     help: 'Put it in again with "pregen enqueue".',
     exitCode: 3,
   })
+}
+
+/** As it was put in; a release before this one kept the record alone. @throws PregenError `E_QUEUE_SHEET`, `E_QUEUE_JOB` */
+export async function readSheetHead(client: QueueClient, id: string): Promise<SheetHead> {
+  const text = await client.redis.hget(client.keys.sheet(id), 'head')
+  return text === null ? await readSheetRecord(client, id) : parseSheetHead(text)
+}
+
+/** Units that are wanted of a sheet. */
+export async function countWanted({ redis, keys }: QueueClient, id: string): Promise<number> {
+  return await redis.hlen(keys.units(id))
 }
 
 export async function readWanted(

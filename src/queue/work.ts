@@ -41,6 +41,8 @@ export interface WorkSummary {
   readonly jobs: Readonly<Record<JobEnd['outcome'], number>>
   /** Units that were drawn here. */
   readonly drawn: number
+  /** Films of them that could not be made. */
+  readonly filmsFailed: number
   /** Sheets that were ended here. */
   readonly sheets: number
   /** Models that this machine cannot draw with. */
@@ -62,6 +64,7 @@ export async function workQueue(client: QueueClient, options: WorkOptions): Prom
   const jobs = { done: 0, failed: 0, 'given-up': 0, 'given-back': 0, lost: 0 }
   let taken = 0
   let drawn = 0
+  let filmsFailed = 0
   let busyAt = performance.now()
   const queues = createQueues(client, leaseMs)
   const ends = await serveEnds({ client, workplace, leaseMs, say, machine: options.machine, signal })
@@ -96,6 +99,7 @@ export async function workQueue(client: QueueClient, options: WorkOptions): Prom
       onEnded: (end) => {
         jobs[end.outcome]++
         drawn += end.drawn
+        filmsFailed += end.filmsFailed
         busyAt = performance.now()
         options.onJobEnded?.(end)
       },
@@ -125,7 +129,7 @@ export async function workQueue(client: QueueClient, options: WorkOptions): Prom
           () => undefined,
         )
     }
-    return { jobs, drawn, refused: refused.size, sheets: await ends.close() }
+    return { jobs, drawn, filmsFailed, refused: refused.size, sheets: await ends.close() }
   } finally {
     await ends.close()
     await sessions.close()
@@ -216,6 +220,6 @@ function createSessions(
 }
 
 /** The worst that happened, as an exit code. */
-export function exitCodeOfWork({ jobs, refused }: WorkSummary): 0 | 3 {
-  return jobs['given-up'] + refused > 0 ? 3 : 0
+export function exitCodeOfWork({ jobs, refused, filmsFailed }: WorkSummary): 0 | 3 {
+  return jobs['given-up'] + refused + filmsFailed > 0 ? 3 : 0
 }

@@ -1,5 +1,6 @@
 /** What a worker works with for as long as it lives: its folder, locked; its ledger; its engine. */
 import { dirname, join } from 'node:path'
+import pLimit, { type LimitFunction } from 'p-limit'
 import { removeFolder } from '../artifacts/confined-folder.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { sweepTemporaryFiles } from '../artifacts/durable-write.ts'
@@ -44,6 +45,8 @@ export interface Workplace {
   /** Aborted when another process has taken the folder over. */
   readonly lost: AbortSignal
   readonly stateFolder: string
+  /** One film at a time: the next pictures are drawn meanwhile. */
+  readonly filming: LimitFunction
   readonly close: () => Promise<void>
 }
 
@@ -69,7 +72,7 @@ export async function openWorkplace(settings: WorkSettings, emit: EmitRunEvent):
     return {
       settings: { ...settings, outDir },
       ...{ ledger, engine, injection, emit, known, lost: lost.signal },
-      stateFolder: layout.folder,
+      ...{ stateFolder: layout.folder, filming: pLimit(1) },
       warn({ code, message }) {
         if (!shown.has(message)) emit({ type: 'warning', code, message })
         shown.add(message)

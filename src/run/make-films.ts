@@ -39,18 +39,38 @@ interface Take {
 
 /** Never rejects for a film; a cancelled run leaves the rest to the next. */
 export async function makeFilms(making: FilmMaking): Promise<FilmCounts> {
-  const { prepared, options, ledger } = making
-  const takes = prepared.units.flatMap((entry): Take[] => {
+  const { prepared, options } = making
+  const takes = takesOf(making)
+  if (takes.length === 0) return { failed: 0, uploaded: 0, uploadsFailed: 0 }
+  const path = join(prepared.layout.state.folder, 'films.json')
+  return await makeTakes(making, await openFilmRecords(path, openOrigin(options.stateDir)), takes)
+}
+
+/** For units that are made once: nothing is remembered, and each film is made, whatever lies there. */
+const NO_RECORDS: FilmRecords = { get: () => undefined, set: () => Promise.resolve() }
+
+/** Those of units that were just drawn and go into the bucket next. Never rejects for a film. */
+export async function makeFilmsOnce(making: FilmMaking): Promise<FilmCounts> {
+  return await makeTakes(making, NO_RECORDS, takesOf(making))
+}
+
+function takesOf({ prepared, ledger }: FilmMaking): readonly Take[] {
+  return prepared.units.flatMap((entry): Take[] => {
     const recorded = ledger.units.get(entry.key)
     const { film } = entry.unit
     // Without its marker a variant has not all its step pictures, and is drawn again by the next run.
     const isWhole = recorded?.complete !== false && recorded?.files.some(({ name }) => name === TIMING_NAME)
     return film && recorded && isWhole ? [{ entry, film, recorded }] : []
   })
+}
+
+async function makeTakes(
+  making: FilmMaking,
+  records: FilmRecords,
+  takes: readonly Take[],
+): Promise<FilmCounts> {
+  const { options } = making
   const counts = { failed: 0, uploaded: 0, uploadsFailed: 0 }
-  if (takes.length === 0) return counts
-  const path = join(prepared.layout.state.folder, 'films.json')
-  const records = await openFilmRecords(path, openOrigin(options.stateDir))
   for (const take of takes) {
     if (options.signal.aborted) break
     const { cue, variant } = take.entry.unit

@@ -33,8 +33,8 @@ describe('the environment', () => {
       'PREGEN_API_KEYS',
       'PREGEN_callback_secret',
     ],
-    ...['PREGEN_DB_PASSWORD', 'PREGEN_AUTH', 'PREGEN_SECRET_NAME'],
-  ])('keeps %s, whose name sounds like a secret', (name) => {
+    ...['PREGEN_DB_PASSWORD', 'PREGEN_AUTH', 'PREGEN_SECRET_NAME', 'PREGEN_QUEUE', 'PREGEN_queue'],
+  ])('keeps %s, which sounds like a secret or may hold one', (name) => {
     expect(outline(faultsOf(prompt(`\${${name}}`), { env: { [name]: 'x' } }))).toEqual([
       '10:22 E_ENV_NOT_ALLOWED',
     ])

@@ -1,11 +1,13 @@
 /** What one machine cannot draw another one does, and what is cancelled nobody draws. */
-import { cp, mkdir } from 'node:fs/promises'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { createS3Storage } from '../../src/storage/s3.ts'
 import { parseEvents, runCli } from '../support/cli.ts'
-import { type MotoServer, startMoto } from '../support/moto.ts'
+import { type MotoServer, startMoto, TEST_CREDENTIALS } from '../support/moto.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { DEFAULTS, unitsOf } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
@@ -94,11 +96,70 @@ describe('a sheet that is cancelled while it is drawn', () => {
   }, 120_000)
 })
 
-it('films are none of a worker, and whoever puts in a sheet that asks for them is told', async () => {
-  await moto.createBucket('films')
-  const cues = { sea: { program: 'P0', prompt: 'sea', seeds: [1] } }
-  const programs = { P0: { previews: { method: 'latent2rgb' }, film: 'mp4' } }
-  const sheet = await writeSheet(scratch.folder, queuedSheet(moto, 'films', { programs, cues }), 'films.yaml')
-  const { code, stderr } = await enqueue(redis, sheet)
-  expect([code, stderr]).toEqual([0, expect.stringContaining('W_QUEUE_FILM')])
-}, 60_000)
+describe('films of steps', () => {
+  const programs = { P0: { previews: { method: 'latent2rgb' }, film: 'gif' } }
+
+  it('are made by the worker that draws, and stand in the bucket before what would tell that the unit is whole', async () => {
+    await moto.createBucket('films')
+    const cues = { sea: { program: 'P0', prompt: 'sea', seeds: [1, 2] } }
+    const show = queuedSheet(moto, 'films', { version: 'v3', programs, cues })
+    const sheet = await writeSheet(scratch.folder, show, 'films.yaml')
+    expect((await enqueue(redis, sheet)).stderr).toBe('')
+    const worked = await startWorker(redis, join(scratch.folder, 'f'), ['--drain', '--format', 'ndjson'])
+    expect([worked.code, worked.stderr]).toEqual([0, expect.stringContaining('2 units drawn')])
+    const events = parseEvents(worked.stdout)
+    expect(unitsOf(events, 'film-made').sort()).toEqual(['sea/seed-1', 'sea/seed-2'])
+    const sent = events.flatMap((event) => (event.type === 'object-uploaded' ? [event.key] : []))
+    for (const seed of ['seed-1', 'seed-2']) {
+      const film = sent.indexOf(`films/v3/sea/${seed}.gif`)
+      expect(film).toBeGreaterThanOrEqual(0)
+      expect(sent.findIndex((key) => key.includes(`/cues/sea/${seed}/`))).toBeGreaterThan(film)
+    }
+    const store = createS3Storage({ bucket: 'films', endpoint: moto.endpoint, credentials: TEST_CREDENTIALS })
+    onTestFinished(() => store.close())
+    const bytes = await store.get('films/v3/sea/seed-1.gif')
+    const film = await sharp(bytes ?? Buffer.alloc(0), { animated: true }).metadata()
+    expect([film.format, film.pages]).toEqual(['gif', expect.any(Number)])
+    expect(film.pages).toBeGreaterThan(1)
+    // What has its film is told of nobody; one that is whole without it is.
+    expect((await enqueue(redis, sheet)).stderr).toBe('')
+    await store.delete('films/v3/sea/seed-2.gif')
+    expect((await enqueue(redis, sheet)).stderr).toMatch(/W_QUEUE_FILM.* 1 of the units .*sea\/seed-2 first/)
+  }, 120_000)
+
+  it('that cannot be made cost that film, and the worker tells so', async () => {
+    const cues = { sea: { program: 'P0', prompt: 'sea', seeds: [3] } }
+    const show = queuedSheet(moto, 'films', { version: 'v4', programs, cues })
+    await enqueue(redis, await writeSheet(scratch.folder, show, 'films.yaml'))
+    const out = join(scratch.folder, 'g')
+    await mkdir(out)
+    await writeFile(join(out, 'films'), 'in the way')
+    const { code, stderr } = await startWorker(redis, out, ['--drain'])
+    expect([code, stderr]).toEqual([3, expect.stringContaining('1 unit drawn, 1 job done, 1 film not made')])
+    expect(stderr).toContain('film failed  sea/seed-3')
+    expect(stderr).toContain('v4 has ended: 1 unit whole')
+  }, 120_000)
+
+  it('that a machine cannot code make it leave the jobs alone, with all their tries', async () => {
+    const [sheet, model] = ['5'.repeat(32), 'd'.repeat(32)]
+    const cues = { sea: { program: 'P0', prompt: 'sea', seeds: [4] } }
+    const hap = { P0: { previews: { method: 'latent2rgb' }, film: 'hap' } }
+    const text = JSON.stringify(queuedSheet(moto, 'films', { version: 'v5', programs: hap, cues }))
+    const submitted = new Date().toISOString()
+    const record = JSON.stringify({ v: 1, name: 'hap.yaml', text, rows: {}, version: 'v5', submitted })
+    await client.hset('pregen:models', { [model]: 'tiny' })
+    await client.hset(`pregen:sheet:${sheet}`, { record, state: 'queued' })
+    await client.zadd('pregen:sheets', Date.now(), sheet)
+    const queue = new Queue(`units-${model}`, { connection: client, prefix: 'pregen' })
+    await queue.add('units', { v: 1, sheet, units: [[0, 'f'.repeat(64)]] }, { priority: 1, attempts: 3 })
+    // No ffmpeg is found there, and no other encoder has this format.
+    const { code, stderr } = await startWorker(redis, join(scratch.folder, 'h'), ['--drain'], {
+      env: { PATH: '/nonexistent' },
+    })
+    expect([code, stderr]).toEqual([3, expect.stringContaining('1 given back, 1 model refused')])
+    expect(stderr).toContain('W_MODEL_REFUSED')
+    expect((await queue.getPrioritized()).map(({ attemptsMade }) => attemptsMade)).toEqual([0])
+    await queue.obliterate()
+    await queue.close()
+  }, 60_000)
+})

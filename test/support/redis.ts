@@ -19,13 +19,17 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
-/** @throws Error where it is not installed: these tests have nothing else to stand on */
-export async function startRedis(): Promise<RedisServer> {
+/**
+ * @param password that it wants of everybody; `url` has it
+ * @throws Error where it is not installed: these tests have nothing else to stand on
+ */
+export async function startRedis({ password }: { password?: string } = {}): Promise<RedisServer> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'pregen-redis-'))
   let child: ChildProcess | null = null
   const start = async (): Promise<void> => {
     const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
+    if (password !== undefined) args.push('--requirepass', password)
     const own = spawn('redis-server', [...args, '--appendonly', 'yes', '--appendfsync', 'always'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -40,7 +44,7 @@ export async function startRedis(): Promise<RedisServer> {
         log = (log + chunk.toString()).slice(-4000)
       })
     const deadline = performance.now() + 60_000
-    while (!(await answers(port))) {
+    while (!(await answers(port, password))) {
       if (failure || own.exitCode !== null || performance.now() > deadline) {
         own.kill('SIGKILL')
         throw new Error(`these tests need redis-server (Debian: redis-server)\n${failure?.message ?? log}`)
@@ -57,7 +61,7 @@ export async function startRedis(): Promise<RedisServer> {
   }
   await start()
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`,
     port,
     kill,
     start,
@@ -68,8 +72,9 @@ export async function startRedis(): Promise<RedisServer> {
   }
 }
 
-async function answers(port: number): Promise<boolean> {
-  const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null })
+async function answers(port: number, password: string | undefined): Promise<boolean> {
+  const options = { port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null }
+  const client = new Redis({ ...options, ...(password === undefined ? {} : { password }) })
   client.on('error', () => undefined)
   try {
     await client.connect()

@@ -279,6 +279,7 @@ describe('files over HTTP', () => {
     expect(manifest.headers.get('cache-control')).toBe('no-cache')
     expect(await (await ask(server, '/api/versions')).json()).toEqual({
       versions: [{ version: 'v', prefix: 'foigoi/v' }],
+      queue: false,
     })
   })
 

@@ -1,6 +1,7 @@
 /** `pregen jobs --queue`, `pregen cancel --queue`, `pregen retry`: what a queue holds, for people and programs. */
 import { plural } from '../../printable.ts'
-import { cancelSheet, listQueue, type QueuedSheet, retrySheet } from '../../queue/list.ts'
+import { cancelSheet, retrySheet } from '../../queue/change.ts'
+import { listQueue, type QueuedSheet } from '../../queue/list.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printJson, printLine, printLines } from '../print.ts'
 import { openQueue, type QueueFlags } from '../queue-flags.ts'

@@ -5,19 +5,21 @@ import { resolve } from 'node:path'
 import type { ErrorCode } from '../../error-codes.ts'
 import { messageOf, PregenError } from '../../errors.ts'
 import { embeddedModels, pageFolder, readPackageVersion } from '../../library/package.ts'
+import type { QueueWatch } from '../../queue/watch.ts'
 import type { Submitted } from '../../watch/server/app.ts'
 import { checkRequest } from '../../watch/server/run-request.ts'
 import { startServer, type WatchServer } from '../../watch/server/start-server.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { expectSeconds } from '../expected-time.ts'
 import { printLine } from '../print.ts'
+import { type QueueFlags, queueAddress } from '../queue-flags.ts'
 import { toSelectOptions } from '../select-options.ts'
 import { watchSignals } from '../signals.ts'
 import { submitInBackground } from '../submit.ts'
 
 const FAULT = 'W_LIVE_VIEW'
 
-export interface ServeFlags {
+export interface ServeFlags extends QueueFlags {
   readonly port: number
   readonly host: string
   readonly token?: string
@@ -33,7 +35,7 @@ export async function serveCommand(dir: string, flags: ServeFlags): Promise<Exit
   const say = (line: string) => printLine(process.stderr, line)
   const signals = watchSignals(() => undefined)
   try {
-    const server = await openServer(out, flags)
+    const server = await openServer(out, { ...flags, queue: queueAddress(flags) })
     printLine(process.stdout, server.url)
     say(`serving ${out}; Ctrl-C ends it, runs go on`)
     await new Promise<void>((ended) =>
@@ -46,6 +48,7 @@ export async function serveCommand(dir: string, flags: ServeFlags): Promise<Exit
   }
 }
 
+/** A queue is looked at where `flags` name one: the environment is the command's. */
 export async function openServer(out: string, flags: ServeFlags): Promise<WatchServer> {
   const { host, port, token, allowOrigin = [], previewQuality, previewSize } = flags
   const sheets =
@@ -64,7 +67,9 @@ export async function openServer(out: string, flags: ServeFlags): Promise<WatchS
       })
     }
   }
-  return await startServer({
+  const queue = flags.queue === undefined ? undefined : await openQueueWatch(flags.queue)
+  const server = startServer({
+    queue,
     ...{ out, host, port, token, origins: allowOrigin, previewQuality, previewSize },
     pageFolder,
     version: readPackageVersion(),
@@ -78,6 +83,18 @@ export async function openServer(out: string, flags: ServeFlags): Promise<WatchS
       })
       return await submitInBackground({ ...run, out, runs, expectedSeconds })
     },
+  })
+  // A port that is taken leaves nothing behind that would keep the process alive.
+  server.catch(() => queue?.close())
+  return await server
+}
+
+/** @throws PregenError `E_QUEUE_ADDRESS`; a queue that does not answer is told on the page, and looked for until it does */
+async function openQueueWatch(address: string): Promise<QueueWatch> {
+  const { watchQueue } = await import('../../queue/watch.ts')
+  return watchQueue(address, {
+    say: (line) => printLine(process.stderr, line),
+    warn: (code, message) => printLine(process.stderr, `warning  ${code}  ${message}`),
   })
 }
 

@@ -131,7 +131,7 @@ function workLinesTo(say: (line: string) => void): (event: RunEvent) => void {
   }
 }
 
-function wordsOf({ jobs, drawn, sheets, refused }: WorkSummary): string {
+function wordsOf({ jobs, drawn, filmsFailed, sheets, refused }: WorkSummary): string {
   const parts = [
     `${plural(drawn, 'unit')} drawn`,
     `${jobs.done} ${jobs.done === 1 ? 'job' : 'jobs'} done`,
@@ -139,6 +139,7 @@ function wordsOf({ jobs, drawn, sheets, refused }: WorkSummary): string {
     ...(jobs['given-up'] > 0 ? [`${jobs['given-up']} given up`] : []),
     ...(jobs['given-back'] > 0 ? [`${jobs['given-back']} given back`] : []),
     ...(jobs.lost > 0 ? [`${jobs.lost} lost to others`] : []),
+    ...(filmsFailed > 0 ? [`${plural(filmsFailed, 'film')} not made`] : []),
     ...(sheets > 0 ? [`${plural(sheets, 'sheet')} ended`] : []),
     ...(refused > 0 ? [`${plural(refused, 'model')} refused`] : []),
   ]

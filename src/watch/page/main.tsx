@@ -11,6 +11,7 @@ import './styles/live.css'
 import './styles/gallery.css'
 import './styles/grid.css'
 import './styles/replay.css'
+import './styles/queue.css'
 
 applyTheme(readPreferences().theme)
 const session = new Session(findHome())

@@ -1,6 +1,6 @@
 /** The address after `#`: `#/replay/dawn/wide?speed=2`. Everything that a view shows can be sent as a link. */
 
-const VIEWS = ['live', 'gallery', 'grid', 'replay'] as const
+export const VIEWS = ['live', 'gallery', 'grid', 'replay', 'queue'] as const
 export type View = (typeof VIEWS)[number]
 
 export interface Route {

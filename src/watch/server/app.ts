@@ -1,16 +1,18 @@
 /** The server's routes. It holds no state of its own: what it says is read from the output folder at each request. */
 import type { FileHandle } from 'node:fs/promises'
 import { type Context, Hono } from 'hono'
-import { formatLocation, messageOf, PregenError, PregenErrors } from '../../errors.ts'
+import { messageOf, PregenError, PregenErrors } from '../../errors.ts'
 import { cancelRun } from '../runs/cancel-run.ts'
 import { isRunId } from '../runs/run-folder.ts'
 import type { RunList } from '../runs/run-list.ts'
 import { type AccessRules, judgeAccess } from './access.ts'
 import { eventStream } from './event-stream.ts'
+import { faultsOf } from './faults.ts'
 import type { LiveHub } from './live-hub.ts'
 import { openApi } from './openapi.ts'
 import type { PageFile } from './page-files.ts'
 import { openPublished, parseRange } from './published-file.ts'
+import { addQueueRoutes, type ServedQueue } from './queue-routes.ts'
 import { listVersions } from './versions.ts'
 
 export interface Submitted {
@@ -30,6 +32,8 @@ export interface AppOptions {
   readonly closing: AbortSignal
   /** Checks and starts a run; @throws PregenErrors with all faults of its sheet */
   readonly submit: (body: unknown) => Promise<Submitted>
+  /** null: none was named. */
+  readonly queue: ServedQueue | null
   /** What a scraper is answered. */
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>
 }
@@ -38,7 +42,7 @@ const CONTENT_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none';
 const MAX_BODY_BYTES = 2 * 1024 * 1024
 
 export function createApp(options: AppOptions): Hono {
-  const { runs, hub, rules, page, version, closing, submit, metrics } = options
+  const { runs, hub, rules, page, version, closing, submit, metrics, queue } = options
   const app = new Hono()
 
   app.use(async (context, next) => {
@@ -105,7 +109,10 @@ export function createApp(options: AppOptions): Hono {
     const isNews = since === undefined || !progress.active || (progress.image_id ?? -1) > Number(since)
     return isNews ? context.json(progress, 200, { 'cache-control': 'no-store' }) : context.body(null, 304)
   })
-  app.get('/api/versions', (context) => context.json({ versions: listVersions(runs.inside) }))
+  app.get('/api/versions', (context) =>
+    context.json({ versions: listVersions(runs.inside), queue: queue !== null }),
+  )
+  if (queue !== null) addQueueRoutes(app, queue)
   app.get('/api/openapi.json', (context) => context.json(openApi(version)))
   app.get('/metrics', async (context) => {
     const { text, contentType } = await metrics()
@@ -157,18 +164,6 @@ function withCors(response: Response, origin: string): Response {
 
 function tooLarge(): PregenError {
   return new PregenError('E_REQUEST', 'The request is too large.', { help: 'A sheet has 1 MiB at most.' })
-}
-
-/** Every fault of a refused request, with its place in the sheet. */
-function faultsOf(error: PregenError | PregenErrors): object {
-  const errors = error instanceof PregenErrors ? error.errors : [error]
-  return {
-    errors: errors.map(({ code, message, help = null, location }) => ({
-      ...{ code, message, help },
-      ...{ file: location?.file ?? null, line: location?.line ?? null, column: location?.column ?? null },
-      place: location ? formatLocation(location) : null,
-    })),
-  }
 }
 
 /** The key is decoded part by part: an encoded slash is no slash of ours. */

@@ -1,6 +1,7 @@
 /** `GET /api/openapi.json`: the routes, described. The schemas are those that the answers are made with. */
 import { z } from '../../zod.ts'
 import { runStatusSchema, runSummarySchema } from '../runs/run-status.ts'
+import { changedSchema, queuedSheetSchema } from './queue-routes.ts'
 import { runRequestSchema } from './run-request.ts'
 
 const submitted = z.object({
@@ -50,6 +51,8 @@ const inQuery = (name: string, type: string, description: string) => ({
   description,
   schema: { type },
 })
+
+const queueFaults = { 404: answer('None', faults), 503: answer('The queue is away', faults) }
 
 export function openApi(version: string): object {
   return {
@@ -134,6 +137,36 @@ export function openApi(version: string): object {
       },
       '/api/versions': {
         get: { summary: 'Versions on disk, the newest first', responses: { 200: answer('Versions') } },
+      },
+      '/api/queue': {
+        get: {
+          summary: 'Sheets of the queue that --queue names, the newest last; without --queue: 404',
+          responses: {
+            200: answer('Sheets', z.array(queuedSheetSchema)),
+            503: answer('The queue is away', faults),
+          },
+        },
+      },
+      '/api/queue/{sheet}': {
+        get: {
+          summary: 'One of them, by its id',
+          parameters: [inPath('sheet')],
+          responses: { 200: answer('The sheet', queuedSheetSchema), ...queueFaults },
+        },
+      },
+      '/api/queue/{sheet}/retry': {
+        post: {
+          summary: 'Puts its jobs that were given up in again',
+          parameters: [inPath('sheet')],
+          responses: { 200: answer('Jobs put in', changedSchema), ...queueFaults },
+        },
+      },
+      '/api/queue/{sheet}/cancel': {
+        post: {
+          summary: 'Takes it out: what waits is dropped, what is in work is finished',
+          parameters: [inPath('sheet')],
+          responses: { 200: answer('Jobs taken out', changedSchema), ...queueFaults },
+        },
       },
       '/metrics': {
         get: {

@@ -16,6 +16,7 @@ import { listen } from './listen.ts'
 import { LiveHub } from './live-hub.ts'
 import { LivePictures } from './live-picture.ts'
 import { readPageFiles } from './page-files.ts'
+import type { ServedQueue } from './queue-routes.ts'
 import type { WatchedMetrics } from './watched-metrics.ts'
 
 export interface ServerOptions {
@@ -35,6 +36,8 @@ export interface ServerOptions {
   readonly version: string
   /** Told when a run cannot be followed; viewers were sent away, and may come again. */
   readonly onFault: (error: unknown) => void
+  /** A queue that machines share; closed with the server. */
+  readonly queue?: ServedQueue | undefined
   readonly submit: (body: unknown, server: WatchServer) => ReturnType<AppOptions['submit']>
 }
 
@@ -56,7 +59,7 @@ const GOODBYE_MS = 300
 
 /** @throws PregenError `E_PORT_IN_USE`, `E_SERVER_HOST`, `E_TOKEN_NEEDED` */
 export async function startServer(options: ServerOptions): Promise<WatchServer> {
-  const { out, host, origins, pageFolder, version } = options
+  const { out, host, origins, pageFolder, version, queue } = options
   if (!LOOPBACK.has(host) && options.token === undefined) {
     throw new PregenError(
       'E_TOKEN_NEEDED',
@@ -103,6 +106,7 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
       await Promise.race([closed, sleep(GOODBYE_MS, undefined, { ref: false })])
       for (const socket of sockets.clients) socket.terminate()
       server.closeAllConnections()
+      await queue?.close()
     },
   }
   const app = createApp({
@@ -112,10 +116,11 @@ export async function startServer(options: ServerOptions): Promise<WatchServer> 
     rules,
     page,
     version,
+    queue: queue ?? null,
     submit: (body) => options.submit(body, watchServer),
     async metrics() {
       watched ??= import('./watched-metrics.ts').then(({ createWatchedMetrics }) =>
-        createWatchedMetrics(runs, version, beganAt),
+        createWatchedMetrics(runs, version, beganAt, queue),
       )
       const { registry, text } = await watched
       return { text: await text(), contentType: registry.contentType }

@@ -4,11 +4,13 @@
  * that starts; what stood in the logs by then is history.
  */
 import prometheus from 'prom-client'
+import { addQueueMetrics } from '../../metrics/queue-metrics.ts'
 import { createRunMetrics } from '../../metrics/run-metrics.ts'
 import { RunFollower } from '../runs/follow-run.ts'
 import type { RunList } from '../runs/run-list.ts'
 import { readRunRecord } from '../runs/run-record.ts'
 import { RUN_STATES } from '../runs/run-status.ts'
+import type { ServedQueue } from './queue-routes.ts'
 
 export interface WatchedMetrics {
   readonly registry: prometheus.Registry
@@ -17,8 +19,14 @@ export interface WatchedMetrics {
 }
 
 /** @param beganAt when the server did, ISO 8601 */
-export function createWatchedMetrics(runs: RunList, version: string, beganAt: string): WatchedMetrics {
+export function createWatchedMetrics(
+  runs: RunList,
+  version: string,
+  beganAt: string,
+  queue?: ServedQueue,
+): WatchedMetrics {
   const { registry, onEvent } = createRunMetrics(version)
+  if (queue !== undefined) addQueueMetrics(registry, queue.count)
   const registers = [registry]
   const states = new prometheus.Gauge({
     ...{

@@ -24,11 +24,14 @@ export interface Served {
   stop(): Promise<void>
 }
 
-/** @param out the output folder whose runs and tree are served */
-export async function startServed(out: string): Promise<Served> {
+/**
+ * @param out the output folder whose runs and tree are served
+ * @param queue address of a queue that is served too
+ */
+export async function startServed(out: string, queue?: string): Promise<Served> {
   const token = 'a-token-for-tests-only'
   const watch = { host: '127.0.0.1', port: 0, token, previewQuality: 75, previewSize: 512 }
-  const server = await openServer(out, watch)
+  const server = await openServer(out, { ...watch, queue })
   const target = new URL(server.origin)
   const sockets = new Set<Socket>()
   let refuses = false

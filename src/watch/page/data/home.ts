@@ -18,10 +18,17 @@ export interface UnitRef {
   readonly variant: string
 }
 
+/** What there is to look at. */
+export interface Overview {
+  /** The newest first. Beside the pictures: that one version. */
+  readonly versions: readonly VersionRef[]
+  /** Whether the server knows of a queue that machines share. */
+  readonly hasQueue: boolean
+}
+
 export interface Home {
   readonly kind: 'static' | 'served'
-  /** The newest first. Beside the pictures: that one version. */
-  versions(): Promise<readonly VersionRef[]>
+  overview(): Promise<Overview>
   /** null: there is none yet. */
   show(version: VersionRef): Promise<Show | null>
   /** Folder of a variant, with a slash at its end; absolute. */
@@ -43,7 +50,7 @@ const folderOf = ({ cue, variant }: UnitRef) =>
 function createStaticHome(): Home {
   return {
     kind: 'static',
-    versions: () => Promise.resolve([{ id: '', prefix: '' }]),
+    overview: () => Promise.resolve({ versions: [{ id: '', prefix: '' }], hasQueue: false }),
     show: async () => {
       const value = await fetchJsonIfThere(absolute('manifest.json'))
       return value === null ? null : readShow(value)
@@ -59,7 +66,7 @@ function createServedHome(): Home {
   const filesOf = ({ prefix }: VersionRef) => `files/${prefix.split('/').map(encodeURIComponent).join('/')}/`
   return {
     kind: 'served',
-    versions: async () => readVersions(await fetchJson(absolute('api/versions'))),
+    overview: async () => readOverview(await fetchJson(absolute('api/versions'))),
     show: async (version) => {
       const value = await fetchJsonIfThere(absolute(`${filesOf(version)}manifest.json`))
       return value === null ? null : readShow(value)
@@ -69,15 +76,16 @@ function createServedHome(): Home {
   }
 }
 
-/** Of `GET /api/versions`: `{ versions: [{ version, prefix }] }`. */
-function readVersions(value: unknown): readonly VersionRef[] {
+/** Of `GET /api/versions`: `{ versions: [{ version, prefix }], queue }`. */
+function readOverview(value: unknown): Overview {
   const list = isRecord(value) && Array.isArray(value.versions) ? value.versions : []
-  return list.flatMap((entry: unknown) => {
+  const versions = list.flatMap((entry: unknown) => {
     const [id, prefix] = isRecord(entry)
       ? [stringOrNull(entry.version), stringOrNull(entry.prefix)]
       : [null, null]
     return id === null || prefix === null ? [] : [{ id, prefix }]
   })
+  return { versions, hasQueue: isRecord(value) && value.queue === true }
 }
 
 /** A file of a variant. @param mark put behind the address, against caches */

@@ -20,6 +20,7 @@ const SHOW_EVERY_MS = 4000
 export class Session extends Store {
   readonly home: Home
   versions: readonly VersionRef[] = []
+  hasQueue = false
   version: VersionRef | null = null
   show: Show | null = null
   runs: readonly RunEntry[] = []
@@ -43,7 +44,7 @@ export class Session extends Store {
   /** Begins to load and, on a server, to follow. */
   async start(): Promise<void> {
     if (this.home.kind === 'static') {
-      this.versions = await this.home.versions()
+      Object.assign(this, await this.home.overview())
       this.version = this.versions[0] ?? null
       await this.loadShow()
       this.loaded = true
@@ -95,11 +96,11 @@ export class Session extends Store {
 
   async #lookAtRuns(): Promise<void> {
     try {
-      const [runs, versions] = await Promise.all([
+      const [runs, overview] = await Promise.all([
         fetchJson(this.home.apiUrl('runs')).then(readRuns),
-        this.home.versions(),
+        this.home.overview(),
       ])
-      Object.assign(this, { runs, versions })
+      Object.assign(this, { runs, ...overview })
       if (this.trouble?.kind !== 'manifest') this.trouble = null
       await this.#settle()
       this.loaded = true

@@ -18,6 +18,21 @@ export function resumeCommand(target: RedoTarget): string {
   return ['pregen', 'run', quoteWord(target.sheet ?? 'cues.yaml'), ...placeOf(target)].join(' ')
 }
 
+/** Puts the failed jobs of a sheet of the queue in again; the queue's address is the reader's own. */
+export function retryCommand(id: string): string {
+  return ['pregen', 'retry', quoteWord(shortId(id))].join(' ')
+}
+
+/** Puts what is missing of a sheet into the queue again. */
+export function enqueueCommand(name: string, version: string): string {
+  return ['pregen', 'enqueue', quoteWord(name), ...placeOf({ sheet: null, out: null, version })].join(' ')
+}
+
+/** As `pregen jobs --queue` prints it. */
+export function shortId(id: string): string {
+  return id.slice(0, 8)
+}
+
 function placeOf({ out, version }: RedoTarget): string[] {
   return [
     ...(out === null || out === 'out' ? [] : ['--out', quoteWord(out)]),

@@ -17,6 +17,16 @@ export function formatLeft(milliseconds: number): string {
     : formatSeconds(Math.max(1, Math.round(seconds))).replace(/\.0 s$/, ' s')
 }
 
+/** `just now`, `38 s ago`, `3 min ago`, `5 h ago`, `2 days ago`. Clocks of machines differ: the future is now. */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.max(0, milliseconds) / 1000
+  if (seconds < 5) return 'just now'
+  if (seconds < 60) return `${Math.floor(seconds)} s ago`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
+  const hours = Math.floor(seconds / 3600)
+  return hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`
+}
+
 /** `0.071 s/step`, `2.4 s/step`. */
 export function formatPace(stepMs: number): string {
   const seconds = stepMs / 1000

@@ -3,7 +3,7 @@ import { expectedLeftMs, outcomeOf } from '../../../run/state.ts'
 import { isAtWork } from '../data/run-list.ts'
 import type { Session } from '../data/session.ts'
 import { formatLeft } from '../model/format.ts'
-import { formatRoute, type View } from '../route.ts'
+import { formatRoute, VIEWS, type View } from '../route.ts'
 import { changeParams, useRoute, useSession } from './hooks.ts'
 import { applyTheme, keepPreferences, readPreferences } from './preferences.ts'
 
@@ -12,19 +12,21 @@ const NAMES: Readonly<Record<View, string>> = {
   gallery: 'Gallery',
   grid: 'Grid',
   replay: 'Replay',
+  queue: 'Queue',
 }
 
 export function PageHeader({ view }: { view: View }) {
   const session = useSession()
   const route = useRoute()
-  const views = (['live', 'gallery', 'grid', 'replay'] as const).filter(
-    (name) => name !== 'live' || session.home.kind === 'served',
-  )
+  const views = VIEWS.filter((name) => {
+    if (name === 'live') return session.home.kind === 'served'
+    return name !== 'queue' || session.hasQueue
+  })
   const kept = { version: route.params.version ?? null, run: route.params.run ?? null }
   return (
     <header class="header">
       <strong class="brand">pregen</strong>
-      <Version view={view} />
+      {view !== 'queue' && <Version view={view} />}
       <nav aria-label="Views">
         {views.map((name) => (
           <a key={name} href={formatRoute(name, [], kept)} aria-current={name === view ? 'page' : undefined}>
