@@ -51,7 +51,7 @@ export function watchQueue(
       } catch (error) {
         fault = error
         if (closing.signal.aborted) return
-        if (messageOf(error) !== told) say(`${messageOf(error)}: looking for it`)
+        if (messageOf(error) !== told) say(`${messageOf(error).replace(/\.$/, '')}; looking for it`)
         told = messageOf(error)
         await sleep(AGAIN_MS, undefined, { signal: closing.signal }).catch(() => undefined)
       }

@@ -169,7 +169,9 @@ describe('a queue that is served', () => {
   it('goes away and comes back without a server started again, and nothing hangs', async () => {
     await redis.kill()
     for (const { status, body } of [await ask('/api/queue'), await post(`/api/queue/${SECOND}/retry`)])
-      expect([status, body.errors[0].code]).toEqual([503, 'E_QUEUE_UNREACHABLE'])
+      expect([status, body.errors[0].code, body.errors[0].message]).toEqual([
+        ...[503, 'E_QUEUE_UNREACHABLE', 'The queue does not answer.'],
+      ])
     expect((await ask('/metrics')).text).toContain('pregen_queue_up 0')
     // The rest of the page stays.
     expect((await ask('/api/runs')).status).toBe(200)

@@ -64,6 +64,13 @@ export interface ServedQueue {
   readonly close: () => Promise<void>
 }
 
+/** Its address is nobody's business who looks. */
+function away(): PregenError {
+  return new PregenError('E_QUEUE_UNREACHABLE', 'The queue does not answer.', {
+    help: 'Why is told where the server runs; it looks for the queue until it is back.',
+  })
+}
+
 export function addQueueRoutes(app: Hono, queue: ServedQueue): void {
   const answer = async (context: Context, of: () => Promise<object>): Promise<Response> => {
     try {
@@ -71,7 +78,7 @@ export function addQueueRoutes(app: Hono, queue: ServedQueue): void {
     } catch (error) {
       const code = error instanceof PregenError ? error.code : null
       if (code === 'E_QUEUE_SHEET') return context.json(faultsOf(error as PregenError), 404)
-      if (code === 'E_QUEUE_UNREACHABLE') return context.json(faultsOf(error as PregenError), 503)
+      if (code === 'E_QUEUE_UNREACHABLE') return context.json(faultsOf(away()), 503)
       throw error
     }
   }
