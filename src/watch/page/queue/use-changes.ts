@@ -1,7 +1,8 @@
 /** What the viewer has the queue do, and what became of it. */
 import { useState } from 'preact/hooks'
+import { isRecord } from '../../player/timeline.ts'
 import type { QueueSheet } from '../data/queue-list.ts'
-import { isRecord, numberOf } from '../data/show.ts'
+import { finiteNumber } from '../data/show.ts'
 import { countOf } from '../model/format.ts'
 import { useSession } from '../parts/hooks.ts'
 
@@ -57,5 +58,5 @@ function refusal(status: number): string {
 }
 
 function jobsOf(value: unknown): number {
-  return (isRecord(value) ? numberOf(value.jobs) : null) ?? 0
+  return (isRecord(value) ? finiteNumber(value.jobs) : null) ?? 0
 }
