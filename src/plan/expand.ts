@@ -1,6 +1,6 @@
 /** A checked sheet and the facts of its models → units with every setting resolved. Pure. */
 import { outputKindEncodedAs } from '../artifacts/file-names.ts'
-import { Faults, type SheetWarning } from '../cue-sheet/faults.ts'
+import { Faults, formatPath, type SheetWarning } from '../cue-sheet/faults.ts'
 import {
   type FileSettings,
   type PictureSettings,
@@ -52,6 +52,7 @@ export function expandUnits(
   const familySettings = createFamilySettings()
   const use = createSettingUse()
   const reported = new Set<string>()
+  const forVideos = previewsForVideos(sheet, facts)
   const units = sheet.cues.flatMap((cue) =>
     cue.variants.flatMap((variant) => {
       const { model } = variant.settings
@@ -59,17 +60,8 @@ export function expandUnits(
       if (model === undefined || modelFacts === undefined) {
         throw new Error(`no facts were given for the model "${model}" of ${cue.id}/${variant.id}`)
       }
-      const context = {
-        sheet,
-        cue,
-        variant,
-        facts: modelFacts,
-        model,
-        faults,
-        accountFor,
-        use,
-        reported,
-      }
+      const plan = { sheet, faults, accountFor, use, reported, forVideos }
+      const context = { ...plan, cue, variant, facts: modelFacts, model }
       return [expandVariant(context, familySettings, clips)]
     }),
   )
@@ -77,6 +69,20 @@ export function expandUnits(
   faults.throwIfAny()
   use.warn(sheet, faults)
   return { units, warnings: [...sheet.warnings, ...faults.warnings] }
+}
+
+function previewsForVideos(
+  sheet: CueSheet,
+  facts: Readonly<Record<string, ModelFacts>>,
+): ReadonlySet<string> {
+  const places = new Set<string>()
+  for (const { variants } of sheet.cues) {
+    for (const { settings, origins } of variants) {
+      const isVideo = settings.model !== undefined && facts[settings.model]?.video !== undefined
+      if (isVideo && origins.previews !== undefined) places.add(formatPath(origins.previews))
+    }
+  }
+  return places
 }
 
 function expandVariant(context: VariantContext, familySettings: FamilySettings, clips: ClipLengths): Unit {
@@ -142,13 +148,18 @@ function resolved(settings: Settings, { family, defaults, fixed }: ModelFacts): 
 function readPreviews(context: VariantContext): Unit['previews'] {
   const { sheet, cue, variant, facts, model } = context
   const hasDecoder = facts.hasPreviewDecoder || sheet.models[model]?.previewDecoder !== undefined
-  const resolved = resolvePreviews(variant.settings.previews, cue.program, facts, hasDecoder)
+  const { previews: origin } = variant.origins
+  const asked = variant.settings.previews
+  // What defaults and programs ask for the steps of videos may serve pictures too, which have none of it.
+  const isShared = origin !== undefined && origin[0] !== 'cues' && context.forVideos.has(formatPath(origin))
+  const meant = isShared && asked && !facts.video ? { ...asked, frames: undefined } : asked
+  const resolved = resolvePreviews(meant, cue.program, facts, hasDecoder)
   if ('previews' in resolved) {
     const { warning } = resolved
-    const origin = variant.origins.previews ?? ['cues', cue.id]
+    const place = origin ?? ['cues', cue.id]
     // One decoder, one word: the model's name keeps the warnings of a sheet apart.
     if (warning !== undefined) {
-      context.faults.warn(warning.code, sheet.locate(origin), `Model "${model}": ${warning.message}.`)
+      context.faults.warn(warning.code, sheet.locate(place), `Model "${model}": ${warning.message}.`)
     }
     return resolved.previews
   }

@@ -19,6 +19,8 @@ export interface VariantContext {
   readonly use: SettingUse
   /** Faults that were told, without the variant that they were found in. */
   readonly reported: Set<string>
+  /** Places of `previews` that variants of models for videos read. */
+  readonly forVideos: ReadonlySet<string>
 }
 
 interface SettingFault {

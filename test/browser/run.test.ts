@@ -23,9 +23,14 @@ afterAll(async () => {
   await served.stop()
 })
 
-async function startInBackground(sheet: string): Promise<string> {
+/** @param faults `PREGEN_FAULTS` */
+async function startInBackground(sheet: string, faults?: string): Promise<string> {
   const words = ['run', sheet, '--out', out, '--dry-run', '--threads', '1', '--detach', '--format', 'ndjson']
-  const { code, stdout, stderr } = await runCli(words)
+  const injected = faults === undefined ? undefined : { env: { PREGEN_FAULTS: faults } }
+  const { code, stdout, stderr } = await runCli(
+    injected === undefined ? words : [...words, '--test-faults'],
+    injected,
+  )
   expect(code, stderr).toBe(0)
   return JSON.parse(stdout).id
 }
@@ -82,6 +87,22 @@ it('is stopped by a button that asks', { timeout: 180_000 }, async () => {
   await page.click('dialog >> text=Stop it')
   await page.waitForFunction(() => document.querySelector('.over')?.textContent?.includes('It was stopped.'))
   expect(served.requests).toContain(`DELETE /api/runs/${id}`)
+  expect((await new RunList(out).status(id))?.state).toBe('cancelled')
+  await context.close()
+})
+
+it('is told as stopped though a step does not end', { timeout: 180_000 }, async () => {
+  const cues = { long: { program: 'P1', prompt: 'a fox', seeds: [1] } }
+  const programs = { P1: { steps: 8, previews: { method: 'latent2rgb' } } }
+  const sheet = await writeSheet(out, tinySheet({ version: 'stalled', programs, cues }))
+  const id = await startInBackground(sheet, 'step@5=stall')
+  const { page, context } = await browser.open()
+  await page.goto(served.url)
+  await page.goto(`${served.origin}/#/live?run=${id}`)
+  await page.waitForFunction(() => document.querySelector('.live-step')?.textContent?.includes('4 of 8'))
+  await page.click('text=Stop the run')
+  await page.click('dialog >> text=Stop it')
+  await page.waitForFunction(() => document.querySelector('.over')?.textContent?.includes('It was stopped.'))
   expect((await new RunList(out).status(id))?.state).toBe('cancelled')
   await context.close()
 })

@@ -146,6 +146,23 @@ describe('step pictures', () => {
     expect(codesOf(cue, SD_FACTS)).toEqual(['E_SETTING_UNSUITED'])
     expect(codesOf({ ...cue, previews: { frames: 'all' } }, SD_FACTS)).toEqual([])
   })
+
+  it('of pictures beside videos in one program are what they are without', () => {
+    const cues = {
+      fox: { program: 'P1', model: 'wan', prompt: 'a fox', seeds: [1] },
+      still: { program: 'P1', model: 'sd', prompt: 'a fox', seeds: [1], width: 512, height: 512 },
+    }
+    const planOf = (programs: object, given: object = cues) => {
+      const text = JSON.stringify({ version: 'v', models: { wan: 'm', sd: 'n' }, programs, cues: given })
+      const context = { env: {}, embeddedModels: {}, file: '/sheets/cues.yaml' }
+      return expandUnits(parseCueSheet(Buffer.from(text), context), { wan: factsOf(), sd: SD_FACTS })
+    }
+    const { units } = planOf({ P1: { previews: { frames: 'animated' } } })
+    expect(units.map(({ previews }) => previews?.frames)).toEqual(['animated', undefined])
+    expect(() => planOf({ P1: { previews: { frames: 'animated' } } }, { still: cues.still })).toThrow(
+      PregenErrors,
+    )
+  })
 })
 
 it('guidance of a second expert that is not there changes nothing, and that is told', () => {
