@@ -145,7 +145,10 @@ function holdLock(
 ): OutputLock {
   const isOurs = async () => (await readHolder(path))?.nonce === holder.nonce
   let beating = Promise.resolve()
+  let isLost = false
   const beat = async () => {
+    // Beats wait for each other: more of them may be due when one finds that it is lost.
+    if (isLost) return
     let found: 'ours' | 'restored' | LossOfLock
     try {
       found = await touch(path, holder.nonce)
@@ -156,6 +159,7 @@ function holdLock(
     }
     if (found === 'restored') onRestored?.()
     if (found === 'ours' || found === 'restored') return
+    isLost = true
     clearInterval(timer)
     onLost?.(found)
   }

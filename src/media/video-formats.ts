@@ -29,7 +29,7 @@ export interface EncodedFormat {
 }
 
 /** A format of pictures that sharp encodes. */
-export interface AnimatedFormat {
+interface AnimatedFormat {
   readonly extension: string
   readonly contentType: string
 }

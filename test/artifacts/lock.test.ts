@@ -140,6 +140,16 @@ describe('output lock', () => {
     expect(await readFile(path, 'utf8')).toBe(taken)
   })
 
+  it('tells once that it was taken over, however many beats are due', async () => {
+    const path = join(await temporaryFolder(), 'lock')
+    let lost = 0
+    const lock = await acquireLock(path, { onLost: () => void lost++ })
+    await writeFile(path, JSON.stringify({ ...lock.holder, nonce: 'another' }))
+    await Promise.all([lock.check(), lock.check(), lock.check()])
+    await lock.release()
+    expect(lost).toBe(1)
+  })
+
   it('goes to one of many who find the same dead lock', async () => {
     const path = join(await temporaryFolder(), 'lock')
     const dead = source.start(HOLD, [path, NEVER])

@@ -7,8 +7,11 @@ import { flowMisfit } from '../scheduler-fit.ts'
 import { wanKind } from './kind.ts'
 import { WAN21_FACTORS, WAN22_FACTORS } from './preview-factors.ts'
 
-/** diffusers' own length of the text, which image-to-video with CLIP states takes for granted. */
-const WAN_TOKENS = 512
+/**
+ * diffusers' own length of the text, padding included: the denoiser attends to all of it, and image-to-video with CLIP states takes
+ * it for granted.
+ */
+export const WAN_TOKENS = 512
 
 const TRANSFORMER_VALUES = {
   inputs: ['hidden_states', 'timestep', 'encoder_hidden_states'],

@@ -23,19 +23,16 @@ import { cleanPrompt } from '../../text/clean-prompt.ts'
 import type { FamilyFacts } from '../family.ts'
 import { openSchedule, type Schedule } from '../schedule.ts'
 import { encodeKeyframes, encodeSource, mixFirstFrame } from './conditions.ts'
-import { wan } from './facts.ts'
+import { WAN_TOKENS, wan } from './facts.ts'
 import { wanKind } from './kind.ts'
 import { createWanDenoiser } from './predict.ts'
-
-/** diffusers' length of the text, padding included: the denoiser attends to all of it. */
-const TEXT_LENGTH = 512
 
 /** What the mask hides does not count, and its states are zeros. */
 export async function encodePrompt(text: TextModels, request: PromptRequest): Promise<PromptConditioning> {
   requirePlainSyntax(request, 'Wan')
   const { warn, all } = createWarnings()
   const encoder = encoderOf(text, 'text_encoder')
-  const length = request.maxSequenceLength ?? TEXT_LENGTH
+  const length = request.maxSequenceLength ?? WAN_TOKENS
   const encode = async (prompt: string): Promise<Tensor> => {
     const { ids, untruncatedLength, truncatedText } = encoder.tokenizer.tokenize(cleanPrompt(prompt), length)
     if (truncatedText !== null) warn(truncationWarning(untruncatedLength, length, truncatedText))
