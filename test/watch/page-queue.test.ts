@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type QueueFailure, type QueueSheet, readQueue } from '../../src/watch/page/data/queue-list.ts'
-import { enqueueCommand, retryCommand } from '../../src/watch/page/model/command.ts'
+import { enqueueLine, retryLine } from '../../src/watch/page/model/command.ts'
 import { formatAge } from '../../src/watch/page/model/format.ts'
 import {
   describeQueue,
@@ -132,8 +132,8 @@ it('machines stand in the order of their numbers, with their devices', () => {
 })
 
 it('commands hold for a shell, and name no address', () => {
-  expect(retryCommand('0123456789abcdef')).toBe('pregen retry 01234567')
-  expect(enqueueCommand("it's.yaml", 'v 1')).toBe("pregen enqueue 'it'\\''s.yaml' --version-id 'v 1'")
+  expect(retryLine('0123456789abcdef')).toBe('pregen retry 01234567')
+  expect(enqueueLine("it's.yaml", 'v 1')).toBe("pregen enqueue 'it'\\''s.yaml' --version-id 'v 1'")
 })
 
 it.each([

@@ -19,12 +19,12 @@ export function resumeCommand(target: RedoTarget): string {
 }
 
 /** Puts the failed jobs of a sheet of the queue in again; the queue's address is the reader's own. */
-export function retryCommand(id: string): string {
+export function retryLine(id: string): string {
   return ['pregen', 'retry', quoteWord(shortId(id))].join(' ')
 }
 
 /** Puts what is missing of a sheet into the queue again. */
-export function enqueueCommand(name: string, version: string): string {
+export function enqueueLine(name: string, version: string): string {
   return ['pregen', 'enqueue', quoteWord(name), ...placeOf({ sheet: null, out: null, version })].join(' ')
 }
 

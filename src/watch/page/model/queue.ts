@@ -17,7 +17,7 @@ export function isOpen(sheet: QueueSheet): boolean {
   return ['working', 'waiting', 'ending'].includes(standingOf(sheet))
 }
 
-export interface Progress {
+export interface SheetProgress {
   /** 0 … 1. */
   readonly share: number
   /** `12 of 40`. */
@@ -27,7 +27,7 @@ export interface Progress {
 }
 
 /** While it goes on, jobs since it was last put in; after its end, units that its bucket holds. */
-export function progressOf(sheet: QueueSheet): Progress {
+export function progressOf(sheet: QueueSheet): SheetProgress {
   const { done, waiting, active, failed, whole, missing } = sheet
   const hasEnded = !isOpen(sheet) && whole !== null
   const [got, all] = hasEnded

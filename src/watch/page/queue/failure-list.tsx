@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { QueueSheet } from '../data/queue-list.ts'
-import { retryCommand } from '../model/command.ts'
+import { retryLine } from '../model/command.ts'
 import { countOf } from '../model/format.ts'
 import { groupFailures, nameSome } from '../model/queue.ts'
 import { CopyCommand } from '../parts/copy.tsx'
@@ -34,7 +34,7 @@ export function FailureList({ sheet }: { sheet: QueueSheet }) {
         </button>
       )}
       {untold > 0 && <p class="dim">{countOf(untold, 'failed job')} more</p>}
-      <CopyCommand command={retryCommand(sheet.id)} />
+      <CopyCommand command={retryLine(sheet.id)} />
     </div>
   )
 }

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { QueueSheet } from '../data/queue-list.ts'
-import { enqueueCommand, retryCommand, shortId } from '../model/command.ts'
+import { enqueueLine, retryLine, shortId } from '../model/command.ts'
 import { countOf, formatAge } from '../model/format.ts'
 import { progressOf, type Standing, standingOf } from '../model/queue.ts'
 import { useSession } from '../parts/hooks.ts'
@@ -147,7 +147,7 @@ function RetryButton({ sheet, changes }: Props) {
       onYes={() => changes.retry(sheet)}
     >
       <p>{countOf(sheet.failed, 'job')} may be drawn by any machine again, as by this command:</p>
-      <code>{retryCommand(sheet.id)}</code>
+      <code>{retryLine(sheet.id)}</code>
     </AskButton>
   )
 }
@@ -169,7 +169,7 @@ function CancelButton({ sheet, changes }: Props) {
         {countOf(active.length, 'job')}). What the bucket has stays, and no manifest is written. Put in again,
         the sheet goes on with what is missing:
       </p>
-      <code>{enqueueCommand(name, version)}</code>
+      <code>{enqueueLine(name, version)}</code>
     </AskButton>
   )
 }
