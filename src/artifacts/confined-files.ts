@@ -11,6 +11,7 @@ import { withFolder } from './confined-folder.ts'
 import {
   assertInPlace,
   type Confinement,
+  MovedFile,
   OPEN_PLAIN,
   placeAsKnown,
   placeOf,
@@ -28,6 +29,8 @@ export const MANIFEST_BYTES = 256 * 1024 * 1024
 /** Any picture. */
 export const PICTURE_BYTES = 512 * 1024 * 1024
 
+/** Of opening a file that others replace meanwhile. */
+const MAX_TRIES = 20
 const READ_BYTES = 1024 * 1024
 /** Files that say they are empty may not be. */
 const PAGE_BYTES = 4096
@@ -48,6 +51,17 @@ export async function openFile(
   flags: number = constants.O_RDONLY,
 ): Promise<FileHandle> {
   const place = placeOf(inside, path)
+  // A record that is written anew takes the old one's place between opening and looking: what stands there now is meant.
+  for (let tries = 1; ; tries++) {
+    try {
+      return await openAt(inside, place, flags)
+    } catch (error) {
+      if (!(error instanceof MovedFile) || tries === MAX_TRIES) throw error
+    }
+  }
+}
+
+async function openAt(inside: Confinement, place: string, flags: number): Promise<FileHandle> {
   refuseOddKind(inside, place)
   let handle: FileHandle
   try {

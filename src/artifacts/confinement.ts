@@ -82,7 +82,16 @@ export function assertInPlace(inside: Confinement, fd: number, place: string): v
   // No such help, or a file system that spells names in a way of its own: the same file must stand at the place.
   const [opened, there] = [fstatSync(fd), lstatSync(place)]
   if (opened.dev === there.dev && opened.ino === there.ino) return
-  throw Object.assign(new Error(`ENOENT: ${placeAsKnown(inside, place)} was moved`), { code: 'ENOENT' })
+  throw new MovedFile(placeAsKnown(inside, place))
+}
+
+/** What was opened does not stand at its place any more: somebody has put another in its place, or taken it away. */
+export class MovedFile extends Error {
+  readonly code = 'ENOENT'
+
+  constructor(path: string) {
+    super(`ENOENT: ${path} was moved`)
+  }
 }
 
 function handlePath(fd: number): string | null {

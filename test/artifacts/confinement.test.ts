@@ -103,6 +103,24 @@ describe.each([
     expect([readdirSync(join(out, 'moved')).sort(), canary.state()]).toEqual([['b', 'new'], before])
   })
 
+  it('reads a file whole while it is replaced again and again', async () => {
+    const { out, inside } = await setUp(isAnchored)
+    const path = join(out, 'a/x')
+    writeFileSync(path, '0')
+    let isOver = false
+    const replacing = (async () => {
+      for (let count = 1; !isOver; count++) {
+        await writeFileDurably(path, Buffer.from(`${count}`), { inside })
+      }
+    })()
+    for (let read = 0; read < 300; read++) {
+      const { bytes } = await readFileInside(inside, path, 100)
+      expect(bytes.toString()).toMatch(/^\d+$/)
+    }
+    isOver = true
+    await replacing
+  })
+
   it('makes folders and files with the permissions asked for', async () => {
     const { out, inside } = await setUp(isAnchored)
     makeFolder(inside, join(out, 'p/q'), 0o700)

@@ -95,6 +95,11 @@ export class Session extends Store {
   }
 
   async #lookAtRuns(): Promise<void> {
+    await this.#refreshRuns()
+    setTimeout(() => void this.#lookAtRuns(), document.hidden ? RUNS_EVERY_MS * 4 : RUNS_EVERY_MS)
+  }
+
+  async #refreshRuns(): Promise<void> {
     try {
       const [runs, overview] = await Promise.all([
         fetchJson(this.home.apiUrl('runs')).then(readRuns),
@@ -108,7 +113,6 @@ export class Session extends Store {
       this.#note(error, 'lost')
     }
     this.changed()
-    setTimeout(() => void this.#lookAtRuns(), document.hidden ? RUNS_EVERY_MS * 4 : RUNS_EVERY_MS)
   }
 
   async #settle(): Promise<void> {
@@ -128,6 +132,8 @@ export class Session extends Store {
     if (wanted) return wanted
     const ofRun = this.versions.find(({ id, prefix }) => prefix === run?.prefix || id === run?.version)
     if (ofRun) return ofRun
+    // Nobody knows yet which version it makes: the pictures of another one are not its own.
+    if (run?.state === 'running' && run.prefix === null) return null
     // A run that has finished nothing yet has no version on disk.
     if (run?.prefix != null && run.version !== null && isAtWork(run))
       return { id: run.version, prefix: run.prefix }
@@ -145,6 +151,7 @@ export class Session extends Store {
         const state = reduce(before, event)
         if (state === before) return
         this.state = state
+        if (event.type === 'run-planned' && this.run?.prefix === null) void this.#refreshRuns()
         if (state.counts.done !== before.counts.done || state.end !== null) this.#loadShowSoon()
         this.changed()
       },
