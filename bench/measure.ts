@@ -41,7 +41,7 @@ export async function measureRun({
   const flags = ['--out', out, '--format', 'ndjson', '--provider', 'cpu']
   if (threads !== undefined) flags.push('--threads', String(threads))
   const start = performance.now()
-  const child = spawn(process.execPath, [launcher, 'run', sheet, ...flags], {
+  const child = spawn(process.execPath, [launcher, 'run', sheet, '--allow-local-endpoint', ...flags], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
