@@ -128,8 +128,8 @@ export function jobPreviewsOf({ previews }: Unit, provider: string): JobPreviews
 }
 
 /** The file of the tiny decoder that makes this unit's previews beside the denoiser; null where none does. */
-function decoderBeside(unit: Unit, model: PreparedModel, provider: string): string | null {
-  const isBeside = unit.previews?.method === 'taesd' && jobPreviewsOf(unit, provider)?.method === 'handed'
+function decoderBeside(unit: Unit, model: PreparedModel, previews: JobPreviews | null): string | null {
+  const isBeside = unit.previews?.method === 'taesd' && previews?.method === 'handed'
   return isBeside ? model.folder.previewDecoder : null
 }
 
@@ -140,11 +140,13 @@ export function warmPreviews(
   provider: string,
   previewDecoder: (path: string, channels: number) => DecodePictures,
 ): void {
-  const used = units.map(({ unit }) => decoderBeside(unit, model, provider)).find((path) => path !== null)
-  if (used) previewDecoder(used, model.facts.latentChannels)
+  for (const { unit } of units) {
+    const decoder = decoderBeside(unit, model, jobPreviewsOf(unit, provider))
+    if (decoder !== null) return void previewDecoder(decoder, model.facts.latentChannels)
+  }
 }
 
-/** @param previewDecoder a decoder's file and the model's latent channels → the decoder, started when first used */
+/** @param previewDecoder a decoder's file and the model's latent channels → the decoder, which starts now */
 export async function rendererOf(
   unit: Unit,
   model: PreparedModel,
@@ -152,14 +154,13 @@ export async function rendererOf(
   previewDecoder: (path: string, channels: number) => DecodePictures,
 ): Promise<PreviewRenderer | null> {
   if (unit.previews === null || previews?.method !== 'handed') return null
-  const { method } = unit.previews
   const channels = model.facts.latentChannels
-  const decoder = model.folder.previewDecoder
+  const decoder = decoderBeside(unit, model, previews)
   return createPreviewRenderer({
     settings: unit.previews,
     channels,
-    factors: method === 'latent2rgb' ? await factorsOf(model) : undefined,
-    decode: method === 'taesd' && decoder !== null ? previewDecoder(decoder, channels) : undefined,
+    factors: unit.previews.method === 'latent2rgb' ? await factorsOf(model) : undefined,
+    decode: decoder === null ? undefined : previewDecoder(decoder, channels),
     width: unit.width,
     height: unit.height,
   })
