@@ -165,6 +165,18 @@ export function makeFolder(inside: Confinement, path: string, mode?: number): vo
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR') throw error
   }
+  for (let tries = 1; ; tries++) {
+    try {
+      makeParts(inside, place, mode)
+      return
+    } catch (error) {
+      // Somebody removes what is being made: begin again, unless it goes on and on.
+      if (errorCode(error) !== 'ENOENT' || tries === 10) throw error
+    }
+  }
+}
+
+function makeParts(inside: Confinement, place: string, mode: number | undefined): void {
   let folder = openFolder(inside, inside.out)
   try {
     for (const part of relative(inside.real, place).split(sep)) {

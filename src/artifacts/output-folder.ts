@@ -65,15 +65,25 @@ export function refuseLinkedFolder(out: string, folder: string): void {
 
 /**
  * Makes a folder below the output folder, following no symbolic link on the way.
- * @throws PregenError `E_OUTPUT_SYMLINK` | `E_OUTPUT_KIND` | `E_OUTPUT_FOLDER`
+ * @throws PregenError `E_OUTPUT_SYMLINK` | `E_OUTPUT_KIND` | `E_OUTPUT_FOLDER` | `E_OUTPUT_REMOVED`
  */
 export async function makeFolderInside(out: string, folder: string): Promise<void> {
   try {
     makeFolder(confine(out), folder)
   } catch (error) {
     if (error instanceof PregenError) throw error
+    if (errorCode(error) === 'ENOENT') throw variantRemoved(folder, error)
     throw new PregenError('E_OUTPUT_FOLDER', `cannot make the folder ${folder}: ${messageOf(error)}`, {
       cause: error,
     })
   }
+}
+
+/** Somebody removed a folder, one above it or a file in it while a run wrote there. */
+export function variantRemoved(folder: string, cause?: unknown): PregenError {
+  return new PregenError('E_OUTPUT_REMOVED', `${folder}, or a file in it, was removed while it was written`, {
+    help: 'Run the same command again: it draws what is missing.',
+    exitCode: 3,
+    cause,
+  })
 }

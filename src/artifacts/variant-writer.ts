@@ -19,7 +19,7 @@ import {
 } from './file-names.ts'
 import { hashBytes, listVariantFiles } from './file-state.ts'
 import type { LedgerFile } from './ledger.ts'
-import { makeFolderInside } from './output-folder.ts'
+import { makeFolderInside, variantRemoved } from './output-folder.ts'
 import type { OutputKind } from './output-kinds.ts'
 import { encodeTiming, type Timing } from './timing.ts'
 import { noWriteHook, type WriteHook } from './write-points.ts'
@@ -61,24 +61,26 @@ export interface VariantWriterOptions {
 /**
  * Opens a variant's folder for (re)writing. What an earlier run left goes first, its marker before all else; an
  * earlier final file of the same kind stays until the new one takes its place.
- * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_FOLDER`, `E_DISK_FULL`, `E_WRITE_FAILED`
+ * @throws PregenError `E_OUTPUT_SYMLINK`, `E_OUTPUT_FOLDER`, `E_OUTPUT_REMOVED`, `E_DISK_FULL`, `E_WRITE_FAILED`
  */
 export async function createVariantWriter(options: VariantWriterOptions): Promise<VariantWriter> {
   const { out, folder, output = outputKindOf('image'), onPoint = noWriteHook, fileSystem } = options
-  await makeFolderInside(out, folder)
-  const inside = confine(out)
-  await onPoint('variant-begun', folder)
-  await removeStale({ inside, folder, kept: output.name, onPoint })
+  const inside = await whileItStands(folder, async () => {
+    await makeFolderInside(out, folder)
+    const confinement = confine(out)
+    await onPoint('variant-begun', folder)
+    await removeStale({ inside: confinement, folder, kept: output.name, onPoint })
+    return confinement
+  })
 
   const files = new Map<string, Promise<LedgerFile>>()
   const write = async (name: string, bytes: Uint8Array, sync: boolean): Promise<string> => {
     const path = join(folder, name)
     const written = (async () => {
-      try {
+      await whileItStands(folder, async () => {
+        if (dirname(path) !== folder) makeFolder(inside, dirname(path))
         await writeFileDurably(path, bytes, { inside, syncFolder: sync, onPoint, fileSystem })
-      } catch (error) {
-        throw isGone(error) ? removed(folder, error) : error
-      }
+      })
       const state = await stateInside(inside, path)
       const sums = { sha256: hashBytes(bytes), md5: hashBytes(bytes, 'md5') }
       return { name, ...sums, sizeBytes: bytes.byteLength, mtimeMs: state?.mtimeMs ?? 0 }
@@ -92,11 +94,7 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
     folder,
     writeStep: (step, png) => write(stepName(step), png, false),
     writeStepAnimation: (step, webp) => write(stepAnimationName(step), webp, false),
-    writeFrame(frame, png) {
-      const name = frameName(frame)
-      makeFolder(inside, dirname(join(folder, name)))
-      return write(name, png, false)
-    },
+    writeFrame: (frame, png) => write(frameName(frame), png, false),
     writePoster: (png) => write(POSTER_NAME, png, false),
     writeFinal: (bytes) => write(output.name, bytes, false),
     beginFinal() {
@@ -104,7 +102,7 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       return {
         ...file,
         commit() {
-          const written = file.commit()
+          const written = whileItStands(folder, file.commit)
           files.set(
             output.name,
             written.then((facts) => ({ name: output.name, ...facts })),
@@ -122,10 +120,12 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       const written = [...files].filter((_, index) => settled[index]?.status === 'fulfilled')
       // What was removed since would leave a marker beside half a set.
       for (const [name] of written) {
-        if ((await stateInside(inside, join(folder, name))) === null) throw removed(folder)
+        if ((await stateInside(inside, join(folder, name))) === null) throw variantRemoved(folder)
       }
-      await syncNamed(inside, folder, onPoint)
-      for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name), onPoint)
+      await whileItStands(folder, async () => {
+        await syncNamed(inside, folder, onPoint)
+        for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name), onPoint)
+      })
       if (timing) {
         const failed = settled.find((result) => result.status === 'rejected')
         if (failed) throw failed.reason
@@ -147,12 +147,13 @@ function isGone(error: unknown): boolean {
   return errorCode(cause) === 'ENOENT'
 }
 
-function removed(folder: string, cause?: unknown): PregenError {
-  return new PregenError('E_OUTPUT_REMOVED', `${folder}, or a file in it, was removed while it was written`, {
-    help: 'Run the same command again: it draws what is missing.',
-    exitCode: 3,
-    cause,
-  })
+/** What is missing in the midst of writing has been removed by somebody. @throws PregenError `E_OUTPUT_REMOVED` */
+async function whileItStands<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw isGone(error) ? variantRemoved(folder, error) : error
+  }
 }
 
 interface StaleFolder {

@@ -142,7 +142,7 @@ describe('a video', () => {
     await symlink(elsewhere, join(folder, 'frames'))
     expect(await listVariantFiles(folder)).toEqual([])
     const writer = await createVariantWriter({ out, folder, output: outputKindOf('video') })
-    expect(() => writer.writeFrame(1, new Uint8Array(1))).toThrow(/link/)
+    await expect(writer.writeFrame(1, new Uint8Array(1))).rejects.toThrow(/link/)
     expect(await readdir(elsewhere)).toEqual(['0001.png'])
   })
 })

@@ -1,10 +1,14 @@
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hashBytes, inspectFiles } from '../../src/artifacts/file-state.ts'
+import { makeFolderInside } from '../../src/artifacts/output-folder.ts'
 import { timingOf } from '../../src/artifacts/timing.ts'
 import { createVariantWriter } from '../../src/artifacts/variant-writer.ts'
-import type { WritePoint } from '../../src/artifacts/write-points.ts'
+import { KILL_POINTS, type WritePoint } from '../../src/artifacts/write-points.ts'
+import type { PregenError } from '../../src/errors.ts'
 import { createQuotaFileSystem } from '../support/quota.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
@@ -139,5 +143,53 @@ describe('inspectFiles', () => {
     await writeFile(join(folder, 'gone'), '')
     expect(await inspectFiles(join(folder, 'gone'), files.slice(0, 1))).toMatchObject([{ fault: 'missing' }])
     expect(await inspectFiles(join(out, 'none'), files.slice(0, 1))).toMatchObject([{ fault: 'missing' }])
+  })
+})
+
+describe('a folder that somebody removes while it is written', () => {
+  const POINTS = KILL_POINTS.filter((point) => !point.startsWith('ledger-'))
+
+  // Both come when all has been written; the run looks for the files once more at its end.
+  const LAST: ReadonlySet<string> = new Set(['folder-synced', 'marker-written'])
+
+  it.each(POINTS)('at %s', async (removeAt) => {
+    const out = await temporaryFolder()
+    await writeVariant(out, 2, 'old')
+    let isRemoved = false
+    const onPoint = async (point: WritePoint) => {
+      if (point !== removeAt || isRemoved) return
+      isRemoved = true
+      await rm(join(out, 'v'), { recursive: true })
+    }
+    const writing = (async () => {
+      const writer = await createVariantWriter({ out, folder: join(out, 'v'), onPoint })
+      await writer.writeStep(1, bytes('1'))
+      await writer.writeFinal(bytes('f'))
+      return writer.finish(timingOf([1], 1))
+    })()
+    const error = await writing.then(
+      () => null,
+      (reason: unknown) => reason,
+    )
+    expect(isRemoved).toBe(true)
+    if (LAST.has(removeAt)) expect(error).toBeNull()
+    else expect(error).toMatchObject({ code: 'E_OUTPUT_REMOVED' })
+  })
+
+  it('while it is made is made again', async () => {
+    const out = await temporaryFolder()
+    const remover = spawn('sh', ['-c', 'while :; do rm -rf "$0"; done', join(out, 'a')])
+    const ended = once(remover, 'exit')
+    try {
+      const codes = new Set<unknown>()
+      for (let i = 0; i < 3000; i++) {
+        await makeFolderInside(out, join(out, 'a/b/c/d')).catch((error: PregenError) => codes.add(error.code))
+      }
+      codes.delete('E_OUTPUT_REMOVED')
+      expect([...codes]).toEqual([])
+    } finally {
+      remover.kill('SIGKILL')
+      await ended
+    }
   })
 })

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseManifest } from '../../src/artifacts/manifest.ts'
+import { errorCode } from '../../src/errors.ts'
 import type { CliOptions } from '../support/cli.ts'
 import { runSheet, runWhole, tinySheet, unitsOf, writeSheet } from '../support/runs.ts'
 import { createScratch } from '../support/scratch.ts'
@@ -27,10 +28,20 @@ function removeAtThird(path: string): Pick<CliOptions, 'onStdout'> {
       const third = stdout.split('"type":"unit-started"')[3]
       if (isDone || third?.includes('"type":"step"') !== true) return
       isDone = true
-      // The run goes on making files meanwhile.
-      rmSync(path, { recursive: true, maxRetries: 20, retryDelay: 2 })
+      removeWhole(path)
     },
   }
+}
+
+/** The run goes on making files meanwhile, before which `rmSync` gives up, now and then without a word. */
+function removeWhole(path: string): void {
+  do {
+    try {
+      rmSync(path, { recursive: true, force: true })
+    } catch (error) {
+      if (errorCode(error) !== 'ENOTEMPTY') throw error
+    }
+  } while (existsSync(path))
 }
 
 describe('what is removed while a run is at work', () => {

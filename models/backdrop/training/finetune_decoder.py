@@ -19,6 +19,7 @@ from data import load_latents, load_pictures, to_tensor
 from denoiser import TextToLatent
 from encode_latents import SCALING, SHIFT
 from muon import Muon, split
+from precision import autocast
 from shapes import held_out
 from train_classifier import load_classifier
 from train_vae import average_gradients, gradients, make_vae, psnr
@@ -65,11 +66,11 @@ def work(rank, args):
             s = sigma[:, None, None, None]
             noised = (1 - s) * z + s * torch.randn_like(z)
             words = torch.from_numpy(tokens[picks, rng.integers(tokens.shape[1])].astype(np.int64))
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), autocast():
                 z = noised - s * denoiser(noised, sigma, words, 256)[0].float()
         else:
             z = z + torch.randn_like(z) * 0.03
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             y = vae.decoder(z / SCALING + SHIFT).float()
             maps, goals = classifier.features(y)[:3], classifier.features(x)[:3]
             feature = sum((a.float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-4) for a, b in zip(maps, goals)) / 3

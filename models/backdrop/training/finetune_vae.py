@@ -22,6 +22,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from data import load_pictures, to_tensor
 from muon import Muon, split
+from precision import autocast
 from shapes import held_out
 from train_classifier import load_classifier
 from train_vae import average_gradients, gradients, make_vae, psnr
@@ -124,7 +125,7 @@ def work(rank, args):
         if rng.random() < 0.5:
             batch = batch[:, :, ::-1]
         x = to_tensor(batch).contiguous()
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             loss, colours, anchor = loss_of(vae, before, linear, classifier, x, rng.random() < 0.1, args)
         for p in params:
             p.grad = None

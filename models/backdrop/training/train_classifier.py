@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from data import to_tensor
 from draw import Painter
 from muon import Muon, split
+from precision import autocast
 from scene import HEADS, POSITIONS, sample_scene
 from shapes import SHAPES, batch_of, name_of
 from torch import nn
@@ -166,7 +167,7 @@ def main():
         if rng.random() < 0.35:
             x = x + torch.randn_like(x) * rng.uniform(0.01, 0.06)
         maps = torch.from_numpy(np.stack([disc_map(bodies[i], shown, at) for i in picks]))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits, discs = model(x)
         loss = sum(F.cross_entropy(out.float(), torch.from_numpy(labels[picks, i])) for i, out in enumerate(logits.values()))
         loss = loss + 4 * F.binary_cross_entropy_with_logits(discs.float(), maps, pos_weight=torch.tensor(8.0))

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from data import load_labels, load_latents, load_tokens
 from denoiser import TextToLatent
 from muon import Muon, split
+from precision import DTYPE, autocast
 from scene import HEADS
 from shapes import SHAPES, SQUARE, batch_of, held_out, name_of, tokens_of
 from train_tokenizer import END
@@ -107,7 +108,7 @@ class SharedMuon:
             least = loads.index(min(loads))
             self.shares[least].append(p)
             loads[least] += p.numel() * min(p.size(0), p[0].numel())
-        self.optimizer = Muon(self.shares[rank], others, lr=lr, other_lr=other_lr, decay=0.02, dtype=torch.bfloat16)
+        self.optimizer = Muon(self.shares[rank], others, lr=lr, other_lr=other_lr, decay=0.02, dtype=DTYPE)
 
     def zero(self):
         for p in self.params:
@@ -115,7 +116,7 @@ class SharedMuon:
 
     def step(self, scale):
         if self.world > 1:
-            flat = torch.cat([p.grad.flatten() for p in self.params]).to(torch.bfloat16)
+            flat = torch.cat([p.grad.flatten() for p in self.params]).to(DTYPE)
             dist.all_reduce(flat)
             flat = flat.float().div_(self.world)
             at = 0
@@ -149,7 +150,7 @@ def validate(model, batches, count=64):
     sigma = (torch.arange(len(picks)) % 8 + 0.5) / 8
     losses = []
     for i in range(0, len(picks), 32):
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             losses.append(flow_loss(model, latents[i : i + 32], tokens[i : i + 32], labels[i : i + 32], 256, sigma[i : i + 32])[0].item())
     torch.set_rng_state(state)
     return round(float(np.mean(losses)), 4)
@@ -242,7 +243,7 @@ def work(rank, args):
         size = sizes[rng.choice(len(sizes), p=shares / shares.sum())]
         count = batch_of(size, args.batch)
         latents, tokens, labels = batches[size].random(count, empty)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             flow, attributes = flow_loss(model, latents, tokens, labels, zero_rows, random_sigma(count, tokens_of(size), args.sigma))
         shared.zero()
         (flow if args.from_folder else flow + 0.02 * attributes).backward()

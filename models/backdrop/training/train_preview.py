@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from data import load_latents, load_pictures, to_tensor
 from encode_latents import SCALING, SHIFT
 from muon import Muon, split
+from precision import autocast
 from shapes import held_out
 from torch import nn
 from train_vae import make_vae
@@ -95,7 +96,7 @@ def main():
             group["scale"] = min(1, (step + 1) / 30) * (1 - progress) + 0.002
         picks = np.sort(rng.integers(0, train, 8))
         z, picture = torch.from_numpy(latents[picks]).float(), to_tensor(pictures[picks])
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             guess = decoder(z).float()
         loss = (guess - picture).abs().mean() + (guess - picture).square().mean()
         optimizer.zero_grad()

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from data import load_pictures, to_tensor
 from diffusers import AutoencoderKL
 from muon import Muon, split
+from precision import autocast
 from shapes import held_out
 from train_classifier import load_classifier
 
@@ -120,7 +121,7 @@ def work(rank, args):
         if rng.random() < 0.5:
             batch = batch[:, :, ::-1]
         x = to_tensor(batch).contiguous()
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+        with autocast(args.bf16):
             loss, mse = loss_of(vae, classifier, x, halve=rng.random() < 0.15)
         optimizer.zero_grad()
         loss.backward()
