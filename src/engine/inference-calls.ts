@@ -118,6 +118,12 @@ export interface DrawnPicture {
   readonly decodeMs: number
 }
 
+export interface ShownState {
+  readonly data: Float32Array
+  /** [1, channels, height, width]; with the frames before them of a video that is shown whole. */
+  readonly dims: readonly number[]
+}
+
 /** Told while pictures are drawn. */
 export type PictureNotice =
   | { readonly type: 'started'; readonly unit: number }
@@ -127,14 +133,8 @@ export type PictureNotice =
       readonly step: number
       readonly steps: number
       readonly durationMs: number
-    }
-  | {
-      readonly type: 'latents'
-      readonly unit: number
-      readonly step: number
-      readonly data: Float32Array
-      /** [1, channels, height, width]; with the frames before them of a video that is shown whole. */
-      readonly dims: readonly number[]
+      /** The state that a preview is to show, where it is decoded elsewhere: with the step, for a message costs time. */
+      readonly shown?: ShownState | undefined
     }
   /** Of a video, from 1, in order. */
   | {

@@ -168,10 +168,8 @@ async function generate(
     shouldStop: context.isCancelled,
     async onStep(info) {
       injection.reach('step', info.step)
-      const { step, steps, durationMs } = info
       for (const [index, job] of jobs.entries()) {
-        context.notify({ type: 'step', unit: job.unit, step, steps, durationMs })
-        await handOutPreview({ opened, job, info, index, injection, context })
+        await handOutStep({ opened, job, info, index, injection, context })
       }
       await context.breathe()
     },
@@ -207,11 +205,12 @@ interface DueStep {
   readonly context: CallContext<PictureNotice>
 }
 
-async function handOutPreview({ opened, job, info, index, injection, context }: DueStep): Promise<void> {
+async function handOutStep({ opened, job, info, index, injection, context }: DueStep): Promise<void> {
   const { inlineDecoder } = opened
   const { unit, previews } = job
-  const { step } = info
-  if (!previews || (step % previews.every !== 0 && step !== info.steps)) return
+  const { step, steps, durationMs } = info
+  const told = { type: 'step', unit, step, steps, durationMs } as const
+  if (!previews || (step % previews.every !== 0 && step !== steps)) return context.notify(told)
   const [, channels, ...space] = info.dims
   const size = sizeOf([channels, ...space])
   const state = previews.source === 'denoised' ? info.denoised : info.latents
@@ -219,9 +218,10 @@ async function handOutPreview({ opened, job, info, index, injection, context }: 
   const whole = [1, channels, ...space] as const
   const showsAll = previews.frames === 'all' || previews.frames === 'animated'
   if (previews.method === 'handed') {
-    const { data, dims } = previews.frames === 'middle' ? middleFrame(own, whole) : { data: own, dims: whole }
-    return context.handOut({ type: 'latents', unit, step, data, dims })
+    const shown = previews.frames === 'middle' ? middleFrame(own, whole) : { data: own, dims: whole }
+    return context.handOut({ ...told, shown })
   }
+  context.notify(told)
   let notice: PictureNotice
   try {
     injection.reach(`preview-${previews.method}`, step)

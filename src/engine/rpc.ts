@@ -27,8 +27,14 @@ export type ToWorker =
   | { readonly kind: 'call'; readonly id: number; readonly name: string; readonly input: unknown }
   /** The call need not be finished; it is answered all the same. */
   | { readonly kind: 'cancel'; readonly id: number }
-  /** One handed-out notice is dealt with. */
-  | { readonly kind: 'receipt' }
+  /** So many handed-out notices are dealt with. */
+  | { readonly kind: 'receipt'; readonly count: number }
+
+/** Handed-out notices that may wait for a receipt before their sender waits. */
+export const MAX_WITHOUT_RECEIPT = 8
+
+/** A receipt is sent for so many at once: reading one costs the worker time between two steps. */
+export const RECEIPT_FOR = MAX_WITHOUT_RECEIPT / 2
 
 export type FromWorker =
   | {

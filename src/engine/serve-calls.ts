@@ -1,7 +1,7 @@
 /** The worker's end: answers calls one after the other, in order, until the process that started it is gone. */
 import { PregenError } from '../errors.ts'
 import { collectYoung } from './collect-young.ts'
-import type { FromWorker, Procedures, ToWorker } from './rpc.ts'
+import { type FromWorker, MAX_WITHOUT_RECEIPT, type Procedures, type ToWorker } from './rpc.ts'
 import { toWireError } from './wire-error.ts'
 
 export interface CallContext<Notice> {
@@ -26,9 +26,6 @@ export interface Served<P extends Procedures<P>> {
   /** Milliseconds inside `session.run` so far. */
   readonly sessionRunMs: () => number
 }
-
-/** Notices that may wait for a receipt before their sender waits. */
-const MAX_WITHOUT_RECEIPT = 8
 
 /** @param create makes the handlers of what the other side says that the worker is for */
 export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start) => Served<P>): void {
@@ -92,7 +89,7 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
         whenReceipt()
         break
       case 'receipt':
-        withoutReceipt--
+        withoutReceipt -= message.count
         whenReceipt()
         break
     }

@@ -6,7 +6,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { messageOf, PregenError } from '../errors.ts'
-import type { FromWorker, Procedures, ToWorker, WorkerFigures } from './rpc.ts'
+import { type FromWorker, type Procedures, RECEIPT_FOR, type ToWorker, type WorkerFigures } from './rpc.ts'
 import { WorkerError } from './wire-error.ts'
 
 export interface WorkerCallOptions<Notice> {
@@ -130,12 +130,19 @@ export function startWorkerProcess<P extends Procedures<P>>(
       if (error !== null && error !== undefined) die(messageOf(error), error)
     })
   }
+  let unacknowledged = 0
+  const acknowledge = (): void => {
+    unacknowledged++
+    if (unacknowledged < RECEIPT_FOR) return
+    send({ kind: 'receipt', count: unacknowledged })
+    unacknowledged = 0
+  }
   child.on('message', (message) => {
     const call = pending.get(message.id)
     if (message.kind === 'notice') {
       const taken = Promise.resolve(call?.tell(message.notice))
       // Whatever becomes of it, the worker goes on.
-      if (message.wantsReceipt) void taken.finally(() => send({ kind: 'receipt' }))
+      if (message.wantsReceipt) void taken.finally(acknowledge)
       return
     }
     figures = message.figures

@@ -253,16 +253,15 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         case 'started':
           return begin(device)
         case 'step': {
-          const { step, steps, durationMs } = notice
-          return emit({ type: 'step', cue, variant, step, steps, durationMs: Math.round(durationMs), device })
+          const { step, steps, durationMs, shown } = notice
+          emit({ type: 'step', cue, variant, step, steps, durationMs: Math.round(durationMs), device })
+          return shown && pictures?.takeLatents(step, shown.data, shown.dims)
         }
         case 'frame': {
           const { frame, frames, image } = notice
           emit({ type: 'frame', cue, variant, frame, frames })
           return sink?.write(frame, image)
         }
-        case 'latents':
-          return pictures?.takeLatents(notice.step, notice.data, notice.dims)
         case 'preview':
           return pictures?.takePreview(notice.step, notice.image, notice.frames)
         case 'preview-failed':

@@ -21,8 +21,9 @@ export class PlayedChild extends EventEmitter implements WorkerChild {
   notify(notice: unknown, wantsReceipt = false): void {
     this.emit('message', { kind: 'notice', id: this.calls().at(-1)?.id, notice, wantsReceipt })
   }
-  receipts(): number {
-    return this.told.filter(({ kind }) => kind === 'receipt').length
+  /** How many notices each of them was for. */
+  receipts(): number[] {
+    return this.told.flatMap((message) => (message.kind === 'receipt' ? [message.count] : []))
   }
   kill(): void {
     this.emit('exit', null, 'SIGKILL')

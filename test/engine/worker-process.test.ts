@@ -28,18 +28,28 @@ describe('a worker process', () => {
     expect(worker.figures()).toEqual({ sessionRunMs: 40, peakRssBytes: 1000 })
   })
 
-  it('gives a receipt for what was handed out once it is dealt with, whatever became of it', async () => {
+  it('gives a receipt for every four that were handed out once they are dealt with', async () => {
     const { child, worker } = start()
     const finish: (() => void)[] = []
     const taking = () => new Promise<void>((resolve) => finish.push(resolve))
     const drawn = worker.call('draw', 7, { onNotice: taking })
-    child.notify('latents', true)
-    child.notify('a mere word')
+    for (let i = 0; i < 6; i++) {
+      child.notify('latents', true)
+      child.notify('a mere word')
+    }
     await Promise.resolve()
-    expect(child.receipts()).toBe(0)
+    expect(child.receipts()).toEqual([])
+    for (const done of finish.splice(0, 6)) done()
+    await new Promise(setImmediate)
+    expect(child.receipts()).toEqual([])
     for (const done of finish) done()
     await new Promise(setImmediate)
-    expect(child.receipts()).toBe(1)
+    expect(child.receipts()).toEqual([4])
+    child.notify('latents', true)
+    child.notify('latents', true)
+    for (const done of finish) done()
+    await new Promise(setImmediate)
+    expect(child.receipts()).toEqual([4, 4])
     child.answer('a hill')
     await drawn
   })
