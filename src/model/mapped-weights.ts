@@ -6,7 +6,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { type ProtobufField, ProtobufReader } from './protobuf-reader.ts'
+import { DELIMITED, ProtobufReader } from './protobuf-reader.ts'
 
 export interface MappedModel {
   /** The model's bytes, with references in place of large weights. */
@@ -23,10 +23,15 @@ const GRAPH_OF_MODEL = 7
 const INITIALIZER_OF_GRAPH = 5
 const TENSOR = { rawData: 9, externalData: 13, dataLocation: 14 } as const
 const ENTRY = { key: 1, value: 2 } as const
-const DELIMITED = 2
 
-/** Bytes of the file from start to end, or new ones. */
-type Piece = { readonly start: number; readonly end: number } | Uint8Array
+/** Bytes of the file from start to end. */
+interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/** Bytes of the file, or new ones. */
+type Piece = Span | Uint8Array
 
 /**
  * @returns null for a model without large weights of its own
@@ -51,43 +56,47 @@ export function mapWeights(path: string): MappedModel | null {
 function modelPieces(reader: ProtobufReader, size: number, location: string): Piece[] | null {
   const pieces: Piece[] = []
   let references = 0
+  let liesElsewhere = false
   let at = 0
-  for (const field of reader.fields(0, size)) {
-    if (field.number === GRAPH_OF_MODEL && field.wireType === DELIMITED) {
+  reader.fields(0, size, (number, wireType, start, end) => {
+    if (number === GRAPH_OF_MODEL && wireType === DELIMITED) {
       const graph: Piece[] = []
-      let inside = field.start
-      for (const part of reader.fields(field.start, field.end)) {
-        const tensor = weight(reader, part, location)
-        if (tensor === 'elsewhere') return null
+      let inside = start
+      reader.fields(start, end, (part, type, from, to) => {
+        const isWeight = part === INITIALIZER_OF_GRAPH && type === DELIMITED
+        const tensor = isWeight ? weight(reader, { start: from, end: to }, location) : null
+        liesElsewhere ||= tensor === 'elsewhere'
         if (tensor !== null) references++
-        graph.push(...(tensor ?? [{ start: inside, end: part.end }]))
-        inside = part.end
-      }
+        if (tensor === null || tensor === 'elsewhere') graph.push({ start: inside, end: to })
+        else graph.push(...tensor)
+        inside = to
+      })
       pieces.push(...message(GRAPH_OF_MODEL, graph))
     } else {
-      pieces.push({ start: at, end: field.end })
+      pieces.push({ start: at, end })
     }
-    at = field.end
-  }
-  return references === 0 ? null : pieces
+    at = end
+  })
+  return references === 0 || liesElsewhere ? null : pieces
 }
 
-/** A large weight as a reference to its bytes; null for any other part of the graph. */
+/** A large weight as a reference to its bytes; null for a small one. */
 function weight(
   reader: ProtobufReader,
-  field: ProtobufField,
+  { start, end }: Span,
   location: string,
 ): Piece[] | 'elsewhere' | null {
-  if (field.number !== INITIALIZER_OF_GRAPH || field.wireType !== DELIMITED) return null
   const kept: Piece[] = []
-  const data: ProtobufField[] = []
-  let at = field.start
-  for (const part of reader.fields(field.start, field.end)) {
-    if (part.number === TENSOR.dataLocation && part.varint === 1n) return 'elsewhere'
-    if (part.number === TENSOR.rawData) data.push(part)
-    else kept.push({ start: at, end: part.end })
-    at = part.end
-  }
+  const data: Span[] = []
+  let isElsewhere = false
+  let at = start
+  reader.fields(start, end, (number, wireType, from, to) => {
+    if (number === TENSOR.dataLocation && wireType === 0) isElsewhere ||= reader.integer(from, to) === 1n
+    if (number === TENSOR.rawData) data.push({ start: from, end: to })
+    else kept.push({ start: at, end: to })
+    at = to
+  })
+  if (isElsewhere) return 'elsewhere'
   const [raw] = data
   if (raw === undefined || data.length > 1 || raw.end - raw.start < LARGE_BYTES) return null
   const entries = Object.entries({ location, offset: String(raw.start), length: String(raw.end - raw.start) })

@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs'
 import { byteCount, dimension, typeName } from './onnx-values.ts'
-import { ProtobufError, type ProtobufField, ProtobufReader } from './protobuf-reader.ts'
+import { DELIMITED, ProtobufError, ProtobufReader } from './protobuf-reader.ts'
 
 export interface OnnxValue {
   readonly name: string
@@ -121,14 +121,14 @@ class HeaderWalker {
     let irVersion = 0
     let opset = 0
     let graphs = 0
-    for (const field of this.#reader.fields(0, this.#size)) {
-      if (field.number === MODEL.irVersion) irVersion = Number(field.varint)
-      else if (field.number === MODEL.opsetImport) opset = Math.max(opset, this.#opset(field))
-      else if (field.number === MODEL.graph && field.wireType === 2) {
+    this.#reader.fields(0, this.#size, (number, wireType, start, end) => {
+      if (number === MODEL.irVersion) irVersion = this.#valueOf(wireType, start, end)
+      else if (number === MODEL.opsetImport) opset = Math.max(opset, this.#opset(start, end))
+      else if (number === MODEL.graph && wireType === DELIMITED) {
         graphs++
-        this.#graph(field, 0)
+        this.#graph(start, end, 0)
       }
-    }
+    })
     if (irVersion === 0 || graphs !== 1) throw new ProtobufError('malformed', 'it holds no ONNX graph')
     return {
       irVersion,
@@ -145,58 +145,60 @@ class HeaderWalker {
   }
 
   /** Version of the standard domain, 0 for any other. */
-  #opset(field: ProtobufField): number {
+  #opset(start: number, end: number): number {
     let domain = ''
     let version = 0
-    for (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === OPSET.domain) domain = this.#reader.text(part)
-      else if (part.number === OPSET.version) version = Number(part.varint)
-    }
+    this.#reader.fields(start, end, (number, wireType, from, to) => {
+      if (number === OPSET.domain) domain = this.#reader.text(from, to)
+      else if (number === OPSET.version) version = this.#valueOf(wireType, from, to)
+    })
     return domain === '' || domain === 'ai.onnx' ? version : 0
   }
 
-  #graph(field: ProtobufField, depth: number): void {
+  #graph(start: number, end: number, depth: number): void {
     if (depth > MAX_DEPTH) throw new ProtobufError('malformed', `graphs nested ${depth} deep`)
-    for (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.wireType !== 2) continue
-      if (part.number === GRAPH.initializer) this.#tensor(part, depth === 0)
-      else if (part.number === GRAPH.node) this.#node(part, depth)
-      else if (part.number === GRAPH.input && depth === 0) this.#inputs.push(this.#value(part))
-      else if (part.number === GRAPH.output && depth === 0) this.#outputs.push(this.#value(part))
-    }
+    this.#reader.fields(start, end, (number, wireType, from, to) => {
+      if (wireType !== DELIMITED) return
+      if (number === GRAPH.initializer) this.#tensor(from, to, depth === 0)
+      else if (number === GRAPH.node) this.#node(from, to, depth)
+      else if (number === GRAPH.input && depth === 0) this.#inputs.push(this.#value(from, to))
+      else if (number === GRAPH.output && depth === 0) this.#outputs.push(this.#value(from, to))
+    })
   }
 
   /** Constants and subgraphs may carry tensors, and so external data, of their own. */
-  #node(field: ProtobufField, depth: number): void {
-    for (const attribute of this.#reader.fields(field.start, field.end)) {
-      if (attribute.number === NODE.operator && attribute.wireType === 2) {
-        const operator = this.#reader.text(attribute)
+  #node(start: number, end: number, depth: number): void {
+    this.#reader.fields(start, end, (number, wireType, from, to) => {
+      if (number === NODE.operator && wireType === DELIMITED) {
+        const operator = this.#reader.text(from, to)
         this.#hasFusedAttention ||= FUSED_ATTENTION.has(operator)
         this.#hasSoftmax ||= operator === 'Softmax'
-      }
-      if (attribute.number !== NODE.attribute) continue
-      for (const part of this.#reader.fields(attribute.start, attribute.end)) {
-        if (part.wireType !== 2) continue
-        if (part.number === ATTRIBUTE.tensor || part.number === ATTRIBUTE.tensors) this.#tensor(part, false)
-        if (part.number === ATTRIBUTE.graph || part.number === ATTRIBUTE.graphs) this.#graph(part, depth + 1)
-      }
-    }
+      } else if (number === NODE.attribute) this.#attribute(from, to, depth)
+    })
   }
 
-  #tensor(field: ProtobufField, isWeight: boolean): void {
+  #attribute(start: number, end: number, depth: number): void {
+    this.#reader.fields(start, end, (number, wireType, from, to) => {
+      if (wireType !== DELIMITED) return
+      if (number === ATTRIBUTE.tensor || number === ATTRIBUTE.tensors) this.#tensor(from, to, false)
+      if (number === ATTRIBUTE.graph || number === ATTRIBUTE.graphs) this.#graph(from, to, depth + 1)
+    })
+  }
+
+  #tensor(start: number, end: number, isWeight: boolean): void {
     let name = ''
     let external = false
     let type = typeName(0)
     const entries = new Map<string, string>()
-    for (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === TENSOR.name) name = this.#reader.text(part)
-      else if (part.number === TENSOR.dataType) type = typeName(Number(part.varint))
-      else if (part.number === TENSOR.dataLocation) external = part.varint === 1n
-      else if (part.number === TENSOR.externalData) {
-        const [key, value] = this.#entry(part)
+    this.#reader.fields(start, end, (number, wireType, from, to) => {
+      if (number === TENSOR.name) name = this.#reader.text(from, to)
+      else if (number === TENSOR.dataType) type = typeName(this.#valueOf(wireType, from, to))
+      else if (number === TENSOR.dataLocation) external = this.#valueOf(wireType, from, to) === 1
+      else if (number === TENSOR.externalData) {
+        const [key, value] = this.#entry(from, to)
         entries.set(key, value)
       }
-    }
+    })
     if (isWeight) {
       this.#initializers.add(name)
       this.#weightTypes.add(type)
@@ -211,34 +213,34 @@ class HeaderWalker {
     })
   }
 
-  #entry(field: ProtobufField): [string, string] {
+  #entry(start: number, end: number): [string, string] {
     let key = ''
     let value = ''
-    for (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === ENTRY.key) key = this.#reader.text(part)
-      else if (part.number === ENTRY.value) value = this.#reader.text(part)
-    }
+    this.#reader.fields(start, end, (number, _, from, to) => {
+      if (number === ENTRY.key) key = this.#reader.text(from, to)
+      else if (number === ENTRY.value) value = this.#reader.text(from, to)
+    })
     return [key, value]
   }
 
-  #value(field: ProtobufField): OnnxValue {
+  #value(start: number, end: number): OnnxValue {
     let name = ''
     let type = typeName(0)
     const dims: (number | string)[] = []
-    for (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === VALUE_INFO.name) name = this.#reader.text(part)
-      if (part.number !== VALUE_INFO.type) continue
-      for (const kind of this.#reader.fields(part.start, part.end)) {
-        if (kind.number !== TYPE.tensorType) continue
-        for (const tensor of this.#reader.fields(kind.start, kind.end)) {
-          if (tensor.number === TENSOR_TYPE.elemType) type = typeName(Number(tensor.varint))
-          if (tensor.number !== TENSOR_TYPE.shape) continue
-          for (const dim of this.#reader.fields(tensor.start, tensor.end)) {
-            if (dim.number === SHAPE.dim) dims.push(this.#dim(dim))
-          }
-        }
-      }
+    const shape = (number: number, _: number, from: number, to: number) => {
+      if (number === SHAPE.dim) dims.push(this.#dim(from, to))
     }
+    const tensorType = (number: number, wireType: number, from: number, to: number) => {
+      if (number === TENSOR_TYPE.elemType) type = typeName(this.#valueOf(wireType, from, to))
+      else if (number === TENSOR_TYPE.shape) this.#reader.fields(from, to, shape)
+    }
+    const kind = (number: number, _: number, from: number, to: number) => {
+      if (number === TYPE.tensorType) this.#reader.fields(from, to, tensorType)
+    }
+    this.#reader.fields(start, end, (number, _, from, to) => {
+      if (number === VALUE_INFO.name) name = this.#reader.text(from, to)
+      else if (number === VALUE_INFO.type) this.#reader.fields(from, to, kind)
+    })
     if (dims.length > MAX_RANK) throw new ProtobufError('malformed', `a value of ${dims.length} dimensions`)
     if (this.#inputs.length + this.#outputs.length >= MAX_VALUES) {
       throw new ProtobufError('malformed', `more than ${MAX_VALUES} inputs and outputs`)
@@ -246,11 +248,19 @@ class HeaderWalker {
     return { name, type, dims }
   }
 
-  #dim(field: ProtobufField): number | string {
-    for (const part of this.#reader.fields(field.start, field.end)) {
-      if (part.number === DIM.value) return dimension(part.varint)
-      if (part.number === DIM.param) return this.#reader.text(part)
-    }
-    return '?'
+  /** The first of its parts that says something. */
+  #dim(start: number, end: number): number | string {
+    let dim: number | string | null = null
+    this.#reader.fields(start, end, (number, wireType, from, to) => {
+      if (dim !== null) return
+      if (number === DIM.value) dim = dimension(wireType === 0 ? this.#reader.integer(from, to) : 0n)
+      else if (number === DIM.param) dim = this.#reader.text(from, to)
+    })
+    return dim ?? '?'
+  }
+
+  /** 0 for what is no integer. */
+  #valueOf(wireType: number, start: number, end: number): number {
+    return wireType === 0 ? Number(this.#reader.integer(start, end)) : 0
   }
 }

@@ -17,15 +17,16 @@ export class ProtobufError extends Error {
   }
 }
 
-export interface ProtobufField {
-  readonly number: number
-  readonly wireType: number
-  /** The value of a varint; 0 otherwise. */
-  readonly varint: bigint
-  /** Where a length-delimited field's contents begin and end in the file. */
-  readonly start: number
-  readonly end: number
-}
+/** The wire type of what has a length: texts, messages, bytes. */
+export const DELIMITED = 2
+/** The wire type of a number of any length. */
+const VARINT = 0
+
+/**
+ * What a field is told as. No objects: a model has tens of thousands of fields, and a plan reads them all.
+ * @param start where the contents begin in the file, of a length-delimited field those alone
+ */
+export type FieldVisitor = (number: number, wireType: number, start: number, end: number) => void
 
 /** Texts longer than this are no names or paths. */
 const MAX_TEXT_BYTES = 65_536
@@ -40,8 +41,10 @@ export class ProtobufReader {
   /** One for all reads: a model's weights, each skipped, would ask for thousands. */
   readonly #buffer = Buffer.alloc(WINDOW_BYTES)
   /** What of the file the buffer holds. */
-  #window = this.#buffer.subarray(0, 0)
   #windowStart = 0
+  #windowEnd = 0
+  /** Where the number ends that was read last. */
+  #next = 0
   #fieldsLeft = MAX_FIELDS
   #textBytesLeft = MAX_ALL_TEXT_BYTES
 
@@ -51,41 +54,34 @@ export class ProtobufReader {
     this.#size = size
   }
 
-  /** The fields of the message between two offsets, in file order. */
-  *fields(start: number, end: number): Generator<ProtobufField, void> {
-    let offset = start
-    while (offset < end) {
+  /** Visits the fields of the message between two offsets, in file order. A visitor may visit what is in its field. */
+  fields(start: number, end: number, visit: FieldVisitor): void {
+    let at = start
+    while (at < end) {
       if (this.#fieldsLeft-- === 0) {
         throw new ProtobufError('malformed', `it has more than ${MAX_FIELDS} parts, more than any model`)
       }
-      const key = this.#number(offset, end)
-      const number = Math.floor(key.value / 8)
-      if (number === 0) throw new ProtobufError('malformed', `field number 0 at byte ${offset}`)
-      const field = this.#field(number, key.value % 8, key.next, end)
-      yield field
-      offset = field.end
-    }
-  }
-
-  #field(number: number, wireType: number, at: number, limit: number): ProtobufField {
-    switch (wireType) {
-      case 0: {
-        const { value, next } = this.#varint(at, limit)
-        return { number, wireType, varint: value, start: at, end: next }
+      const key = this.#number(at, end)
+      const number = Math.floor(key / 8)
+      if (number === 0) throw new ProtobufError('malformed', `field number 0 at byte ${at}`)
+      const wireType = key % 8
+      let from = this.#next
+      let to: number
+      if (wireType === DELIMITED) {
+        const length = this.#number(from, end)
+        from = this.#next
+        to = from + length
+      } else if (wireType === VARINT) {
+        this.#number(from, end)
+        to = this.#next
+      } else if (wireType === 1 || wireType === 5) {
+        to = from + (wireType === 1 ? 8 : 4)
+      } else {
+        throw new ProtobufError('malformed', `wire type ${wireType} at byte ${from}`)
       }
-      case 1:
-      case 5: {
-        const end = at + (wireType === 1 ? 8 : 4)
-        this.#requireInside(end, limit)
-        return { number, wireType, varint: 0n, start: at, end }
-      }
-      case 2: {
-        const { value, next } = this.#number(at, limit)
-        this.#requireInside(next + value, limit)
-        return { number, wireType, varint: 0n, start: next, end: next + value }
-      }
-      default:
-        throw new ProtobufError('malformed', `wire type ${wireType} at byte ${at}`)
+      this.#requireInside(to, end)
+      visit(number, wireType, from, to)
+      at = to
     }
   }
 
@@ -97,57 +93,58 @@ export class ProtobufReader {
     throw new ProtobufError('malformed', `a field runs over its message at byte ${limit}`)
   }
 
-  text({ start, end }: ProtobufField): string {
+  text(start: number, end: number): string {
     this.#textBytesLeft -= end - start
     if (this.#textBytesLeft < 0) throw new ProtobufError('malformed', 'its names alone fill 64 MiB')
     if (end - start > MAX_TEXT_BYTES) throw new ProtobufError('malformed', `a text of ${end - start} bytes`)
-    return this.#bytes(start, end).toString('utf8')
+    this.#show(start, end)
+    return this.#buffer.toString('utf8', start - this.#windowStart, end - this.#windowStart)
   }
 
-  /** A length or a key. */
-  #number(at: number, limit: number): { value: number; next: number } {
-    const small = this.#small(at, limit)
-    if (small !== null) return small
-    const { value, next } = this.#varint(at, limit)
-    return { value: Number(value), next }
+  /** The value of a field that is a number of any length (wire type 0). */
+  integer(start: number, end: number): bigint {
+    return this.#varint(start, end)
   }
 
-  /** A number of up to four bytes that lies in the window; null: it is longer, or has to be read. */
-  #small(at: number, limit: number): { value: number; next: number } | null {
-    const from = at - this.#windowStart
-    if (from < 0) return null
-    const to = Math.min(from + 4, limit - this.#windowStart, this.#window.length)
-    let value = 0
-    for (let i = from; i < to; i++) {
-      const byte = this.#window[i]!
-      value |= (byte & 0x7f) << (7 * (i - from))
-      if (byte < 0x80) return { value, next: this.#windowStart + i + 1 }
+  /** A length, a key or a small value. */
+  #number(at: number, limit: number): number {
+    // Most take one byte, which is there already.
+    if (at >= this.#windowStart && at < this.#windowEnd && at < limit) {
+      const byte = this.#buffer[at - this.#windowStart]!
+      if (byte < 0x80) {
+        this.#next = at + 1
+        return byte
+      }
     }
-    return null
+    return Number(this.#varint(at, limit))
   }
 
-  #varint(at: number, limit: number): { value: bigint; next: number } {
-    const bytes = this.#bytes(at, Math.min(at + 10, limit))
+  #varint(at: number, limit: number): bigint {
+    const end = Math.min(at + 10, limit)
+    this.#show(at, end)
     let value = 0n
-    for (let i = 0; i < bytes.length; i++) {
-      value |= BigInt(bytes[i]! & 0x7f) << BigInt(7 * i)
-      if (bytes[i]! < 0x80) return { value, next: at + i + 1 }
+    // Bit operations are those of 32 bits: seven by seven into a number while they fit.
+    let low = 0
+    for (let i = 0; at + i < end; i++) {
+      const byte = this.#buffer[at + i - this.#windowStart]!
+      if (i < 4) low |= (byte & 0x7f) << (7 * i)
+      else value |= BigInt(byte & 0x7f) << BigInt(7 * i)
+      if (byte >= 0x80) continue
+      this.#next = at + i + 1
+      return value | BigInt(low)
     }
-    throw bytes.length < 10 && limit === this.#size
+    throw end - at < 10 && limit === this.#size
       ? new ProtobufError('truncated', `it breaks off inside a number at byte ${at}`)
       : new ProtobufError('malformed', `no number at byte ${at}`)
   }
 
-  /** Valid until the next call. No more than `WINDOW_BYTES`. */
-  #bytes(start: number, end: number): Buffer {
-    if (start < this.#windowStart || end > this.#windowStart + this.#window.length) {
-      const wanted = Math.min(WINDOW_BYTES, this.#size - start)
-      const bytesRead = readSync(this.#file, this.#buffer, 0, wanted, start)
-      this.#window = this.#buffer.subarray(0, bytesRead)
-      this.#windowStart = start
-      if (bytesRead < end - start)
-        throw new ProtobufError('truncated', `it ends at byte ${start + bytesRead}`)
-    }
-    return this.#window.subarray(start - this.#windowStart, end - this.#windowStart)
+  /** Brings bytes into the buffer, no more than `WINDOW_BYTES`. */
+  #show(start: number, end: number): void {
+    if (start >= this.#windowStart && end <= this.#windowEnd) return
+    const wanted = Math.min(WINDOW_BYTES, this.#size - start)
+    const bytesRead = readSync(this.#file, this.#buffer, 0, wanted, start)
+    this.#windowStart = start
+    this.#windowEnd = start + bytesRead
+    if (this.#windowEnd < end) throw new ProtobufError('truncated', `it ends at byte ${this.#windowEnd}`)
   }
 }
