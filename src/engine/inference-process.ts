@@ -9,7 +9,7 @@ import { checkHalves } from '../model/halves.ts'
 import { optimizeModel } from '../model/optimize.ts'
 import { probeProvider, resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
-import type { Pipeline, StepInfo } from '../pipelines/pipeline.ts'
+import type { GenerateHooks, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
 import { middleFrame } from '../preview/decoder.ts'
 import { sizeOf } from '../tensor/tensor.ts'
 import type {
@@ -164,13 +164,15 @@ async function generate(
     ...(sourceVideo && { sourceVideo: readerOf(sourceVideo, request) }),
     conditioning: opened.prompts.get(promptKey),
   }))
-  const media = await opened.pipeline.generate(requests, {
+  const gathered = gatherSteps(context)
+  const hooks: GenerateHooks = {
     shouldStop: context.isCancelled,
     async onStep(info) {
       injection.reach('step', info.step)
       for (const [index, job] of jobs.entries()) {
-        await handOutStep({ opened, job, info, index, injection, context })
+        await handOutStep({ opened, job, info, index, injection, context, gathered })
       }
+      if (gathered.isDue() || info.step === info.steps) await gathered.handOut()
       await context.breathe()
     },
     async onFrame({ index, frame, frames, image }) {
@@ -178,7 +180,9 @@ async function generate(
       await context.handOut({ type: 'frame', unit: jobs[index]!.unit, frame, frames, image })
       await context.breathe()
     },
-  })
+  }
+  // After a fault too, the steps before it are told.
+  const media = await opened.pipeline.generate(requests, hooks).finally(gathered.handOut)
   return media.map(({ frames: [image], timings }, index): DrawnPicture => {
     const { unit } = jobs[index]!
     injection.reach('generated', unit)
@@ -195,6 +199,30 @@ function readerOf(
   return { key, frames, read: (frame: number) => readScratch(path, frame * size, size) }
 }
 
+/** Quick steps are told together: a message costs two tenths of a millisecond, of which nothing is drawn. */
+const GATHER_MS = 100
+
+interface GatheredSteps {
+  readonly add: (notice: PictureNotice) => void
+  readonly isDue: () => boolean
+  readonly handOut: () => Promise<void>
+}
+
+function gatherSteps(context: CallContext<PictureNotice>): GatheredSteps {
+  let notices: PictureNotice[] = []
+  let handedOutAt = performance.now()
+  return {
+    add: (notice) => void notices.push(notice),
+    isDue: () => performance.now() - handedOutAt >= GATHER_MS,
+    async handOut() {
+      const due = notices
+      notices = []
+      if (due.length > 0) await context.handOut(...due)
+      handedOutAt = performance.now()
+    },
+  }
+}
+
 interface DueStep {
   readonly opened: Opened
   readonly job: PictureJob
@@ -203,14 +231,23 @@ interface DueStep {
   readonly index: number
   readonly injection: Injection
   readonly context: CallContext<PictureNotice>
+  readonly gathered: GatheredSteps
 }
 
-async function handOutStep({ opened, job, info, index, injection, context }: DueStep): Promise<void> {
+async function handOutStep({
+  opened,
+  job,
+  info,
+  index,
+  injection,
+  context,
+  gathered,
+}: DueStep): Promise<void> {
   const { inlineDecoder } = opened
   const { unit, previews } = job
   const { step, steps, durationMs } = info
   const told = { type: 'step', unit, step, steps, durationMs } as const
-  if (!previews || (step % previews.every !== 0 && step !== steps)) return context.notify(told)
+  if (!previews || (step % previews.every !== 0 && step !== steps)) return gathered.add(told)
   const [, channels, ...space] = info.dims
   const size = sizeOf([channels, ...space])
   const state = previews.source === 'denoised' ? info.denoised : info.latents
@@ -218,10 +255,12 @@ async function handOutStep({ opened, job, info, index, injection, context }: Due
   const whole = [1, channels, ...space] as const
   const showsAll = previews.frames === 'all' || previews.frames === 'animated'
   if (previews.method === 'handed') {
-    const shown = previews.frames === 'middle' ? middleFrame(own, whole) : { data: own, dims: whole }
-    return context.handOut({ ...told, shown })
+    const { data, dims } = previews.frames === 'middle' ? middleFrame(own, whole) : { data: own, dims: whole }
+    // A copy: the next step changes them in place.
+    return gathered.add({ ...told, shown: { data: data.slice(), dims } })
   }
-  context.notify(told)
+  gathered.add(told)
+  await gathered.handOut()
   let notice: PictureNotice
   try {
     injection.reach(`preview-${previews.method}`, step)

@@ -50,8 +50,9 @@ export type FromWorker =
       readonly figures: WorkerFigures
     }
   | {
-      readonly kind: 'notice'
+      readonly kind: 'notices'
       readonly id: number
-      readonly notice: unknown
-      readonly wantsReceipt: boolean
+      readonly notices: readonly unknown[]
+      /** Whether each of them wants one. */
+      readonly wantReceipts: boolean
     }

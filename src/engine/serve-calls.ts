@@ -9,7 +9,7 @@ export interface CallContext<Notice> {
   readonly isCancelled: () => boolean
   readonly notify: (notice: Notice) => void
   /** As `notify`, for data that must not pile up: waits while as many as allowed are without a receipt. */
-  readonly handOut: (notice: Notice) => Promise<void>
+  readonly handOut: (...notices: readonly Notice[]) => Promise<void>
   /** Lets messages in: native calls hold them up. */
   readonly breathe: () => Promise<void>
 }
@@ -38,15 +38,15 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
 
   const contextOf = <Notice>(id: number): CallContext<Notice> => ({
     isCancelled: () => cancelled.has(id),
-    notify: (notice) => void send({ kind: 'notice', id, notice, wantsReceipt: false }),
-    async handOut(notice) {
+    notify: (notice) => void send({ kind: 'notices', id, notices: [notice], wantReceipts: false }),
+    async handOut(...notices) {
       while (withoutReceipt >= MAX_WITHOUT_RECEIPT && !cancelled.has(id)) {
         await new Promise<void>((resolve) => {
           whenReceipt = resolve
         })
       }
-      withoutReceipt++
-      await send({ kind: 'notice', id, notice, wantsReceipt: true })
+      withoutReceipt += notices.length
+      await send({ kind: 'notices', id, notices, wantReceipts: true })
     },
     breathe: () => new Promise<void>((resolve) => setImmediate(resolve)),
   })

@@ -139,10 +139,12 @@ export function startWorkerProcess<P extends Procedures<P>>(
   }
   child.on('message', (message) => {
     const call = pending.get(message.id)
-    if (message.kind === 'notice') {
-      const taken = Promise.resolve(call?.tell(message.notice))
-      // Whatever becomes of it, the worker goes on.
-      if (message.wantsReceipt) void taken.finally(acknowledge)
+    if (message.kind === 'notices') {
+      for (const notice of message.notices) {
+        const taken = Promise.resolve(call?.tell(notice))
+        // Whatever becomes of it, the worker goes on.
+        if (message.wantReceipts) void taken.finally(acknowledge)
+      }
       return
     }
     figures = message.figures

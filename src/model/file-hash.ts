@@ -69,6 +69,7 @@ export async function createFileHasher({ cacheDir, onHash, trustSize }: HashOpti
           closeSync(descriptor)
         }
       }
+      if (size < REMEMBERED_BYTES) return hashOfSmall(descriptor, size)
       const digest = createHash('sha256')
       // No more than it had when it was opened, whatever is appended meanwhile.
       const bytes = { fd: descriptor, start: 0, end: Math.max(size - 1, 0), highWaterMark: 2 ** 20 }
@@ -83,10 +84,8 @@ export async function createFileHasher({ cacheDir, onHash, trustSize }: HashOpti
       }
       await pipeline(createReadStream(path, bytes), count, digest)
       const sha256 = digest.digest('hex')
-      if (size >= REMEMBERED_BYTES) {
-        known.set(path, { size, mtimeMs, ctimeMs, sha256 })
-        changed = true
-      }
+      known.set(path, { size, mtimeMs, ctimeMs, sha256 })
+      changed = true
       return sha256
     },
     async save() {
@@ -94,6 +93,20 @@ export async function createFileHasher({ cacheDir, onHash, trustSize }: HashOpti
       changed = false
       await writeCache(cachePath, JSON.stringify(Object.fromEntries(known)))
     },
+  }
+}
+
+/** Read at once: a stream costs more than the reading. Closes the file. */
+function hashOfSmall(descriptor: number, size: number): string {
+  try {
+    const bytes = Buffer.alloc(size)
+    let end = 0
+    for (let read = -1; read !== 0 && end < size; end += read) {
+      read = readSync(descriptor, bytes, end, size - end, end)
+    }
+    return createHash('sha256').update(bytes.subarray(0, end)).digest('hex')
+  } finally {
+    closeSync(descriptor)
   }
 }
 

@@ -18,8 +18,8 @@ export class PlayedChild extends EventEmitter implements WorkerChild {
     const figures = { sessionRunMs: 40, peakRssBytes: 1000 }
     this.emit('message', { kind: 'answer', id: this.calls().at(-1)?.id, output, figures })
   }
-  notify(notice: unknown, wantsReceipt = false): void {
-    this.emit('message', { kind: 'notice', id: this.calls().at(-1)?.id, notice, wantsReceipt })
+  notify(notice: unknown, wantReceipts = false): void {
+    this.emit('message', { kind: 'notices', id: this.calls().at(-1)?.id, notices: [notice], wantReceipts })
   }
   /** How many notices each of them was for. */
   receipts(): number[] {
