@@ -30,6 +30,9 @@ export function findRowFiles(bytes: Uint8Array, options: ParseSheetOptions): str
   return rowFilesIn(readDocument(bytes, options, new Faults())?.data)
 }
 
+/** From this size on a sheet is parsed by compiled functions. */
+const COMPILED_BYTES = 65_536
+
 function readDocument(
   bytes: Uint8Array,
   options: ParseSheetOptions,
@@ -81,7 +84,8 @@ function parseOrFault(
   }
   checkIds(doc, faults)
   const placed = placeRows(doc, options.rowFiles ?? new Map(), faults)
-  const parsed = sheetSchema.safeParse(data)
+  // Functions compiled for the schema pay in long sheets alone.
+  const parsed = sheetSchema.safeParse(data, { jitless: bytes.length < COMPILED_BYTES })
   if (parsed.success)
     return assembleSheet(parsed.data, options, { ...placed, faults, isTainted: () => false })
   explainIssues(parsed.error.issues, doc, faults)
