@@ -90,17 +90,17 @@ function checkEndpoint(
   const report = (why: string, help: string) =>
     faults.add('E_ENDPOINT_INVALID', doc.locate(path), `storage.endpoint ${why}.`, help)
   // Help may quote the sheet, but not what a variable of the environment holds.
-  const isShown = doc.written(path)?.includes(url.host) ?? false
+  const isShown = () => doc.written(path)?.includes(url.host) ?? false
   const folders = url.pathname.split('/').filter((part) => part !== '')
   const inBucket = folders[0] === bucket ? folders.slice(1).join('/') : ''
   if (folders.length > 0) {
     const prefix = inBucket === '' ? '' : ` and "prefix: ${inBucket}"`
-    const right = isShown ? `Write "endpoint: ${url.origin}"${prefix}` : 'Leave the path away'
+    const right = isShown() ? `Write "endpoint: ${url.origin}"${prefix}` : 'Leave the path away'
     const why = folders[0] === bucket ? "holds the bucket's name" : 'has a path'
     report(why, `${right}: the bucket, and a folder in it, have keys of their own.`)
   } else if (url.hostname.startsWith(`${bucket}.`) && input.force_path_style !== true) {
     const rest = `${url.protocol}//${url.host.slice(bucket.length + 1)}`
-    const right = isShown ? `Write "endpoint: ${rest}".` : "Leave the bucket's name away."
+    const right = isShown() ? `Write "endpoint: ${rest}".` : "Leave the bucket's name away."
     report(
       "holds the bucket's name",
       `${right} If the store's own name begins so, say "force_path_style: true".`,

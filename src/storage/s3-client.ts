@@ -1,7 +1,7 @@
 /** The SDK's client, set up for stores that are not AWS too: sockets, timeouts, checksums, and no plain http. */
 import http from 'node:http'
 import https from 'node:https'
-import { S3Client } from '@aws-sdk/client-s3'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { isLoopbackHost } from '../net/addresses.ts'
 import { authoritiesOf } from '../net/certificates.ts'
 import { proxyAgentFor } from '../net/proxies.ts'
@@ -9,6 +9,7 @@ import type { ResolveHost } from '../net/reach.ts'
 import { createCredentials } from './s3-credentials.ts'
 import { type Endpoint, type EndpointPolicy, endpointLookup, insecureEndpoint } from './s3-endpoint.ts'
 import { createHandler } from './s3-handler.ts'
+import * as sdk from './sdk.ts'
 
 export interface S3Options {
   readonly bucket: string
@@ -79,7 +80,7 @@ export function createClient(
   { connectMs, credentialsMs }: Pick<Required<S3Timeouts>, 'connectMs' | 'credentialsMs'>,
 ): S3Client {
   const env = options.policy?.env
-  const client = new S3Client({
+  const client = new sdk.S3Client({
     ...(endpoint ? { endpoint: endpoint.url.href } : {}),
     forcePathStyle: options.forcePathStyle ?? endpoint !== undefined,
     ...(region === undefined ? {} : { region }),

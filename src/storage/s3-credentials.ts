@@ -1,9 +1,9 @@
 /** Who signs: the AWS tools' own chain of credentials, with an end to its waiting and one message for what is wrong. */
-import { type DefaultProviderInit, defaultProvider } from '@aws-sdk/credential-provider-node'
-import { loadSharedConfigFiles } from '@smithy/core/config'
+import type { DefaultProviderInit } from '@aws-sdk/credential-provider-node'
 import { messageOf, PregenError } from '../errors.ts'
 import { DeadlineError, withDeadline } from '../net/deadline.ts'
 import { redact } from './redact.ts'
+import { defaultProvider, loadSharedConfigFiles } from './sdk.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 type Profiles = Readonly<Record<string, Readonly<Record<string, string | undefined>> | undefined>>

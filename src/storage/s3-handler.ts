@@ -1,8 +1,9 @@
 /** The SDK's way to the network, with an end to every answer: sockets of our own, bodies of bounded size. */
 import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler'
+import type { NodeHttpHandlerOptions } from '@smithy/node-http-handler'
 import { MAX_ANSWER_BYTES, readAnswer } from './read-answer.ts'
+import { NodeHttpHandler } from './sdk.ts'
 
 type Handler = S3Client['config']['requestHandler']
 type Request = Parameters<Handler['handle']>[0]

@@ -1,10 +1,11 @@
 /** Listings of a bucket that others may have filled, or of a server that only looks like one. */
-import { ListObjectsV2Command, type ListObjectsV2CommandOutput, type S3Client } from '@aws-sdk/client-s3'
+import type { ListObjectsV2CommandOutput, S3Client } from '@aws-sdk/client-s3'
 import { PregenError } from '../errors.ts'
 import { compareKeys } from './memory.ts'
 import { bareEtag, md5Of } from './s3-answers.ts'
 import type { CallLimits, Calls } from './s3-calls.ts'
 import { UnconfirmedError } from './s3-error-kinds.ts'
+import { ListObjectsV2Command } from './sdk.ts'
 import type { ListOptions, StoredObject } from './storage.ts'
 
 /** Keys a page: as many as fit into the 1 MiB that an answer may have, were each as long as S3 allows. */

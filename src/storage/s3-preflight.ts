@@ -1,10 +1,11 @@
 /** Proves a bucket before any model loads: a probe is put, looked at, listed and deleted, as all is in the run. */
 import { createHash, randomBytes } from 'node:crypto'
-import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { confirmedEtag } from './s3-answers.ts'
 import { type CallLimits, type Calls, StoreRefusal } from './s3-calls.ts'
 import { isForbidden, UnconfirmedError } from './s3-error-kinds.ts'
 import { storageError } from './s3-errors.ts'
+import { PutObjectCommand } from './sdk.ts'
 
 export interface PreflightParts {
   readonly client: S3Client

@@ -4,7 +4,8 @@
  */
 import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { SignatureV4 } from '@smithy/signature-v4'
+import type { SignatureV4 } from '@smithy/signature-v4'
+import * as sdk from './sdk.ts'
 
 type Handler = S3Client['config']['requestHandler']
 type HttpRequest = Parameters<Handler['handle']>[0]
@@ -40,7 +41,13 @@ export function createDirectPut(client: S3Client): DirectPut {
   let template: HttpRequest | undefined
   let base = ''
   const { region, credentials, sha256: hash } = client.config
-  const signer = new SignatureV4({ service: 's3', region, credentials, sha256: hash, uriEscapePath: false })
+  const signer = new sdk.SignatureV4({
+    service: 's3',
+    region,
+    credentials,
+    sha256: hash,
+    uriEscapePath: false,
+  })
 
   const send = async (request: HttpRequest, { signal, noteSign }: PutAttempt): Promise<PutAnswer> => {
     // The offset is the client's own, which it corrects when a store calls the clock wrong.

@@ -1,10 +1,11 @@
 /** PUTs of whole objects, each confirmed by its checksum; and those that hold only while nobody else has written. */
 import { createHash, randomBytes } from 'node:crypto'
-import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3'
+import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 import { confirmedEtag, hasHeaders } from './s3-answers.ts'
 import { type CallLimits, type Calls, StoreRefusal } from './s3-calls.ts'
 import { isConflict, isForbidden, isNotFound, isRetryable, isUnsupported } from './s3-error-kinds.ts'
 import { createDirectPut } from './s3-put.ts'
+import { PutObjectCommand } from './sdk.ts'
 import type { Storage, StorageObject } from './storage.ts'
 
 export interface Writes {

@@ -1,7 +1,6 @@
 /** S3 and what speaks like it: R2, MinIO and others. Buffers only, every PUT confirmed by its checksum. */
 import { setMaxListeners } from 'node:events'
 import { Readable } from 'node:stream'
-import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { answerTooLarge, MAX_OBJECT_BYTES, readAnswer } from './read-answer.ts'
 import { bareEtag, checkedEtag, md5Of } from './s3-answers.ts'
 import { type CallLimits, createCalls, StoreRefusal } from './s3-calls.ts'
@@ -11,6 +10,7 @@ import { isNotFound, UnconfirmedError } from './s3-error-kinds.ts'
 import { fetchPage, listObjects } from './s3-list.ts'
 import { preflight } from './s3-preflight.ts'
 import { createWrites } from './s3-writes.ts'
+import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand } from './sdk.ts'
 import type { Storage, StoredObject } from './storage.ts'
 
 export type { S3Options, S3Timeouts } from './s3-client.ts'
