@@ -11,8 +11,8 @@ import { composeStrip } from '../dist/modules/preview/strip.js'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const images = join(root, 'docs/images')
 const cues = {
-  dawn: { prompt: 'misty mountains at dawn', seed: 5 },
-  sea: { prompt: 'sea at night, full moon, stars', seed: 6 },
+  dawn: { prompt: 'misty mountains at dawn', seed: 12 },
+  sea: { prompt: 'sea at night, full moon, stars', seed: 4 },
   city: { prompt: 'city skyline at dusk', seed: 25 },
 }
 const methods = { latent2rgb: 'latent2rgb', taesd: 'taesd', full: 'full' }
