@@ -164,15 +164,16 @@ async function generate(
     ...(sourceVideo && { sourceVideo: readerOf(sourceVideo, request) }),
     conditioning: opened.prompts.get(promptKey),
   }))
-  const gathered = gatherSteps(context)
   const hooks: GenerateHooks = {
     shouldStop: context.isCancelled,
     async onStep(info) {
       injection.reach('step', info.step)
+      // One message for the batch: each costs a tenth of a millisecond or two, of which nothing is drawn.
+      const notices: PictureNotice[] = []
       for (const [index, job] of jobs.entries()) {
-        await handOutStep({ opened, job, info, index, injection, context, gathered })
+        await handOutStep({ opened, job, info, index, injection, context, notices })
       }
-      if (gathered.isDue() || info.step === info.steps) await gathered.handOut()
+      if (notices.length > 0) await context.handOut(...notices)
       await context.breathe()
     },
     async onFrame({ index, frame, frames, image }) {
@@ -181,8 +182,7 @@ async function generate(
       await context.breathe()
     },
   }
-  // After a fault too, the steps before it are told.
-  const media = await opened.pipeline.generate(requests, hooks).finally(gathered.handOut)
+  const media = await opened.pipeline.generate(requests, hooks)
   return media.map(({ frames: [image], timings }, index): DrawnPicture => {
     const { unit } = jobs[index]!
     injection.reach('generated', unit)
@@ -199,31 +199,6 @@ function readerOf(
   return { key, frames, read: (frame: number) => readScratch(path, frame * size, size) }
 }
 
-/** Quick steps are told together: a message costs two tenths of a millisecond, of which nothing is drawn. */
-const GATHER_MS = 100
-
-interface GatheredSteps {
-  readonly add: (notice: PictureNotice) => void
-  readonly isDue: () => boolean
-  readonly handOut: () => Promise<void>
-}
-
-function gatherSteps(context: CallContext<PictureNotice>): GatheredSteps {
-  let notices: PictureNotice[] = []
-  // The first is told at once: how long the second takes nobody knows.
-  let handedOutAt = Number.NEGATIVE_INFINITY
-  return {
-    add: (notice) => void notices.push(notice),
-    isDue: () => performance.now() - handedOutAt >= GATHER_MS,
-    async handOut() {
-      const due = notices
-      notices = []
-      if (due.length > 0) await context.handOut(...due)
-      handedOutAt = performance.now()
-    },
-  }
-}
-
 interface DueStep {
   readonly opened: Opened
   readonly job: PictureJob
@@ -232,7 +207,8 @@ interface DueStep {
   readonly index: number
   readonly injection: Injection
   readonly context: CallContext<PictureNotice>
-  readonly gathered: GatheredSteps
+  /** What is to be told of the step, of all its pictures. */
+  readonly notices: PictureNotice[]
 }
 
 async function handOutStep({
@@ -242,13 +218,13 @@ async function handOutStep({
   index,
   injection,
   context,
-  gathered,
+  notices,
 }: DueStep): Promise<void> {
   const { inlineDecoder } = opened
   const { unit, previews } = job
   const { step, steps, durationMs } = info
   const told = { type: 'step', unit, step, steps, durationMs } as const
-  if (!previews || (step % previews.every !== 0 && step !== steps)) return gathered.add(told)
+  if (!previews || (step % previews.every !== 0 && step !== steps)) return void notices.push(told)
   const [, channels, ...space] = info.dims
   const size = sizeOf([channels, ...space])
   const state = previews.source === 'denoised' ? info.denoised : info.latents
@@ -256,12 +232,10 @@ async function handOutStep({
   const whole = [1, channels, ...space] as const
   const showsAll = previews.frames === 'all' || previews.frames === 'animated'
   if (previews.method === 'handed') {
-    const { data, dims } = previews.frames === 'middle' ? middleFrame(own, whole) : { data: own, dims: whole }
-    // A copy: the next step changes them in place.
-    return gathered.add({ ...told, shown: { data: data.slice(), dims } })
+    const shown = previews.frames === 'middle' ? middleFrame(own, whole) : { data: own, dims: whole }
+    return void notices.push({ ...told, shown })
   }
-  gathered.add(told)
-  await gathered.handOut()
+  context.notify(told)
   let notice: PictureNotice
   try {
     injection.reach(`preview-${previews.method}`, step)
