@@ -37,6 +37,9 @@ import type { WriteHook } from './write-points.ts'
 export const PRIVATE_FOLDER = 0o700
 export const PRIVATE_FILE = 0o600
 
+/** Of making a folder that somebody removes meanwhile. */
+const MAX_TRIES = 10
+
 export interface OpenFolder {
   /** As the user knows it. */
   readonly path: string
@@ -171,7 +174,7 @@ export function makeFolder(inside: Confinement, path: string, mode?: number): vo
       return
     } catch (error) {
       // Somebody removes what is being made: begin again, unless it goes on and on.
-      if (errorCode(error) !== 'ENOENT' || tries === 10) throw error
+      if (errorCode(error) !== 'ENOENT' || tries === MAX_TRIES) throw error
     }
   }
 }

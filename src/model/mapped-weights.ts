@@ -6,7 +6,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { DELIMITED, ProtobufReader } from './protobuf-reader.ts'
+import { DELIMITED, ProtobufReader, VARINT } from './protobuf-reader.ts'
 
 export interface MappedModel {
   /** The model's bytes, with references in place of large weights. */
@@ -91,7 +91,7 @@ function weight(
   let isElsewhere = false
   let at = start
   reader.fields(start, end, (number, wireType, from, to) => {
-    if (number === TENSOR.dataLocation && wireType === 0) isElsewhere ||= reader.integer(from, to) === 1n
+    if (number === TENSOR.dataLocation && wireType === VARINT) isElsewhere ||= reader.integer(from, to) === 1n
     if (number === TENSOR.rawData) data.push({ start: from, end: to })
     else kept.push({ start: at, end: to })
     at = to

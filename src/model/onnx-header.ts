@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs'
 import { byteCount, dimension, typeName } from './onnx-values.ts'
-import { DELIMITED, ProtobufError, ProtobufReader } from './protobuf-reader.ts'
+import { DELIMITED, ProtobufError, ProtobufReader, VARINT } from './protobuf-reader.ts'
 
 export interface OnnxValue {
   readonly name: string
@@ -253,7 +253,7 @@ class HeaderWalker {
     let dim: number | string | null = null
     this.#reader.fields(start, end, (number, wireType, from, to) => {
       if (dim !== null) return
-      if (number === DIM.value) dim = dimension(wireType === 0 ? this.#reader.integer(from, to) : 0n)
+      if (number === DIM.value) dim = dimension(wireType === VARINT ? this.#reader.integer(from, to) : 0n)
       else if (number === DIM.param) dim = this.#reader.text(from, to)
     })
     return dim ?? '?'
@@ -261,6 +261,6 @@ class HeaderWalker {
 
   /** 0 for what is no integer. */
   #valueOf(wireType: number, start: number, end: number): number {
-    return wireType === 0 ? Number(this.#reader.integer(start, end)) : 0
+    return wireType === VARINT ? Number(this.#reader.integer(start, end)) : 0
   }
 }

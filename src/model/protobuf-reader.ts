@@ -20,7 +20,7 @@ export class ProtobufError extends Error {
 /** The wire type of what has a length: texts, messages, bytes. */
 export const DELIMITED = 2
 /** The wire type of a number of any length. */
-const VARINT = 0
+export const VARINT = 0
 
 /**
  * What a field is told as. No objects: a model has tens of thousands of fields, and a plan reads them all.
