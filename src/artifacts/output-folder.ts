@@ -79,10 +79,13 @@ export async function makeFolderInside(out: string, folder: string): Promise<voi
   }
 }
 
+/** What to do about files that somebody removed. */
+export const DRAW_MISSING = 'Run the same command again: it draws what is missing.'
+
 /** Somebody removed a folder, one above it or a file in it while a run wrote there. */
 export function variantRemoved(folder: string, cause?: unknown): PregenError {
   return new PregenError('E_OUTPUT_REMOVED', `${folder}, or a file in it, was removed while it was written`, {
-    help: 'Run the same command again: it draws what is missing.',
+    help: DRAW_MISSING,
     exitCode: 3,
     cause,
   })

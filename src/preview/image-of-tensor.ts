@@ -1,7 +1,7 @@
 /** A preview decoder's output as a picture. */
 import { PregenError } from '../errors.ts'
 import { type RgbImage, toRgb } from '../tensor/rgb-image.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { findNotFinite, type Tensor } from '../tensor/tensor.ts'
 
 /**
  * @param tensor [1, 3, H, W], values about −1 … 1
@@ -16,9 +16,7 @@ export function imageOfTensor(tensor: Tensor): RgbImage {
       `A decoder must give [1, 3, height, width], got [${tensor.dims.join(', ')}].`,
     )
   }
-  for (let i = 0; i < tensor.data.length; i++) {
-    if (!Number.isFinite(tensor.data[i]!)) throw notFinite('The decoded picture', tensor.data[i]!)
-  }
+  requireFinite('The decoded picture', tensor.data)
   return toRgb(tensor.data, width, height)
 }
 
@@ -29,6 +27,12 @@ export function imagesOfTensor({ data, dims }: Tensor): readonly [RgbImage, ...R
   const one = (frame: number) =>
     imageOfTensor({ data: data.subarray(frame * size, (frame + 1) * size), dims: [1, ...picture] })
   return [one(0), ...Array.from({ length: frames - 1 }, (_, frame) => one(frame + 1))]
+}
+
+/** @throws PregenError `E_PREVIEW_NOT_FINITE` */
+export function requireFinite(what: string, values: Float32Array): void {
+  const value = findNotFinite(values)
+  if (value !== undefined) throw notFinite(what, value)
 }
 
 /** The error for a NaN or an infinity met while making a preview. */

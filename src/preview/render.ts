@@ -6,7 +6,7 @@ import type { PreviewSettings } from '../plan/unit.ts'
 import type { RgbImage } from '../tensor/rgb-image.ts'
 import { type DecodePictures, frameOf, middleFrame } from './decoder.ts'
 import { enlarge } from './enlarge.ts'
-import { notFinite } from './image-of-tensor.ts'
+import { requireFinite } from './image-of-tensor.ts'
 import { checkChannels, latentSize, latentsToRgb } from './latent-rgb.ts'
 import { composeStrip } from './strip.ts'
 
@@ -114,9 +114,7 @@ function methodOf({ settings, channels, factors, decode }: PreviewRendererOption
   }
   return async (latents, dims) => {
     // A decoder may squash a NaN into a plausible grey (tanh, clip): look before it does.
-    for (let i = 0; i < latents.length; i++) {
-      if (!Number.isFinite(latents[i]!)) throw notFinite('The latent state', latents[i]!)
-    }
+    requireFinite('The latent state', latents)
     return await decode({ data: latents, dims })
   }
 }

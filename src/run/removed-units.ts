@@ -4,11 +4,10 @@ import { stateInside } from '../artifacts/confined-files.ts'
 import { confine } from '../artifacts/confinement.ts'
 import { TIMING_NAME } from '../artifacts/file-names.ts'
 import type { Ledger } from '../artifacts/ledger.ts'
+import { DRAW_MISSING } from '../artifacts/output-folder.ts'
 import type { EmitRunEvent } from './events.ts'
 import type { PreparedRun } from './prepared.ts'
 import { type RunState, unitOf } from './state.ts'
-
-const HELP = 'Run the same command again: it draws what is missing.'
 
 /** Tells of each as failed, and forgets it: no manifest lists what is not there. */
 export async function findRemovedUnits(
@@ -28,6 +27,14 @@ export async function findRemovedUnits(
     if (last === undefined || (await stateInside(inside, join(folder, last))) !== null) continue
     await ledger.forgetUnit(key)
     const message = `${folder} was removed after it was finished`
-    emit({ type: 'unit-failed', cue, variant, stage: 'write', code: 'E_OUTPUT_REMOVED', message, help: HELP })
+    emit({
+      type: 'unit-failed',
+      cue,
+      variant,
+      stage: 'write',
+      code: 'E_OUTPUT_REMOVED',
+      message,
+      help: DRAW_MISSING,
+    })
   }
 }

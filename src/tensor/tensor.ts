@@ -31,12 +31,15 @@ export type TensorFault = 'NaN' | 'infinite' | 'all zero'
 
 /** The fault that makes a tensor useless, or null: a broken fp16 kernel gives NaN, infinity or all zeros. */
 export function findFault(data: Float32Array): TensorFault | null {
+  const fault = findNotFinite(data)
+  if (fault !== undefined) return Number.isNaN(fault) ? 'NaN' : 'infinite'
+  return data.length === 0 || data.some((value) => value !== 0) ? null : 'all zero'
+}
+
+/** The first value that is NaN or infinite; undefined where all are finite. */
+export function findNotFinite(data: Float32Array): number | undefined {
   // v − v is 0 for a finite value and NaN for any other: a sum without branches, since all that a model gives passes here.
   let sum = 0
   for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!
-  if (Number.isNaN(sum)) {
-    const first = data.find((value) => !Number.isFinite(value))
-    return Number.isNaN(first) ? 'NaN' : 'infinite'
-  }
-  return data.length === 0 || data.some((value) => value !== 0) ? null : 'all zero'
+  return Number.isNaN(sum) ? data.find((value) => !Number.isFinite(value)) : undefined
 }
