@@ -2,8 +2,8 @@
 matrices of the denoiser's blocks as eight-bit integers (quantise.py).
 
 --folder is left with model_index.json, the parts, the tokenizers, the scheduler, preview.json and
-preview_decoder/; other files in it (the card, the licence, the training folder) stay as they are. --only-denoiser
-writes the transformer alone, after a run that went on from the folder.
+preview_decoder/; other files in it (the card, the licence, the training folder) stay as they are. --only writes some
+parts alone, after a run that went on from the folder: --only transformer.
 """
 
 import argparse
@@ -89,11 +89,14 @@ def compact(path, integers=False):
     onnx.save(model, path)
 
 
-def build_pipeline(work, weights, shift):
+def build_pipeline(work, weights, shift, text=None):
     tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
     model = TextToLatent(len(tokenizer))
     saved = torch.load(work / weights, weights_only=True)
     model.load_state_dict(saved["ema"])
+    if text:
+        for name, state in torch.load(work / text, weights_only=True).items():
+            getattr(model, name).load_state_dict(state)
     print(f"denoiser after {saved['step']} steps, {saved['samples']} samples")
     model.eval().requires_grad_(False)
     model.transformer.set_attn_processor(JointAttnProcessor2_0())
@@ -150,16 +153,17 @@ def main():
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--weights", default="denoiser.pt", help="denoiser.pt, or denoiser-checkpoint.pt for an early look")
     parser.add_argument("--shift", type=float, default=3.0)
-    parser.add_argument("--only-denoiser", action="store_true", help="the other parts are the model folder's own")
+    parser.add_argument("--text", help="text encoders other than those of --weights: text-tuned.pt")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help="the other parts are the model folder's own")
     args = parser.parse_args()
     torch.set_num_threads(2)
 
     folders, files = [*PARTS, "tokenizer", "tokenizer_2", "scheduler", "preview_decoder"], ["model_index.json", "preview.json"]
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        export_parts(build_pipeline(args.work, args.weights, args.shift), scratch)
-        if args.only_denoiser:
-            for name in set(folders) - {"transformer"}:
+        export_parts(build_pipeline(args.work, args.weights, args.shift, args.text), scratch)
+        if args.only:
+            for name in set(folders) - set(args.only):
                 shutil.copytree(FOLDER / name, scratch / name, dirs_exist_ok=True)
             for name in files:
                 shutil.copyfile(FOLDER / name, scratch / name)

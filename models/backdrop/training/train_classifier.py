@@ -18,11 +18,13 @@ from data import to_tensor
 from draw import Painter
 from muon import Muon, split
 from precision import autocast
-from scene import HEADS, POSITIONS, sample_scene
+from scene import HEADS, POSITIONS, TIMES, sample_scene
 from shapes import SHAPES, batch_of, name_of
 from torch import nn
 
 CELL = 8  # pixels a side of a cell of the map of discs
+HEAVY = 8.0  # how much heavier a cell of a disc weighs in the loss than one without: sigmoid 8/9 is an even guess
+SURE = 0.97  # a disc's surest cell lies above this (4 to 1); flakes and lit windows stay below
 JUDGED = [size for size in SHAPES if min(size) >= 96]
 
 
@@ -99,7 +101,8 @@ def count_discs(logits):
     found = []
     for picture in logits.sigmoid().numpy():
         marked, count = ndimage.label(picture > 0.5, structure=np.ones((3, 3)))
-        middles = ndimage.center_of_mass(picture, marked, range(1, count + 1))
+        sure = [disc for disc in range(1, count + 1) if picture[marked == disc].max() > SURE]
+        middles = ndimage.center_of_mass(picture, marked, sure)
         found.append([((x + 0.5) * CELL - 0.5, (y + 0.5) * CELL - 0.5) for y, x in middles])
     return found
 
@@ -134,6 +137,9 @@ def main():
     parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--pictures", type=int, default=9000)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--go-on", action="store_true", help="begin with the weights that are there")
+    parser.add_argument("--night", type=float, default=1, help="show pictures of the night so many times as often: flakes and stars are hard to tell apart")
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -149,14 +155,18 @@ def main():
         drawn = {size: rest for size, *rest in pool.map(draw_some, jobs, chunksize=1)}
         proof = pool.map(draw_some, [(size, 300, args.seed + 1000, 0.2) for size in JUDGED[:5]], chunksize=1)
     model = Classifier().to(memory_format=torch.channels_last)
-    optimizer = Muon(*split(model.named_parameters(), ("heads", "discs")), lr=0.02, other_lr=2e-3)
+    if args.go_on:
+        model.load_state_dict(torch.load(args.work / f"{args.name}.pt", weights_only=True))
+    optimizer = Muon(*split(model.named_parameters(), ("heads", "discs")), lr=args.lr, other_lr=args.lr / 10)
+    night = list(HEADS).index("time"), TIMES.index("night")
+    often = {size: np.where(labels[:, night[0]] == night[1], args.night, 1.0) for size, (_, labels, _) in drawn.items()}
     began = time.time()
     for step in range(args.steps):
         for group in optimizer.param_groups:
             group["scale"] = min(1, (step + 1) / 50) * min(1, (args.steps - step) / (0.6 * args.steps))
         size = JUDGED[rng.choice(len(JUDGED), p=shares)]
         pictures, labels, bodies = drawn[size]
-        picks = rng.choice(len(pictures), min(batch_of(size, args.batch), len(pictures)), replace=False)
+        picks = rng.choice(len(pictures), min(batch_of(size, args.batch), len(pictures)), replace=False, p=often[size] / often[size].sum())
         at, shown = (0, 0), size
         if rng.random() < 0.5:  # cut, so that a disc may stand anywhere
             at = (int(rng.integers(0, 17)), int(rng.integers(0, 17)))
@@ -170,7 +180,7 @@ def main():
         with autocast():
             logits, discs = model(x)
         loss = sum(F.cross_entropy(out.float(), torch.from_numpy(labels[picks, i])) for i, out in enumerate(logits.values()))
-        loss = loss + 4 * F.binary_cross_entropy_with_logits(discs.float(), maps, pos_weight=torch.tensor(8.0))
+        loss = loss + 4 * F.binary_cross_entropy_with_logits(discs.float(), maps, pos_weight=torch.tensor(HEAVY))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
