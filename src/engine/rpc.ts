@@ -27,6 +27,8 @@ export type ToWorker =
   | { readonly kind: 'call'; readonly id: number; readonly name: string; readonly input: unknown }
   /** The call need not be finished; it is answered all the same. */
   | { readonly kind: 'cancel'; readonly id: number }
+  /** The call need not be begun; one that is in work is finished. */
+  | { readonly kind: 'drop'; readonly id: number }
   /** So many handed-out notices are dealt with. */
   | { readonly kind: 'receipt'; readonly count: number }
 

@@ -30,6 +30,7 @@ export interface Served<P extends Procedures<P>> {
 /** @param create makes the handlers of what the other side says that the worker is for */
 export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start) => Served<P>): void {
   const cancelled = new Set<number>()
+  let inWork: number | null = null
   let served: Served<P> | null = null
   let withoutReceipt = 0
   let whenReceipt: () => void = () => undefined
@@ -48,7 +49,7 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
       withoutReceipt += notices.length
       await send({ kind: 'notices', id, notices, wantReceipts: true })
     },
-    breathe: () => new Promise<void>((resolve) => setImmediate(resolve)),
+    breathe,
   })
 
   const call = <Name extends keyof P>(name: Name, input: P[Name]['input'], id: number) => {
@@ -63,12 +64,16 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     })
     try {
+      // What was said while the call before held everything up counts.
+      await breathe()
       if (cancelled.has(id)) throw cancellation()
+      inWork = id
       const output = await call(name, input, id)
       await send({ kind: 'answer', id, output, figures: figures() })
     } catch (error) {
       await send({ kind: 'fault', id, error: toWireError(error), figures: figures() })
     }
+    inWork = null
     cancelled.delete(id)
     collectYoung()
   }
@@ -88,6 +93,9 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
         cancelled.add(message.id)
         whenReceipt()
         break
+      case 'drop':
+        if (message.id !== inWork) cancelled.add(message.id)
+        break
       case 'receipt':
         withoutReceipt -= message.count
         whenReceipt()
@@ -97,6 +105,10 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
   // Ctrl-C reaches every process of a terminal: this one ends when the one that started it says so, or is gone.
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1']) process.on(name, () => undefined)
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+}
+
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Resolves when the message has left this process: the next native call would hold back what has not. */

@@ -12,6 +12,8 @@ import { WorkerError } from './wire-error.ts'
 export interface WorkerCallOptions<Notice> {
   /** Aborted: the worker gives the call up at its next step, and answers. */
   readonly signal?: AbortSignal | undefined
+  /** Aborted: a call that the worker has not begun is answered at once; one that is in work is finished. */
+  readonly unbegun?: AbortSignal | undefined
   /** Told in order. The worker waits for what is handed out until the promise settles. */
   readonly onNotice?: ((notice: Notice) => void | Promise<void>) | undefined
 }
@@ -155,12 +157,16 @@ export function startWorkerProcess<P extends Procedures<P>>(
   send({ kind: 'start', data: start.data })
 
   return {
-    call(name, input, { signal, onNotice } = {}) {
+    call(name, input, { signal, unbegun, onNotice } = {}) {
       return new Promise((resolve, reject) => {
         if (death) return reject(death)
         const id = nextId++
         const cancel = () => send({ kind: 'cancel', id })
-        const settled = () => signal?.removeEventListener('abort', cancel)
+        const drop = () => send({ kind: 'drop', id })
+        const settled = () => {
+          signal?.removeEventListener('abort', cancel)
+          unbegun?.removeEventListener('abort', drop)
+        }
         pending.set(id, {
           name,
           settle(output) {
@@ -177,6 +183,8 @@ export function startWorkerProcess<P extends Procedures<P>>(
         send({ kind: 'call', id, name, input })
         if (signal?.aborted) cancel()
         signal?.addEventListener('abort', cancel)
+        if (unbegun?.aborted) drop()
+        unbegun?.addEventListener('abort', drop)
       })
     },
     death: () => death,

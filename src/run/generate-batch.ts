@@ -26,29 +26,26 @@ export async function generateBatch(
   { stopping, ending, warmUp }: Ends & { readonly warmUp: WarmUp },
 ): Promise<BatchOutcome> {
   if (ending.aborted) return { type: 'cancelled' }
-  const given = new AbortController()
-  // What the device has not begun by now waits behind another picture: it is not in hand.
-  const drop = () => {
-    if (batch.every((life) => life.state() === 'queued')) given.abort()
-  }
-  const signal = AbortSignal.any([stopping, given.signal])
-  ending.addEventListener('abort', drop, { once: true })
   const lives = new Map(batch.map((life) => [life.entry.index, life]))
   const jobs = batch.map((life) => life.job())
   try {
-    await warmUp(jobs, signal)
+    await warmUp(jobs, ending)
+    if (ending.aborted) return { type: 'cancelled' }
     const { pictures } = await opened.call(
       'generate',
       { jobs },
-      { signal, onNotice: (notice) => lives.get(notice.unit)?.takeNotice(notice, opened.device) },
+      {
+        signal: stopping,
+        // What waits behind another picture is not in hand; the device alone knows what it has begun.
+        unbegun: ending,
+        onNotice: (notice) => lives.get(notice.unit)?.takeNotice(notice, opened.device),
+      },
     )
     return { type: 'pictures', pictures }
   } catch (error) {
-    if (isDeath(error)) return signal.aborted ? { type: 'cancelled' } : { type: 'died', death: error }
+    if (isDeath(error)) return stopping.aborted ? { type: 'cancelled' } : { type: 'died', death: error }
     if (error instanceof PregenError && error.code === 'E_CANCELLED') return { type: 'cancelled' }
     return { type: 'failed', reason: error }
-  } finally {
-    ending.removeEventListener('abort', drop)
   }
 }
 

@@ -76,6 +76,16 @@ describe('a worker process', () => {
     await second
   })
 
+  it('leaves to the worker whether a call that need not be begun is begun', async () => {
+    const { child, worker } = start()
+    const abort = new AbortController()
+    const drawn = worker.call('draw', 7, { unbegun: abort.signal })
+    abort.abort()
+    expect(child.told.at(-1)).toEqual({ kind: 'drop', id: 1 })
+    child.answer('a whole hill')
+    expect(await drawn).toBe('a whole hill')
+  })
+
   it('fails every call with the last words of a process that crashed', async () => {
     const { child, worker } = start()
     const calls = [worker.call('draw', 1), worker.call('draw', 2)]

@@ -1,0 +1,16 @@
+/** A worker that counts. Its argument is the module that serves calls. */
+const { serveCalls } = await import(process.argv[2])
+
+serveCalls(() => ({
+  sessionRunMs: () => 0,
+  handlers: {
+    async count(most, { notify, breathe, isCancelled }) {
+      let number = 0
+      while (number < most && !isCancelled()) {
+        notify(++number)
+        await breathe()
+      }
+      return `counted to ${number}`
+    },
+  },
+}))

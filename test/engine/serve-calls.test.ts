@@ -1,0 +1,72 @@
+/** The worker's end of the calls, in a process of its own as in the product. */
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { startWorkerProcess, type WorkerChild, type WorkerProcess } from '../../src/engine/worker-process.ts'
+import { packageRoot } from '../support/cli.ts'
+
+interface Counting {
+  /** Counts up to a number, and tells of each. */
+  readonly count: { readonly input: number; readonly output: string; readonly notice: number }
+}
+
+let worker: WorkerProcess<Counting> | undefined
+afterEach(() => worker?.end())
+
+function start(): WorkerProcess<Counting> {
+  const script = fileURLToPath(new URL('./counting-worker.mjs', import.meta.url))
+  const module = `${packageRoot}/dist/modules/engine/serve-calls.js`
+  const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const
+  const child = fork(script, [module], { serialization: 'advanced', stdio: [...stdio] }) as WorkerChild
+  worker = startWorkerProcess<Counting>({ module, label: 'counting', data: null, env: {} }, () => child)
+  return worker
+}
+
+describe('a call that is in work', () => {
+  it('is finished when it need not be begun, and what waits behind it is not begun', async () => {
+    const { call } = start()
+    const ending = new AbortController()
+    const begun: string[] = []
+    const note = (name: string) => (number: number) => {
+      begun.push(`${name} ${number}`)
+      if (name === 'first' && number === 3) ending.abort()
+    }
+    const calls = ['first', 'second', 'third'].map((name) =>
+      call('count', 200, { unbegun: ending.signal, onNotice: note(name) }),
+    )
+    const [first, ...others] = await Promise.allSettled(calls)
+    expect(first).toEqual({ status: 'fulfilled', value: 'counted to 200' })
+    for (const other of others) expect(other).toMatchObject({ reason: { code: 'E_CANCELLED' } })
+    expect(begun).toHaveLength(200)
+  })
+
+  it('is given up when it is cancelled', async () => {
+    const { call } = start()
+    const stopping = new AbortController()
+    const counted = call('count', 1e9, {
+      signal: stopping.signal,
+      onNotice: (number) => void (number === 3 && stopping.abort()),
+    })
+    expect(await counted).toMatch(/^counted to \d+$/)
+  })
+
+  it('which was begun before its end was told is finished, at whatever moment that was', async () => {
+    const { call } = start()
+    let finished = 0
+    for (let tries = 0; tries < 300; tries++) {
+      const ending = new AbortController()
+      const seen: number[] = []
+      const counted = call('count', 2, {
+        unbegun: ending.signal,
+        onNotice: (number) => void seen.push(number),
+      })
+      // From before the worker reads the call to after its answer.
+      for (let turns = tries % 30; turns > 0; turns--) await new Promise(setImmediate)
+      ending.abort()
+      const [end] = await Promise.allSettled([counted])
+      if (end?.status === 'fulfilled') finished++
+      expect(seen).toEqual(end?.status === 'fulfilled' ? [1, 2] : [])
+    }
+    expect(finished).toBeGreaterThan(0)
+  }, 60_000)
+})
