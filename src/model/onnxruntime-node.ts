@@ -2,9 +2,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { z } from '../zod.ts'
-
-const packageSchema = z.looseObject({ version: z.string() })
 
 export interface OnnxruntimeNode {
   readonly version: string
@@ -14,6 +11,9 @@ export interface OnnxruntimeNode {
 
 export function findOnnxruntimeNode(): OnnxruntimeNode {
   const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')))
-  const { version } = packageSchema.parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
+  const file = join(root, 'package.json')
+  // No schema: it would be all that makes the worker processes load the library of schemas.
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { readonly version?: unknown }
+  if (typeof version !== 'string') throw new TypeError(`${file} names no version`)
   return { version, runtimeFolder: join(root, 'bin/napi-v6', process.platform, process.arch) }
 }
