@@ -34,6 +34,10 @@ const MAX_TEXT_BYTES = 65_536
 const MAX_FIELDS = 2_000_000
 const MAX_ALL_TEXT_BYTES = 64 * 2 ** 20
 const WINDOW_BYTES = MAX_TEXT_BYTES
+/** What is read behind a jump: weights are skipped, and between two of them lies a name. */
+const JUMP_BYTES = 4096
+/** Seven bits each: what bit operations of 32 hold. */
+const SMALL_NUMBER_BYTES = 4
 
 export class ProtobufReader {
   readonly #file: number
@@ -108,13 +112,15 @@ export class ProtobufReader {
 
   /** A length, a key or a small value. */
   #number(at: number, limit: number): number {
-    // Most take one byte, which is there already.
-    if (at >= this.#windowStart && at < this.#windowEnd && at < limit) {
-      const byte = this.#buffer[at - this.#windowStart]!
-      if (byte < 0x80) {
-        this.#next = at + 1
-        return byte
-      }
+    // Most take a byte or two, which are there already.
+    const end = at < this.#windowStart ? at : Math.min(at + SMALL_NUMBER_BYTES, limit, this.#windowEnd)
+    let value = 0
+    for (let place = at; place < end; place++) {
+      const byte = this.#buffer[place - this.#windowStart]!
+      value |= (byte & 0x7f) << (7 * (place - at))
+      if (byte >= 0x80) continue
+      this.#next = place + 1
+      return value
     }
     return Number(this.#varint(at, limit))
   }
@@ -141,7 +147,8 @@ export class ProtobufReader {
   /** Brings bytes into the buffer, no more than `WINDOW_BYTES`. */
   #show(start: number, end: number): void {
     if (start >= this.#windowStart && end <= this.#windowEnd) return
-    const wanted = Math.min(WINDOW_BYTES, this.#size - start)
+    const usual = start > this.#windowEnd ? JUMP_BYTES : WINDOW_BYTES
+    const wanted = Math.min(Math.max(usual, end - start), this.#size - start)
     const bytesRead = readSync(this.#file, this.#buffer, 0, wanted, start)
     this.#windowStart = start
     this.#windowEnd = start + bytesRead

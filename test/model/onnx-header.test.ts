@@ -84,3 +84,20 @@ test('arbitrary bytes are refused, or read, and never hang', () => {
     { numRuns: 300 },
   )
 })
+
+test('a file of many jumps is read as one that is read in one piece', () => {
+  const weights = Array.from({ length: 60 }, (_, index) => ({
+    name: `weight ${index} ${'long '.repeat(index * 20)}`,
+    data: new Uint8Array(index % 3 === 0 ? 8 : 9000 + 137 * index),
+    ...(index % 5 === 0
+      ? { external: { location: `part-${index}`, offset: 2 ** (index % 50), length: index } }
+      : {}),
+  }))
+  const header = readOnnxHeader(
+    written(onnxModel({ weights, inputs: weights.map(({ name }) => ({ name })), outputs: [{ name: 'y' }] })),
+  )
+  expect(header.inputs).toEqual([])
+  expect(header.externalData).toEqual(
+    weights.flatMap(({ name, external }) => (external ? [{ tensor: name, ...external }] : [])),
+  )
+})
