@@ -5,12 +5,12 @@ import { type FromWorker, MAX_WITHOUT_RECEIPT, type Procedures, type ToWorker } 
 import { toWireError } from './wire-error.ts'
 
 export interface CallContext<Notice> {
-  /** Whether the call need not be finished. Up to date after every `await` that lets messages in. */
+  /** Whether the call need not be finished, as of a step of less than `UNHEARD_MS` ago at most. */
   readonly isCancelled: () => boolean
   readonly notify: (notice: Notice) => void
   /** As `notify`, for data that must not pile up: waits while as many as allowed are without a receipt. */
   readonly handOut: (...notices: readonly Notice[]) => Promise<void>
-  /** Lets messages in: native calls hold them up. */
+  /** Between two steps: lets messages in, which a native call of `UNHEARD_MS` or more has held up. */
   readonly breathe: () => Promise<void>
 }
 
@@ -27,6 +27,12 @@ export interface Served<P extends Procedures<P>> {
   readonly sessionRunMs: () => number
 }
 
+/**
+ * `session.run` lets messages in before its native part, so quick steps hear of everything one step late; what a turn of one's
+ * own costs, a twentieth of a millisecond, is too much for them.
+ */
+const UNHEARD_MS = 100
+
 /** @param create makes the handlers of what the other side says that the worker is for */
 export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start) => Served<P>): void {
   const cancelled = new Set<number>()
@@ -34,6 +40,7 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
   let served: Served<P> | null = null
   let withoutReceipt = 0
   let whenReceipt: () => void = () => undefined
+  let breathedAt = 0
   // One call at a time: two sessions that run at once crash some GPU providers.
   let queue: Promise<void> = Promise.resolve()
 
@@ -49,7 +56,11 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
       withoutReceipt += notices.length
       await send({ kind: 'notices', id, notices, wantReceipts: true })
     },
-    breathe,
+    async breathe() {
+      const before = breathedAt
+      breathedAt = performance.now()
+      if (breathedAt - before >= UNHEARD_MS) await hear()
+    },
   })
 
   const call = <Name extends keyof P>(name: Name, input: P[Name]['input'], id: number) => {
@@ -65,7 +76,7 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
     })
     try {
       // What was said while the call before held everything up counts.
-      await breathe()
+      await hear()
       if (cancelled.has(id)) throw cancellation()
       inWork = id
       const output = await call(name, input, id)
@@ -107,7 +118,8 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 }
 
-function breathe(): Promise<void> {
+/** One turn of the event loop. */
+function hear(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 

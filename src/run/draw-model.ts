@@ -152,7 +152,6 @@ async function drawUntilDeath(drawing: Drawing, work: ModelWork, device: Device)
     ;[opened] = await Promise.all([opening, loadSharp()])
     if (device.index === 0) work.tellLead(opened.provider)
     tellChoice(drawing, opened)
-    warmPreviews(work.units, model, opened.provider, drawing.services.previewDecoder)
     return await drawOpened(drawing, work, { device, opened, openMs: performance.now() - before })
   } catch (error) {
     if (isDeath(error)) return error
@@ -183,7 +182,9 @@ async function drawOpened(
 ): Promise<DrawingEnd> {
   const { model, units } = work
   const { services, ending: signal } = drawing
-  const loaded = await loadModel(drawing, work, opened)
+  // The previews' process starts while the device loads.
+  const warming = async () => warmPreviews(units, model, opened.provider, services.previewDecoder)
+  const [loaded] = await Promise.all([loadModel(drawing, work, opened), warming()])
   if (loaded === null || loaded === 'again') return loaded
   const loadMs = openMs + loaded.loadMs
   drawing.noteModelLoad(loadMs)
