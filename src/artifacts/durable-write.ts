@@ -6,12 +6,13 @@
 import { randomBytes } from 'node:crypto'
 import { constants, unlinkSync } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
 import { type OpenFolder, openFolder, withFolder } from './confined-folder.ts'
 import { type Confinement, confine, OPEN_FOLDER } from './confinement.ts'
+import { isRunning } from './running-process.ts'
 import { ifSupported } from './weak-file-system.ts'
 import { noWriteHook, type WriteHook } from './write-points.ts'
 
@@ -37,11 +38,17 @@ export interface DurableWriteOptions {
   readonly fileSystem?: WritableFileSystem | undefined
 }
 
-const TEMPORARY = /^\.pregen-\d+-[0-9a-f]{12}\.tmp$/
+const TEMPORARY = /^\.pregen-(\d+)-[0-9a-f]{12}\.tmp$/
 
 /** Whether a name is that of a temporary file of ours. */
 export function isTemporaryName(name: string): boolean {
   return TEMPORARY.test(name)
+}
+
+/** Whether the process that makes a temporary file may be at it. */
+function isInHand(name: string): boolean {
+  const [, pid = ''] = TEMPORARY.exec(name) ?? []
+  return isRunning(Number(pid))
 }
 
 /**
@@ -162,16 +169,18 @@ const TURN_MS = 20
 /**
  * Removes what a killed run left half-written in a folder and all below it, following no link. Call it only while the
  * lock is held: a temporary file of a living run must not be swept.
+ * @param shared a folder in it that others write into without the lock: there a living process keeps its files
  * @returns the paths removed
  */
-export async function sweepTemporaryFiles(folder: string): Promise<readonly string[]> {
+export async function sweepTemporaryFiles(folder: string, shared?: string): Promise<readonly string[]> {
   const removed: string[] = []
+  const isShared = (path: string) => shared !== undefined && `${path}${sep}`.startsWith(`${shared}${sep}`)
   let turnedAt = performance.now()
   const sweep = async (opened: OpenFolder, depth: number): Promise<void> => {
     const folders: string[] = []
     for (const entry of opened.list()) {
       if (entry.isDirectory()) folders.push(entry.name)
-      else if (isTemporaryName(entry.name)) {
+      else if (isTemporaryName(entry.name) && !(isShared(opened.path) && isInHand(entry.name))) {
         unlinkSync(opened.at(entry.name))
         removed.push(join(opened.path, entry.name))
       }

@@ -55,6 +55,8 @@ export interface StateLayout {
   readonly lockPath: string
   readonly liveFolder: string
   readonly jobsFolder: string
+  /** Records of runs, a folder each: whoever submits one writes its record without the lock. */
+  readonly runsFolder: string
   livePreviewPath(cue: string, variant: string): string
 }
 
@@ -97,6 +99,7 @@ export function createStateLayout(out: string): StateLayout {
     lockPath: join(folder, 'lock'),
     liveFolder,
     jobsFolder: join(folder, 'jobs'),
+    runsFolder: join(folder, 'runs'),
     livePreviewPath: (cue, variant) =>
       join(liveFolder, checkSegment(cue, 'cue id'), `${checkSegment(variant, 'variant id')}_preview.png`),
   }

@@ -5,6 +5,7 @@ import { errorCode, PregenError } from '../errors.ts'
 import { z } from '../zod.ts'
 import { readFileInside, SMALL_BYTES } from './confined-files.ts'
 import { confineState } from './confinement.ts'
+import { isRunning } from './running-process.ts'
 
 export interface LockHolder {
   readonly host: string
@@ -37,15 +38,6 @@ async function sharesProcesses(holder: LockHolder): Promise<boolean> {
 
 function scopeOf(identity: string): string {
   return identity.slice(0, identity.lastIndexOf(':'))
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return errorCode(error) !== 'ESRCH'
-  }
 }
 
 /** Whether it has ended, and its parent has not asked how: in a container without an init, nobody ever may. */

@@ -69,7 +69,7 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
   const signal = AbortSignal.any([options.signal, lost.signal])
   try {
     // Only now, with the lock held, is a temporary file certainly nobody's.
-    await sweepTemporaryFiles(layout.out)
+    await sweepTemporaryFiles(layout.out, layout.state.runsFolder)
     removeFolder(confine(layout.out), layout.state.liveFolder)
     const origin = openOrigin(options.stateDir)
     await rememberBucket(layout.out, prepared.sheet.storage, prepared.shard, origin)
@@ -77,13 +77,8 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     const restoring: Promise<void>[] = []
     restore = () => void restoring.push(restoreState(request, ledger, origin))
     try {
-      const { engine, cardMemoryMib } =
-        request.engine === undefined
-          ? await openEngine(request)
-          : { engine: request.engine, cardMemoryMib: null }
-      const release = async () => {
-        if (request.engine === undefined) await engine.close()
-      }
+      const { engine, cardMemoryMib } = await openEngine(request)
+      const release = () => engine.close()
       try {
         const current = { ...request, options: { ...options, signal }, engine, cardMemoryMib }
         const look = async () => {
@@ -129,7 +124,7 @@ interface LockedRun extends RunRequest, OpenedEngine {
   readonly lost: AbortSignal
   /** Looks whether lock and state are still there, and makes them anew where they can be. */
   readonly look: () => Promise<void>
-  /** Ends the engine's processes, unless others use it. */
+  /** Ends the engine's processes. */
   readonly release: () => Promise<void>
 }
 

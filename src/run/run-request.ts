@@ -1,5 +1,4 @@
 /** What a run is asked with. */
-import type { Engine } from '../engine/engine.ts'
 import type { EventBus } from './event-bus.ts'
 import type { RunOptions } from './options.ts'
 import type { PreparedRun } from './prepared.ts'
@@ -9,6 +8,4 @@ export interface RunRequest {
   readonly prepared: PreparedRun
   readonly options: RunOptions
   readonly bus: EventBus
-  /** To draw on; without one the run makes its own, and ends it when all is drawn. */
-  readonly engine?: Engine | undefined
 }

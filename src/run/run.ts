@@ -1,6 +1,5 @@
 /** One run as an object: its events, its result, its cancel. */
 import { createStateLayout } from '../artifacts/layout.ts'
-import type { Engine } from '../engine/engine.ts'
 import { conductRun } from './conduct-run.ts'
 import { createEventBus, type EventBus } from './event-bus.ts'
 import type { RunEvent } from './events.ts'
@@ -26,14 +25,13 @@ export interface Run extends AsyncIterable<RunEvent> {
   readonly subscribe: EventBus['subscribe']
 }
 
-/** @param engine to draw on; without one the run makes its own, and ends it */
-export function startRun(options: RunOptions, engine?: Engine): Run {
+export function startRun(options: RunOptions): Run {
   const cancelling = new AbortController()
   const signal = AbortSignal.any([options.signal, cancelling.signal])
   const asked = new AbortController()
   const draining = AbortSignal.any([asked.signal, ...(options.draining ? [options.draining] : [])])
   const bus = createEventBus({ run: options.runId })
-  const result = begin({ ...options, signal, draining }, bus, engine)
+  const result = begin({ ...options, signal, draining }, bus)
   // Who only iterates hears of a failure there.
   result.catch(() => undefined)
   return {
@@ -46,13 +44,13 @@ export function startRun(options: RunOptions, engine?: Engine): Run {
   }
 }
 
-async function begin(options: RunOptions, bus: EventBus, engine: Engine | undefined): Promise<RunSummary> {
+async function begin(options: RunOptions, bus: EventBus): Promise<RunSummary> {
   const { signal } = options
   if (signal.aborted) throw cancelled(signal.reason)
   // Before models are read: who is turned away need not wait for that.
   await refuseLockedOutput(createStateLayout(options.outDir).lockPath)
   const prepared = await prepareRun(options)
-  return await conductRun({ prepared, options, bus, engine })
+  return await conductRun({ prepared, options, bus })
 }
 
 /** Events wait for their reader, without limit: a run is not slowed by who watches it. */

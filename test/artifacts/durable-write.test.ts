@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -109,6 +110,19 @@ describe('sweepTemporaryFiles', () => {
     for (const name of [...left, ...kept]) await writeFile(join(folder, name), 'x')
     expect(await sweepTemporaryFiles(folder)).toEqual(left.map((name) => join(folder, name)).sort())
     for (const name of kept) expect(await readFile(join(folder, name), 'utf8')).toBe('x')
+  })
+
+  it('leaves alone what a living process writes where the lock is not needed', async () => {
+    const folder = await temporaryFolder()
+    const shared = join(folder, '.pregen/runs')
+    await mkdir(join(shared, 'one'), { recursive: true })
+    const { pid: ended = 0 } = spawnSync(process.execPath, ['--version'])
+    const nameOf = (pid: number) => `.pregen-${pid}-0123456789ab.tmp`
+    const kept = join(shared, 'one', nameOf(process.pid))
+    const left = [join(folder, nameOf(process.pid)), join(shared, 'one', nameOf(ended))]
+    for (const path of [kept, ...left]) await writeFile(path, 'x')
+    expect(await sweepTemporaryFiles(folder, shared)).toEqual(left.sort())
+    expect(await readFile(kept, 'utf8')).toBe('x')
   })
 
   it('knows the names that writing uses', async () => {

@@ -153,7 +153,8 @@ describe('output lock', () => {
   it('goes to one of many who find the same dead lock', async () => {
     const path = join(await temporaryFolder(), 'lock')
     const dead = source.start(HOLD, [path, NEVER])
-    await waitFor(() => exists(path))
+    // The lock alone: what it was made of is gone, too, before its holder is.
+    await waitFor(async () => (await readdir(dirname(path))).join() === 'lock')
     dead.process.kill('SIGKILL')
     await dead.ended
     const go = join(await temporaryFolder(), 'go')

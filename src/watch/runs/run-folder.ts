@@ -20,7 +20,7 @@ export function isRunId(text: string): boolean {
 
 /** The folder of all runs of an output folder. */
 function runsFolder(out: string): string {
-  return join(createStateLayout(out).folder, 'runs')
+  return createStateLayout(out).runsFolder
 }
 
 /** @throws RangeError for anything but a run's id */
