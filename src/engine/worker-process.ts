@@ -10,7 +10,7 @@ import { type FromWorker, type Procedures, RECEIPT_FOR, type ToWorker, type Work
 import { WorkerError } from './wire-error.ts'
 
 export interface WorkerCallOptions<Notice> {
-  /** Aborted: the worker gives the call up at its next step, and answers. */
+  /** Aborted: the worker gives the call up at its next step, a quick one at the one after, and answers. */
   readonly signal?: AbortSignal | undefined
   /** Aborted: a call that the worker has not begun is answered at once; one that is in work is finished. */
   readonly unbegun?: AbortSignal | undefined

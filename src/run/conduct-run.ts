@@ -11,7 +11,6 @@ import type { LossOfLock } from '../artifacts/lock.ts'
 import { type Origin, openOrigin } from '../artifacts/origin.ts'
 import { openOutputFolder, refuseLinkedFolder } from '../artifacts/output-folder.ts'
 import { type PublishedPageFile, readPage, writePage } from '../artifacts/page.ts'
-import type { Engine } from '../engine/engine.ts'
 import { createInjection, writeHookOf } from '../engine/injection.ts'
 import { messageOf } from '../errors.ts'
 import { createVideoWriter } from '../media/video-writer.ts'
@@ -78,17 +77,16 @@ export async function conductRun(request: RunRequest): Promise<RunSummary> {
     restore = () => void restoring.push(restoreState(request, ledger, origin))
     try {
       const { engine, cardMemoryMib } = await openEngine(request)
-      const release = () => engine.close()
       try {
         const current = { ...request, options: { ...options, signal }, engine, cardMemoryMib }
         const look = async () => {
           await lock.check()
           await Promise.all(restoring)
         }
-        const parts = { ledger, injection, fileSystem, lost: lost.signal, look, release }
+        const parts = { ledger, injection, fileSystem, lost: lost.signal, look }
         return await runPlanned({ ...current, ...parts })
       } finally {
-        await release()
+        await engine.close()
       }
     } finally {
       await Promise.all(restoring)
@@ -116,7 +114,6 @@ async function restoreState({ prepared, bus }: RunRequest, ledger: Ledger, origi
 }
 
 interface LockedRun extends RunRequest, OpenedEngine {
-  readonly engine: Engine
   readonly ledger: Ledger
   readonly injection: ReturnType<typeof createInjection>
   readonly fileSystem: FileSystemWatch
@@ -124,8 +121,6 @@ interface LockedRun extends RunRequest, OpenedEngine {
   readonly lost: AbortSignal
   /** Looks whether lock and state are still there, and makes them anew where they can be. */
   readonly look: () => Promise<void>
-  /** Ends the engine's processes. */
-  readonly release: () => Promise<void>
 }
 
 async function runPlanned(run: LockedRun): Promise<RunSummary> {
@@ -183,7 +178,7 @@ async function runPlanned(run: LockedRun): Promise<RunSummary> {
     }
     if (toRun.length > 0) await drawModels(drawing, prepared, toRun)
     // Their memory is not needed for what is left to send: they end meanwhile.
-    released = run.release()
+    released = engine.close()
     await run.look()
     run.lost.throwIfAborted()
     // What is sent counts by the bucket, which tells of its own.

@@ -69,6 +69,6 @@ describe('planning 10,000 variants', () => {
     // In turn, so that what slows the machine down slows both.
     const pairs = Array.from({ length: 4 }, () => [planMs(text), planMs(other)] as const)
     const best = (which: 0 | 1) => Math.min(...pairs.map((pair) => pair[which]))
-    expect(best(0)).toBeLessThan(0.85 * best(1))
+    expect(best(0)).toBeLessThan(0.75 * best(1))
   })
 })
