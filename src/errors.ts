@@ -12,6 +12,9 @@ export interface SourceLocation {
   readonly column?: number | undefined
 }
 
+/** A place in a sheet takes a second reading of it: asked for when there is a fault to place, never before. */
+export type LocateFault = () => SourceLocation | undefined
+
 export interface PregenErrorOptions {
   /** What to do about it. One line, as the message is: a line break in it came from outside and is shown as one. */
   readonly help?: string | undefined

@@ -41,8 +41,8 @@ export function readCallback(input: SheetInput['callback'], context: LayerContex
     const message = `callback.secret_env is ${quoteName(secret_env)}, which a sheet may not use.`
     context.faults.add('E_ENV_NOT_ALLOWED', context.doc.locate(at), message, howToAllow(secret_env))
   }
-  const location = context.doc.locate(path)
-  return { url, on: on ?? 'run', secretEnv: secret_env ?? DEFAULT_SECRET_ENV, jobId: job_id, location }
+  const locate = () => context.doc.locate(path)
+  return { url, on: on ?? 'run', secretEnv: secret_env ?? DEFAULT_SECRET_ENV, jobId: job_id, locate }
 }
 
 function checkBucket(bucket: string, { doc, faults }: LayerContext): void {

@@ -86,8 +86,9 @@ function checkAsWritten(
   at: SheetPath,
   { doc, faults }: LayerContext,
 ): void {
+  if (typeof value !== 'number') return
   const written = doc.written(at)
-  if (typeof value !== 'number' || written === undefined || written === String(value)) return
+  if (written === undefined || written === String(value)) return
   const message = `${formatPath(at)} is the number ${shorten(written, 80)}, which would read ${value}.`
   faults.add('E_ID_NOT_TEXT', doc.locate(at), message, `Quote it: ${quoteName(written)}.`)
 }

@@ -1,5 +1,5 @@
 /** A parsed sheet: every reference checked, every variant listed, every setting merged. Plain data but `locate`. */
-import type { SourceLocation } from '../errors.ts'
+import type { LocateFault, SourceLocation } from '../errors.ts'
 import type { FamilyName } from '../families/index.ts'
 import type { SheetPath, SheetWarning } from './faults.ts'
 import type { Settings } from './setting-types.ts'
@@ -61,7 +61,7 @@ export interface SheetCallback {
   readonly secretEnv: string
   readonly jobId: string | undefined
   /** Where its URL stands. */
-  readonly location: SourceLocation
+  readonly locate: LocateFault
 }
 
 export interface CueSheet {

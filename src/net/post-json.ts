@@ -1,7 +1,7 @@
 /** Tells another program that something is done, and never lets that endanger what was done. */
 
 import { createHmac } from 'node:crypto'
-import { messageOf, PregenError, type SourceLocation } from '../errors.ts'
+import { type LocateFault, messageOf, PregenError } from '../errors.ts'
 import { sendGuarded } from './guarded-request.ts'
 import { checkHost, checkUrl, NetFault, type ReachOptions } from './reach.ts'
 import { redactUrl } from './redact-url.ts'
@@ -38,15 +38,15 @@ export type PostResult =
 /**
  * What can be said about a callback's URL without the network: its form, and an address written out.
  *
- * @param location where the URL stands
+ * @param locate where the URL stands
  * @throws PregenError `E_CALLBACK_URL`
  */
-export function checkCallbackUrl(url: string, options: ReachOptions, location?: SourceLocation): void {
+export function checkCallbackUrl(url: string, options: ReachOptions, locate?: LocateFault): void {
   try {
     checkUrl(url, options)
   } catch (thrown) {
     if (!(thrown instanceof NetFault)) throw thrown
-    throw callbackFault(thrown, location)
+    throw callbackFault(thrown, locate)
   }
 }
 
@@ -58,21 +58,21 @@ export function checkCallbackUrl(url: string, options: ReachOptions, location?: 
 export async function checkCallbackHost(
   url: string,
   options: ReachOptions,
-  location?: SourceLocation,
+  locate?: LocateFault,
 ): Promise<void> {
   try {
     await checkHost(new URL(url), options)
   } catch (thrown) {
-    if (thrown instanceof NetFault) throw callbackFault(thrown, location)
+    if (thrown instanceof NetFault) throw callbackFault(thrown, locate)
   }
 }
 
-function callbackFault(cause: NetFault, location: SourceLocation | undefined): PregenError {
+function callbackFault(cause: NetFault, locate?: LocateFault): PregenError {
   const help =
     'A callback is posted over https, to a public address, without a user name or password in the URL. --allow-private-urls lets http and private addresses through.'
   return new PregenError('E_CALLBACK_URL', `The callback cannot be posted: ${cause.message}`, {
     help,
-    location,
+    location: locate?.(),
     cause,
   })
 }

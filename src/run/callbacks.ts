@@ -96,6 +96,6 @@ export function createCallbacks(
  */
 export async function checkCallbackTarget({ sheet }: PreparedRun, options: RunOptions): Promise<void> {
   if (sheet.callback === null || options.dryRun) return
-  const { url, location } = sheet.callback
-  await checkCallbackHost(url, { allowPrivate: options.allowPrivateUrls }, location)
+  const { url, locate } = sheet.callback
+  await checkCallbackHost(url, { allowPrivate: options.allowPrivateUrls }, locate)
 }

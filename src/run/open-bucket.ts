@@ -38,9 +38,7 @@ export function policyOf({ env, allowLocalEndpoint, allowPrivateEndpoint }: Endp
  * @throws PregenError `E_ENDPOINT_PRIVATE` and its kin, at the sheet's line
  */
 export function checkBucketEndpoint({ storage, locate }: CueSheet, policy: EndpointPolicy): void {
-  if (storage === null) return
-  const location = storage.endpoint === undefined ? undefined : locate(['storage', 'endpoint'])
-  resolveEndpoint(storage.endpoint, policy, location)
+  if (storage !== null) resolveEndpoint(storage.endpoint, policy, () => locate(['storage', 'endpoint']))
 }
 
 /**

@@ -59,8 +59,8 @@ async function prepare(options: SelectOptions): Promise<PreparedRun> {
   const models = await prepareModels(read, options)
   const written = withModels(read, models)
   if (written.callback !== null) {
-    const { url, location } = written.callback
-    checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, location)
+    const { url, locate } = written.callback
+    checkCallbackUrl(url, { allowPrivate: options.allowPrivateUrls }, locate)
   }
   const facts = Object.fromEntries([...models].map(([id, model]): [string, ModelFacts] => [id, model.facts]))
   const trained = new Map([...models].map(([id, { folder }]) => [id, readTrainedSizes(folder.path)]))

@@ -1,6 +1,6 @@
 /** Where a store is: checked before anything is sent there, and again when its name becomes an address. */
 import { isIP, type LookupFunction } from 'node:net'
-import { PregenError, type SourceLocation } from '../errors.ts'
+import { type LocateFault, PregenError } from '../errors.ts'
 import { type AddressKind, addressKind, isLocalhostName, isLoopbackHost } from '../net/addresses.ts'
 import { guardedLookup, literalOf, type ResolveHost, resolveHost } from '../net/reach.ts'
 
@@ -31,20 +31,20 @@ export interface Endpoint {
 export function resolveEndpoint(
   named: string | undefined,
   policy: EndpointPolicy | undefined,
-  location?: SourceLocation,
+  locate?: LocateFault,
 ): Endpoint | undefined {
   const fromEnv = policy && environmentEndpoint(policy.env)
   if (named === undefined) {
     return fromEnv && { url: checkEndpoint(fromEnv.value, fromEnv.name), kinds: null }
   }
-  const url = checkEndpoint(named, 'storage.endpoint', location)
+  const url = checkEndpoint(named, 'storage.endpoint', locate)
   const isSameAsEnv = fromEnv && URL.canParse(fromEnv.value) && new URL(fromEnv.value).origin === url.origin
   if (!policy || isSameAsEnv) return { url, kinds: null }
   const kinds = new Set<AddressKind>(['public'])
   if (policy.allowLocalEndpoint) kinds.add('loopback')
   if (policy.allowPrivateEndpoint) kinds.add('private')
   const kind = kindOf(url.hostname)
-  if (kind !== null && !kinds.has(kind)) throw privateEndpoint(url.hostname, kind, location)
+  if (kind !== null && !kinds.has(kind)) throw privateEndpoint(url.hostname, kind, locate)
   return { url, kinds }
 }
 
@@ -87,7 +87,7 @@ const PLACES: Readonly<Record<AddressKind, string>> = {
   special: 'a link-local, metadata or reserved address',
 }
 
-function privateEndpoint(hostname: string, kind: AddressKind, location?: SourceLocation): PregenError {
+function privateEndpoint(hostname: string, kind: AddressKind, locate?: LocateFault): PregenError {
   const flag = { loopback: '--allow-local-endpoint', private: '--allow-private-endpoint' }[String(kind)]
   const otherwise = 'name it as AWS_ENDPOINT_URL_S3 in the environment'
   return new PregenError(
@@ -97,7 +97,7 @@ function privateEndpoint(hostname: string, kind: AddressKind, location?: SourceL
       help: flag
         ? `If it is meant, allow it with ${flag}, or ${otherwise}.`
         : `If it is meant, ${otherwise}.`,
-      location,
+      location: locate?.(),
     },
   )
 }
@@ -115,9 +115,9 @@ function environmentEndpoint(
 }
 
 /** @param what names it in messages */
-function checkEndpoint(endpoint: string, what: string, location?: SourceLocation): URL {
+function checkEndpoint(endpoint: string, what: string, locate?: LocateFault): URL {
   const invalid = (message: string, help: string, cause?: unknown) =>
-    new PregenError('E_ENDPOINT_INVALID', message, { help, location, cause })
+    new PregenError('E_ENDPOINT_INVALID', message, { help, location: locate?.(), cause })
   if (!URL.canParse(endpoint)) {
     const help = 'Write it with its scheme: https://<ACCOUNT_ID>.r2.cloudflarestorage.com'
     throw invalid(`${what} is not a URL`, help)
@@ -128,7 +128,7 @@ function checkEndpoint(endpoint: string, what: string, location?: SourceLocation
     throw invalid(`${what} (${url.host}) holds a name, a password or a query`, help)
   }
   if (url.protocol === 'http:' && !isLoopbackHost(url.hostname))
-    throw insecureEndpoint(url.hostname, what, location)
+    throw insecureEndpoint(url.hostname, what, locate)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw invalid(`${what} begins with ${url.protocol}, not https:`, 'It must begin with https://.')
   }
@@ -136,13 +136,9 @@ function checkEndpoint(endpoint: string, what: string, location?: SourceLocation
 }
 
 /** `E_INSECURE_ENDPOINT`: keys and pictures would be readable on the way. */
-export function insecureEndpoint(
-  host: string,
-  what = 'storage.endpoint',
-  location?: SourceLocation,
-): PregenError {
+export function insecureEndpoint(host: string, what = 'storage.endpoint', locate?: LocateFault): PregenError {
   return new PregenError('E_INSECURE_ENDPOINT', `${what} is plain http to ${host}, not this machine`, {
     help: 'Use https. Plain http is for 127.0.0.1, ::1 and localhost only.',
-    location,
+    location: locate?.(),
   })
 }

@@ -87,8 +87,9 @@ callback: https://hooks.example/done
       on: 'run',
       secretEnv: 'PREGEN_CALLBACK_SECRET',
       jobId: undefined,
-      location: { file: sheet.file, line: 21, column: 11 },
+      locate: expect.any(Function),
     })
+    expect(sheet.callback?.locate()).toEqual({ file: sheet.file, line: 21, column: 11 })
     expect(parse(sheetWith(SEED))).toMatchObject({
       storage: null,
       callback: null,

@@ -41,7 +41,7 @@ const SPECIAL = [
 describe('an endpoint of the sheet', () => {
   it.each([...LOCAL, ...PRIVATE, ...SPECIAL])('%s is refused', (endpoint) => {
     const location = { file: 'cues.yaml', line: 7, column: 3 }
-    expect(() => resolveEndpoint(endpoint, none, location)).toThrow(
+    expect(() => resolveEndpoint(endpoint, none, () => location)).toThrow(
       expect.objectContaining({ code: 'E_ENDPOINT_PRIVATE', location }),
     )
   })
