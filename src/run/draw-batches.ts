@@ -114,8 +114,11 @@ export async function drawBatches(
       }
       queue.settle()
     }
-    if (ready.length > 0) inWork.push(open(() => drawBatch(ready)).finally(settle))
-    else settle()
+    if (ready.length > 0) {
+      inWork.push(open(() => drawBatch(ready)).finally(settle))
+      // The device is asked before the next units are made ready, which is work that does not yield.
+      await new Promise(setImmediate)
+    } else settle()
   }
   await Promise.all(inWork)
 }
