@@ -2,10 +2,10 @@
 import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { errorCode, PregenError } from '../errors.ts'
+import { isRunning } from '../running-process.ts'
 import { z } from '../zod.ts'
 import { readFileInside, SMALL_BYTES } from './confined-files.ts'
 import { confineState } from './confinement.ts'
-import { isRunning } from './running-process.ts'
 
 export interface LockHolder {
   readonly host: string

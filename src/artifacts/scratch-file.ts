@@ -10,6 +10,8 @@ import { confine } from './confinement.ts'
 export interface ScratchFile {
   /** @returns where in the file they begin. What a failed write left is written over. */
   readonly append: (bytes: Uint8Array) => Promise<number>
+  /** A piece of it, be its path gone by now. @throws Error where it ends early */
+  readonly read: (offset: number, length: number) => Uint8Array
   readonly close: () => Promise<void>
 }
 
@@ -17,7 +19,7 @@ export interface ScratchFile {
 export async function openScratch(path: string): Promise<ScratchFile> {
   const folder = openFolder(confine(dirname(dirname(path))), dirname(path))
   try {
-    const handle = await open(folder.at(basename(path)), 'wx', PRIVATE_FILE)
+    const handle = await open(folder.at(basename(path)), 'wx+', PRIVATE_FILE)
     let end = 0
     return {
       async append(bytes) {
@@ -28,6 +30,7 @@ export async function openScratch(path: string): Promise<ScratchFile> {
         end += bytes.length
         return start
       },
+      read: (offset, length) => readPiece(handle.fd, offset, length, path),
       close: () => handle.close(),
     }
   } finally {
@@ -40,23 +43,27 @@ export async function removeScratch(path: string): Promise<void> {
   await removeFileInside(confine(dirname(dirname(path))), path)
 }
 
-/** A piece of a scratch file. @throws Error where it ends early */
+/** A piece of a scratch file that another process wrote. @throws Error where it ends early */
 export function readScratch(path: string, offset: number, length: number): Uint8Array {
   const folder = openFolder(confine(dirname(dirname(path))), dirname(path))
   try {
     const file = openSync(folder.at(basename(path)), 'r')
     try {
-      const bytes = new Uint8Array(length)
-      for (let at = 0; at < length; ) {
-        const count = readSync(file, bytes, at, length - at, offset + at)
-        if (count === 0) throw new Error(`${path} ended early`)
-        at += count
-      }
-      return bytes
+      return readPiece(file, offset, length, path)
     } finally {
       closeSync(file)
     }
   } finally {
     folder.close()
   }
+}
+
+function readPiece(file: number, offset: number, length: number, path: string): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let at = 0; at < length; ) {
+    const count = readSync(file, bytes, at, length - at, offset + at)
+    if (count === 0) throw new Error(`${path} ended early`)
+    at += count
+  }
+  return bytes
 }

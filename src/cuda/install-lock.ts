@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { errorCode, PregenError } from '../errors.ts'
+import { isRunning } from '../running-process.ts'
 
 /** On another machine nobody can be asked whether he lives. */
 const FOREIGN_MS = 60 * 60 * 1000
@@ -39,10 +40,9 @@ async function isAbandoned(path: string): Promise<boolean> {
   try {
     const [pid = '', host = ''] = (await readFile(path, 'utf8')).trim().split(' ')
     if (host !== hostname()) return Date.now() - (await stat(path)).mtimeMs > FOREIGN_MS
-    process.kill(Number(pid), 0)
-    return false
+    return !isRunning(Number(pid))
   } catch (error) {
-    // Its process is gone, or the lock is by now; a process of another user lives.
-    return errorCode(error) === 'ESRCH' || errorCode(error) === 'ENOENT'
+    // The lock is gone by now.
+    return errorCode(error) === 'ENOENT'
   }
 }

@@ -48,17 +48,17 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
     return model
   }
   const sessionRunMs = () => closedModelsRunMs + (model?.pipeline.meter.runMs ?? 0)
-  const close = (): void => {
+  const close = async (): Promise<void> => {
     closedModelsRunMs = sessionRunMs()
     const closing = model
     model = null
-    closing?.prompts.clear()
     // Not waited for: a run that is over ends the process. The next model waits for it, and is told where it fails.
     freeing = freeing.then(async () => {
       await closing?.inlineDecoder.dispose()
       await closing?.pipeline.dispose()
     })
     freeing.catch(() => undefined)
+    await closing?.prompts.clear()
   }
 
   return {
@@ -106,7 +106,7 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
         return null
       },
       async close() {
-        close()
+        await close()
         return null
       },
     },
@@ -141,7 +141,7 @@ async function encodePrompts(
       const conditioning = await pipeline.encodePrompt({ ...prompt, withNegative })
       const stored = await file?.add(conditioning)
       if (stored) prompts.putStored(key, stored)
-      else prompts.put(key, conditioning)
+      else await prompts.put(key, conditioning)
       const tokens = pipeline.sharedTokens(conditioning)
       done({ tokens, warnings: conditioning.warnings, error: null, stored })
     } catch (error) {

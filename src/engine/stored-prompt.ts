@@ -1,19 +1,15 @@
 /**
- * Encoded prompts that lie in a scratch file of the run: one device encodes them, and the others that draw the same model
- * read them there, so that none of them loads the text encoders.
+ * Encoded prompts that lie in a scratch file of the run: those that a device has no memory for, and those that one device
+ * encodes for the others that draw the same model, so that none of them loads the text encoders.
  */
-import { openScratch, readScratch } from '../artifacts/scratch-file.ts'
+import { openScratch, readScratch, type ScratchFile } from '../artifacts/scratch-file.ts'
 import type { PromptConditioning } from '../pipelines/pipeline.ts'
 import { sizeOf, type Tensor } from '../tensor/tensor.ts'
 
-export type TensorKey =
-  | 'promptEmbeds'
-  | 'pooledPromptEmbeds'
-  | 'negativePromptEmbeds'
-  | 'negativePooledPromptEmbeds'
+type TensorKey = 'promptEmbeds' | 'pooledPromptEmbeds' | 'negativePromptEmbeds' | 'negativePooledPromptEmbeds'
 
 /** A tensor of a file, float32 in this machine's order of bytes. */
-export interface TensorPlace {
+interface TensorPlace {
   readonly offset: number
   readonly dims: readonly number[]
 }
@@ -27,6 +23,8 @@ export interface StoredPrompt {
 
 export interface PromptFile {
   readonly add: (conditioning: PromptConditioning) => Promise<StoredPrompt>
+  /** One that was added here. @throws Error when the file ends early */
+  readonly read: (stored: StoredPrompt) => PromptConditioning
   readonly close: () => Promise<void>
 }
 
@@ -51,15 +49,20 @@ export async function openPromptFile(path: string): Promise<PromptFile> {
       }
       return { path, tensors, rest }
     },
+    read: (stored) => readWith(file.read, stored),
     close: file.close,
   }
 }
 
-/** @throws Error when the file is gone, or ends early */
-export function readStoredPrompt({ path, tensors, rest }: StoredPrompt): PromptConditioning {
+/** One that another process added. @throws Error when the file is gone, or ends early */
+export function readStoredPrompt(stored: StoredPrompt): PromptConditioning {
+  return readWith((offset, length) => readScratch(stored.path, offset, length), stored)
+}
+
+function readWith(readBytes: ScratchFile['read'], { tensors, rest }: StoredPrompt): PromptConditioning {
   const read = (place: TensorPlace | null): Tensor | null => {
     if (place === null) return null
-    const bytes = readScratch(path, place.offset, sizeOf(place.dims) * Float32Array.BYTES_PER_ELEMENT)
+    const bytes = readBytes(place.offset, sizeOf(place.dims) * Float32Array.BYTES_PER_ELEMENT)
     return { data: new Float32Array(bytes.buffer), dims: place.dims }
   }
   const promptEmbeds = read(tensors.promptEmbeds)
@@ -73,6 +76,6 @@ export function readStoredPrompt({ path, tensors, rest }: StoredPrompt): PromptC
   }
 }
 
-export function bytesOf(data: Float32Array): Uint8Array {
+function bytesOf(data: Float32Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }

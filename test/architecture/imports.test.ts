@@ -140,6 +140,7 @@ const ANYWHERE: readonly string[] = [
   'printable.ts',
   'trim.ts',
   'did-you-mean.ts',
+  'running-process.ts',
   'error-codes.ts',
   'zod.ts',
 ]

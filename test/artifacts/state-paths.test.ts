@@ -71,12 +71,12 @@ function users(out: string): Record<string, () => Promise<unknown>> {
     'whose bucket it is': () => refuseForeignBucket(out, openOrigin(undefined)),
     'the scratch file of prompts': async () => {
       const store = createPromptStore(folder, 0)
-      store.put('k', {
+      await store.put('k', {
         promptEmbeds: { data: new Float32Array(4), dims: [1, 4] },
         ...{ pooledPromptEmbeds: null, negativePromptEmbeds: null, negativePooledPromptEmbeds: null },
         ...{ half: false, warnings: [] },
       })
-      store.clear()
+      await store.clear()
     },
   }
 }

@@ -26,28 +26,28 @@ describe('the prompt store', () => {
     const folder = await temporaryFolder()
     // Room for one set of 24 bytes: the others are spilled.
     const store = createPromptStore(folder, 30)
-    for (const first of [1, 2, 3]) store.put(`key-${first}`, conditioningOf(first))
+    for (const first of [1, 2, 3]) await store.put(`key-${first}`, conditioningOf(first))
     expect(readdirSync(folder)).toHaveLength(1)
     for (const first of [3, 1, 2]) expect(store.get(`key-${first}`)).toEqual(conditioningOf(first))
-    store.clear()
+    await store.clear()
   })
 
   it('makes no file while everything fits', async () => {
     const folder = await temporaryFolder()
-    createPromptStore(folder).put('key', conditioningOf(1))
+    await createPromptStore(folder).put('key', conditioningOf(1))
     expect(readdirSync(folder)).toEqual([])
   })
 
   it('forgets all when it is cleared, and can be filled again', async () => {
     const folder = await temporaryFolder()
     const store = createPromptStore(folder, 0)
-    store.put('key', conditioningOf(1))
-    store.clear()
+    await store.put('key', conditioningOf(1))
+    await store.clear()
     expect(readdirSync(folder)).toEqual([])
     expect(() => store.get('key')).toThrow('key')
-    store.put('key', conditioningOf(2))
+    await store.put('key', conditioningOf(2))
     expect(store.get('key')).toEqual(conditioningOf(2))
-    store.clear()
+    await store.clear()
   })
 
   it('reads what another process encoded where that one put it, and leaves the file alone', async () => {
@@ -60,13 +60,13 @@ describe('the prompt store', () => {
     // As they come from the other process.
     for (const [place, one] of structuredClone(stored).entries()) store.putStored(`key-${place + 1}`, one)
     for (const first of [2, 1]) expect(store.get(`key-${first}`)).toEqual(conditioningOf(first))
-    store.clear()
+    await store.clear()
     expect(readdirSync(dirname(path))).toEqual(['prompts.tmp'])
   })
 
   it('leaves a file that the next run sweeps, should the process be killed', async () => {
     const folder = await temporaryFolder()
-    createPromptStore(folder, 0).put('key', conditioningOf(1))
+    await createPromptStore(folder, 0).put('key', conditioningOf(1))
     expect(readdirSync(folder).every(isTemporaryName)).toBe(true)
   })
 })

@@ -1,5 +1,5 @@
 /** Processes of this machine, by their PIDs. */
-import { errorCode } from '../errors.ts'
+import { errorCode } from './errors.ts'
 
 /**
  * Whether a process has this PID, be it another user's. In a container, or for a file that another machine wrote, it may be
