@@ -10,8 +10,9 @@ import { basename, dirname, join, sep } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
+import { isRunning } from '../running-process.ts'
 import { type OpenFolder, openFolder, withFolder } from './confined-folder.ts'
-import { type Confinement, confine, OPEN_FOLDER, statIfThere } from './confinement.ts'
+import { type Confinement, confine, OPEN_FOLDER } from './confinement.ts'
 import { ifSupported } from './weak-file-system.ts'
 import { noWriteHook, type WriteHook } from './write-points.ts'
 
@@ -37,20 +38,17 @@ export interface DurableWriteOptions {
   readonly fileSystem?: WritableFileSystem | undefined
 }
 
-const TEMPORARY = /^\.pregen-\d+-[0-9a-f]{12}\.tmp$/
+const TEMPORARY = /^\.pregen-(\d+)-[0-9a-f]{12}\.tmp$/
 
 /** Whether a name is that of a temporary file of ours. */
 export function isTemporaryName(name: string): boolean {
   return TEMPORARY.test(name)
 }
 
-/** What is written without the lock is small: a temporary file that is older is nobody's. */
-const IN_HAND_MS = 60_000
-
-/** Whether another process, on another machine perhaps, may be writing a temporary file. */
-function isInHand(path: string): boolean {
-  const state = statIfThere(path)
-  return state === null || Date.now() - state.mtimeMs < IN_HAND_MS
+/** Whether the process that makes a temporary file may be at it. */
+function isInHand(name: string): boolean {
+  const [, pid = ''] = TEMPORARY.exec(name) ?? []
+  return isRunning(Number(pid))
 }
 
 /**
@@ -171,7 +169,7 @@ const TURN_MS = 20
 /**
  * Removes what a killed run left half-written in a folder and all below it, following no link. Call it only while the
  * lock is held: a temporary file of a living run must not be swept.
- * @param shared a folder in it that others write into without the lock: there what was written just now stays
+ * @param shared a folder in it that others write into without the lock: there a living process keeps its files
  * @returns the paths removed
  */
 export async function sweepTemporaryFiles(folder: string, shared?: string): Promise<readonly string[]> {
@@ -182,7 +180,7 @@ export async function sweepTemporaryFiles(folder: string, shared?: string): Prom
     const folders: string[] = []
     for (const entry of opened.list()) {
       if (entry.isDirectory()) folders.push(entry.name)
-      else if (isTemporaryName(entry.name) && !(isShared(opened.path) && isInHand(opened.at(entry.name)))) {
+      else if (isTemporaryName(entry.name) && !(isShared(opened.path) && isInHand(entry.name))) {
         unlinkSync(opened.at(entry.name))
         removed.push(join(opened.path, entry.name))
       }

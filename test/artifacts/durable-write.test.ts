@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isTemporaryName, sweepTemporaryFiles, writeFileDurably } from '../../src/artifacts/durable-write.ts'
@@ -111,17 +112,16 @@ describe('sweepTemporaryFiles', () => {
     for (const name of kept) expect(await readFile(join(folder, name), 'utf8')).toBe('x')
   })
 
-  it('leaves alone what others may be writing where the lock is not needed', async () => {
+  it('leaves alone what a living process writes where the lock is not needed', async () => {
     const folder = await temporaryFolder()
     const shared = join(folder, '.pregen/runs')
     await mkdir(join(shared, 'one'), { recursive: true })
-    const kept = join(shared, 'one/.pregen-1-0123456789ab.tmp')
-    const old = join(shared, 'one/.pregen-2-0123456789ab.tmp')
-    const own = join(folder, '.pregen-1-0123456789ab.tmp')
-    for (const path of [kept, old, own]) await writeFile(path, 'x')
-    const minuteAgo = new Date(Date.now() - 61_000)
-    await utimes(old, minuteAgo, minuteAgo)
-    expect(await sweepTemporaryFiles(folder, shared)).toEqual([own, old].sort())
+    const { pid: ended = 0 } = spawnSync(process.execPath, ['--version'])
+    const nameOf = (pid: number) => `.pregen-${pid}-0123456789ab.tmp`
+    const kept = join(shared, 'one', nameOf(process.pid))
+    const left = [join(folder, nameOf(process.pid)), join(shared, 'one', nameOf(ended))]
+    for (const path of [kept, ...left]) await writeFile(path, 'x')
+    expect(await sweepTemporaryFiles(folder, shared)).toEqual(left.sort())
     expect(await readFile(kept, 'utf8')).toBe('x')
   })
 
