@@ -71,7 +71,7 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
       },
       async open(request) {
         // One that failed half-way may still hold sessions and prompts.
-        close()
+        await close()
         const freed = freeing
         freeing = Promise.resolve()
         await freed
