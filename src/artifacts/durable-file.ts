@@ -2,7 +2,7 @@
  * A file that another writes piece by piece, such as an encoder: under a temporary name in its folder until it is whole,
  * then under its own.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { errorCode } from '../errors.ts'
@@ -10,6 +10,7 @@ import { openFile } from './confined-files.ts'
 import { openFolder } from './confined-folder.ts'
 import { type Confinement, confine } from './confinement.ts'
 import { writeError } from './durable-write.ts'
+import { temporaryName } from './temporary-name.ts'
 
 export interface WrittenFile {
   /** Lower-case hex. */
@@ -41,7 +42,7 @@ export function beginDurableFile(path: string, options: { readonly inside?: Conf
   const folderPath = dirname(path)
   const inside = options.inside ?? confine(folderPath)
   const folder = openFolder(inside, folderPath)
-  const name = `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`
+  const name = temporaryName()
   let isOpen = true
   const close = () => {
     isOpen = false

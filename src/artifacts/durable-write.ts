@@ -3,16 +3,15 @@
  * the folder. A reader of the final name never meets half a file, and after a power cut it finds the old
  * content or the new one.
  */
-import { randomBytes } from 'node:crypto'
 import { constants, unlinkSync } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import { errorCode, messageOf, PregenError } from '../errors.ts'
-import { isRunning } from '../running-process.ts'
 import { type OpenFolder, openFolder, withFolder } from './confined-folder.ts'
 import { type Confinement, confine, OPEN_FOLDER } from './confinement.ts'
+import { isInHand, isTemporaryName, temporaryName } from './temporary-name.ts'
 import { ifSupported } from './weak-file-system.ts'
 import { noWriteHook, type WriteHook } from './write-points.ts'
 
@@ -36,19 +35,6 @@ export interface DurableWriteOptions {
   readonly mode?: number | undefined
   readonly onPoint?: WriteHook | undefined
   readonly fileSystem?: WritableFileSystem | undefined
-}
-
-const TEMPORARY = /^\.pregen-(\d+)-[0-9a-f]{12}\.tmp$/
-
-/** Whether a name is that of a temporary file of ours. */
-export function isTemporaryName(name: string): boolean {
-  return TEMPORARY.test(name)
-}
-
-/** Whether the process that makes a temporary file may be at it. */
-function isInHand(name: string): boolean {
-  const [, pid = ''] = TEMPORARY.exec(name) ?? []
-  return isRunning(Number(pid))
 }
 
 /**
@@ -88,7 +74,7 @@ async function writeThrough(
 ): Promise<void> {
   const { onPoint = noWriteHook } = options
   const folder = dirname(path)
-  const temporary = join(folder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  const temporary = join(folder, temporaryName())
   let created = false
   try {
     const handle = await fileSystem.open(temporary, 'wx')

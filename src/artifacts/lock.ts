@@ -15,6 +15,7 @@ import { confineState } from './confinement.ts'
 import { writeError } from './durable-write.ts'
 import { isHolderAlive, type LockHolder, parseHolder, processIdentity, readHolder } from './lock-holder.ts'
 import { checkStateFolder, makeStateFolder } from './state-folder.ts'
+import { temporaryName } from './temporary-name.ts'
 import { tellWeakness } from './weak-file-system.ts'
 import { noWriteHook, type WriteHook } from './write-points.ts'
 
@@ -91,8 +92,6 @@ export async function refuseIfLocked(path: string): Promise<void> {
   const holder = await runningHolder(path)
   if (holder) throw lockedError(path, holder)
 }
-
-const temporaryName = () => `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`
 
 /** An attempt at the lock: the folder, open, and the file in it that says who we are. */
 interface Claim {

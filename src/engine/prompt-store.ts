@@ -3,9 +3,9 @@
  * What fits a memory budget stays there; the rest lies in one scratch file, so a night's thousand SD3 prompts
  * (2.7 MB each and more) do not grow the process.
  */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { removeScratch } from '../artifacts/scratch-file.ts'
+import { temporaryName } from '../artifacts/temporary-name.ts'
 import type { PromptConditioning } from '../pipelines/pipeline.ts'
 import { openPromptFile, type PromptFile, readStoredPrompt, type StoredPrompt } from './stored-prompt.ts'
 
@@ -31,8 +31,7 @@ export function createPromptStore(spillFolder: string, budgetBytes = 256 * 1024 
   const entries = new Map<string, Entry>()
   let heldBytes = 0
   let file: PromptFile | null = null
-  // Named as temporary files are: what a killed run leaves, the next one sweeps.
-  const path = join(spillFolder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  const path = join(spillFolder, temporaryName())
 
   const forget = (key: string): void => {
     heldBytes -= entries.get(key)?.bytes ?? 0

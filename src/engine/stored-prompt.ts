@@ -4,7 +4,7 @@
  */
 import { openScratch, readScratch, type ScratchFile } from '../artifacts/scratch-file.ts'
 import type { PromptConditioning } from '../pipelines/pipeline.ts'
-import { sizeOf, type Tensor } from '../tensor/tensor.ts'
+import { bytesOfFloats, sizeOf, type Tensor } from '../tensor/tensor.ts'
 
 type TensorKey = 'promptEmbeds' | 'pooledPromptEmbeds' | 'negativePromptEmbeds' | 'negativePooledPromptEmbeds'
 
@@ -32,7 +32,7 @@ export interface PromptFile {
 export async function openPromptFile(path: string): Promise<PromptFile> {
   const file = await openScratch(path)
   const place = async (tensor: Tensor | null): Promise<TensorPlace | null> =>
-    tensor && { offset: await file.append(bytesOf(tensor.data)), dims: tensor.dims }
+    tensor && { offset: await file.append(bytesOfFloats(tensor.data)), dims: tensor.dims }
   return {
     async add({
       promptEmbeds,
@@ -74,8 +74,4 @@ function readWith(readBytes: ScratchFile['read'], { tensors, rest }: StoredPromp
     negativePromptEmbeds: read(tensors.negativePromptEmbeds),
     negativePooledPromptEmbeds: read(tensors.negativePooledPromptEmbeds),
   }
-}
-
-function bytesOf(data: Float32Array): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }

@@ -1,4 +1,5 @@
 /** One device's share of a model's pictures: it takes batches from the queue of all until none is left. */
+import { setImmediate as turn } from 'node:timers/promises'
 import pLimit, { type LimitFunction } from 'p-limit'
 import type { Device, OpenedModel } from '../engine/device.ts'
 import type { EncodedPrompt } from '../engine/inference-calls.ts'
@@ -117,7 +118,7 @@ export async function drawBatches(
     if (ready.length > 0) {
       inWork.push(open(() => drawBatch(ready)).finally(settle))
       // The device is asked before the next units are made ready, which is work that does not yield.
-      await new Promise(setImmediate)
+      await turn()
     } else settle()
   }
   await Promise.all(inWork)

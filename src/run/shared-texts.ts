@@ -1,7 +1,7 @@
 /** The prompts of a model that several devices draw: encoded on one of them, and read by the others from a scratch file. */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { removeScratch } from '../artifacts/scratch-file.ts'
+import { temporaryName } from '../artifacts/temporary-name.ts'
 import type { EncodedPrompt } from '../engine/inference-calls.ts'
 import { type PromptTimes, promptTimes } from './generate-batch.ts'
 
@@ -33,8 +33,7 @@ export function createSharedTexts(folder: string): SharedTexts {
     begin() {
       if (turn !== null) return null
       turn = resolvers()
-      // Named as temporary files are: what a killed run leaves, the next one sweeps.
-      const path = join(folder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+      const path = join(folder, temporaryName())
       paths.push(path)
       return path
     },

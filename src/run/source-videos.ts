@@ -2,9 +2,9 @@
  * Videos that units are drawn from: checked before the run, and brought to size when their unit's turn comes, picture by picture
  * into a scratch file that the inference process reads, so that no process holds a whole one.
  */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { openScratch, removeScratch } from '../artifacts/scratch-file.ts'
+import { temporaryName } from '../artifacts/temporary-name.ts'
 import type { CueSheet } from '../cue-sheet/sheet.ts'
 import type { PictureJob } from '../engine/inference-calls.ts'
 import { PregenError, PregenErrors } from '../errors.ts'
@@ -133,8 +133,7 @@ async function bringToSize(unit: Unit, scratchFolder: string): Promise<Made> {
   const { width, height, video, numFrames = 1 } = unit
   if (video === undefined) throw new Error('the unit is drawn from no video')
   const clip = await openClip(video.source)
-  // Named as temporary files are: what a killed run leaves, the next one sweeps.
-  const path = join(scratchFolder, `.pregen-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  const path = join(scratchFolder, temporaryName())
   const scratch = await openScratch(path)
   let frames = 0
   let sha256: string

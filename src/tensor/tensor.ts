@@ -23,6 +23,11 @@ export function createTensor(data: Float32Array, dims: readonly number[]): Tenso
   return { data, dims }
 }
 
+/** The memory of float32 values as bytes, in this machine's order. */
+export function bytesOfFloats({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
 export function zeros(dims: readonly number[]): Tensor {
   return { data: new Float32Array(sizeOf(dims)), dims }
 }

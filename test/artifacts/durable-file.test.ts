@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { confine } from '../../src/artifacts/confinement.ts'
 import { beginDurableFile } from '../../src/artifacts/durable-file.ts'
-import { isTemporaryName } from '../../src/artifacts/durable-write.ts'
+import { isTemporaryName } from '../../src/artifacts/temporary-name.ts'
 import { temporaryFolder } from '../support/temp.ts'
 
 describe('a file that another writes', () => {

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { afterAll, beforeEach, expect, it, vi } from 'vitest'
+import { beforeEach, expect, it, vi } from 'vitest'
 import { plan } from '../../src/library/render.ts'
+import { temporaryFolder } from '../support/temp.ts'
 
 const readings = vi.hoisted(() => ({ count: 0 }))
 
@@ -16,8 +16,6 @@ vi.mock(import('../../src/cue-sheet/scan.ts'), async (original) => {
   return { ...actual, scanSheet }
 })
 
-const folder = mkdtempSync(join(tmpdir(), 'second-reading-'))
-afterAll(() => rmSync(folder, { recursive: true }))
 beforeEach(() => {
   readings.count = 0
 })
@@ -26,10 +24,11 @@ const demo = readFileSync(resolve('cues/demo.yaml'), 'utf8')
   .replaceAll('stage.png', resolve('cues/stage.png'))
   .replace('version: demo', `version: demo\nmodels: { backdrop: ${resolve('models/backdrop')} }`)
 
-function planned(tail: string) {
+async function planned(tail: string) {
+  const folder = await temporaryFolder()
   const sheet = join(folder, 'cues.yaml')
   writeFileSync(sheet, `${demo}\n${tail}\n`)
-  return plan(sheet, { out: join(folder, 'out') })
+  return await plan(sheet, { out: join(folder, 'out') })
 }
 
 it('reads a sound sheet once, whatever it names', async () => {

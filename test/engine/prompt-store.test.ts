@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { isTemporaryName } from '../../src/artifacts/durable-write.ts'
+import { isTemporaryName } from '../../src/artifacts/temporary-name.ts'
 import { createPromptStore } from '../../src/engine/prompt-store.ts'
 import { openPromptFile } from '../../src/engine/stored-prompt.ts'
 import type { PromptConditioning } from '../../src/pipelines/pipeline.ts'

@@ -5,7 +5,7 @@ import type { ImageModels } from '../../pipelines/models.ts'
 import type { GenerateRequest, Keyframe, LatentDims, SourceVideo } from '../../pipelines/pipeline.ts'
 import { inStage, requireSound } from '../../pipelines/stage.ts'
 import { stack } from '../../tensor/join.ts'
-import { createTensor, sizeOf, type Tensor } from '../../tensor/tensor.ts'
+import { bytesOfFloats, createTensor, sizeOf, type Tensor } from '../../tensor/tensor.ts'
 import type { WanKind } from './kind.ts'
 
 export interface ClipSize {
@@ -92,7 +92,7 @@ function encodeVideo(
   const { frames, width, height } = clip
   const pixelsAt = new Map(keyframes.map(({ at, pixels }) => [at === 'first' ? 0 : frames - 1, pixels]))
   const hash = createHash('sha256')
-  for (const { at, pixels } of keyframes) hash.update(at).update(bytesOf(pixels))
+  for (const { at, pixels } of keyframes) hash.update(at).update(bytesOfFloats(pixels))
   const key = `pictures ${hash.digest('hex')} ${width}x${height} ${frames}`
   return remembered(models, key, () =>
     encodeFrames(models, { ...clip, frame: (index) => pixelsAt.get(index) ?? null }, stop),
@@ -166,10 +166,6 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   const out = new Float32Array(parts.length * size)
   for (const [index, part] of parts.entries()) out.set(part, index * size)
   return out
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 /** x / 255 · 2 − 1, each operation rounded to float32. */
