@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { planSheet } from '../../src/tasks/plan-sheet.ts'
 import { DEFAULTS, TINY_SD15, writeSheet } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'
-import { PLAN_YARDSTICKS, yardstickMs } from '../support/yardstick.ts'
+import { PLAN_YARDSTICKS, yardsticksOf } from '../support/yardstick.ts'
 import { runTwice } from './run-repeat.ts'
 
 describe('promise 8: a second run over a complete set', () => {
@@ -38,17 +38,10 @@ describe('a plan of 10,000 variants', () => {
       cacheDir: join(folder, 'cache'),
       embeddedModels: {},
     }
-    // Computing time of this process, so that other tests on the same cores are not counted; the best of six,
-    // for the same reason, and because the first ones are the compiler's.
-    const seconds: number[] = []
-    for (let i = 0; i < 6; i++) {
-      const before = process.cpuUsage()
+    const ratio = await yardsticksOf(async () => {
       const report = await planSheet(options)
-      const { user, system } = process.cpuUsage(before)
-      seconds.push((user + system) / 1e6)
       expect(report.totals).toMatchObject({ units: 10_000, run: 10_000, files: 50_000 })
-    }
-    const ratio = (Math.min(...seconds) * 1000) / yardstickMs()
+    })
     console.log(`10,000 units: ${ratio.toFixed(1)} yardsticks`)
     expect(ratio).toBeLessThan(PLAN_YARDSTICKS)
   }, 600_000)

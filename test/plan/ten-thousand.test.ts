@@ -4,7 +4,7 @@ import { digestOfParts, digestParts } from '../../src/plan/digest.ts'
 import { expandUnits } from '../../src/plan/expand.ts'
 import { unitFiles } from '../../src/plan/unit-files.ts'
 import { parse } from '../cue-sheet/helpers.ts'
-import { cpuMsOf, PLAN_YARDSTICKS, yardstickMs } from '../support/yardstick.ts'
+import { cpuMsOf, PLAN_YARDSTICKS, yardsticksOf } from '../support/yardstick.ts'
 import { SD3_FACTS } from './helpers.ts'
 
 const HEAD = 'version: v\nprograms: { P1: {} }\ndefaults: { steps: 20, width: 128 }\ncues:\n'
@@ -23,15 +23,9 @@ function listedSheet(): string {
   return `${HEAD}  all:\n    program: P1\n    variants:\n${variants.join('')}`
 }
 
-/** Parse, expand, digest and decide; ms of processor time, which other work on the machine does not lengthen. */
-function planMs(text: string): number {
+/** Parse, expand, digest and decide. */
+function planAll(text: string): void {
   const digests = new Set<string>()
-  const ms = cpuMsOf(() => plan(text, digests))
-  expect(digests.size).toBe(COUNT)
-  return ms
-}
-
-function plan(text: string, digests: Set<string>): void {
   const { units } = expandUnits(parse(text), { backdrop: SD3_FACTS })
   for (const unit of units) {
     const parts = digestParts(unit, { modelFingerprint: 'm', imageSha256: undefined, renderVersion: 1 })
@@ -48,15 +42,15 @@ function plan(text: string, digests: Set<string>): void {
     })
     expect(decision.action).toBe('run')
   }
+  expect(digests.size).toBe(COUNT)
 }
 
 describe('planning 10,000 variants', () => {
   it.each([
     ['from a matrix', matrixSheet()],
     ['written out one by one', listedSheet()],
-  ])('%s takes what a second of a quiet processor does', (_, text) => {
-    // The first time, half of it is the compiler's.
-    const ratio = Math.min(planMs(text), planMs(text)) / yardstickMs()
+  ])('%s takes what a second of a quiet processor does', async (_, text) => {
+    const ratio = await yardsticksOf(() => planAll(text))
     console.log(`planning takes ${ratio.toFixed(1)} yardsticks`)
     expect(ratio).toBeLessThan(PLAN_YARDSTICKS)
   })
@@ -67,7 +61,10 @@ describe('planning 10,000 variants', () => {
     const other = text.replace('version: v\n', 'version: !!str v\n')
     expect(other).not.toBe(text)
     // In turn, so that what slows the machine down slows both.
-    const pairs = Array.from({ length: 4 }, () => [planMs(text), planMs(other)] as const)
+    const pairs = Array.from(
+      { length: 4 },
+      () => [cpuMsOf(() => planAll(text)), cpuMsOf(() => planAll(other))] as const,
+    )
     const best = (which: 0 | 1) => Math.min(...pairs.map((pair) => pair[which]))
     expect(best(0)).toBeLessThan(0.75 * best(1))
   })

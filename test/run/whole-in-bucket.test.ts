@@ -6,7 +6,7 @@ import { recordId, sealOf } from '../../src/artifacts/unit-record.ts'
 import { type PlanReport, planSheet } from '../../src/tasks/plan-sheet.ts'
 import { BUCKET_ENV, tinySheet, writeSheet } from '../support/runs.ts'
 import { temporaryFolder } from '../support/temp.ts'
-import { PLAN_YARDSTICKS, yardstickMs } from '../support/yardstick.ts'
+import { PLAN_YARDSTICKS, yardsticksOf } from '../support/yardstick.ts'
 
 const COUNT = 10_000
 const PICTURE_SHA256 = 'ab'.repeat(32)
@@ -110,22 +110,15 @@ describe('a full bucket', () => {
     const folder = await temporaryFolder()
     const plan = await planOf(folder, COUNT)
     const store = await startListing(keysOf(plan), manifestOf(plan))
-    const ask = async () => {
-      const [from, started, before] = [performance.now(), process.cpuUsage(), store.requests()]
+    const ratio = await yardsticksOf(async () => {
+      const before = store.requests()
       const { totals, warnings } = await planOf(folder, COUNT, { endpoint: store.endpoint, fetch: true })
-      const { user, system } = process.cpuUsage(started)
-      const requests = store.requests() - before
-      return { totals, warnings, requests, wallMs: performance.now() - from, cpuMs: (user + system) / 1000 }
-    }
-    // The first time, half of it is the compiler's.
-    const [, asked] = [await ask(), await ask()]
-    const ratio = asked.cpuMs / yardstickMs()
-    const told = [`${Math.round(asked.wallMs)} ms`, `${Math.round(asked.cpuMs)} of the processor's`]
-    console.log(`10,001 units: ${told.join(', ')}, ${ratio.toFixed(1)} yardsticks`)
-    expect(asked.totals).toMatchObject({ units: COUNT + 1, run: 0, skip: COUNT + 1 })
-    expect(asked.warnings).toEqual([])
-    // 20,002 objects, 800 a page, in eight ranges.
-    expect(asked.requests).toBeLessThanOrEqual(Math.ceil((2 * (COUNT + 1)) / 800) + 8 + 1)
+      expect(totals).toMatchObject({ units: COUNT + 1, run: 0, skip: COUNT + 1 })
+      expect(warnings).toEqual([])
+      // 20,002 objects, 800 a page, in eight ranges.
+      expect(store.requests() - before).toBeLessThanOrEqual(Math.ceil((2 * (COUNT + 1)) / 800) + 8 + 1)
+    })
+    console.log(`10,001 units: ${ratio.toFixed(1)} yardsticks`)
     // The fake store's own share is in it.
     expect(ratio).toBeLessThan(3 * PLAN_YARDSTICKS)
   }, 60_000)
