@@ -26,7 +26,7 @@ import type {
 import { createInjection, type Injection } from './injection.ts'
 import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
 import { createPromptStore, type PromptStore } from './prompt-store.ts'
-import { type CallContext, type Served, serveCalls } from './serve-calls.ts'
+import { type CallContext, hear, type Served, serveCalls } from './serve-calls.ts'
 import { openPromptFile } from './stored-prompt.ts'
 import { toWireError } from './wire-error.ts'
 
@@ -52,13 +52,17 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
     closedModelsRunMs = sessionRunMs()
     const closing = model
     model = null
-    // Not waited for: a run that is over ends the process. The next model waits for it, and is told where it fails.
-    freeing = freeing.then(async () => {
-      await closing?.inlineDecoder.dispose()
-      await closing?.pipeline.dispose()
-    })
-    freeing.catch(() => undefined)
-    await closing?.prompts.clear()
+    try {
+      await closing?.prompts.clear()
+    } finally {
+      // Freeing holds the thread up and is begun when the answer has left: a run that is over ends the process
+      // meanwhile. The next model waits for it, and is told where it fails.
+      freeing = freeing.then(hear).then(async () => {
+        await closing?.inlineDecoder.dispose()
+        await closing?.pipeline.dispose()
+      })
+      freeing.catch(() => undefined)
+    }
   }
 
   return {

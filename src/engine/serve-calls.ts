@@ -118,8 +118,8 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 }
 
-/** One turn of the event loop. */
-function hear(): Promise<void> {
+/** One turn of the event loop: what was said meanwhile is heard, and what was answered has left. */
+export function hear(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 

@@ -1,14 +1,12 @@
 /** Proves a bucket before any model loads: a probe is put, looked at, listed and deleted, as all is in the run. */
-import { createHash, randomBytes } from 'node:crypto'
-import type { S3Client } from '@aws-sdk/client-s3'
-import { confirmedEtag } from './s3-answers.ts'
+import { randomBytes } from 'node:crypto'
 import { type CallLimits, type Calls, StoreRefusal } from './s3-calls.ts'
 import { isForbidden, UnconfirmedError } from './s3-error-kinds.ts'
 import { storageError } from './s3-errors.ts'
-import { PutObjectCommand } from './sdk.ts'
+import type { Writes } from './s3-writes.ts'
 
 export interface PreflightParts {
-  readonly client: S3Client
+  readonly put: Writes['put']
   readonly calls: Calls
   /** Folder of the probe. */
   readonly folder: string
@@ -25,26 +23,15 @@ export interface PreflightParts {
  * @throws PregenError `E_NO_BUCKET`, `E_ACCESS_DENIED` and their kin
  */
 export async function preflight(parts: PreflightParts): Promise<readonly string[]> {
-  const { client, calls, folder, deadlineMs, headOf, lookInto, remove } = parts
-  const { call, explained, place } = calls
+  const { put, calls, folder, deadlineMs, headOf, lookInto, remove } = parts
+  const { explained, place } = calls
   const { bucket } = place
   const limits = { deadlineMs }
   const warnings: string[] = []
   const key = `${folder}/.pregen-probe-${randomBytes(6).toString('hex')}`
   const body = new TextEncoder().encode('pregen')
-  const md5 = createHash('md5').update(body).digest()
-  const put = async (abortSignal: AbortSignal) => {
-    const command = new PutObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      Body: body,
-      ContentMD5: md5.toString('base64'),
-      ContentType: 'text/plain',
-      CacheControl: 'no-store',
-    })
-    return confirmedEtag(await client.send(command, { abortSignal }), md5.toString('hex'))
-  }
-  await explained(call(`PUT ${key}`, put, limits))
+  // The first PUT of all, which the others are made after.
+  await put({ key, body, contentType: 'text/plain', cacheControl: 'no-store' }, limits)
 
   const allowed = async (what: string, consequence: string, work: Promise<unknown>) => {
     try {

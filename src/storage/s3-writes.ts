@@ -9,7 +9,11 @@ import { PutObjectCommand } from './sdk.ts'
 import type { Storage, StorageObject } from './storage.ts'
 
 export interface Writes {
-  readonly put: Storage['put']
+  /** As `Storage.put`, within the given limits. */
+  readonly put: (
+    object: StorageObject,
+    limits?: Pick<CallLimits, 'signal' | 'onProgress' | 'deadlineMs'>,
+  ) => ReturnType<Storage['put']>
   readonly replace: Storage['replace']
   readonly heedsConditions: Storage['heedsConditions']
 }
@@ -30,7 +34,7 @@ export function createWrites({ client, bucket, calls, probeFolder, remove }: Wri
   const { call, explained } = calls
   const direct = createDirectPut(client)
 
-  const put: Writes['put'] = async (object, { signal, onProgress } = {}) => {
+  const put: Writes['put'] = async (object, given = {}) => {
     const { key, body, contentType, cacheControl } = object
     const sums = sumsOf(object)
     const headers = {
@@ -59,7 +63,7 @@ export function createWrites({ client, bucket, calls, probeFolder, remove }: Wri
       )
       return confirmedEtag(await client.send(command, { abortSignal: attemptSignal }), sums.md5)
     }
-    const limits = { bodyBytes: body.byteLength, signal, onProgress }
+    const limits = { ...given, bodyBytes: body.byteLength }
     const { value: etag, attempts } = await explained(call(`PUT ${key}`, send, limits))
     return { etag, attempts }
   }

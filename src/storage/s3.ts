@@ -89,12 +89,13 @@ export function createS3Storage(options: S3Options): Storage {
       limits,
     )
   const folder = options.probePrefix ?? 'foigoi'
+  const writes = createWrites({ client, bucket, calls, probeFolder: folder, remove })
   const lookInto = (prefix: string, limits: CallLimits) => fetchPage(client, calls, { prefix, limits })
 
   return {
     kind: 's3',
     description: endpoint ? `s3://${bucket} (${endpoint.host})` : `s3://${bucket}`,
-    ...createWrites({ client, bucket, calls, probeFolder: folder, remove }),
+    ...writes,
     head: (key, { signal } = {}) => explained(headOf(key, { signal })),
     read,
     get: async (key, limits) => (await read(key, limits))?.body ?? null,
@@ -104,7 +105,12 @@ export function createS3Storage(options: S3Options): Storage {
       await explained(remove(key, { signal }))
     },
     preflight: () =>
-      preflight({ client, calls, folder, deadlineMs: timeouts.preflightMs, headOf, remove, lookInto }),
+      preflight({
+        ...{ put: writes.put, headOf, remove, lookInto },
+        calls,
+        folder,
+        deadlineMs: timeouts.preflightMs,
+      }),
     async close() {
       closing.abort(new DOMException('the storage was closed', 'AbortError'))
       client.destroy()

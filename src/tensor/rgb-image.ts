@@ -16,10 +16,11 @@ export function toRgb(pixels: Float32Array, width: number, height: number): RgbI
   const plane = width * height
   // A clamped array rounds half to even and keeps to 0 … 255 by itself, without a branch.
   const levels = new Uint8ClampedArray(3 * plane)
-  for (let channel = 0; channel < 3; channel++) {
-    const end = (channel + 1) * plane
-    for (let i = channel * plane, at = channel; i < end; i++, at += 3)
-      levels[at] = fround(fround(fround(pixels[i]! * 0.5) + 0.5) * 255)
+  // x · 0.5 is exact, and a float64 sum rounded to float32 is the float32 sum: one rounding for both.
+  for (let i = 0, at = 0; i < plane; i++, at += 3) {
+    levels[at] = fround(fround(pixels[i]! * 0.5 + 0.5) * 255)
+    levels[at + 1] = fround(fround(pixels[i + plane]! * 0.5 + 0.5) * 255)
+    levels[at + 2] = fround(fround(pixels[i + 2 * plane]! * 0.5 + 0.5) * 255)
   }
   const rgb = new Uint8Array(levels.buffer)
   return { rgb, width, height }
