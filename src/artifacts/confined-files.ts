@@ -124,13 +124,18 @@ export async function readFileInside(
     if (state.size > maxBytes) throw tooLarge(path, maxBytes)
     const pieces: Buffer[] = []
     let size = 0
-    for (let wanted = Math.max(Math.min(state.size, maxBytes) + 1, PAGE_BYTES); ; wanted = READ_BYTES) {
-      const piece = Buffer.allocUnsafeSlow(Math.min(wanted, READ_BYTES))
-      const { bytesRead } = await handle.read(piece, 0, piece.length, size)
-      if (bytesRead === 0) return { bytes: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), state }
+    // One byte more than it says: a file that is as long as that is read in one piece.
+    let piece = Buffer.allocUnsafeSlow(Math.max(Math.min(state.size, maxBytes) + 1, PAGE_BYTES))
+    for (let filled = 0; ; ) {
+      const { bytesRead } = await handle.read(piece, filled, piece.length - filled, size)
+      filled += bytesRead
       size += bytesRead
       if (size > maxBytes) throw tooLarge(path, maxBytes)
-      pieces.push(piece.subarray(0, bytesRead))
+      if (bytesRead > 0 && filled < piece.length) continue
+      pieces.push(piece.subarray(0, filled))
+      if (bytesRead === 0) return { bytes: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), state }
+      piece = Buffer.allocUnsafeSlow(READ_BYTES)
+      filled = 0
     }
   } finally {
     await handle.close()
