@@ -1,5 +1,7 @@
 /** The way to a bucket: the client of the one that a sheet names, and the proof that it can be written. */
 import type { CueSheet, SheetStorage } from '../cue-sheet/sheet.ts'
+import type { ErrorCode } from '../error-codes.ts'
+import { PregenError } from '../errors.ts'
 import type { S3Timeouts } from '../storage/s3.ts'
 import { type EndpointPolicy, resolveEndpoint } from '../storage/s3-endpoint.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -41,17 +43,37 @@ export function checkBucketEndpoint({ storage, locate }: CueSheet, policy: Endpo
   if (storage !== null) resolveEndpoint(storage.endpoint, policy, () => locate(['storage', 'endpoint']))
 }
 
+/** Which setting below `storage:` a refusal speaks of. */
+const SETTING_OF: Partial<Record<ErrorCode, string>> = {
+  E_WRONG_ENDPOINT: 'endpoint',
+  E_CERTIFICATE: 'endpoint',
+  E_NO_BUCKET: 'bucket',
+  E_ACCESS_DENIED: 'bucket',
+  E_WRONG_REGION: 'region',
+  E_NO_REGION: 'region',
+}
+
+/** A refusal by a bucket with the line of the sheet that names what was refused; anything else as it is. */
+export function atSetting(refusal: unknown, { locate }: Pick<CueSheet, 'locate'>): unknown {
+  if (!(refusal instanceof PregenError) || refusal.location !== undefined) return refusal
+  const { code, message, help, cause, exitCode } = refusal
+  const setting = SETTING_OF[code]
+  if (setting === undefined) return refusal
+  return new PregenError(code, message, { location: locate(['storage', setting]), help, cause, exitCode })
+}
+
 /**
  * Proves that a bucket can be written, and warns of what its policy forbids; one that cannot is closed again.
+ * @param sheet that names it
  * @throws PregenError `E_NO_BUCKET`, `E_ACCESS_DENIED` and their kin
  */
-export async function proveBucket(storage: Storage, emit: EmitRunEvent): Promise<void> {
+export async function proveBucket(storage: Storage, emit: EmitRunEvent, sheet?: CueSheet): Promise<void> {
   try {
     for (const message of await storage.preflight())
       emit({ type: 'warning', code: 'W_BUCKET_POLICY', message })
   } catch (error) {
     await storage.close()
-    throw error
+    throw sheet === undefined ? error : atSetting(error, sheet)
   }
 }
 

@@ -90,7 +90,7 @@ export async function createSender(given: SenderOptions): Promise<Sender> {
   const isThere = (decision: UnitDecision) =>
     published.has(decision.entry.key) || isSent(decision, ledger, storage.description)
   // A bucket that has everything is not written to, not even for a probe.
-  if (options.verifyRemote || !decisions.every(isThere)) await proveBucket(storage, emit)
+  if (options.verifyRemote || !decisions.every(isThere)) await proveBucket(storage, emit, sheet)
 
   const giveUp = new AbortController()
   const uploader = createUploader({

@@ -21,6 +21,7 @@ import { type BucketContents, readContents, type StoredRecord } from '../storage
 import type { Storage } from '../storage/storage.ts'
 import { assetUrls } from './asset.ts'
 import type { UnitDecision } from './decide-units.ts'
+import { atSetting } from './open-bucket.ts'
 import type { PreparedRun, PreparedUnit, PrepareWarning } from './prepared.ts'
 
 const WHOLE_IN_BUCKET = 'whole in the bucket'
@@ -112,7 +113,7 @@ export async function findInBucket(
     return { decisions: turned, published, records, contents, warnings: [] }
   } catch (error) {
     if (signal?.aborted || !(error instanceof PregenError)) throw error
-    if (isToSend && NOT_SET_UP.has(error.code)) throw error
+    if (isToSend && NOT_SET_UP.has(error.code)) throw atSetting(error, prepared.sheet)
     const message = `${storage.description} could not be read, so what is missing here is drawn: ${messageOf(error)}`
     return { ...nothing, warnings: [{ code: 'W_BUCKET_NOT_READ', message }] }
   }

@@ -27,40 +27,46 @@ export async function preflight(parts: PreflightParts): Promise<readonly string[
   const { explained, place } = calls
   const { bucket } = place
   const limits = { deadlineMs }
-  const warnings: string[] = []
   const key = `${folder}/.pregen-probe-${randomBytes(6).toString('hex')}`
   const body = new TextEncoder().encode('pregen')
   // The first PUT of all, which the others are made after.
   await put({ key, body, contentType: 'text/plain', cacheControl: 'no-store' }, limits)
 
-  const allowed = async (what: string, consequence: string, work: Promise<unknown>) => {
+  const allowed = async (what: string, consequence: string, work: Promise<unknown>): Promise<Allowed> => {
     try {
-      return await explained(orForbidden(work))
+      return { answer: await explained(orForbidden(work)), warnings: [] }
     } catch (error) {
       if (!(error instanceof Forbidden)) throw error
-      warnings.push(`${what} is not allowed on s3://${bucket}: ${consequence}`)
-      return undefined
+      return {
+        answer: undefined,
+        warnings: [`${what} is not allowed on s3://${bucket}: ${consequence}`],
+      }
     }
   }
-  const found = await allowed(
-    'HEAD (s3:GetObject)',
-    'what is in the bucket cannot be verified',
-    headOf(key, limits),
-  )
-  if (found === null) {
+  // Neither waits for the other: a person waits for both.
+  const [looked, listed] = await Promise.all([
+    allowed('HEAD (s3:GetObject)', 'what is in the bucket cannot be verified', headOf(key, limits)),
+    allowed(
+      'LIST (s3:ListBucket)',
+      'markers of an earlier run there are not taken back, and the bucket cannot be verified',
+      lookInto(key, limits),
+    ),
+  ])
+  if (looked.answer === null) {
     throw storageError(new UnconfirmedError('the probe was stored but is not there'), `HEAD ${key}`, place)
   }
-  await allowed(
-    'LIST (s3:ListBucket)',
-    'markers of an earlier run there are not taken back, and the bucket cannot be verified',
-    lookInto(key, limits),
-  )
-  await allowed(
+  const removed = await allowed(
     'DELETE (s3:DeleteObject)',
     `the probe ${key} stays, and so may step pictures of an earlier run`,
     remove(key, limits),
   )
-  return warnings
+  return [looked, listed, removed].flatMap(({ warnings }) => warnings)
+}
+
+interface Allowed {
+  /** undefined where the policy says no. */
+  readonly answer: unknown
+  readonly warnings: readonly string[]
 }
 
 /** The policy says no. */

@@ -54,7 +54,7 @@ export async function pruneSheet(options: PruneOptions): Promise<PruneResult> {
     const found = { version, onDisk, inBucket: [...stored.keys()], films }
     if (!options.remove) return { ...found, isDone: false }
     if (storage !== null && stored.size + films.inBucket.length > 0) {
-      await proveBucket(storage, () => undefined)
+      await proveBucket(storage, () => undefined, sheet)
       await pruneBucket(prepared, storage, stored)
       for (const key of films.inBucket) await storage.delete(key)
     }
