@@ -133,6 +133,8 @@ export type PictureNotice =
       readonly step: number
       readonly steps: number
       readonly durationMs: number
+      /** Milliseconds since 1970: quick steps are told some time after they ended. */
+      readonly endedAt: number
       /** The state that a preview is to show, where it is decoded elsewhere: with the step, for a message costs time. */
       readonly shown?: ShownState | undefined
     }

@@ -9,9 +9,7 @@ import { checkHalves } from '../model/halves.ts'
 import { optimizeModel } from '../model/optimize.ts'
 import { probeProvider, resolveProvider } from '../model/providers.ts'
 import { createPipeline } from '../pipelines/create-pipeline.ts'
-import type { GenerateHooks, Pipeline, StepInfo } from '../pipelines/pipeline.ts'
-import { middleFrame } from '../preview/decoder.ts'
-import { sizeOf } from '../tensor/tensor.ts'
+import type { GenerateHooks, Pipeline } from '../pipelines/pipeline.ts'
 import type {
   DrawnPicture,
   EncodedPrompt,
@@ -27,6 +25,7 @@ import { createInjection, type Injection } from './injection.ts'
 import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
 import { createPromptStore, type PromptStore } from './prompt-store.ts'
 import { type CallContext, hear, type Served, serveCalls } from './serve-calls.ts'
+import { createStepNotices } from './step-notices.ts'
 import { openPromptFile } from './stored-prompt.ts'
 import { toWireError } from './wire-error.ts'
 
@@ -168,16 +167,13 @@ async function generate(
     ...(sourceVideo && { sourceVideo: readerOf(sourceVideo, request) }),
     conditioning: opened.prompts.get(promptKey),
   }))
+  const { pipeline, inlineDecoder } = opened
+  const steps = createStepNotices({ jobs, inlineDecoder, injection, context })
   const hooks: GenerateHooks = {
     shouldStop: context.isCancelled,
     async onStep(info) {
       injection.reach('step', info.step)
-      // One message for the batch: each costs a tenth of a millisecond or two, of which nothing is drawn.
-      const notices: PictureNotice[] = []
-      for (const [index, job] of jobs.entries()) {
-        await handOutStep({ opened, job, info, index, injection, context, notices })
-      }
-      if (notices.length > 0) await context.handOut(...notices)
+      await steps.take(info)
       await context.breathe()
     },
     async onFrame({ index, frame, frames, image }) {
@@ -186,7 +182,8 @@ async function generate(
       await context.breathe()
     },
   }
-  const media = await opened.pipeline.generate(requests, hooks)
+  // A batch that is given up has drawn what is told of.
+  const media = await pipeline.generate(requests, hooks).finally(steps.flush)
   return media.map(({ frames: [image], timings }, index): DrawnPicture => {
     const { unit } = jobs[index]!
     injection.reach('generated', unit)
@@ -201,59 +198,6 @@ function readerOf(
 ) {
   const size = 3 * width * height
   return { key, frames, read: (frame: number) => readScratch(path, frame * size, size) }
-}
-
-interface DueStep {
-  readonly opened: Opened
-  readonly job: PictureJob
-  readonly info: StepInfo
-  /** Of the job in its batch. */
-  readonly index: number
-  readonly injection: Injection
-  readonly context: CallContext<PictureNotice>
-  /** What is to be told of the step, of all its pictures. */
-  readonly notices: PictureNotice[]
-}
-
-async function handOutStep({
-  opened,
-  job,
-  info,
-  index,
-  injection,
-  context,
-  notices,
-}: DueStep): Promise<void> {
-  const { inlineDecoder } = opened
-  const { unit, previews } = job
-  const { step, steps, durationMs } = info
-  const told = { type: 'step', unit, step, steps, durationMs } as const
-  if (!previews || (step % previews.every !== 0 && step !== steps)) return void notices.push(told)
-  const [, channels, ...space] = info.dims
-  const size = sizeOf([channels, ...space])
-  const state = previews.source === 'denoised' ? info.denoised : info.latents
-  const own = state.subarray(index * size, (index + 1) * size)
-  const whole = [1, channels, ...space] as const
-  const showsAll = previews.frames === 'all' || previews.frames === 'animated'
-  if (previews.method === 'handed') {
-    const shown = previews.frames === 'middle' ? middleFrame(own, whole) : { data: own, dims: whole }
-    return void notices.push({ ...told, shown })
-  }
-  context.notify(told)
-  let notice: PictureNotice
-  try {
-    injection.reach(`preview-${previews.method}`, step)
-    const one = previews.frames ? middleFrame(own, whole) : { data: own.slice(), dims: whole }
-    // The VAE of videos takes a video of one frame, a tiny decoder a picture.
-    const [, c, h, w] = one.dims
-    const dims = previews.frames && previews.method === 'full' ? ([1, c, 1, h!, w!] as const) : one.dims
-    const [image] = await inlineDecoder.decode(previews.method, one.data, dims)
-    const frames = showsAll ? await inlineDecoder.decode(previews.method, own.slice(), whole) : undefined
-    notice = { type: 'preview', unit, step, image, frames }
-  } catch (error) {
-    notice = { type: 'preview-failed', unit, step, error: toWireError(error) }
-  }
-  return context.handOut(notice)
 }
 
 serveCalls(createInference)

@@ -86,8 +86,8 @@ export async function takeInHand(taken: TakenJob, workplace: Workplace): Promise
     if (open.size === 0) conclude(failure)
   }
   const faults = new Map<string, PregenError>()
-  const emit: EmitRunEvent = (event) => {
-    workplace.emit(event)
+  const emit: EmitRunEvent = (event, happenedAt) => {
+    workplace.emit(event, happenedAt)
     if (event.type === 'unit-failed') faults.set(unitName(event), faultOf(event))
     if (event.type === 'step' || event.type === 'unit-started') onStep(event)
   }

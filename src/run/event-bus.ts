@@ -1,7 +1,7 @@
 /** The event stream of a run: stamps each event and hands it to every listener. */
 import { randomBytes } from 'node:crypto'
 import { messageOf } from '../errors.ts'
-import type { EmitRunEvent, RunEvent, RunEventBody } from './events.ts'
+import type { EmitRunEvent, RunEvent } from './events.ts'
 
 export type RunEventListener = (event: RunEvent) => void
 
@@ -26,9 +26,9 @@ export function createEventBus({
 }: EventBusOptions = {}): EventBus {
   const listeners = new Set<RunEventListener>()
   let seq = 0
-  const emit = ({ type, ...fields }: RunEventBody): void => {
+  const emit: EmitRunEvent = ({ type, ...fields }, happenedAt = now()) => {
     // The fields are those of the type.
-    const event = { type, run, seq: ++seq, time: now().toISOString(), ...fields } as RunEvent
+    const event = { type, run, seq: ++seq, time: happenedAt.toISOString(), ...fields } as RunEvent
     const faults: unknown[] = []
     for (const listener of listeners) {
       try {

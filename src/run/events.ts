@@ -176,13 +176,13 @@ export type RunEventBody = {
 export const STAMP_FIELDS = z.object({
   run: text("The run's id, such as `20261126-231502-4f7a`; ids sort by time."),
   seq: whole('Counts from 1, without gaps.'),
-  time: text('ISO 8601, UTC.'),
+  time: text('ISO 8601, UTC. Of a `step`, when it ended: steps of less than 50 ms are told together.'),
 })
 
 export type RunEvent = RunEventBody & Readonly<z.infer<typeof STAMP_FIELDS>>
 
-/** Takes an event's body; the stream adds the rest. Never throws. */
-export type EmitRunEvent = (event: RunEventBody) => void
+/** Takes an event's body, and when it happened where that was not now; the stream adds the rest. Never throws. */
+export type EmitRunEvent = (event: RunEventBody, happenedAt?: Date) => void
 
 /** One line of a run's log. null: it is no event of ours, or one of a later release. */
 export function parseRunEvent(line: string): RunEvent | null {

@@ -253,8 +253,9 @@ export function createUnitLife(services: UnitServices, model: PreparedModel, ent
         case 'started':
           return begin(device)
         case 'step': {
-          const { step, steps, durationMs, shown } = notice
-          emit({ type: 'step', cue, variant, step, steps, durationMs: Math.round(durationMs), device })
+          const { step, steps, durationMs, endedAt, shown } = notice
+          const event = { cue, variant, step, steps, durationMs: Math.round(durationMs), device }
+          emit({ type: 'step', ...event }, new Date(endedAt))
           return shown && pictures?.takeLatents(step, shown.data, shown.dims)
         }
         case 'frame': {
