@@ -95,11 +95,11 @@ it('is told as stopped though a step does not end', { timeout: 180_000 }, async 
   const cues = { long: { program: 'P1', prompt: 'a fox', seeds: [1] } }
   const programs = { P1: { steps: 8, previews: { method: 'latent2rgb' } } }
   const sheet = await writeSheet(out, tinySheet({ version: 'stalled', programs, cues }))
-  const id = await startInBackground(sheet, 'step@5=stall')
+  const id = await startInBackground(sheet, 'step@2=stall')
   const { page, context } = await browser.open()
   await page.goto(served.url)
   await page.goto(`${served.origin}/#/live?run=${id}`)
-  await page.waitForFunction(() => document.querySelector('.live-step')?.textContent?.includes('4 of 8'))
+  await page.waitForFunction(() => document.querySelector('.live-step')?.textContent?.includes('1 of 8'))
   await page.click('text=Stop the run')
   await page.click('dialog >> text=Stop it')
   await page.waitForFunction(() => document.querySelector('.over')?.textContent?.includes('It was stopped.'))

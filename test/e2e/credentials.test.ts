@@ -109,7 +109,8 @@ describe('a run', () => {
       const lingeredMs = performance.now() - toldAt
       expect([exit, stderr]).toEqual([2, expect.stringContaining(code)])
       for (const word of words) expect(stderr).toContain(word)
-      expect(stderr.match(/^E_/gm)?.length).toBe(1)
+      // With the sheet's line where one of its settings is at fault.
+      expect(stderr.match(/^(?:\S+:\d+:\d+ {2})?E_/gm)?.length).toBe(1)
       expect(stderr).not.toContain('W_BUCKET_NOT_READ')
       expect(stderr).not.toContain('hunter2')
       // A socket or timer that is left open would hold the process for minutes.
