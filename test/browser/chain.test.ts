@@ -39,7 +39,8 @@ const sheetOf = () =>
     cues: {
       fox: {
         ...{ program: 'P1', prompt: 'a fox', seeds: [1], num_frames: 33, width: 64, height: 64 },
-        ...{ steps: 300, guidance_scale: 1, frames: true },
+        // A replay of a second or more.
+        ...{ steps: 800, guidance_scale: 1, frames: true },
       },
     },
     storage: { bucket: 'chain', endpoint: moto.endpoint },
