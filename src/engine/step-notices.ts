@@ -19,8 +19,8 @@ export interface StepNotices {
 }
 
 export interface StepNoticesOptions {
-  readonly jobs: readonly PictureJob[]
-  readonly inlineDecoder: InlineDecoder
+  readonly jobs: readonly Pick<PictureJob, 'unit' | 'previews'>[]
+  readonly inlineDecoder: Pick<InlineDecoder, 'decode'>
   readonly injection: Injection
   readonly context: Pick<CallContext<PictureNotice>, 'handOut'>
   /** Milliseconds of a clock that never jumps. */
@@ -49,7 +49,8 @@ export function createStepNotices(options: StepNoticesOptions): StepNotices {
         else {
           held.push(told)
           await flush()
-          await context.handOut(await decodeInline(options, { unit, previews, info, index }))
+          const { method } = previews
+          await context.handOut(await decodeInline(options, { unit, method, previews, info, index }))
         }
       }
       if (isDue) await flush()
@@ -75,6 +76,7 @@ function shownOf(previews: JobPreviews, info: StepInfo, index: number, isDue: bo
 
 interface InlinePreview {
   readonly unit: number
+  readonly method: Exclude<JobPreviews['method'], 'handed'>
   readonly previews: JobPreviews
   readonly info: StepInfo
   readonly index: number
@@ -83,12 +85,11 @@ interface InlinePreview {
 /** Decoded here, on the device that draws. */
 async function decodeInline(
   { inlineDecoder, injection }: StepNoticesOptions,
-  { unit, previews, info, index }: InlinePreview,
+  { unit, method, previews, info, index }: InlinePreview,
 ): Promise<PictureNotice> {
   const { step } = info
-  const { method, frames: shows } = previews
+  const { frames: shows } = previews
   try {
-    if (method === 'handed') throw new Error('a state that is handed out is decoded elsewhere')
     injection.reach(`preview-${method}`, step)
     const { data, dims: whole } = stateOf(previews, info, index)
     const one = shows ? middleFrame(data, whole) : { data: data.slice(), dims: whole }

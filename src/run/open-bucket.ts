@@ -67,7 +67,11 @@ export function atSetting(refusal: unknown, { locate }: Pick<CueSheet, 'locate'>
  * @param sheet that names it
  * @throws PregenError `E_NO_BUCKET`, `E_ACCESS_DENIED` and their kin
  */
-export async function proveBucket(storage: Storage, emit: EmitRunEvent, sheet?: CueSheet): Promise<void> {
+export async function proveBucket(
+  storage: Pick<Storage, 'preflight' | 'close'>,
+  emit: EmitRunEvent,
+  sheet?: Pick<CueSheet, 'locate'>,
+): Promise<void> {
   try {
     for (const message of await storage.preflight())
       emit({ type: 'warning', code: 'W_BUCKET_POLICY', message })

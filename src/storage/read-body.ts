@@ -40,7 +40,7 @@ export function createBodyReader(readAtOnce = readNow): ReadBody {
   return async (path, { out = dirname(path), maxBytes = PICTURE_BYTES } = {}) => {
     const inside = known?.out === out ? known : confine(out)
     known = inside
-    if (maxBytes >= LARGE_BYTES && slowReads < SLOW_READS) {
+    if (maxBytes >= LARGE_BYTES) {
       turns = turns.then(() => turn())
       await turns
     }

@@ -1,22 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import type { PictureNotice } from '../../src/engine/inference-calls.ts'
+import type { JobPreviews, PictureNotice } from '../../src/engine/inference-calls.ts'
 import { createInjection } from '../../src/engine/injection.ts'
-import { createStepNotices, type StepNoticesOptions } from '../../src/engine/step-notices.ts'
+import { createStepNotices } from '../../src/engine/step-notices.ts'
 import type { StepInfo } from '../../src/pipelines/pipeline.ts'
-
-type Jobs = StepNoticesOptions['jobs']
 
 const HANDED = { every: 2, source: 'latents', method: 'handed' } as const
 const PICTURE = { rgb: new Uint8Array(3), width: 1, height: 1 }
 
 /** Notices of a batch, a list a message, on a clock that the test moves. */
-function batchOf(previews: readonly (Jobs[number]['previews'] | null)[]) {
+function batchOf(previews: readonly (JobPreviews | null)[]) {
   const messages: (readonly PictureNotice[])[] = []
   let time = 1000
-  const jobs = previews.map((each, unit) => ({ unit, previews: each })) as unknown as Jobs
   const notices = createStepNotices({
-    jobs,
-    inlineDecoder: { decode: async () => [PICTURE], dispose: async () => undefined },
+    jobs: previews.map((each, unit) => ({ unit, previews: each })),
+    inlineDecoder: { decode: async () => [PICTURE] },
     injection: createInjection({}),
     context: { handOut: async (...told) => void messages.push(told) },
     now: () => time,
@@ -25,11 +22,11 @@ function batchOf(previews: readonly (Jobs[number]['previews'] | null)[]) {
   const take = (step: number, afterMs: number, steps = 20) => {
     time += afterMs
     latents.fill(step)
-    const info: Pick<StepInfo, 'step' | 'steps' | 'durationMs' | 'dims' | 'latents'> = {
-      ...{ step, steps, durationMs: afterMs, latents },
-      dims: [previews.length, 1, 2, 2],
+    const info: StepInfo = {
+      ...{ step, steps, callIndex: step - 1, durationMs: afterMs, latents },
+      ...{ denoised: new Float32Array(latents.length), dims: [previews.length, 1, 2, 2] },
     }
-    return notices.take(info as StepInfo)
+    return notices.take(info)
   }
   const steps = () =>
     messages.map((told) =>

@@ -23,9 +23,7 @@ async function refusalOf(code: ErrorCode): Promise<{ error: unknown; refused: Pr
     close: async () => void closed++,
   }
   const sheet = parse(SHEET)
-  const error = await proveBucket(storage as Storage, () => undefined, sheet).catch(
-    (thrown: unknown) => thrown,
-  )
+  const error = await proveBucket(storage, () => undefined, sheet).catch((thrown: unknown) => thrown)
   return { error, refused, closed }
 }
 
