@@ -22,8 +22,8 @@ export interface WorkerFigures {
 }
 
 export type ToWorker =
-  /** First of all: what the worker is for. */
-  | { readonly kind: 'start'; readonly data: unknown }
+  /** First of all: what the worker is for, and the descriptor of its side file. */
+  | { readonly kind: 'start'; readonly data: unknown; readonly sideFile: number | null }
   | { readonly kind: 'call'; readonly id: number; readonly name: string; readonly input: unknown }
   /** The call need not be finished; it is answered all the same. */
   | { readonly kind: 'cancel'; readonly id: number }

@@ -2,6 +2,7 @@
 import { PregenError } from '../errors.ts'
 import { collectYoung } from './collect-young.ts'
 import { type FromWorker, MAX_WITHOUT_RECEIPT, type Procedures, type ToWorker } from './rpc.ts'
+import { createSideFile, NO_SIDE_FILE } from './side-file.ts'
 import { toWireError } from './wire-error.ts'
 
 export interface CallContext<Notice> {
@@ -37,6 +38,7 @@ const UNHEARD_MS = 100
 export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start) => Served<P>): void {
   const cancelled = new Set<number>()
   let inWork: number | null = null
+  let side = NO_SIDE_FILE
   let served: Served<P> | null = null
   let withoutReceipt = 0
   let whenReceipt: () => void = () => undefined
@@ -44,6 +46,12 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
   // One call at a time: two sessions that run at once crash some GPU providers.
   let queue: Promise<void> = Promise.resolve()
 
+  /** Resolves when the message has left this process: the next native call would hold back what has not. */
+  const send = (message: FromWorker): Promise<void> =>
+    new Promise((resolve) => {
+      // Nobody is left to be told of a failure: the process ends with the channel.
+      process.send?.(side.put(message), undefined, undefined, () => resolve())
+    })
   const contextOf = <Notice>(id: number): CallContext<Notice> => ({
     isCancelled: () => cancelled.has(id),
     notify: (notice) => void send({ kind: 'notices', id, notices: [notice], wantReceipts: false }),
@@ -89,9 +97,12 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
     collectYoung()
   }
 
-  process.on('message', (message: ToWorker) => {
+  process.on('message', (sent) => {
+    // Sent by this module's own other half.
+    const message = side.take(sent) as ToWorker
     switch (message.kind) {
       case 'start':
+        if (message.sideFile !== null) side = createSideFile(message.sideFile, 'worker')
         // Sent by this module's own other half, for the worker that it started.
         served = create(message.data as Start)
         break
@@ -121,14 +132,6 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
 /** One turn of the event loop: what was said meanwhile is heard, and what was answered has left. */
 export function hear(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-/** Resolves when the message has left this process: the next native call would hold back what has not. */
-function send(message: FromWorker): Promise<void> {
-  return new Promise((resolve) => {
-    // Nobody is left to be told of a failure: the process ends with the channel.
-    process.send?.(message, undefined, undefined, () => resolve())
-  })
 }
 
 function cancellation(): PregenError {

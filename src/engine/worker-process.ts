@@ -3,11 +3,10 @@
  * that is pending when the process dies. A process and not a thread: native code that crashes, or is ended, takes
  * nothing else with it.
  */
-import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { messageOf, PregenError } from '../errors.ts'
 import { type FromWorker, type Procedures, RECEIPT_FOR, type ToWorker, type WorkerFigures } from './rpc.ts'
 import { WorkerError } from './wire-error.ts'
+import { type StartWorkerChild, startChild, type WorkerChild, type WorkerStart } from './worker-child.ts'
 
 export interface WorkerCallOptions<Notice> {
   /** Aborted: the worker gives the call up at its next step, a quick one at the one after, and answers. */
@@ -35,47 +34,6 @@ export interface WorkerProcess<P extends Procedures<P>> {
   /** Ends the process, whatever it is doing. Resolves when it is gone. */
   readonly end: () => Promise<void>
 }
-
-/** As much of a `ChildProcess` as is needed here. */
-export interface WorkerChild {
-  readonly stderr: NodeJS.ReadableStream | null
-  on(event: 'message', listener: (message: FromWorker) => void): unknown
-  on(event: 'error', listener: (reason: Error) => void): unknown
-  on(event: 'exit', listener: (code: number | null, signal: string | null) => void): unknown
-  send(message: ToWorker, whenSent: (error: Error | null) => void): unknown
-  kill(signal: 'SIGKILL'): unknown
-}
-
-export interface WorkerStart {
-  /** The worker's module, relative to this folder: `inference-process.js`. */
-  readonly module: string
-  /** For messages: `inference`. */
-  readonly label: string
-  /** What the worker is told first. */
-  readonly data: unknown
-  /** The environment of the new process; ONNX Runtime's telemetry is turned off in it. */
-  readonly env: Readonly<Record<string, string | undefined>>
-}
-
-export type StartWorkerChild = (start: WorkerStart) => WorkerChild
-
-/**
- * glibc takes blocks of 256 KiB and more from the system and gives them back when they are freed; by itself it raises
- * that limit to 32 MiB, and what ONNX Runtime frees while it loads stays with the process.
- */
-const MEMORY_ENV = { MALLOC_MMAP_THRESHOLD_: '262144' } as const
-
-/** V8 would keep up to 48 MiB for young objects; a worker has few, and its tensors lie outside its heap. */
-const WORKER_FLAGS = ['--max-semi-space-size=2']
-
-const startChild: StartWorkerChild = ({ module, env }) =>
-  fork(fileURLToPath(new URL(module, import.meta.url)), [], {
-    env: { ...MEMORY_ENV, ...env, ORT_DISABLE_TELEMETRY: '1' },
-    execArgv: WORKER_FLAGS,
-    serialization: 'advanced',
-    // What native code prints must not come between a run's events; its last words are in the error.
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  })
 
 const living = new Set<WorkerChild>()
 
@@ -113,19 +71,15 @@ export function startWorkerProcess<P extends Procedures<P>>(
     for (const { reject } of pending.values()) reject(death)
     pending.clear()
   }
+  let resolveGone: () => void = () => undefined
   const gone = new Promise<void>((resolve) => {
-    child.on('exit', (code, signal) => {
-      living.delete(child)
-      die(signal === null ? `it left with code ${code}` : `${signal} ended it`)
-      resolve()
-    })
-    child.on('error', (error) => {
-      // Where there is no process, no exit is told.
-      living.delete(child)
-      die(messageOf(error), error)
-      resolve()
-    })
+    resolveGone = resolve
   })
+  const leave = (why: string, cause?: unknown) => {
+    living.delete(child)
+    die(why, cause)
+    resolveGone()
+  }
   const send = (message: ToWorker): void => {
     if (death !== null) return
     child.send(message, (error) => {
@@ -139,7 +93,7 @@ export function startWorkerProcess<P extends Procedures<P>>(
     send({ kind: 'receipt', count: unacknowledged })
     unacknowledged = 0
   }
-  child.on('message', (message) => {
+  const take = (message: FromWorker): void => {
     const call = pending.get(message.id)
     if (message.kind === 'notices') {
       for (const notice of message.notices) {
@@ -153,8 +107,14 @@ export function startWorkerProcess<P extends Procedures<P>>(
     pending.delete(message.id)
     if (message.kind === 'answer') call?.settle(message.output)
     else call?.reject(new WorkerError(message.error, call.name))
+  }
+  child.listen({
+    message: take,
+    // Where there is no process, no exit is told.
+    error: (reason) => leave(messageOf(reason), reason),
+    exit: (code, signal) => leave(signal === null ? `it left with code ${code}` : `${signal} ended it`),
   })
-  send({ kind: 'start', data: start.data })
+  send({ kind: 'start', data: start.data, sideFile: child.sideFile })
 
   return {
     call(name, input, { signal, unbegun, onNotice } = {}) {

@@ -1,4 +1,4 @@
-/** A worker that counts. Its argument is the module that serves calls. */
+/** A worker that counts, and adds to arrays. Its argument is the module that serves calls. */
 const { serveCalls } = await import(process.argv[2])
 
 serveCalls(() => ({
@@ -12,6 +12,14 @@ serveCalls(() => ({
         await breathe()
       }
       return `counted to ${number}`
+    },
+    async raise({ times, values }, { handOut }) {
+      const bytes = new Uint8Array(values.length).map((_, index) => values[index] % 256)
+      for (let time = 1; time <= times; time++) {
+        for (let index = 0; index < values.length; index++) values[index]++
+        await handOut({ time, values })
+      }
+      return { values, bytes }
     },
   },
 }))

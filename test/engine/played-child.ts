@@ -1,11 +1,15 @@
 /** A worker process that a test plays: it answers when it is told to. */
 import { EventEmitter } from 'node:events'
 import type { ToWorker } from '../../src/engine/rpc.ts'
-import type { WorkerChild } from '../../src/engine/worker-process.ts'
+import type { WorkerChild, WorkerListeners } from '../../src/engine/worker-child.ts'
 
 export class PlayedChild extends EventEmitter implements WorkerChild {
   readonly stderr = new EventEmitter() as WorkerChild['stderr']
+  readonly sideFile = null
   readonly told: ToWorker[] = []
+  listen({ message, error, exit }: WorkerListeners): void {
+    this.on('message', message).on('error', error).on('exit', exit)
+  }
   send(message: ToWorker, whenSent: (error: Error | null) => void): void {
     this.told.push(message)
     whenSent(null)
