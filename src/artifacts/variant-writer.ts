@@ -117,10 +117,10 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       const settled = await Promise.allSettled(files.values())
       if (!files.has(output.name)) throw new Error(`${folder} has no ${output.name} to finish`)
       await files.get(output.name)
-      const written = [...files].filter((_, index) => settled[index]?.status === 'fulfilled')
       // What was removed since would leave a marker beside half a set.
-      for (const [name] of written) {
-        if ((await stateInside(inside, join(folder, name))) === null) throw variantRemoved(folder)
+      const standing = new Set(await listVariantFiles(folder, inside))
+      for (const [index, name] of [...files.keys()].entries()) {
+        if (settled[index]?.status === 'fulfilled' && !standing.has(name)) throw variantRemoved(folder)
       }
       await whileItStands(folder, async () => {
         await syncNamed(inside, folder, onPoint)
