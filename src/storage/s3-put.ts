@@ -2,10 +2,10 @@
  * The hot path of a PUT: the client's credentials and request handler without its middleware, which costs more than
  * signing, hashing and sending together. Where requests go is learnt from one that the whole client has made.
  */
-import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { SignatureV4 } from '@smithy/signature-v4'
 import * as sdk from './sdk.ts'
+import { createSlicer } from './slices.ts'
 
 type Handler = S3Client['config']['requestHandler']
 type HttpRequest = Parameters<Handler['handle']>[0]
@@ -40,6 +40,7 @@ export interface PutAnswer {
 export function createDirectPut(client: S3Client): DirectPut {
   let template: HttpRequest | undefined
   let base = ''
+  const inSlices = createSlicer()
   const { region, credentials, sha256: hash } = client.config
   const signer = new sdk.SignatureV4({
     service: 's3',
@@ -93,24 +94,6 @@ export function createDirectPut(client: S3Client): DirectPut {
       return send(request, attempt)
     },
   }
-}
-
-/** At 20 kB/s, the slowest line that is reckoned with, thirteen seconds; each slice costs the thread a turn. */
-const SLICE_BYTES = 256 * 1024
-
-/** A body that tells of each slice that the socket asks for; a small one goes as it is. */
-function inSlices(body: Uint8Array, noteSign: () => void): Uint8Array | Readable {
-  if (body.byteLength <= SLICE_BYTES) return body
-  let at = 0
-  return new Readable({
-    highWaterMark: SLICE_BYTES,
-    read() {
-      if (at > 0) noteSign()
-      const slice = body.subarray(at, at + SLICE_BYTES)
-      at += SLICE_BYTES
-      this.push(slice.byteLength > 0 ? slice : null)
-    },
-  })
 }
 
 /** As the SDK encodes keys: RFC 3986, slashes kept. */
