@@ -24,7 +24,7 @@ import type {
 import { createInjection, type Injection } from './injection.ts'
 import { createInlineDecoder, type InlineDecoder } from './inline-decoder.ts'
 import { createPromptStore, type PromptStore } from './prompt-store.ts'
-import { type CallContext, hear, type Served, serveCalls } from './serve-calls.ts'
+import { type CallContext, type Served, serveCalls } from './serve-calls.ts'
 import { createStepNotices } from './step-notices.ts'
 import { openPromptFile } from './stored-prompt.ts'
 import { toWireError } from './wire-error.ts'
@@ -36,11 +36,15 @@ interface Opened {
   readonly prompts: PromptStore
 }
 
+/** From the end of a model's last picture until its sessions are freed, where no other model is opened. */
+const FREED_AFTER_MS = 500
+
 function createInference({ injection: table, toolPid, known }: InferenceStart): Served<InferenceProcedures> {
   const injection = createInjection(table, toolPid)
   let model: Opened | null = null
   let closedModelsRunMs = 0
   let freeing: Promise<void> = Promise.resolve()
+  let hastenFreeing: () => void = () => undefined
 
   const opened = (): Opened => {
     if (!model) throw new Error('no model is open')
@@ -50,16 +54,23 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
   const close = async (): Promise<void> => {
     closedModelsRunMs = sessionRunMs()
     const closing = model
+    if (closing === null) return
     model = null
     try {
-      await closing?.prompts.clear()
+      await closing.prompts.clear()
     } finally {
-      // Freeing holds the thread up and is begun when the answer has left: a run that is over ends the process
-      // meanwhile. The next model waits for it, and is told where it fails.
-      freeing = freeing.then(hear).then(async () => {
-        await closing?.inlineDecoder.dispose()
-        await closing?.pipeline.dispose()
+      // Freeing takes a core from the last picture's encoding and uploads, and a run that is over ends the process
+      // soon: it is put off. The next model waits for it, and is told where it fails.
+      const putOff = new Promise<void>((resolve) => {
+        hastenFreeing = resolve
+        setTimeout(resolve, FREED_AFTER_MS)
       })
+      freeing = freeing
+        .then(() => putOff)
+        .then(async () => {
+          await closing.inlineDecoder.dispose()
+          await closing.pipeline.dispose()
+        })
       freeing.catch(() => undefined)
     }
   }
@@ -75,6 +86,7 @@ function createInference({ injection: table, toolPid, known }: InferenceStart): 
       async open(request) {
         // One that failed half-way may still hold sessions and prompts.
         await close()
+        hastenFreeing()
         const freed = freeing
         freeing = Promise.resolve()
         await freed

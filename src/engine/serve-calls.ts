@@ -130,7 +130,7 @@ export function serveCalls<P extends Procedures<P>, Start>(create: (data: Start)
 }
 
 /** One turn of the event loop: what was said meanwhile is heard, and what was answered has left. */
-export function hear(): Promise<void> {
+function hear(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
