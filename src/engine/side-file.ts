@@ -88,10 +88,9 @@ export function createSideFile(file: number, side: 'tool' | 'worker'): SideFile 
   return {
     put(message) {
       // Its number may be another file's by now.
-      if (!isOpen) return message
+      if (!isOpen || !hasLarge(message)) return message
       const arrays: Found[] = []
       const rest = withoutLarge(message, [], arrays)
-      if (arrays.length === 0) return message
       try {
         readSync(file, takenThere, 0, 1, mine)
         ring.drop((takenThere[0]! - known) & 0xff)
@@ -169,18 +168,25 @@ function inPages({ byteLength }: LargeArray): number {
   return Math.ceil(byteLength / PAGE) * PAGE
 }
 
-function isLarge(value: object): value is LargeArray {
+function isLarge(value: ArrayBufferView): value is LargeArray {
   return (value instanceof Float32Array || value instanceof Uint8Array) && value.byteLength >= MIN_BYTES
+}
+
+/** Asked of every message between two steps: it makes nothing. */
+function hasLarge(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (ArrayBuffer.isView(value)) return isLarge(value)
+  return Object.values(value).some(hasLarge)
 }
 
 /** The message with null in the place of each large array; what has none is not copied. */
 function withoutLarge(value: unknown, path: Place['path'], found: Found[]): unknown {
   if (typeof value !== 'object' || value === null) return value
-  if (isLarge(value)) {
+  if (ArrayBuffer.isView(value)) {
+    if (!isLarge(value)) return value
     found.push({ path, array: value })
     return null
   }
-  if (ArrayBuffer.isView(value)) return value
   const before = found.length
   const inside = (key: string | number, item: unknown) => withoutLarge(item, [...path, key], found)
   const copy = Array.isArray(value)
