@@ -31,6 +31,8 @@ export function createStepNotices(options: StepNoticesOptions): StepNotices {
   const { jobs, context, now = () => performance.now() } = options
   const held: PictureNotice[] = []
   let toldAt = Number.NEGATIVE_INFINITY
+  // A preview that takes long to decode must not keep its step from being told.
+  let lastDecodeMs = Number.POSITIVE_INFINITY
   const flush = async (): Promise<void> => {
     if (held.length === 0) return
     toldAt = now()
@@ -48,12 +50,14 @@ export function createStepNotices(options: StepNoticesOptions): StepNotices {
           held.push({ ...told, shown: shownOf(previews, info, index, isDue) })
         else {
           held.push(told)
-          await flush()
+          if (lastDecodeMs >= HELD_MS) await flush()
           const { method } = previews
-          await context.handOut(await decodeInline(options, { unit, method, previews, info, index }))
+          const before = now()
+          held.push(await decodeInline(options, { unit, method, previews, info, index }))
+          lastDecodeMs = now() - before
         }
       }
-      if (isDue) await flush()
+      if (isDue || now() - toldAt >= HELD_MS) await flush()
     },
     flush,
   }

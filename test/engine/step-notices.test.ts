@@ -8,12 +8,17 @@ const HANDED = { every: 2, source: 'latents', method: 'handed' } as const
 const PICTURE = { rgb: new Uint8Array(3), width: 1, height: 1 }
 
 /** Notices of a batch, a list a message, on a clock that the test moves. */
-function batchOf(previews: readonly (JobPreviews | null)[]) {
+function batchOf(previews: readonly (JobPreviews | null)[], decodeMs = 0) {
   const messages: (readonly PictureNotice[])[] = []
   let time = 1000
   const notices = createStepNotices({
     jobs: previews.map((each, unit) => ({ unit, previews: each })),
-    inlineDecoder: { decode: async () => [PICTURE] },
+    inlineDecoder: {
+      async decode() {
+        time += decodeMs
+        return [PICTURE]
+      },
+    },
     injection: createInjection({}),
     context: { handOut: async (...told) => void messages.push(told) },
     now: () => time,
@@ -83,10 +88,22 @@ describe('steps that are told', () => {
     expect(messages).toHaveLength(2)
   })
 
-  it('before the preview that is decoded on the device', async () => {
-    const { take, steps } = batchOf([{ every: 2, source: 'latents', method: 'taesd' }])
+  it('before the preview that takes the device long to decode', async () => {
+    const { take, steps } = batchOf([{ every: 2, source: 'latents', method: 'taesd' }], 60)
     for (let step = 1; step <= 3; step++) await take(step, 5, 3)
     expect(steps()).toEqual([['step 1'], ['step 2'], ['preview 2'], ['step 3'], ['preview 3']])
+  })
+
+  it('with the preview that is decoded quickly, from the second on', async () => {
+    const { take, steps } = batchOf([{ every: 2, source: 'latents', method: 'full' }], 10)
+    for (let step = 1; step <= 7; step++) await take(step, 20, 7)
+    expect(steps()).toEqual([
+      ['step 1'],
+      ['step 2'],
+      ['preview 2', 'step 3', 'step 4', 'preview 4'],
+      ['step 5', 'step 6', 'preview 6'],
+      ['step 7', 'preview 7'],
+    ])
   })
 
   it('with the time at which they ended', async () => {
