@@ -58,8 +58,14 @@ export function readScratch(path: string, offset: number, length: number): Uint8
   }
 }
 
-function readPiece(file: number, offset: number, length: number, path: string): Uint8Array {
-  const bytes = new Uint8Array(length)
+/** @param path for the message. @throws Error where the file ends early */
+export function readPiece(
+  file: number,
+  offset: number,
+  length: number,
+  path: string,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
   for (let at = 0; at < length; ) {
     const count = readSync(file, bytes, at, length - at, offset + at)
     if (count === 0) throw new Error(`${path} ended early`)

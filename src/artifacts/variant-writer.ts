@@ -119,9 +119,9 @@ export async function createVariantWriter(options: VariantWriterOptions): Promis
       await files.get(output.name)
       // What was removed since would leave a marker beside half a set.
       const standing = new Set(await listVariantFiles(folder, inside))
-      for (const [index, name] of [...files.keys()].entries()) {
-        if (settled[index]?.status === 'fulfilled' && !standing.has(name)) throw variantRemoved(folder)
-      }
+      const isRemoved = (name: string, index: number) =>
+        settled[index]?.status === 'fulfilled' && !standing.has(name)
+      if ([...files.keys()].some(isRemoved)) throw variantRemoved(folder)
       await whileItStands(folder, async () => {
         await syncNamed(inside, folder, onPoint)
         for (const name of foldersOf(files.keys())) await syncNamed(inside, join(folder, name), onPoint)

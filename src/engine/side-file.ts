@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readPiece } from '../artifacts/scratch-file.ts'
 
 /** Smaller ones are as quick in the message itself. */
 const MIN_BYTES = 64 * 1024
@@ -115,7 +116,7 @@ export function createSideFile(file: number, side: 'tool' | 'worker'): SideFile 
       if (!isPacked(sent)) return sent
       if (!isOpen) throw new Error('the file beside the channel is closed')
       for (const { path, type, offset, byteLength } of sent.beside) {
-        const bytes = readWhole(file, offset, byteLength)
+        const bytes = readPiece(file, offset, byteLength, 'the file beside the channel')
         setAt(sent.message, path, type === 'Uint8Array' ? bytes : new Float32Array(bytes.buffer))
       }
       takenHere[0]!++
@@ -181,18 +182,15 @@ function hasLarge(value: unknown): boolean {
 
 /** The message with null in the place of each large array; what has none is not copied. */
 function withoutLarge(value: unknown, path: Place['path'], found: Found[]): unknown {
-  if (typeof value !== 'object' || value === null) return value
+  if (typeof value !== 'object' || value === null || !hasLarge(value)) return value
   if (ArrayBuffer.isView(value)) {
-    if (!isLarge(value)) return value
-    found.push({ path, array: value })
+    if (isLarge(value)) found.push({ path, array: value })
     return null
   }
-  const before = found.length
   const inside = (key: string | number, item: unknown) => withoutLarge(item, [...path, key], found)
-  const copy = Array.isArray(value)
+  return Array.isArray(value)
     ? value.map((item, index) => inside(index, item))
     : Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inside(key, item)]))
-  return found.length === before ? value : copy
 }
 
 function isPacked(sent: unknown): sent is Packed {
@@ -209,14 +207,4 @@ function writeWhole(file: number, array: LargeArray, offset: number): void {
   for (let at = 0; at < array.byteLength; ) {
     at += writeSync(file, array, at, array.byteLength - at, offset + at)
   }
-}
-
-function readWhole(file: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
-  for (let at = 0; at < length; ) {
-    const count = readSync(file, bytes, at, length - at, offset + at)
-    if (count === 0) throw new Error('the file beside the channel ended early')
-    at += count
-  }
-  return bytes
 }

@@ -71,15 +71,6 @@ export function startWorkerProcess<P extends Procedures<P>>(
     for (const { reject } of pending.values()) reject(death)
     pending.clear()
   }
-  let resolveGone: () => void = () => undefined
-  const gone = new Promise<void>((resolve) => {
-    resolveGone = resolve
-  })
-  const leave = (why: string, cause?: unknown) => {
-    living.delete(child)
-    die(why, cause)
-    resolveGone()
-  }
   const send = (message: ToWorker): void => {
     if (death !== null) return
     child.send(message, (error) => {
@@ -108,11 +99,18 @@ export function startWorkerProcess<P extends Procedures<P>>(
     if (message.kind === 'answer') call?.settle(message.output)
     else call?.reject(new WorkerError(message.error, call.name))
   }
-  child.listen({
-    message: take,
-    // Where there is no process, no exit is told.
-    error: (reason) => leave(messageOf(reason), reason),
-    exit: (code, signal) => leave(signal === null ? `it left with code ${code}` : `${signal} ended it`),
+  const gone = new Promise<void>((resolve) => {
+    const leave = (why: string, cause?: unknown) => {
+      living.delete(child)
+      die(why, cause)
+      resolve()
+    }
+    child.listen({
+      message: take,
+      // Where there is no process, no exit is told.
+      error: (reason) => leave(messageOf(reason), reason),
+      exit: (code, signal) => leave(signal === null ? `it left with code ${code}` : `${signal} ended it`),
+    })
   })
   send({ kind: 'start', data: start.data, sideFile: child.sideFile })
 

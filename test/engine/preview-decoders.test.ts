@@ -38,7 +38,8 @@ describe('a preview decoder', () => {
       expect(await decoded).toEqual(PICTURES)
     }
     expect(children).toHaveLength(1)
-    expect(children[0]?.told[0]).toMatchObject({ kind: 'start', data: { path: 'model.onnx', channels: 4 } })
+    const data = { path: 'model.onnx', channels: 4 }
+    expect(children[0]?.told[0]).toEqual({ kind: 'start', data, sideFile: null })
   })
 
   it('tells of a preview that failed inside, with its code', async () => {
